@@ -1,0 +1,84 @@
+export interface BatcherOptions<Item, Outcome> {
+  /** Most items in one flush. */
+  itemsMax: number;
+  /** How long the first item of a batch may wait for company, milliseconds; 0 flushes at the end of the tick. */
+  waitMs: number;
+  /** Most flushes under way at once; items above that wait in the queue. */
+  flushesMax: number;
+  /** Most items waiting or under way; more are refused by `onFull`. */
+  pendingMax: number;
+  /** Handles a batch; answers one outcome per item, in order. A throw rejects every item of the batch. */
+  flush: (items: Item[]) => Promise<Outcome[]>;
+  /** Makes the error for an item that finds the batcher full. */
+  onFull: () => Error;
+  /** Calls back after `ms`; answers how to call it off. */
+  schedule: (callback: () => void, ms: number) => () => void;
+}
+
+export interface Batcher<Item, Outcome> {
+  /** Adds an item; settles with its outcome when its batch is done. */
+  add: (item: Item) => Promise<Outcome>;
+  /** Items waiting or under way. */
+  pending: () => number;
+}
+
+interface Entry<Item, Outcome> {
+  item: Item;
+  resolve: (outcome: Outcome) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Group commit: collects items that arrive close together and handles them by one call. */
+export function createBatcher<Item, Outcome>(
+  options: BatcherOptions<Item, Outcome>,
+): Batcher<Item, Outcome> {
+  let waiting: Entry<Item, Outcome>[] = [];
+  let underWay = 0;
+  let flushes = 0;
+  let cancelTimer: (() => void) | undefined;
+
+  async function run(batch: Entry<Item, Outcome>[]): Promise<void> {
+    try {
+      const outcomes = await options.flush(batch.map((entry) => entry.item));
+      batch.forEach((entry, index) => {
+        const outcome = outcomes[index];
+        if (index < outcomes.length) entry.resolve(outcome as Outcome);
+        else
+          entry.reject(new Error(`a flush of ${batch.length} items answered ${outcomes.length}`));
+      });
+    } catch (error) {
+      for (const entry of batch) entry.reject(error);
+    } finally {
+      flushes -= 1;
+      underWay -= batch.length;
+      // What queued up while all flushes were busy has waited long enough.
+      if (waiting.length > 0) flushNow();
+    }
+  }
+
+  function flushNow(): void {
+    cancelTimer?.();
+    cancelTimer = undefined;
+    while (waiting.length > 0 && flushes < options.flushesMax) {
+      const batch = waiting.slice(0, options.itemsMax);
+      waiting = waiting.slice(options.itemsMax);
+      flushes += 1;
+      underWay += batch.length;
+      void run(batch);
+    }
+  }
+
+  return {
+    add: (item) =>
+      new Promise<Outcome>((resolve, reject) => {
+        if (waiting.length + underWay >= options.pendingMax) {
+          reject(options.onFull());
+          return;
+        }
+        waiting.push({ item, resolve, reject });
+        if (waiting.length >= options.itemsMax) flushNow();
+        else cancelTimer ??= options.schedule(flushNow, options.waitMs);
+      }),
+    pending: () => waiting.length + underWay,
+  };
+}

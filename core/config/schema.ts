@@ -1,0 +1,298 @@
+import { type Static, Type as t } from "@sinclair/typebox";
+
+const closed = { additionalProperties: false } as const;
+const ms = (fallback: number, description: string, minimum = 1) =>
+  t.Integer({ minimum, default: fallback, description });
+const count = (fallback: number, description: string, minimum = 1) =>
+  t.Integer({ minimum, default: fallback, description });
+const port = (fallback: number, description: string) =>
+  t.Integer({ minimum: 1, maximum: 65_535, default: fallback, description });
+
+const windowLimit = t.Object(
+  {
+    requests: t.Union([t.Integer({ minimum: 0 }), t.Null()], {
+      default: null,
+      description: "Requests per window; null: no limit.",
+    }),
+    tokens: t.Union([t.Integer({ minimum: 0 }), t.Null()], {
+      default: null,
+      description: "Tokens per window; null: no limit.",
+    }),
+  },
+  { ...closed, default: {} },
+);
+
+const tier = t.Object(
+  {
+    daily: windowLimit,
+    monthly: windowLimit,
+    concurrent_requests: t.Union([t.Integer({ minimum: 1 }), t.Null()], {
+      default: null,
+      description: "Requests a user may have open at once; null: no limit.",
+    }),
+  },
+  closed,
+);
+
+const expression = (description: string) =>
+  t.String({ minLength: 1, description: `${description} A JSONata expression.` });
+
+const jsonMapping = t.Object(
+  {
+    request: expression(
+      "The body to post. Sees `prompt`, `messages`, `max_tokens`, `n`, `parameters`, `model`.",
+    ),
+    text: expression("The text in the reply, or an array of texts when n > 1."),
+    finish_reason: t.Optional(expression("Why the text ended.")),
+    prompt_tokens: t.Optional(expression("Prompt tokens used. Without it they are counted here.")),
+    completion_tokens: t.Optional(
+      expression("Completion tokens used. Without it they are counted here."),
+    ),
+    retryable: t.Optional(
+      expression("Whether a failed reply may be retried. Sees `status` and `body`."),
+    ),
+  },
+  closed,
+);
+
+const model = t.Object(
+  {
+    protocol: t.Union(
+      [t.Literal("openai-chat"), t.Literal("openai-completions"), t.Literal("json")],
+      { description: "How the ML service is spoken to." },
+    ),
+    url: t.String({ pattern: "^https?://", description: "The URL that an attempt is posted to." }),
+    upstream_model: t.Optional(
+      t.String({
+        minLength: 1,
+        description: "The model's name at the ML service; default: the name here.",
+      }),
+    ),
+    headers: t.Record(t.String(), t.String(), {
+      default: {},
+      description: "More headers of each call.",
+    }),
+    api_key_env: t.Optional(
+      t.String({ description: "Environment variable that holds the ML service's bearer token." }),
+    ),
+    mapping: t.Optional(jsonMapping),
+    timeout_ms: ms(
+      60_000,
+      "Longest one attempt may take. Keep the worker's grace_ms and the pods' termination grace above it.",
+    ),
+    concurrency_max: count(32, "Attempts under way at once per worker process."),
+    concurrency_min: count(1, "The adaptive limit never falls below this."),
+    output_tokens_default: count(256, "Cap on output tokens when the caller names none."),
+    output_tokens_max: count(4_096, "Largest cap on output tokens a caller may ask for."),
+    prompt_tokens_max: count(32_768, "Longest prompt in tokens."),
+    reply_bytes_max: count(
+      4_194_304,
+      "Longest reply that is read; a longer one fails the request.",
+    ),
+    breaker_failures: count(10, "Consecutive failures that open the circuit breaker."),
+    breaker_open_ms: ms(5_000, "How long an open breaker waits before it lets one attempt probe."),
+  },
+  closed,
+);
+
+const gateway = t.Object(
+  {
+    host: t.String({ default: "127.0.0.1", description: "Address to listen on." }),
+    port: port(8080, "Port of the API."),
+    metrics_port: port(9090, "Port of /metrics; never the API's."),
+    body_bytes_max: count(1_048_576, "Largest body of a call."),
+    prompt_bytes_max: count(524_288, "Largest prompt in UTF-8 bytes."),
+    metadata_bytes_max: count(4_096, "Largest metadata as JSON."),
+    n_max: count(8, "Most choices of one request."),
+    accept_timeout_ms: ms(
+      5_000,
+      "After this an accept is refused with 503 and its hold released. Keep below keeper.orphan_after_ms.",
+    ),
+    insert_rows_max: count(200, "Rows of one group commit."),
+    insert_wait_ms: ms(2, "How long the first row waits for company.", 0),
+    insert_flushes_max: count(2, "Group commits under way at once."),
+    accepts_max: count(10_000, "Accepts under way at once; more get 503."),
+    publish_messages_max: count(500, "Unconfirmed messages at once."),
+    publish_bytes_max: count(8_388_608, "Bytes of unconfirmed messages at once."),
+    outbox_max: count(50_000, "Requests stored but not confirmed, beyond which accepts get 503."),
+    outbox_note_ms: ms(500, "How often this gateway notes how far the broker has confirmed."),
+    key_cache_ms: ms(
+      30_000,
+      "How long a key may be served from memory; a revocation is announced at once as well.",
+    ),
+    key_cache_max: count(100_000, "Keys kept in memory."),
+    wait_seconds_max: t.Integer({
+      minimum: 0,
+      maximum: 50,
+      default: 50,
+      description: "Longest long-poll. Proxies cut at 60 s.",
+    }),
+    wait_recheck_ms: ms(
+      5_000,
+      "How often waiting long-polls are read again, in case a wake-up was lost.",
+    ),
+    waiters_max: count(20_000, "Long-polls waiting at once; more are answered at once."),
+    queue_ttl_seconds_default: count(
+      86_400,
+      "How long a request may wait for its first attempt when the caller does not say.",
+    ),
+    queue_ttl_seconds_max: count(604_800, "Longest queue_ttl a caller may ask for."),
+    drain_ms: ms(10_000, "Longest graceful stop. Keep below terminationGracePeriodSeconds."),
+    drain_delay_ms: ms(
+      0,
+      "How long a stopping gateway still accepts, so that load balancers learn of it.",
+      0,
+    ),
+  },
+  { ...closed, default: {} },
+);
+
+const worker = t.Object(
+  {
+    metrics_port: port(9091, "Port of /metrics and the health routes."),
+    host: t.String({ default: "127.0.0.1", description: "Address of the metrics port." }),
+    actors: count(64, "Attempts under way at once in this process."),
+    prefetch: count(
+      80,
+      "Deliveries held by this process: the actors plus those waiting for a model.",
+    ),
+    park_ms: ms(
+      20_000,
+      "How long a delivery may wait for its model here before it goes to a delay queue.",
+    ),
+    crashes_max: count(3, "How often a delivery may take its worker down before it is given up."),
+    grace_ms: ms(
+      25_000,
+      "How long a stopping worker lets attempts finish. Keep below terminationGracePeriodSeconds.",
+    ),
+  },
+  { ...closed, default: {} },
+);
+
+const collector = t.Object(
+  {
+    metrics_port: port(9092, "Port of /metrics and the health routes."),
+    host: t.String({ default: "127.0.0.1", description: "Address of the metrics port." }),
+    batch_results_max: count(500, "Results of one transaction."),
+    batch_wait_ms: ms(5, "How long the first result of a batch waits for company.", 0),
+    prefetch: count(1_000, "Results held by this process; at most 2000 on a quorum queue."),
+    grace_ms: ms(10_000, "Longest graceful stop."),
+  },
+  { ...closed, default: {} },
+);
+
+const keeper = t.Object(
+  {
+    interval_ms: ms(1_000, "Pause between two rounds of the keeper."),
+    gateway_silent_ms: ms(
+      5_000,
+      "A gateway that has noted nothing for this long is taken for dead and its outbox relayed.",
+    ),
+    orphan_after_ms: ms(
+      30_000,
+      "A hold without an open request is freed when it is older than this. Keep above gateway.accept_timeout_ms.",
+    ),
+    republish_after_ms: ms(
+      60_000,
+      "A queued request that no queue holds any more is published again when it is older than this.",
+    ),
+    audit_interval_ms: ms(60_000, "Pause between two audits."),
+    retention_days: count(30, "Requests older than this are dropped; the ledger stays."),
+  },
+  { ...closed, default: {} },
+);
+
+/** The whole of `tollgate.yaml`. Units are in the names; every default says why in its description or in docs/configuration.md. */
+export const ConfigSchema = t.Object(
+  {
+    postgres: t.Object(
+      {
+        url: t.String({ pattern: "^postgres(ql)?://", description: "Also DATABASE_URL." }),
+        pool_max: count(8, "Connections of one process."),
+        statement_timeout_ms: ms(10_000, "Longest statement on the server."),
+        deadline_ms: ms(
+          12_000,
+          "Longest wait for an answer; a frozen server never sends one. Keep above statement_timeout_ms.",
+        ),
+      },
+      closed,
+    ),
+    redis: t.Object(
+      {
+        url: t.String({ pattern: "^rediss?://", description: "Also REDIS_URL." }),
+        command_timeout_ms: ms(2_000, "Longest wait for one command."),
+      },
+      closed,
+    ),
+    amqp: t.Object(
+      {
+        url: t.String({ pattern: "^amqps?://", description: "Also AMQP_URL." }),
+        queue_prefix: t.String({
+          default: "",
+          pattern: "^[a-z0-9_.-]*$",
+          description: "Put before every queue name, to share a broker.",
+        }),
+        heartbeat_seconds: count(20, "A peer silent for twice this is taken for dead."),
+        confirm_timeout_ms: ms(
+          10_000,
+          "Longest wait for the broker's confirm before a message is published again.",
+        ),
+      },
+      closed,
+    ),
+    secrets: t.Object(
+      {
+        encryption_keys: t.String({
+          minLength: 1,
+          description: "Comma-separated `id:base64` AES-256 keys; the first seals, all open.",
+        }),
+        key_pepper: t.String({
+          minLength: 32,
+          description: "Secret under which API keys are hashed.",
+        }),
+      },
+      closed,
+    ),
+    gateway,
+    worker,
+    collector,
+    keeper,
+    retry: t.Object(
+      {
+        attempts_max: count(5, "Attempts of one request, the first included."),
+        delays_ms: t.Array(t.Integer({ minimum: 100 }), {
+          minItems: 1,
+          maxItems: 16,
+          default: [1_000, 5_000, 25_000, 120_000],
+          description:
+            "Longest delay before each retry; the last one repeats. One delay queue per value.",
+        }),
+      },
+      { ...closed, default: {} },
+    ),
+    tiers: t.Record(t.String({ pattern: "^[a-z0-9-]+$" }), tier, {
+      description: "Default quotas by tier.",
+    }),
+    models: t.Record(t.String({ pattern: "^[A-Za-z0-9._:/-]+$" }), model, {
+      minProperties: 1,
+      description: "The ML services, by the name a caller uses.",
+    }),
+    default_model: t.String({
+      minLength: 1,
+      description: "The model of a request that names none.",
+    }),
+    default_tier: t.String({
+      minLength: 1,
+      description: "The tier of a user that was given none.",
+    }),
+    log_level: t.Union(
+      [t.Literal("debug"), t.Literal("info"), t.Literal("warn"), t.Literal("error")],
+      { default: "info", description: "Least severe line that is written." },
+    ),
+  },
+  closed,
+);
+
+export type Config = Static<typeof ConfigSchema>;
+export type ModelConfig = Config["models"][string];
+export type TierConfig = Config["tiers"][string];

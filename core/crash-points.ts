@@ -1,0 +1,23 @@
+/**
+ * Places where a fault test may kill or freeze a process (`CRASH_AT=G2`, `HANG_AT=W1:3`).
+ * G gateway, W worker, C collector, K keeper.
+ */
+export const CRASH_POINTS = {
+  G1: "after the hold, before the row",
+  G2: "after the commit, before the publish",
+  G3: "after the publish, before the confirm",
+  G4: "after the commit, before the 202",
+  W1: "after the delivery, before the ML call",
+  W2: "after the ML answer, before the result is published",
+  W3: "after the result is confirmed, before the ack",
+  C1: "after a batch is taken, before the commit",
+  C2: "after the commit, before the settles",
+  C3: "after the settles, before the acks",
+  K1: "after the keeper republished, before it noted so",
+  K2: "after the keeper freed a hold, before it goes on",
+} as const;
+
+export type CrashPoint = keyof typeof CRASH_POINTS;
+
+/** Called at each point; does nothing in production. */
+export type ReachCrashPoint = (point: CrashPoint) => void;

@@ -1,0 +1,28 @@
+export interface ChatMessage {
+  role: "system" | "developer" | "user" | "assistant";
+  content: string;
+}
+
+/** Sampling parameters passed on to the ML service as given. */
+export type SamplingParameters = Record<string, unknown>;
+
+/** What a worker sends to the ML service: the content of a request, sealed wherever it rests. */
+export interface InferencePayload {
+  input: { prompt: string } | { messages: ChatMessage[] };
+  /** Cap on output tokens per choice. */
+  maxTokens: number;
+  /** Number of choices. */
+  n: number;
+  parameters: SamplingParameters;
+}
+
+export interface InferenceChoice {
+  index: number;
+  text: string;
+  finish_reason: string | null;
+}
+
+/** The `result` a caller reads at `GET /status/{id}`. */
+export interface InferenceResult {
+  choices: InferenceChoice[];
+}

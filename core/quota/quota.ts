@@ -1,0 +1,79 @@
+import type { WindowKind } from "../windows.ts";
+
+export interface WindowLimit {
+  /** null: no limit. */
+  requests: number | null;
+  tokens: number | null;
+}
+
+export interface QuotaLimits {
+  windows: Record<WindowKind, WindowLimit>;
+  /** How many requests of the user may be open at once; null: no limit. */
+  concurrentRequests: number | null;
+}
+
+export interface Consumption {
+  requests: number;
+  tokens: number;
+}
+
+/** One window of a user at one instant. `used` includes `held`, so `remaining = limit - used`, negative when in debt. */
+export interface WindowSnapshot {
+  limit: WindowLimit;
+  used: Consumption;
+  held: Consumption;
+}
+
+export interface QuotaSnapshot {
+  /** Redis time of the reading, Unix milliseconds. */
+  atMs: number;
+  /** UTC day of the reading, `YYYY-MM-DD`: names the daily and the monthly window. */
+  day: string;
+  windows: Record<WindowKind, WindowSnapshot>;
+  openRequests: number;
+  concurrentRequests: number | null;
+}
+
+/** An amount held for one request in the windows of `day` (guarantee I4: it ends when the request ends). */
+export interface Hold {
+  userId: string;
+  requestId: string;
+  /** UTC day of the windows that it was taken from. */
+  day: string;
+  tokens: number;
+}
+
+/** The wish to hold 1 request and `tokens` in every window of the user, all or nothing. */
+export interface Admission {
+  userId: string;
+  requestId: string;
+  tokens: number;
+}
+
+/**
+ * Answer of one atomic admission. `unknown`: Redis does not know this user (first use, restart, flush): the windows must be
+ * rebuilt from PostgreSQL before the user is admitted.
+ */
+export type AdmitReply =
+  | { kind: "admitted"; snapshot: QuotaSnapshot }
+  | { kind: "refused"; snapshot: QuotaSnapshot }
+  | { kind: "unknown" };
+
+/** Replace a hold by what was really used; `billed` null releases it: nothing was executed, nothing is charged. */
+export interface Settlement {
+  userId: string;
+  requestId: string;
+  billedTokens: number | null;
+}
+
+/** `settled`: the hold was replaced now. `absent`: there was no hold (already settled, or Redis lost it). */
+export type SettleReply = "settled" | "absent";
+
+/** What PostgreSQL knows of a user, read in one snapshot: enough to rebuild everything Redis holds for the user. */
+export interface QuotaTruth {
+  limits: QuotaLimits;
+  /** Ledger sums of the windows still open: day -> consumption, from the first of the current month on. */
+  days: { day: string; requests: number; tokens: number }[];
+  /** Requests without a terminal state, whatever their day. */
+  holds: Hold[];
+}

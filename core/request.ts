@@ -1,0 +1,48 @@
+/** The states of a request in the order they can be passed through. */
+export const REQUEST_STATES = [
+  "queued",
+  "in_progress",
+  "completed",
+  "failed",
+  "cancelled",
+  "expired",
+] as const;
+export type RequestState = (typeof REQUEST_STATES)[number];
+
+/** `in_progress` is a hint kept in Redis; PostgreSQL knows only these. */
+export type DurableState = Exclude<RequestState, "in_progress">;
+export type TerminalState = Exclude<DurableState, "queued">;
+
+export const TERMINAL_STATES = [
+  "completed",
+  "failed",
+  "cancelled",
+  "expired",
+] as const satisfies readonly TerminalState[];
+
+/** A terminal state and its result never change (guarantee I5). */
+export function isTerminal(state: RequestState): state is TerminalState {
+  return state !== "queued" && state !== "in_progress";
+}
+
+/** What every party on the path knows about a request, content aside. Times are Unix milliseconds. */
+export interface RequestHead {
+  requestId: string;
+  userId: string;
+  model: string;
+  /** UTC day (YYYY-MM-DD) of the windows that hold the estimate; the month follows from it. */
+  windowDay: string;
+  estimatedTokens: number;
+  createdAtMs: number;
+  /** Not started by then: `expired`, never billed. */
+  expiresAtMs: number;
+}
+
+/** Where a token count came from: the ML service's own usage, or our tokenizer because the reply had none. */
+export type UsageSource = "reported" | "counted";
+
+export interface TokenUsage {
+  promptTokens: number;
+  completionTokens: number;
+  source: UsageSource;
+}

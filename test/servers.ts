@@ -1,0 +1,41 @@
+import { randomUUIDv7 } from "bun";
+import postgres from "postgres";
+
+/** The servers of a test run. `./tollgate test` starts them and sets these; by hand, set them to servers you may wreck. */
+function requireUrl(name: "DATABASE_URL" | "REDIS_URL" | "AMQP_URL"): string {
+  const url = process.env[name];
+  if (url === undefined || url === "") throw new Error(`${name} is not set: run the tests with ./tollgate test`);
+  return url;
+}
+
+export const redisUrl = (): string => requireUrl("REDIS_URL");
+export const amqpUrl = (): string => requireUrl("AMQP_URL");
+
+export interface TestDatabase {
+  url: string;
+  drop: () => Promise<void>;
+}
+
+/** A database of its own for one test file, empty. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const server = requireUrl("DATABASE_URL");
+  const name = `test_${randomUUIDv7().replaceAll("-", "")}`;
+  const runOnServer = async (statement: "create" | "drop"): Promise<void> => {
+    const sql = postgres(server, { max: 1, onnotice: () => {} });
+    try {
+      if (statement === "create") await sql`create database ${sql(name)}`;
+      else await sql`drop database if exists ${sql(name)} with (force)`;
+    } finally {
+      await sql.end({ timeout: 5 });
+    }
+  };
+  await runOnServer("create");
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return { url: url.toString(), drop: () => runOnServer("drop") };
+}
+
+/** A prefix for queue names that no other test file uses. */
+export function uniqueQueuePrefix(): string {
+  return `test-${randomUUIDv7().slice(-12)}.`;
+}
