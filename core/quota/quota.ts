@@ -64,6 +64,11 @@ export interface Settlement {
   userId: string;
   requestId: string;
   billedTokens: number | null;
+  /**
+   * True when the caller knows that nobody settled this hold before. If it is absent nevertheless, Redis has lost something of the
+   * user: it forgets the user, who is rebuilt from PostgreSQL before being admitted again.
+   */
+  expectHold: boolean;
 }
 
 /** `settled`: the hold was replaced now. `absent`: there was no hold (already settled, or Redis lost it). */
