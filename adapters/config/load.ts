@@ -1,0 +1,75 @@
+import { type FSWatcher, watch } from "node:fs";
+import { basename, dirname } from "node:path";
+
+import { ConfigError, parseConfig } from "../../core/config/parse.ts";
+import type { Config } from "../../core/config/schema.ts";
+import type { Log } from "../../core/log.ts";
+
+type Environment = Record<string, string | undefined>;
+
+/**
+ * Reads the YAML file and the environment.
+ *
+ * @throws {ConfigError} when the file is missing, is not YAML, or does not fit the schema
+ */
+export async function loadConfig(path: string, env: Environment): Promise<Config> {
+  const file = Bun.file(path);
+  if (!(await file.exists()))
+    throw new ConfigError([`${path}: there is no such file (set TOLLGATE_CONFIG to its path)`]);
+  let parsed: unknown;
+  try {
+    parsed = Bun.YAML.parse(await file.text());
+  } catch (error) {
+    throw new ConfigError([
+      `${path}: is not YAML: ${error instanceof Error ? error.message : String(error)}`,
+    ]);
+  }
+  return parseConfig(parsed, env);
+}
+
+export interface LiveConfig {
+  /** The configuration in force. What needs a restart is read once at start; models, tiers and retries at each use. */
+  current: () => Config;
+  /** Reads again now: a bad file is refused, logged, and the old one stays. */
+  reload: () => Promise<void>;
+  stop: () => void;
+}
+
+/** Editors write in several steps; one reload after the last. */
+const SETTLE_MS = 200;
+
+/** Keeps the configuration up to date on changes of the file; call `reload` on SIGHUP. */
+export async function watchConfig(path: string, env: Environment, log: Log): Promise<LiveConfig> {
+  let current = await loadConfig(path, env);
+  let timer: NodeJS.Timeout | undefined;
+
+  async function reload(): Promise<void> {
+    try {
+      const next = await loadConfig(path, env);
+      if (Bun.deepEquals(next, current)) return;
+      current = next;
+      log.info({ path }, "configuration reloaded");
+    } catch (error) {
+      log.error({ err: error, path }, "the new configuration is refused, the old one stays");
+    }
+  }
+
+  // The folder, not the file: editors and Kubernetes replace the file by a rename.
+  const watcher: FSWatcher = watch(dirname(path), (_event, name) => {
+    if (name !== null && name !== basename(path) && !name.startsWith("..")) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => void reload(), SETTLE_MS);
+  });
+  watcher.on("error", (error) =>
+    log.warn({ err: error }, "the configuration is no longer watched; SIGHUP still works"),
+  );
+
+  return {
+    current: () => current,
+    reload,
+    stop: () => {
+      clearTimeout(timer);
+      watcher.close();
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import pino from "pino";
+
+import type { Config } from "../../core/config/schema.ts";
+import type { Log } from "../../core/log.ts";
+
+interface SerializedError {
+  type: string;
+  message: string;
+  code?: unknown;
+  stack?: string | undefined;
+  cause?: SerializedError;
+}
+
+const CAUSES_MAX = 4;
+
+/** Only these fields: client libraries hang statements, parameters and whole commands on their errors. */
+function serializeError(error: unknown, depth = 0): SerializedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
+  return {
+    type: error.name,
+    message: error.message,
+    ...("code" in error ? { code: error.code } : {}),
+    ...(depth === 0 ? { stack: error.stack } : {}),
+    ...(error.cause !== undefined && depth < CAUSES_MAX
+      ? { cause: serializeError(error.cause, depth + 1) }
+      : {}),
+  };
+}
+
+/** JSON lines on standard output. An error goes into the field `err`; its cause is kept, its attachments are not. */
+export function createLog(role: string, level: Config["log_level"]): Log {
+  const logger = pino({
+    level,
+    base: { role, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: (error: unknown) => serializeError(error) },
+  });
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+  };
+}

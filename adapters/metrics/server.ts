@@ -1,0 +1,48 @@
+import type { MetricsRegistry } from "./registry.ts";
+
+/** The state of everything a process depends on; a name maps to true when it answers. */
+export type Readiness = Record<string, boolean>;
+
+export interface MetricsServerOptions {
+  host: string;
+  port: number;
+  registry: MetricsRegistry;
+  /** Asks the servers; must answer within a second or two. */
+  readiness: () => Promise<Readiness>;
+}
+
+export interface MetricsServer {
+  port: number;
+  stop: () => Promise<void>;
+}
+
+/** `/metrics`, `/health/live` (never depends on servers) and `/health/ready` (does), on a port of their own. */
+export function serveMetrics({
+  host,
+  port,
+  registry,
+  readiness,
+}: MetricsServerOptions): MetricsServer {
+  const server = Bun.serve({
+    hostname: host,
+    port,
+    reusePort: false,
+    routes: {
+      "/metrics": async () =>
+        new Response(await registry.render(), {
+          headers: { "content-type": registry.contentType },
+        }),
+      "/health/live": () => Response.json({ status: "live" }),
+      "/health/ready": async () => {
+        const checks = await readiness();
+        const ready = Object.values(checks).every(Boolean);
+        return Response.json(
+          { status: ready ? "ready" : "not_ready", checks },
+          { status: ready ? 200 : 503 },
+        );
+      },
+    },
+    fetch: () => Response.json({ status: "no such route" }, { status: 404 }),
+  });
+  return { port: server.port ?? port, stop: () => server.stop(true) };
+}

@@ -1,0 +1,81 @@
+import type { ReachCrashPoint } from "../../core/crash-points.ts";
+import { ConfigError } from "../../core/config/parse.ts";
+import type { Log } from "../../core/log.ts";
+import type { MetricRole } from "../../core/metrics.ts";
+import { type LiveConfig, watchConfig } from "../config/load.ts";
+import { createLog } from "../log/log.ts";
+import { createMetricsRegistry, type MetricsRegistry } from "../metrics/registry.ts";
+import { type Readiness, serveMetrics } from "../metrics/server.ts";
+import { createCrashPoints } from "./crash-points.ts";
+
+type Environment = Record<string, string | undefined>;
+
+export interface RoleContext {
+  config: LiveConfig;
+  env: Environment;
+  log: Log;
+  registry: MetricsRegistry;
+  reach: ReachCrashPoint;
+}
+
+export interface RunningRole {
+  readiness: () => Promise<Readiness>;
+  /** Stops in order; resolves when nothing is left. Bounded by `graceMs`, after which the process exits anyway. */
+  stop: () => Promise<void>;
+  graceMs: number;
+}
+
+/** How long closing connections may take on top of the role's own grace. */
+const EXIT_MARGIN_MS = 3_000;
+
+/**
+ * The life of one process: configuration, log, metrics port, signals. SIGTERM and SIGINT stop it gracefully, a second one or the end
+ * of the grace at once; SIGHUP reads the configuration again.
+ */
+export async function runRole(
+  role: MetricRole,
+  env: Environment,
+  start: (context: RoleContext) => Promise<RunningRole>,
+): Promise<void> {
+  const log = createLog(role, env["TOLLGATE_LOG_LEVEL"] === "debug" ? "debug" : "info");
+  process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
+  try {
+    const config = await watchConfig(env["TOLLGATE_CONFIG"] ?? "tollgate.yaml", env, log);
+    const registry = createMetricsRegistry(role);
+    const running = await start({ config, env, log, registry, reach: createCrashPoints(env) });
+    const { host, metrics_port: port } = config.current()[role];
+    const metricsServer = serveMetrics({ host, port, registry, readiness: running.readiness });
+    log.info({ metrics_port: metricsServer.port }, "ready");
+
+    let stopping = false;
+    const stop = (signal: string): void => {
+      if (stopping) {
+        log.warn({ signal }, "second signal: exit at once");
+        process.exit(1);
+      }
+      stopping = true;
+      log.info({ signal }, "stopping");
+      setTimeout(() => {
+        log.error(
+          { grace_ms: running.graceMs },
+          "the grace is over: exit with work left to others",
+        );
+        process.exit(1);
+      }, running.graceMs + EXIT_MARGIN_MS).unref();
+      void running
+        .stop()
+        .catch((error: unknown) => log.error({ err: error }, "stopping failed"))
+        .finally(() => {
+          config.stop();
+          void metricsServer.stop().finally(() => process.exit(0));
+        });
+    };
+    process.on("SIGTERM", () => stop("SIGTERM"));
+    process.on("SIGINT", () => stop("SIGINT"));
+    process.on("SIGHUP", () => void config.reload());
+  } catch (error) {
+    if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+    else log.error({ err: error }, "cannot start");
+    process.exit(1);
+  }
+}

@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test";
+
+import { ConfigError, parseConfig } from "./parse.ts";
+
+const file = {
+  postgres: { url: "postgres://a@b/c" },
+  redis: { url: "redis://b" },
+  amqp: { url: "amqp://b" },
+  secrets: { encryption_keys: "k1:AAAA", key_pepper: "p".repeat(32) },
+  default_tier: "free",
+  tiers: { free: { daily: { requests: 10 }, monthly: {} } },
+  default_model: "sim-chat",
+  models: { "sim-chat": { protocol: "openai-chat", url: "http://m" } },
+};
+
+function problemsOf(tree: unknown, env: Record<string, string> = {}): readonly string[] {
+  try {
+    parseConfig(tree, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("the configuration", () => {
+  test("takes defaults for what the file leaves out", () => {
+    const config = parseConfig(file, {});
+
+    expect(config.gateway.port).toBe(8080);
+    expect(config.tiers["free"]?.daily).toEqual({ requests: 10, tokens: null });
+    expect(config.models["sim-chat"]?.timeout_ms).toBe(60_000);
+  });
+
+  test("takes the environment over the file, in any section and for keys with dashes", () => {
+    const config = parseConfig(file, {
+      DATABASE_URL: "postgres://x@y/z",
+      TOLLGATE_GATEWAY__PORT: "8081",
+      TOLLGATE_MODELS__SIM_CHAT__TIMEOUT_MS: "5",
+      TOLLGATE_RETRY__DELAYS_MS: "100,200",
+      TOLLGATE_LOG_LEVEL: "warn",
+      TOLLGATE_CONFIG: "elsewhere.yaml",
+    });
+
+    expect(config.postgres.url).toBe("postgres://x@y/z");
+    expect(config.gateway.port).toBe(8081);
+    expect(config.models["sim-chat"]?.timeout_ms).toBe(5);
+    expect(config.retry.delays_ms).toEqual([100, 200]);
+    expect(config.log_level).toBe("warn");
+  });
+
+  test("names every bad field at once, with what is allowed", () => {
+    const problems = problemsOf({
+      ...file,
+      redis: { url: "http://b" },
+      gateway: { port: 0, prot: 1 },
+    });
+
+    expect(problems.some((problem) => problem.startsWith("redis.url:"))).toBe(true);
+    expect(problems.some((problem) => problem.startsWith("gateway.port:"))).toBe(true);
+    expect(problems.some((problem) => problem.startsWith("gateway.prot:"))).toBe(true);
+  });
+
+  test("prints no secret in an error", () => {
+    const problems = problemsOf({
+      ...file,
+      secrets: { encryption_keys: "k1:AAAA", key_pepper: "too-short-pepper" },
+    });
+
+    expect(problems.join()).toContain("secrets.key_pepper");
+    expect(problems.join()).not.toContain("too-short-pepper");
+  });
+
+  test.each([
+    ["default_model", { ...file, default_model: "other" }],
+    ["default_tier", { ...file, default_tier: "other" }],
+    [
+      "models.sim-chat.mapping",
+      { ...file, models: { "sim-chat": { protocol: "json", url: "http://m" } } },
+    ],
+    ["keeper.orphan_after_ms", { ...file, keeper: { orphan_after_ms: 5_000 } }],
+    ["postgres.deadline_ms", { ...file, postgres: { url: "postgres://a", deadline_ms: 10 } }],
+  ])("refuses parts that contradict each other: %s", (field, tree) => {
+    expect(problemsOf(tree).some((problem) => problem.startsWith(`${field}:`))).toBe(true);
+  });
+});

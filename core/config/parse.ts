@@ -1,0 +1,121 @@
+import { Value } from "@sinclair/typebox/value";
+
+import { type Config, ConfigSchema } from "./schema.ts";
+
+/** Everything that is wrong with a configuration, at once: `path: what is allowed`. Holds no value, so no secret. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `the configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
+    );
+    this.problems = problems;
+  }
+}
+
+const ENV_PREFIX = "TOLLGATE_";
+const ENV_SEPARATOR = "__";
+
+/** Well-known names that other tools set as well. */
+const ENV_ALIASES: Record<string, readonly string[]> = {
+  DATABASE_URL: ["postgres", "url"],
+  REDIS_URL: ["redis", "url"],
+  AMQP_URL: ["amqp", "url"],
+};
+
+type Tree = { [key: string]: unknown };
+
+const isTree = (value: unknown): value is Tree =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A key of the file as it is spelt in an environment variable: `sim-small` -> `SIM_SMALL`. */
+const envSpelling = (key: string): string => key.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
+
+function setPath(tree: Tree, path: readonly string[], text: string): void {
+  const [head = "", ...rest] = path;
+  const key =
+    Object.keys(tree).find((known) => envSpelling(known) === envSpelling(head)) ??
+    head.toLowerCase();
+  if (rest.length === 0) {
+    tree[key] =
+      Array.isArray(tree[key]) || text.startsWith("[")
+        ? text
+            .replace(/^\[|\]$/g, "")
+            .split(",")
+            .map((part) => part.trim())
+        : text;
+    return;
+  }
+  if (!isTree(tree[key])) tree[key] = {};
+  setPath(tree[key] as Tree, rest, text);
+}
+
+function overrides(
+  env: Record<string, string | undefined>,
+): [path: readonly string[], text: string][] {
+  const found: [readonly string[], string][] = [];
+  for (const [name, text] of Object.entries(env)) {
+    if (text === undefined || text === "") continue;
+    const alias = ENV_ALIASES[name];
+    if (alias !== undefined) found.push([alias, text]);
+    else if (name.startsWith(ENV_PREFIX) && (name.includes(ENV_SEPARATOR) || isTopLevel(name))) {
+      found.push([name.slice(ENV_PREFIX.length).split(ENV_SEPARATOR), text]);
+    }
+  }
+  return found;
+}
+
+/** `TOLLGATE_LOG_LEVEL` and the like: a value that stands at the top of the file. */
+function isTopLevel(name: string): boolean {
+  return Object.keys(ConfigSchema.properties).some((key) => ENV_PREFIX + envSpelling(key) === name);
+}
+
+/** References between parts that a schema cannot express. */
+function crossCheck(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.models[config.default_model] === undefined)
+    problems.push("default_model: must be one of models");
+  if (config.tiers[config.default_tier] === undefined)
+    problems.push("default_tier: must be one of tiers");
+  if (config.gateway.accept_timeout_ms >= config.keeper.orphan_after_ms) {
+    problems.push(
+      "keeper.orphan_after_ms: must be above gateway.accept_timeout_ms, or holds of slow accepts are freed",
+    );
+  }
+  if (config.postgres.statement_timeout_ms >= config.postgres.deadline_ms) {
+    problems.push("postgres.deadline_ms: must be above postgres.statement_timeout_ms");
+  }
+  for (const [name, model] of Object.entries(config.models)) {
+    if (model.protocol === "json" && model.mapping === undefined)
+      problems.push(`models.${name}.mapping: is needed by the json protocol`);
+    if (model.output_tokens_default > model.output_tokens_max)
+      problems.push(`models.${name}.output_tokens_default: must not exceed output_tokens_max`);
+    if (model.concurrency_min > model.concurrency_max)
+      problems.push(`models.${name}.concurrency_min: must not exceed concurrency_max`);
+  }
+  return problems;
+}
+
+/**
+ * The configuration from the parsed file and the environment, which wins: `TOLLGATE_GATEWAY__PORT=8081` sets `gateway.port`.
+ * Unknown keys are errors.
+ *
+ * @throws {ConfigError} naming every bad field
+ */
+export function parseConfig(file: unknown, env: Record<string, string | undefined>): Config {
+  if (!isTree(file)) throw new ConfigError(["the file: must be a mapping"]);
+  const tree = structuredClone(file);
+  for (const [path, text] of overrides(env)) setPath(tree, path, text);
+  const candidate = Value.Convert(ConfigSchema, Value.Default(ConfigSchema, tree));
+  const problems = [...Value.Errors(ConfigSchema, candidate)].map(
+    ({ path, message, schema }) =>
+      `${path.slice(1).replaceAll("/", ".")}: ${message}${typeof schema.description === "string" ? ` (${schema.description})` : ""}`,
+  );
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
+  const config = candidate as Config;
+  const mismatches = crossCheck(config);
+  if (mismatches.length > 0) throw new ConfigError(mismatches);
+  return config;
+}
