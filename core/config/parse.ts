@@ -106,7 +106,8 @@ function crossCheck(config: Config): string[] {
  */
 export function parseConfig(file: unknown, env: Record<string, string | undefined>): Config {
   if (!isTree(file)) throw new ConfigError(["the file: must be a mapping"]);
-  const tree = structuredClone(file);
+  // Defaults first, so that an override finds the type of what it replaces.
+  const tree = Value.Default(ConfigSchema, structuredClone(file)) as Tree;
   for (const [path, text] of overrides(env)) setPath(tree, path, text);
   const candidate = Value.Convert(ConfigSchema, Value.Default(ConfigSchema, tree));
   const problems = [...Value.Errors(ConfigSchema, candidate)].map(

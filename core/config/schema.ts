@@ -31,7 +31,8 @@ const tier = t.Object(
       description: "Requests a user may have open at once; null: no limit.",
     }),
   },
-  closed,
+  // TypeBox fills in the values of a record only when their schema has a default itself.
+  { ...closed, default: {} },
 );
 
 const expression = (description: string) =>
@@ -92,7 +93,7 @@ const model = t.Object(
     breaker_failures: count(10, "Consecutive failures that open the circuit breaker."),
     breaker_open_ms: ms(5_000, "How long an open breaker waits before it lets one attempt probe."),
   },
-  closed,
+  { ...closed, default: {} },
 );
 
 const gateway = t.Object(
