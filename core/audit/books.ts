@@ -1,0 +1,28 @@
+import type { Consumption, Hold, QuotaTruth } from "../quota/quota.ts";
+import type { DurableState } from "../request.ts";
+import type { WindowKind } from "../windows.ts";
+
+/** What Redis holds of one user at one instant. `used` includes `held`, as in a `WindowSnapshot`. */
+export interface QuotaBooks {
+  /** UTC day of the reading, `YYYY-MM-DD`: names the daily and the monthly window. */
+  day: string;
+  windows: Record<WindowKind, { used: Consumption; held: Consumption }>;
+  /** Every hold of the user, those pinned to earlier windows included. */
+  holds: Hold[];
+}
+
+/** What PostgreSQL holds of one user, read in one snapshot. */
+export type LedgerBooks = Pick<QuotaTruth, "days" | "holds">;
+
+/** All requests that PostgreSQL knows, read in one snapshot. */
+export type RequestCounts = { accepted: number } & Record<DurableState, number>;
+
+/** A request whose ledger rows are not what its state asks for; see `judgeLedger`. */
+export interface LedgerAnomaly {
+  requestId: string;
+  state: DurableState;
+  /** Attempts made. */
+  attempts: number;
+  /** Ledger rows of the request. */
+  rows: number;
+}

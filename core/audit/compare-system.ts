@@ -1,0 +1,38 @@
+import type { DurableState } from "../request.ts";
+import type { LedgerAnomaly, RequestCounts } from "./books.ts";
+import type { SystemDifference } from "./difference.ts";
+
+/** Conservation (guarantee I1): every accepted request is open or in one terminal state. */
+export function judgeRequests(counts: RequestCounts): SystemDifference[] {
+  const { accepted, queued: open } = counts;
+  const terminal = counts.completed + counts.failed + counts.cancelled + counts.expired;
+  return accepted === terminal + open
+    ? []
+    : [{ kind: "requests_unaccounted", accepted, terminal, open }];
+}
+
+/** The ledger (guarantee I2): one row when completed, at most one otherwise, none for what was not executed. */
+export function judgeLedger(anomaly: LedgerAnomaly): SystemDifference[] {
+  const { requestId, state, attempts, rows } = anomaly;
+  const differences: SystemDifference[] = [];
+  if (rows > 1) differences.push({ kind: "ledger_duplicate", requestId, rows });
+  if (rows > 0 && !mayBeBilled(state, attempts)) {
+    differences.push({ kind: "ledger_unexecuted", requestId, state });
+  }
+  if (rows === 0 && state === "completed") differences.push({ kind: "ledger_missing", requestId });
+  return differences;
+}
+
+/** Failed and cancelled requests are billed for what their attempts used, if there was an attempt. */
+function mayBeBilled(state: DurableState, attempts: number): boolean {
+  switch (state) {
+    case "completed":
+      return true;
+    case "failed":
+    case "cancelled":
+      return attempts > 0;
+    case "queued":
+    case "expired":
+      return false;
+  }
+}
