@@ -1,0 +1,76 @@
+import { connect } from "amqplib";
+import { Redis } from "ioredis";
+import postgres from "postgres";
+
+/** A round trip to PostgreSQL through a connection of its own. @throws when it does not answer within the limit */
+export async function pingPostgres(url: string, limitMs: number): Promise<void> {
+  const sql = postgres(url, { max: 1, connect_timeout: limitMs / 1000, onnotice: () => {} });
+  try {
+    await within(limitMs, sql`select 1`);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** Makes the database that the URL names, if it is missing, through the server's `postgres` database. */
+export async function ensureDatabase(url: string, limitMs: number): Promise<void> {
+  const server = new URL(url);
+  const name = decodeURIComponent(server.pathname.slice(1));
+  server.pathname = "/postgres";
+  const sql = postgres(server.toString(), {
+    max: 1,
+    connect_timeout: limitMs / 1000,
+    onnotice: () => {},
+  });
+  try {
+    const [existing] = await within(limitMs, sql`select from pg_database where datname = ${name}`);
+    if (existing === undefined) await within(limitMs, sql`create database ${sql(name)}`);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** A write and a read on Redis: a server that still loads its data refuses both. @throws when it does not answer within the limit */
+export async function pingRedis(url: string, limitMs: number): Promise<void> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: limitMs,
+    commandTimeout: limitMs,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  let refused: unknown;
+  // Without a listener ioredis prints connection errors itself; the calls below throw a vaguer one.
+  redis.on("error", (error) => (refused = error));
+  try {
+    await redis.connect();
+    await redis.set("tollgate:ping", "1", "PX", limitMs);
+  } catch (error) {
+    throw refused ?? error;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** Declares a queue that ends with its connection. @throws when RabbitMQ does not answer within the limit */
+export async function pingAmqp(url: string, limitMs: number): Promise<void> {
+  const connection = await within(limitMs, connect(url, { timeout: limitMs }));
+  connection.on("error", () => {});
+  try {
+    const channel = await within(limitMs, connection.createChannel());
+    channel.on("error", () => {});
+    await within(limitMs, channel.assertQueue("", { exclusive: true }));
+  } finally {
+    await within(limitMs, connection.close()).catch(() => {});
+  }
+}
+
+async function within<Value>(limitMs: number, answer: PromiseLike<Value>): Promise<Value> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer within ${limitMs} ms`)), limitMs);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

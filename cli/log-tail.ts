@@ -1,0 +1,23 @@
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+
+/** Only the end of a log is read, whatever its length. */
+const TAIL_BYTES_MAX = 256 * 1024;
+
+/** The last lines that are not empty, oldest first; none when there is no such file. */
+export function lastLines(path: string, count: number): string[] {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch {
+    return [];
+  }
+  try {
+    const { size } = fstatSync(file);
+    const tail = Buffer.alloc(Math.min(size, TAIL_BYTES_MAX));
+    const bytes = readSync(file, tail, 0, tail.length, size - tail.length);
+    const lines = tail.toString("utf8", 0, bytes).split("\n");
+    return lines.filter((line) => line.trim() !== "").slice(-count);
+  } finally {
+    closeSync(file);
+  }
+}

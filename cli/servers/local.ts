@@ -1,0 +1,201 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { CommandFailure, describeError } from "../failure.ts";
+import { readJsonFile, writeJsonFile } from "../json-file.ts";
+import { lastLines } from "../log-tail.ts";
+import { shortPath, type StatePaths } from "../paths.ts";
+import { findFreePorts, isPortFree } from "../ports.ts";
+import { isRunning } from "../process-identity.ts";
+import { spawnDetached, stopProcess } from "../processes.ts";
+import type { Progress } from "../progress.ts";
+import { findBinaries, type ServerBinaries, type ServerName } from "./binaries.ts";
+import { installServers } from "./install.ts";
+import {
+  type LocalServer,
+  type LocalService,
+  type LocalState,
+  LocalStateSchema,
+} from "./local-server.ts";
+import { LOCAL_POSTGRES } from "./postgres.ts";
+import { LOCAL_RABBITMQ } from "./rabbitmq.ts";
+import { LOCAL_REDIS } from "./redis.ts";
+import type { ServerUrls } from "./urls.ts";
+
+export const LOCAL_SERVERS: readonly LocalService[] = [LOCAL_POSTGRES, LOCAL_REDIS, LOCAL_RABBITMQ];
+
+/** From the start of the process; RabbitMQ takes 5 s on 2 cores that have nothing else to do. */
+const READY_LIMIT_MS = 90_000;
+const PING_LIMIT_MS = 2_000;
+/** Then by force: the servers recover from that, and Ctrl-C is to be over within 10 s. */
+const STOP_GRACE_MS = 4_000;
+const PING_PAUSE_MS = 100;
+
+const statePath = (paths: StatePaths, name: ServerName): string =>
+  join(paths.servers, `${name}.json`);
+
+export const readLocalState = (paths: StatePaths, name: ServerName): LocalState | undefined =>
+  readJsonFile(statePath(paths, name), LocalStateSchema);
+
+/**
+ * Starts the three private servers at the same time, or goes on with those that still run. What is not installed is installed first.
+ *
+ * @throws {CommandFailure} naming the server that failed and its log
+ */
+export async function startLocalServers(
+  paths: StatePaths,
+  progress: Progress,
+  searchPath: string,
+): Promise<ServerUrls> {
+  const binaries = await findOrInstall(progress, searchPath);
+  const [postgres, redis, rabbitmq] = await settleAll([
+    startServer(LOCAL_POSTGRES, binaries.postgres, paths, progress),
+    startServer(LOCAL_REDIS, binaries.redis, paths, progress),
+    startServer(LOCAL_RABBITMQ, binaries.rabbitmq, paths, progress),
+  ]);
+  return { postgres, redis, amqp: rabbitmq };
+}
+
+const isMissing = (found: Partial<ServerBinaries>): ServerName[] =>
+  LOCAL_SERVERS.map(({ name }) => name).filter((name) => found[name] === undefined);
+
+async function findOrInstall(progress: Progress, searchPath: string): Promise<ServerBinaries> {
+  let found = findBinaries(searchPath);
+  const missing = isMissing(found);
+  if (missing.length > 0) {
+    await installServers(missing, progress);
+    found = findBinaries(searchPath);
+  }
+  const { postgres, redis, rabbitmq } = found;
+  if (postgres === undefined || redis === undefined || rabbitmq === undefined) {
+    throw new CommandFailure(
+      `${isMissing(found).join(" and ")} still cannot be found after the installation: put their programs on PATH`,
+    );
+  }
+  return { postgres, redis, rabbitmq };
+}
+
+/** Waits for all before it reports the first failure, so that nothing is still being started afterwards. */
+async function settleAll<Values extends readonly unknown[]>(promises: {
+  readonly [Index in keyof Values]: Promise<Values[Index]>;
+}): Promise<Values> {
+  await Promise.allSettled(promises);
+  return await Promise.all(promises);
+}
+
+async function startServer<Name extends ServerName>(
+  server: LocalServer<Name>,
+  binaries: ServerBinaries[Name],
+  paths: StatePaths,
+  progress: Progress,
+): Promise<string> {
+  const { url } = await progress.step(server.title, async () => {
+    const remembered = readLocalState(paths, server.name);
+    if (remembered !== undefined && (await answers(server, remembered))) {
+      return { url: server.url(remembered), detail: "still running" };
+    }
+    await stopServer(server, paths);
+    const folder = join(paths.servers, server.name);
+    // The user that PostgreSQL runs as must get through.
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    const state: LocalState = {
+      ports: await choosePorts(server.portNames, remembered?.ports),
+      password: remembered?.password ?? newPassword(),
+      processes: [],
+    };
+    writeJsonFile(statePath(paths, server.name), state);
+    for (const launch of await server.prepare({ folder, ...state }, binaries)) {
+      const logPath = join(paths.logs, `${launch.name}.log`);
+      const identity = await spawnDetached({ ...launch, cwd: folder, logPath });
+      state.processes.push({ name: launch.name, identity });
+      writeJsonFile(statePath(paths, server.name), state);
+    }
+    await waitUntilReady(server, state, paths);
+    return { url: server.url(state), detail: `port ${state.ports[server.portNames[0]]}` };
+  });
+  return url;
+}
+
+const newPassword = (): string =>
+  Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("hex");
+
+async function choosePorts(
+  names: readonly string[],
+  remembered: LocalState["ports"] | undefined,
+): Promise<LocalState["ports"]> {
+  const ports: LocalState["ports"] = {};
+  for (const name of names) {
+    const old = remembered?.[name];
+    if (old !== undefined && (await isPortFree(old))) ports[name] = old;
+  }
+  const wanted = names.filter((name) => ports[name] === undefined);
+  const fresh = await findFreePorts(wanted.length);
+  for (const [i, name] of wanted.entries()) ports[name] = fresh[i] ?? 0;
+  return ports;
+}
+
+async function answers(server: LocalService, state: LocalState): Promise<boolean> {
+  if (state.processes.length === 0) return false;
+  if (!state.processes.every(({ identity }) => isRunning(identity))) return false;
+  try {
+    await server.ping(server.url(state), PING_LIMIT_MS);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function waitUntilReady(
+  server: LocalService,
+  state: LocalState,
+  paths: StatePaths,
+): Promise<void> {
+  const deadline = Date.now() + READY_LIMIT_MS;
+  let reason = "it did not answer";
+  while (Date.now() < deadline) {
+    const ended = state.processes.find(({ identity }) => !isRunning(identity));
+    if (ended !== undefined) throw startFailure(server, paths, `${ended.name} ended`, ended.name);
+    try {
+      await server.ping(server.url(state), PING_LIMIT_MS);
+      return;
+    } catch (error) {
+      reason = describeError(error);
+    }
+    await Bun.sleep(PING_PAUSE_MS);
+  }
+  throw startFailure(
+    server,
+    paths,
+    `not ready within ${READY_LIMIT_MS / 1000} s (${reason})`,
+    server.name,
+  );
+}
+
+function startFailure(
+  server: LocalService,
+  paths: StatePaths,
+  reason: string,
+  logName: string,
+): CommandFailure {
+  const log = join(paths.logs, `${logName}.log`);
+  const [last = "the log is empty"] = lastLines(log, 1);
+  return new CommandFailure(
+    `${server.title} did not start: ${reason}: ${last.trim()} — mend it (log: ${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
+  );
+}
+
+/** Stops what was started of one server, last started first. */
+async function stopServer(server: LocalService, paths: StatePaths): Promise<void> {
+  const state = readLocalState(paths, server.name);
+  if (state === undefined) return;
+  for (const { identity, name } of state.processes.toReversed()) {
+    const signal = name === server.name ? server.stopSignal : "SIGTERM";
+    await stopProcess(identity, { signal, graceMs: STOP_GRACE_MS });
+  }
+  writeJsonFile(statePath(paths, server.name), { ...state, processes: [] });
+}
+
+/** Stops the private servers, whoever started them, all at the same time. Their data stay. */
+export async function stopLocalServers(paths: StatePaths): Promise<void> {
+  await Promise.all(LOCAL_SERVERS.map((server) => stopServer(server, paths)));
+}

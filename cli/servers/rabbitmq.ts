@@ -1,0 +1,76 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { pingAmqp } from "../../adapters/ping.ts";
+import type { ServerBinaries } from "./binaries.ts";
+import {
+  type Launch,
+  type LocalServer,
+  type LocalSettings,
+  readServerConfig,
+  requirePort,
+} from "./local-server.ts";
+
+const USER = "tollgate";
+
+export const LOCAL_RABBITMQ: LocalServer<"rabbitmq"> = {
+  name: "rabbitmq",
+  title: "RabbitMQ",
+  portNames: ["amqp", "dist", "epmd"],
+  prepare,
+  url: ({ ports, password }) =>
+    `amqp://${USER}:${password}@127.0.0.1:${requirePort(ports, "amqp")}`,
+  ping: pingAmqp,
+  stopSignal: "SIGTERM",
+};
+
+/**
+ * RabbitMQ with its own epmd. Left to itself, Erlang would start one that every other Erlang program of the machine shares and that
+ * outlives us; started first and in the foreground, it is ours to stop.
+ */
+async function prepare(
+  { folder, ports, password }: LocalSettings,
+  { server, epmd }: ServerBinaries["rabbitmq"],
+): Promise<Launch[]> {
+  for (const name of ["home", "data", "logs", "config"])
+    mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
+  const configPath = join(folder, "rabbitmq.conf");
+  const pluginsPath = join(folder, "enabled_plugins");
+  const own = [
+    `listeners.tcp.1 = 127.0.0.1:${requirePort(ports, "amqp")}`,
+    `default_user = ${USER}`,
+    `default_pass = ${password}`,
+  ];
+  writeFileSync(configPath, `${await readServerConfig("rabbitmq.conf")}\n${own.join("\n")}\n`, {
+    mode: 0o600,
+  });
+  writeFileSync(pluginsPath, "[].\n");
+  const epmdPort = String(requirePort(ports, "epmd"));
+  const env = {
+    PATH: process.env["PATH"],
+    LANG: "C.UTF-8",
+    // The cookie that protects the node lies in the home folder.
+    HOME: join(folder, "home"),
+    ERL_EPMD_PORT: epmdPort,
+    ERL_EPMD_ADDRESS: "127.0.0.1",
+    RABBITMQ_NODENAME: "tollgate@localhost",
+    RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
+    RABBITMQ_NODE_PORT: String(requirePort(ports, "amqp")),
+    RABBITMQ_DIST_PORT: String(requirePort(ports, "dist")),
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1}",
+    RABBITMQ_CONFIG_FILE: configPath,
+    RABBITMQ_ENABLED_PLUGINS_FILE: pluginsPath,
+    RABBITMQ_MNESIA_BASE: join(folder, "data"),
+    RABBITMQ_LOG_BASE: join(folder, "logs"),
+    RABBITMQ_GENERATED_CONFIG_DIR: join(folder, "config"),
+    // Not the machine's own settings.
+    RABBITMQ_CONF_ENV_FILE: join(folder, "no-rabbitmq-env.conf"),
+    RABBITMQ_ADVANCED_CONFIG_FILE: join(folder, "no-advanced.config"),
+    // The start script then becomes the server instead of staying as its parent, so that the pid is the server's.
+    RUNNING_UNDER_SYSTEMD: "true",
+  };
+  return [
+    { name: "epmd", command: [epmd, "-port", epmdPort, "-address", "127.0.0.1"], env },
+    { name: "rabbitmq", command: [server], env },
+  ];
+}
