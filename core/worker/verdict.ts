@@ -1,0 +1,57 @@
+import { FAULTS } from "../faults.ts";
+import type { RequestError } from "../messages.ts";
+import type { InferenceChoice } from "../payload.ts";
+import { type Delay, retryDelay } from "./backoff.ts";
+import type { InferenceOutcome, ReportedUsage } from "./outcome.ts";
+
+/** What becomes of a delivery whose attempt has ended. */
+export type Verdict =
+  | { kind: "done"; choices: InferenceChoice[]; usage: ReportedUsage | null }
+  | FailedVerdict;
+export type FailedVerdict =
+  | { kind: "retry"; delay: Delay; error: RequestError }
+  | { kind: "dead"; error: RequestError };
+
+export interface RetryPolicy {
+  /** Attempts of one request, the first included. */
+  attemptsMax: number;
+  /** Longest delay before each retry, milliseconds; the last one repeats. */
+  delaysMs: readonly number[];
+}
+
+/** Decides what becomes of attempt number `attempt` (1-based) given how its call ended. `random` is in [0, 1). */
+export function judgeOutcome(
+  outcome: InferenceOutcome,
+  attempt: number,
+  policy: RetryPolicy,
+  random: number,
+): Verdict {
+  if (outcome.ok) return { kind: "done", choices: outcome.choices, usage: outcome.usage };
+  const error = { code: outcome.code, message: outcome.message };
+  if (!FAULTS[outcome.code].retryable) return { kind: "dead", error };
+  return retryOrDead(error, attempt, outcome.retryAfterMs, policy, random);
+}
+
+/** Tries again while attempts are left. Also for an attempt that our own code broke off: another worker may do better. */
+export function retryOrDead(
+  error: RequestError,
+  attempt: number,
+  retryAfterMs: number | null,
+  policy: RetryPolicy,
+  random: number,
+): FailedVerdict {
+  if (attempt < policy.attemptsMax) {
+    return {
+      kind: "retry",
+      delay: retryDelay(policy.delaysMs, attempt, retryAfterMs, random),
+      error,
+    };
+  }
+  return {
+    kind: "dead",
+    error: {
+      code: error.code,
+      message: `${error.message} (attempt ${attempt} of ${policy.attemptsMax})`,
+    },
+  };
+}
