@@ -81,4 +81,21 @@ export interface QuotaTruth {
   days: { day: string; requests: number; tokens: number }[];
   /** Requests without a terminal state, whatever their day. */
   holds: Hold[];
+  /**
+   * Of the requests asked about (`LoadTicket`) those that PostgreSQL has no row of: accepts between their hold and their commit,
+   * whose holds must outlive the load. Absent: none was looked for, and such holds are found missing when they are settled.
+   */
+  unstored?: string[];
 }
+
+/** Leave to load one user, from `beginLoad`. PostgreSQL must be read after it was given out; it is good for a minute. */
+export interface LoadTicket {
+  /** The Redis process that gave it out. */
+  instance: string;
+  nonce: string;
+  /** Requests whose holds were taken lately: PostgreSQL may not know them yet. */
+  recentRequestIds: string[];
+}
+
+/** `already`: somebody else loaded the user; `superseded`: the truth was read too early or too late, begin again. */
+export type LoadReply = "loaded" | "already" | "superseded";

@@ -1,0 +1,120 @@
+import { Redis } from "ioredis";
+import type { Log } from "../../core/log.ts";
+import { replyErrorCode } from "./replies.ts";
+
+export interface RedisOptions {
+  url: string;
+  /** Longest silence of the server while a command is open; then the socket is cut and every open command fails. */
+  commandTimeoutMs: number;
+  /** Shown in CLIENT LIST. */
+  name: string;
+  log: Log;
+}
+
+export interface RedisServer {
+  client: Redis;
+  /** `run_id` of the server process: another one means that what was in memory may be gone or old. */
+  instance: string;
+}
+
+export interface ClientEvents {
+  /** Sent to every new connection before it counts as found. */
+  scripts: ReadonlySet<string>;
+  onFound: (server: RedisServer) => void;
+  onLost: () => void;
+}
+
+const RECONNECT_MS_MIN = 50;
+const RECONNECT_MS_MAX = 2_000;
+
+/** Doubling from 50 ms up to 2 s, of which a random half: gateways do not return all at once. Never gives up. */
+function reconnectDelayMs(attempt: number): number {
+  const ceiling = Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** Math.min(attempt, 10));
+  return Math.ceil(ceiling / 2 + (Math.random() * ceiling) / 2);
+}
+
+/**
+ * No queue while offline, no resend after a reconnect: a command is executed at most once, and its promise settles at the latest
+ * `commandTimeoutMs` after the server fell silent. `maxRetriesPerRequest: 0` fails open commands at once when the connection
+ * closes; without it those that are not resent would never settle. `socketTimeout` rather than `commandTimeout`: one timer per
+ * connection instead of one per command, and nothing piles up behind a frozen server.
+ */
+function createClient({ url, name, commandTimeoutMs }: RedisOptions): Redis {
+  return new Redis(url, {
+    lazyConnect: true,
+    connectionName: name,
+    connectTimeout: commandTimeoutMs,
+    socketTimeout: commandTimeoutMs,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: reconnectDelayMs,
+    // A demoted primary behind the same address: the next connection finds the new one.
+    reconnectOnError: (error) => replyErrorCode(error) === "READONLY",
+  });
+}
+
+async function readInstance(client: Redis): Promise<string> {
+  const info = await client.info("server");
+  const runId = /^run_id:(\w+)/m.exec(info)?.[1];
+  if (runId === undefined) throw new Error("INFO server names no run_id");
+  return runId;
+}
+
+/** A client that tells when a server is usable, scripts loaded and run_id known, and when it is so no more. `end` is for good. */
+function openClient(
+  options: RedisOptions,
+  { scripts, onFound, onLost }: ClientEvents,
+  onEnd: () => void,
+): Redis {
+  const { log } = options;
+  const client = createClient(options);
+  // Counts connections: an answer that belongs to an earlier one is void.
+  let connection = 0;
+
+  async function greet(greeted: number): Promise<void> {
+    try {
+      const [instance] = await Promise.all([
+        readInstance(client),
+        ...Array.from(scripts, (lua) => client.script("LOAD", lua)),
+      ]);
+      if (greeted === connection) onFound({ client, instance });
+    } catch (error) {
+      if (greeted !== connection) return;
+      log.warn({ error: String(error) }, "redis: the server cannot be used");
+      client.disconnect(true);
+    }
+  }
+
+  client.on("ready", () => void greet(connection));
+  client.on("close", () => {
+    connection += 1;
+    onLost();
+  });
+  client.on("end", onEnd);
+  client.on("error", (error: Error) => log.debug({ error: error.message }, "redis: no connection"));
+  // A failure to connect comes as an event, too, and the client tries again by itself.
+  client.connect().catch(() => {});
+  return client;
+}
+
+/** Keeps a client connected for ever: one that the library has given up (`end`) is replaced. Answers how to stop that. */
+export function keepClient(options: RedisOptions, events: ClientEvents): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isStopped = false;
+  let client = openClient(options, events, replaceClient);
+
+  function replaceClient(): void {
+    if (isStopped) return;
+    timer = setTimeout(() => {
+      client = openClient(options, events, replaceClient);
+    }, RECONNECT_MS_MAX);
+  }
+
+  return () => {
+    isStopped = true;
+    clearTimeout(timer);
+    client.disconnect();
+  };
+}

@@ -1,0 +1,95 @@
+import { windowIdOf } from "../../core/windows.ts";
+
+/** The only place where key names are written. The braces are literal: everything of a user sits in one cluster slot. */
+const ofUser = (userId: string): string => `user:{${userId}}`;
+
+/** The books of a user, in the order in which `lua/shared/books.lua` takes them. `…Used` and `…Held` are stems: a window id follows. */
+export const BOOKS_KEYS = [
+  "marker",
+  "loading",
+  "settledLog",
+  "holds",
+  "dailyRequestsLimit",
+  "dailyTokensLimit",
+  "monthlyRequestsLimit",
+  "monthlyTokensLimit",
+  "concurrentLimit",
+  "dailyRequestsUsed",
+  "dailyTokensUsed",
+  "monthlyRequestsUsed",
+  "monthlyTokensUsed",
+  "dailyRequestsHeld",
+  "dailyTokensHeld",
+  "monthlyRequestsHeld",
+  "monthlyTokensHeld",
+] as const;
+
+export type BooksKeys = Record<(typeof BOOKS_KEYS)[number], string>;
+
+export function booksKeys(userId: string): BooksKeys {
+  const user = ofUser(userId);
+  const daily = `${user}:quota:daily`;
+  const monthly = `${user}:quota:monthly`;
+  return {
+    marker: `${user}:quota:instance`,
+    loading: `${user}:quota:loading`,
+    settledLog: `${user}:quota:loading:settled`,
+    holds: holdsKey(userId),
+    dailyRequestsLimit: `${daily}:requests:limit`,
+    dailyTokensLimit: `${daily}:tokens:limit`,
+    monthlyRequestsLimit: `${monthly}:requests:limit`,
+    monthlyTokensLimit: `${monthly}:tokens:limit`,
+    concurrentLimit: `${user}:quota:concurrent:limit`,
+    dailyRequestsUsed: `${daily}:requests:used:`,
+    dailyTokensUsed: `${daily}:tokens:used:`,
+    monthlyRequestsUsed: `${monthly}:requests:used:`,
+    monthlyTokensUsed: `${monthly}:tokens:used:`,
+    dailyRequestsHeld: `${daily}:requests:held:`,
+    dailyTokensHeld: `${daily}:tokens:held:`,
+    monthlyRequestsHeld: `${monthly}:requests:held:`,
+    monthlyTokensHeld: `${monthly}:tokens:held:`,
+  };
+}
+
+/** The counters of the windows of `day`: daily used and held (requests, tokens), then monthly used and held. */
+export function counterKeys(userId: string, day: string): string[] {
+  const keys = booksKeys(userId);
+  const month = windowIdOf("monthly", day);
+  return [
+    keys.dailyRequestsUsed + day,
+    keys.dailyTokensUsed + day,
+    keys.dailyRequestsHeld + day,
+    keys.dailyTokensHeld + day,
+    keys.monthlyRequestsUsed + month,
+    keys.monthlyTokensUsed + month,
+    keys.monthlyRequestsHeld + month,
+    keys.monthlyTokensHeld + month,
+  ];
+}
+
+/** Hash: request id -> `tokens|day|takenAtMs`. */
+export const holdsKey = (userId: string): string => `${ofUser(userId)}:holds`;
+export const HOLDS_KEY_PATTERN = "user:{*}:holds";
+
+/** The user that a key of the pattern `HOLDS_KEY_PATTERN` belongs to. */
+export function userOfHoldsKey(key: string): string {
+  return key.slice("user:{".length, -"}:holds".length);
+}
+
+/** Hash: attempt, startedAtMs, crashes of an attempt under way. */
+export const startedKey = (userId: string, requestId: string): string =>
+  `${ofUser(userId)}:started:${requestId}`;
+
+/** Present while a cancelled request may still reach a worker. */
+export const cancelledKey = (userId: string, requestId: string): string =>
+  `${ofUser(userId)}:cancelled:${requestId}`;
+
+/** The record of an API key, by the keyed hash of the key. */
+export const apiKeyKey = (keyHash: string): string => `key:${keyHash}`;
+
+/** Channels: ids of ended requests, of cancelled requests, hashes of changed API keys; each a comma-separated list. */
+export const CHANNELS = {
+  finished: "tollgate:finished",
+  cancel: "tollgate:cancel",
+  keyChange: "tollgate:key-change",
+} as const;

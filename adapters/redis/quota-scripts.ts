@@ -1,0 +1,62 @@
+import { Type as t } from "@sinclair/typebox";
+import admit from "../../lua/admit.lua" with { type: "text" };
+import beginLoad from "../../lua/begin-load.lua" with { type: "text" };
+import load from "../../lua/load.lua" with { type: "text" };
+import readQuota from "../../lua/read-quota.lua" with { type: "text" };
+import setLimits from "../../lua/set-limits.lua" with { type: "text" };
+import settle from "../../lua/settle.lua" with { type: "text" };
+import books from "../../lua/shared/books.lua" with { type: "text" };
+import snapshot from "../../lua/shared/snapshot.lua" with { type: "text" };
+import { BOOKS_KEYS } from "./keys.ts";
+
+const unknown = t.Tuple([t.Literal("unknown")]);
+
+const amount = t.Integer();
+const four = [amount, amount, amount, amount] as const;
+
+/** [kind, atMs, day, open requests, concurrency limit, 4 limits, 4 used, 4 held]; a limit of -1 is no limit. */
+const snapshotOf = <const Kind extends "admitted" | "refused" | "known">(kind: Kind) =>
+  t.Tuple([t.Literal(kind), amount, t.String(), amount, amount, ...four, ...four, ...four]);
+
+export const ADMIT = {
+  lua: `${books}${snapshot}${admit}`,
+  keys: BOOKS_KEYS,
+  args: ["instance", "requestId", "tokens", "clockMs"],
+  reply: t.Union([snapshotOf("admitted"), snapshotOf("refused"), unknown]),
+} as const;
+
+export const READ_QUOTA = {
+  lua: `${books}${snapshot}${readQuota}`,
+  keys: BOOKS_KEYS,
+  args: ["instance", "clockMs"],
+  reply: t.Union([snapshotOf("known"), unknown]),
+} as const;
+
+export const SETTLE = {
+  lua: `${books}${settle}`,
+  keys: [...BOOKS_KEYS, "started"],
+  args: ["requestId", "billedTokens", "expectHold"],
+  reply: t.Union([t.Literal("settled"), t.Literal("absent")]),
+} as const;
+
+export const BEGIN_LOAD = {
+  lua: `${books}${beginLoad}`,
+  keys: BOOKS_KEYS,
+  args: ["instance", "nonce", "clockMs"],
+  /** Empty: loaded already; else the nonce and the request ids of recent holds. */
+  reply: t.Array(t.String()),
+} as const;
+
+export const LOAD = {
+  lua: `${books}${load}`,
+  keys: BOOKS_KEYS,
+  args: ["instance", "nonce", "knownForMs", "clockMs", "truth"],
+  reply: t.Union([t.Literal("loaded"), t.Literal("already"), t.Literal("superseded")]),
+} as const;
+
+export const SET_LIMITS = {
+  lua: `${books}${setLimits}`,
+  keys: BOOKS_KEYS,
+  args: ["dailyRequests", "dailyTokens", "monthlyRequests", "monthlyTokens", "concurrent"],
+  reply: t.Union([t.Literal("set"), t.Literal("unknown")]),
+} as const;

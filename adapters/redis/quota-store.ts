@@ -1,0 +1,200 @@
+import { randomUUIDv7 } from "bun";
+import type {
+  Admission,
+  AdmitReply,
+  LoadReply,
+  LoadTicket,
+  QuotaLimits,
+  QuotaSnapshot,
+  QuotaTruth,
+  Settlement,
+  SettleReply,
+} from "../../core/quota/quota.ts";
+import type { RedisConnection } from "./connection.ts";
+import { booksKeys, startedKey } from "./keys.ts";
+import { ADMIT, BEGIN_LOAD, LOAD, READ_QUOTA, SET_LIMITS, SETTLE } from "./quota-scripts.ts";
+import { bindScript } from "./script.ts";
+
+/** The quotas of users in Redis. Every function throws `QUOTA_UNAVAILABLE` when Redis does not answer, at once or in time. */
+export interface QuotaStore {
+  /** Takes a hold, all or nothing. An admission that threw may have taken one: release it, or leave it to the keeper. */
+  admit: (admission: Admission) => Promise<AdmitReply>;
+  /** Replies in order. Idempotent: after a throw the same settlements may be given again. */
+  settle: (settlements: readonly Settlement[]) => Promise<SettleReply[]>;
+  /** The state of a user's windows; undefined: the user must be loaded first. */
+  read: (userId: string) => Promise<QuotaSnapshot | undefined>;
+  /** Leave to load a user; undefined: loaded already. */
+  beginLoad: (userId: string) => Promise<LoadTicket | undefined>;
+  /** Replaces what Redis holds about a user by a truth that was read after the ticket was given out. */
+  load: (userId: string, ticket: LoadTicket, truth: QuotaTruth) => Promise<LoadReply>;
+  /** Call after the limits were committed to PostgreSQL. */
+  setLimits: (userId: string, limits: QuotaLimits) => Promise<void>;
+  /** The user is rebuilt from PostgreSQL before the next admission. */
+  forget: (userId: string) => Promise<void>;
+}
+
+export interface QuotaStoreOptions {
+  /** Unix milliseconds that the scripts take for now; 0, the default, is the clock of Redis. For tests. */
+  clockMs?: () => number;
+}
+
+/** How long a loaded user counts as known: limits are read from PostgreSQL again about every six hours. */
+const KNOWN_FOR_MS = 6 * 3_600_000;
+
+/** Spread by a fifth, so that users loaded together after a restart do not all come back together. */
+const knownForMs = (): number => Math.round(KNOWN_FOR_MS * (0.9 + Math.random() * 0.2));
+
+const toLimitArg = (limit: number | null): number => limit ?? -1;
+const fromLimitReply = (limit: number): number | null => (limit < 0 ? null : limit);
+
+export function createQuotaStore(
+  redis: RedisConnection,
+  { clockMs = () => 0 }: QuotaStoreOptions = {},
+): QuotaStore {
+  const admit = bindScript(redis, ADMIT);
+  const settle = bindScript(redis, SETTLE);
+  const read = bindScript(redis, READ_QUOTA);
+  const beginLoad = bindScript(redis, BEGIN_LOAD);
+  const load = bindScript(redis, LOAD);
+  const setLimits = bindScript(redis, SET_LIMITS);
+
+  return {
+    admit: async ({ userId, requestId, tokens }) => {
+      const { instance } = redis.server();
+      const reply = await admit.run({
+        keys: booksKeys(userId),
+        args: { instance, requestId, tokens, clockMs: clockMs() },
+      });
+      if (reply.length === 1) return { kind: "unknown" };
+      const [kind, ...numbers] = reply;
+      return { kind, snapshot: toSnapshot(numbers) };
+    },
+
+    settle: (settlements) =>
+      settle.runAll(
+        settlements.map(({ userId, requestId, billedTokens, expectHold }) => ({
+          keys: { ...booksKeys(userId), started: startedKey(userId, requestId) },
+          args: { requestId, billedTokens: billedTokens ?? -1, expectHold: expectHold ? 1 : 0 },
+        })),
+      ),
+
+    read: async (userId) => {
+      const { instance } = redis.server();
+      const args = { instance, clockMs: clockMs() };
+      const reply = await read.run({ keys: booksKeys(userId), args });
+      if (reply.length === 1) return undefined;
+      const [, ...numbers] = reply;
+      return toSnapshot(numbers);
+    },
+
+    beginLoad: async (userId) => {
+      const { instance } = redis.server();
+      const [nonce, ...recentRequestIds] = await beginLoad.run({
+        keys: booksKeys(userId),
+        args: { instance, nonce: `${instance}:${randomUUIDv7()}`, clockMs: clockMs() },
+      });
+      return nonce === undefined ? undefined : { instance, nonce, recentRequestIds };
+    },
+
+    load: async (userId, { instance, nonce }, truth) => {
+      // A ticket of another Redis process: what was noted since it was given out is gone.
+      if (redis.server().instance !== instance) return "superseded";
+      return load.run({
+        keys: booksKeys(userId),
+        args: {
+          instance,
+          nonce,
+          knownForMs: knownForMs(),
+          clockMs: clockMs(),
+          truth: truthJson(truth),
+        },
+      });
+    },
+
+    setLimits: async (userId, limits) => {
+      const [dailyRequests, dailyTokens, monthlyRequests, monthlyTokens, concurrent] =
+        limitArgs(limits);
+      await setLimits.run({
+        keys: booksKeys(userId),
+        args: { dailyRequests, dailyTokens, monthlyRequests, monthlyTokens, concurrent },
+      });
+    },
+
+    forget: async (userId) => {
+      const { marker, loading, settledLog } = booksKeys(userId);
+      await redis.run(({ client }) => client.del(marker, loading, settledLog));
+    },
+  };
+}
+
+type SnapshotReply = [
+  atMs: number,
+  day: string,
+  openRequests: number,
+  concurrent: number,
+  ...limits: FourNumbers,
+  ...used: FourNumbers,
+  ...held: FourNumbers,
+];
+type FourNumbers = [number, number, number, number];
+
+function toSnapshot(reply: SnapshotReply): QuotaSnapshot {
+  const [
+    atMs,
+    day,
+    openRequests,
+    concurrent,
+    lr,
+    lt,
+    mlr,
+    mlt,
+    ur,
+    ut,
+    mur,
+    mut,
+    hr,
+    ht,
+    mhr,
+    mht,
+  ] = reply;
+  return {
+    atMs,
+    day,
+    openRequests,
+    concurrentRequests: fromLimitReply(concurrent),
+    windows: {
+      daily: {
+        limit: { requests: fromLimitReply(lr), tokens: fromLimitReply(lt) },
+        used: { requests: ur, tokens: ut },
+        held: { requests: hr, tokens: ht },
+      },
+      monthly: {
+        limit: { requests: fromLimitReply(mlr), tokens: fromLimitReply(mlt) },
+        used: { requests: mur, tokens: mut },
+        held: { requests: mhr, tokens: mht },
+      },
+    },
+  };
+}
+
+function limitArgs({
+  windows: { daily, monthly },
+  concurrentRequests,
+}: QuotaLimits): [number, number, number, number, number] {
+  return [
+    toLimitArg(daily.requests),
+    toLimitArg(daily.tokens),
+    toLimitArg(monthly.requests),
+    toLimitArg(monthly.tokens),
+    toLimitArg(concurrentRequests),
+  ];
+}
+
+function truthJson({ limits, days, holds, unstored = [] }: QuotaTruth): string {
+  return JSON.stringify({
+    limits: limitArgs(limits),
+    days: days.map(({ day, requests, tokens }) => [day, requests, tokens]),
+    holds: holds.map(({ requestId, day, tokens }) => [requestId, day, tokens]),
+    unstored,
+  });
+}

@@ -1,0 +1,56 @@
+import type { TierConfig } from "../config/schema.ts";
+import type { WindowKind } from "../windows.ts";
+import type { QuotaLimits, WindowLimit } from "./quota.ts";
+
+/** How "no limit" is written for one user, where null means "as the tier says". */
+export const NO_LIMIT = -1;
+
+/** One row of `quotas`: what is particular to a user in one window. null: the tier's limit; `NO_LIMIT`: none. */
+export interface UserQuota {
+  window: WindowKind;
+  tier: string;
+  requests: number | null;
+  tokens: number | null;
+}
+
+/** What is stored of a user's limits, before the tiers of the configuration fill it up. */
+export interface UserLimits {
+  quotas: readonly UserQuota[];
+  /** null: the tier's; `NO_LIMIT`: none. */
+  concurrentRequests: number | null;
+}
+
+/**
+ * The limits that hold for a user: what is stored for the user goes before the tier's. A window without a row, and a tier that is no
+ * longer configured, take the default tier. The cap on open requests is that of the daily row's tier. Throws if the default tier is
+ * not configured, which the configuration check rules out.
+ */
+export function effectiveLimits(
+  stored: UserLimits,
+  tiers: Readonly<Record<string, TierConfig>>,
+  defaultTier: string,
+): QuotaLimits {
+  const tierOf = (window: WindowKind): TierConfig => {
+    const name = stored.quotas.find((quota) => quota.window === window)?.tier ?? defaultTier;
+    const tier = tiers[name] ?? tiers[defaultTier];
+    if (tier === undefined) throw new Error(`the default tier ${defaultTier} is not configured`);
+    return tier;
+  };
+  const limitOf = (window: WindowKind): WindowLimit => {
+    const row = stored.quotas.find((quota) => quota.window === window);
+    const tier = tierOf(window)[window];
+    return {
+      requests: effective(row?.requests ?? null, tier.requests),
+      tokens: effective(row?.tokens ?? null, tier.tokens),
+    };
+  };
+  return {
+    windows: { daily: limitOf("daily"), monthly: limitOf("monthly") },
+    concurrentRequests: effective(stored.concurrentRequests, tierOf("daily").concurrent_requests),
+  };
+}
+
+function effective(own: number | null, tier: number | null): number | null {
+  if (own === null) return tier;
+  return own === NO_LIMIT ? null : own;
+}

@@ -1,0 +1,200 @@
+import { WINDOW_KINDS, windowIdOf } from "../windows.ts";
+import { explainQuota } from "./explain.ts";
+import type {
+  Admission,
+  Consumption,
+  Hold,
+  LoadReply,
+  QuotaLimits,
+  QuotaSnapshot,
+  QuotaTruth,
+  Settlement,
+  SettleReply,
+} from "./quota.ts";
+
+/** The counters of one window; `used` includes `held`. */
+export interface WindowCounters {
+  used: Consumption;
+  held: Consumption;
+}
+
+interface Loading {
+  nonce: string;
+  /** Settlements since it began, by request id; the day is that of the hold, if there was one. */
+  settled: Readonly<Record<string, { billedTokens: number | null; day: string | undefined }>>;
+}
+
+/**
+ * What the Lua scripts do to one user, as pure functions from state to state: the specification that the property tests hold them
+ * against. Keys are window ids and request ids. Time-outs of keys are left out.
+ */
+export interface QuotaModel {
+  isKnown: boolean;
+  limits: QuotaLimits;
+  windows: Readonly<Record<string, WindowCounters>>;
+  holds: Readonly<Record<string, Hold>>;
+  loading: Loading | undefined;
+}
+
+const NOTHING: Consumption = { requests: 0, tokens: 0 };
+const NO_LIMITS: QuotaLimits = {
+  windows: { daily: { requests: null, tokens: null }, monthly: { requests: null, tokens: null } },
+  concurrentRequests: null,
+};
+
+/** A user that Redis has never heard of: also what a flush leaves. */
+export const UNKNOWN_USER: QuotaModel = {
+  isKnown: false,
+  limits: NO_LIMITS,
+  windows: {},
+  holds: {},
+  loading: undefined,
+};
+
+export function admitInModel(
+  model: QuotaModel,
+  { userId, requestId, tokens }: Admission,
+  atMs: number,
+  day: string,
+): [QuotaModel, "admitted" | "refused" | "unknown"] {
+  if (!model.isKnown) return [model, "unknown"];
+  if (requestId in model.holds) return [model, "admitted"];
+  const { refusals } = explainQuota(snapshotOfModel(model, atMs, day), tokens);
+  if (refusals.length > 0) return [model, "refused"];
+  const amount = { requests: 1, tokens };
+  return [
+    {
+      ...model,
+      windows: addTo(model.windows, day, amount, amount),
+      holds: { ...model.holds, [requestId]: { userId, requestId, day, tokens } },
+    },
+    "admitted",
+  ];
+}
+
+export function settleInModel(
+  model: QuotaModel,
+  { requestId, billedTokens, expectHold }: Settlement,
+): [QuotaModel, SettleReply] {
+  const hold = model.holds[requestId];
+  const loading = model.loading && noteSettled(model.loading, requestId, billedTokens, hold?.day);
+  if (hold === undefined) {
+    const isLost = expectHold && loading === undefined;
+    return [{ ...model, loading, isKnown: model.isKnown && !isLost }, "absent"];
+  }
+  const { [requestId]: _, ...holds } = model.holds;
+  const usedChange =
+    billedTokens === null
+      ? { requests: -1, tokens: -hold.tokens }
+      : { requests: 0, tokens: billedTokens - hold.tokens };
+  const heldChange = { requests: -1, tokens: -hold.tokens };
+  const windows = addTo(model.windows, hold.day, usedChange, heldChange, { onlyPresent: true });
+  return [{ ...model, holds, windows, loading }, "settled"];
+}
+
+/** Joins the loading under way or opens one; the nonce is undefined when the user is known already. */
+export function beginLoadInModel(
+  model: QuotaModel,
+  nonce: string,
+): [QuotaModel, string | undefined] {
+  if (model.isKnown) return [model, undefined];
+  const loading = model.loading ?? { nonce, settled: {} };
+  return [{ ...model, loading }, loading.nonce];
+}
+
+export function loadInModel(
+  model: QuotaModel,
+  nonce: string,
+  truth: QuotaTruth,
+  today: string,
+): [QuotaModel, LoadReply] {
+  if (model.isKnown) return [model, "already"];
+  if (model.loading?.nonce !== nonce) return [model, "superseded"];
+  const { settled } = model.loading;
+  let windows = addTo({}, today, NOTHING, NOTHING);
+  const holds: Record<string, Hold> = {};
+  const charge = (day: string, used: Consumption, held: Consumption): void => {
+    windows = addTo(windows, day, used, held, { notBefore: today });
+  };
+  const hold = (open: Hold): void => {
+    const amount = { requests: 1, tokens: open.tokens };
+    charge(open.day, amount, amount);
+    holds[open.requestId] = open;
+  };
+  const bill = (day: string, billedTokens: number | null): void => {
+    if (billedTokens !== null) charge(day, { requests: 1, tokens: billedTokens }, NOTHING);
+  };
+
+  for (const { day, requests, tokens } of truth.days) charge(day, { requests, tokens }, NOTHING);
+  for (const open of truth.holds) {
+    const settlement = settled[open.requestId];
+    if (settlement === undefined) hold(open);
+    else bill(open.day, settlement.billedTokens);
+  }
+  for (const requestId of truth.unstored ?? []) {
+    const kept = model.holds[requestId];
+    const settlement = settled[requestId];
+    if (kept !== undefined) hold(kept);
+    else if (settlement?.day !== undefined) bill(settlement.day, settlement.billedTokens);
+  }
+  return [{ isKnown: true, limits: truth.limits, windows, holds, loading: undefined }, "loaded"];
+}
+
+export function setLimitsInModel(model: QuotaModel, limits: QuotaLimits): QuotaModel {
+  return { ...model, limits: model.isKnown ? limits : model.limits, loading: undefined };
+}
+
+export function forgetInModel(model: QuotaModel): QuotaModel {
+  return { ...model, isKnown: false, loading: undefined };
+}
+
+export function snapshotOfModel(model: QuotaModel, atMs: number, day: string): QuotaSnapshot {
+  const windowOf = (kind: (typeof WINDOW_KINDS)[number]) => ({
+    limit: model.limits.windows[kind],
+    ...(model.windows[windowIdOf(kind, day)] ?? { used: NOTHING, held: NOTHING }),
+  });
+  return {
+    atMs,
+    day,
+    windows: { daily: windowOf("daily"), monthly: windowOf("monthly") },
+    openRequests: Object.keys(model.holds).length,
+    concurrentRequests: model.limits.concurrentRequests,
+  };
+}
+
+/** Settlements of one request after the first change nothing. */
+function noteSettled(
+  loading: Loading,
+  requestId: string,
+  billedTokens: number | null,
+  day: string | undefined,
+): Loading {
+  if (requestId in loading.settled) return loading;
+  return { ...loading, settled: { ...loading.settled, [requestId]: { billedTokens, day } } };
+}
+
+/** Adds to the windows of `day`; to those that are not over at `notBefore`, or to those that are there. */
+function addTo(
+  windows: QuotaModel["windows"],
+  day: string,
+  used: Consumption,
+  held: Consumption,
+  { notBefore, onlyPresent = false }: { notBefore?: string; onlyPresent?: boolean } = {},
+): QuotaModel["windows"] {
+  const changed = { ...windows };
+  for (const kind of WINDOW_KINDS) {
+    const id = windowIdOf(kind, day);
+    const before = windows[id];
+    if (notBefore !== undefined && id < windowIdOf(kind, notBefore)) continue;
+    if (onlyPresent && before === undefined) continue;
+    changed[id] = {
+      used: sum(before?.used ?? NOTHING, used),
+      held: sum(before?.held ?? NOTHING, held),
+    };
+  }
+  return changed;
+}
+
+function sum(left: Consumption, right: Consumption): Consumption {
+  return { requests: left.requests + right.requests, tokens: left.tokens + right.tokens };
+}

@@ -1,0 +1,106 @@
+import { Fault } from "../faults.ts";
+import type {
+  Admission,
+  AdmitReply,
+  LoadReply,
+  LoadTicket,
+  QuotaSnapshot,
+  QuotaTruth,
+} from "./quota.ts";
+
+export interface QuotaGatePorts {
+  admit: (admission: Admission) => Promise<AdmitReply>;
+  /** undefined: Redis does not know the user. */
+  read: (userId: string) => Promise<QuotaSnapshot | undefined>;
+  /** undefined: the user is loaded already. */
+  beginLoad: (userId: string) => Promise<LoadTicket | undefined>;
+  /** Reads PostgreSQL in one snapshot that starts after the call; see `QuotaTruth.unstored` for the ids. */
+  readTruth: (userId: string, recentRequestIds: string[]) => Promise<QuotaTruth>;
+  load: (userId: string, ticket: LoadTicket, truth: QuotaTruth) => Promise<LoadReply>;
+}
+
+export interface QuotaGate {
+  /** Takes a hold or refuses. Throws `QUOTA_UNAVAILABLE`, and whatever `readTruth` throws. */
+  admitOrRebuild: (admission: Admission) => Promise<{ admitted: boolean; snapshot: QuotaSnapshot }>;
+  /** The state of a user's windows; takes nothing. Throws as above. */
+  readOrRebuild: (userId: string) => Promise<QuotaSnapshot>;
+}
+
+/** Redis may forget a user again in between; more often than this it is broken. */
+const TRIES_MAX = 5;
+
+/** After a restart of Redis every user is unknown at once; PostgreSQL has accepts to commit as well. */
+const REBUILDS_MAX = 4;
+
+/** The quota of users as an admission sees it: who is unknown to Redis is rebuilt from PostgreSQL first, never let through. */
+export function createQuotaGate(ports: QuotaGatePorts): QuotaGate {
+  const underWay = new Map<string, Promise<void>>();
+  const limited = createLimiter(REBUILDS_MAX);
+
+  /** Concurrent calls for one user share one rebuild. */
+  function rebuild(userId: string): Promise<void> {
+    const shared = underWay.get(userId);
+    if (shared !== undefined) return shared;
+    const started = limited(() => rebuildUser(ports, userId)).finally(() =>
+      underWay.delete(userId),
+    );
+    underWay.set(userId, started);
+    return started;
+  }
+
+  async function knownOrRebuild<Reply>(
+    userId: string,
+    ask: () => Promise<Reply | undefined>,
+  ): Promise<Reply> {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const reply = await ask();
+      if (reply !== undefined) return reply;
+      await rebuild(userId);
+    }
+    throw new Fault(
+      "QUOTA_UNAVAILABLE",
+      `the quota was lost again after each of ${TRIES_MAX} rebuilds`,
+    );
+  }
+
+  return {
+    admitOrRebuild: (admission) =>
+      knownOrRebuild(admission.userId, async () => {
+        const reply = await ports.admit(admission);
+        if (reply.kind === "unknown") return undefined;
+        return { admitted: reply.kind === "admitted", snapshot: reply.snapshot };
+      }),
+    readOrRebuild: (userId) => knownOrRebuild(userId, () => ports.read(userId)),
+  };
+}
+
+async function rebuildUser(ports: QuotaGatePorts, userId: string): Promise<void> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const ticket = await ports.beginLoad(userId);
+    if (ticket === undefined) return;
+    const truth = await ports.readTruth(userId, ticket.recentRequestIds);
+    if ((await ports.load(userId, ticket, truth)) !== "superseded") return;
+  }
+  throw new Fault(
+    "QUOTA_UNAVAILABLE",
+    `the rebuild of the quota was superseded ${TRIES_MAX} times`,
+  );
+}
+
+/** Runs at most `max` tasks at once; the others wait in order. */
+function createLimiter(max: number): <Result>(task: () => Promise<Result>) => Promise<Result> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (task) => {
+    if (running < max) running += 1;
+    // Woken by a task that ended, which leaves its place to this one.
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
+}

@@ -1,0 +1,35 @@
+-- Opens the loading of a user from PostgreSQL, or joins the one under way. Between this and `load` the caller reads PostgreSQL;
+-- settlements in between are noted, so that an older reading loses none of them.
+--
+-- KEYS   the books of the user (shared/books.lua)
+-- ARGV   instance    run_id of the Redis process that the caller is connected to
+--        nonce       unique; starts with the instance, so that a nonce restored from an old dump is not taken for this run's
+--        clock_ms    0: the clock of Redis; otherwise Unix milliseconds, for tests
+-- Reply  {}: the user is loaded already; else {nonce to load with, request ids of holds taken lately …}: requests of which
+--        PostgreSQL may not know yet
+local instance, nonce, clock_ms = unpack(ARGV)
+
+-- Longer than an accept may take between its hold and its commit.
+local RECENT_MS = 60000
+
+if redis.call('GET', marker) == instance then
+  return {}
+end
+
+local under_way = redis.call('GET', loading)
+if not under_way or string.sub(under_way, 1, #instance) ~= instance then
+  under_way = nonce
+  redis.call('SET', loading, nonce, 'PX', LOADING_TTL_MS)
+  redis.call('DEL', settled_log)
+end
+
+local reply = { under_way }
+local taken_after_ms = now(tonumber(clock_ms)) - RECENT_MS
+local entries = redis.call('HGETALL', holds)
+for i = 1, #entries, 2 do
+  local _, _, taken_at_ms = unpack_hold(entries[i + 1])
+  if taken_at_ms > taken_after_ms then
+    reply[#reply + 1] = entries[i]
+  end
+end
+return reply

@@ -1,0 +1,111 @@
+-- Replaces everything that Redis holds about a user by what PostgreSQL knows. Applies only under the nonce of the loading that
+-- the reading was made in. Windows that are over are dropped, not restored.
+--
+-- KEYS   the books of the user (shared/books.lua)
+-- ARGV   instance      run_id of the Redis process that the loading was begun on
+--        nonce         as answered by begin-load
+--        known_for_ms  how long the user counts as known; afterwards it is loaded anew
+--        clock_ms      0: the clock of Redis; otherwise Unix milliseconds, for tests
+--        truth         JSON {limits: [daily requests, daily tokens, monthly requests, monthly tokens, concurrent], -1: no limit
+--                      days: [[day, requests, tokens] …]   sums of the ledger
+--                      holds: [[request_id, day, tokens] …]   open requests
+--                      unstored: [request_id …]}   asked about, but PostgreSQL has no such request (yet)
+-- Reply  'loaded' | 'already' (someone else did) | 'superseded' (begin again)
+local instance, nonce, known_for_ms, clock_ms, truth_json = unpack(ARGV)
+known_for_ms = tonumber(known_for_ms)
+
+if redis.call('GET', marker) == instance then
+  return 'already'
+end
+if redis.call('GET', loading) ~= nonce then
+  return 'superseded'
+end
+
+local truth = cjson.decode(truth_json)
+local at_ms = now(tonumber(clock_ms))
+local today = day_of(at_ms)
+local this_month = month_of(today)
+
+-- Counters by key; those of the present windows exist even when they are 0.
+local counters, ttls = {}, {}
+local function add(keys, day, requests, tokens)
+  local amounts = { requests, tokens, requests, tokens }
+  local is_open = { day >= today, day >= today, month_of(day) >= this_month, month_of(day) >= this_month }
+  for i = 1, 4 do
+    if is_open[i] then
+      counters[keys[i]] = (counters[keys[i]] or 0) + amounts[i]
+      ttls[keys[i]] = TTL_MS[i]
+    end
+  end
+end
+add(used_keys(today), today, 0, 0)
+add(held_keys(today), today, 0, 0)
+
+local open_holds = {}
+local function add_hold(request_id, day, tokens)
+  add(used_keys(day), day, 1, tokens)
+  add(held_keys(day), day, 1, tokens)
+  open_holds[#open_holds + 1] = request_id
+  open_holds[#open_holds + 1] = pack_hold(tokens, day, at_ms)
+end
+local function add_settled(day, billed)
+  if billed >= 0 then
+    add(used_keys(day), day, 1, billed)
+  end
+end
+
+-- Settlements that came after the loading began: whatever the reading still shows as open has ended since.
+local settled = {}
+local log = redis.call('HGETALL', settled_log)
+for i = 1, #log, 2 do
+  local billed, day = string.match(log[i + 1], '^(-?%d+)|([%d-]*)$')
+  settled[log[i]] = { billed = tonumber(billed), day = day }
+end
+
+for _, row in ipairs(truth.days) do
+  add(used_keys(row[1]), row[1], row[2], row[3])
+end
+for _, row in ipairs(truth.holds) do
+  local request_id, day, tokens = row[1], row[2], row[3]
+  local settlement = settled[request_id]
+  if settlement then
+    add_settled(day, settlement.billed)
+  else
+    add_hold(request_id, day, tokens)
+  end
+end
+-- An accept between its hold and its commit: PostgreSQL cannot know it, so the hold that is here stays.
+for _, request_id in ipairs(truth.unstored) do
+  local hold = redis.call('HGET', holds, request_id)
+  local settlement = settled[request_id]
+  if hold then
+    local tokens, day = unpack_hold(hold)
+    add_hold(request_id, day, tokens)
+  elseif settlement and settlement.day ~= '' then
+    add_settled(settlement.day, settlement.billed)
+  end
+end
+
+-- Every window that is over but whose counters may still exist.
+for days_ago = 1, DAILY_TTL_MS / DAY_MS do
+  local day = day_of(at_ms - days_ago * DAY_MS)
+  local used, held = used_keys(day), held_keys(day)
+  redis.call('DEL', used[1], used[2], held[1], held[2])
+end
+local last_month = day_of(at_ms - tonumber(string.sub(today, 9, 10)) * DAY_MS)
+local used, held = used_keys(last_month), held_keys(last_month)
+redis.call('DEL', used[3], used[4], held[3], held[4], holds, loading, settled_log)
+
+for key, amount in pairs(counters) do
+  redis.call('SET', key, string.format('%.0f', amount), 'PX', ttls[key])
+end
+local CHUNK = 1000 -- even: field and value; Lua cannot unpack much more
+for first = 1, #open_holds, CHUNK do
+  redis.call('HSET', holds, unpack(open_holds, first, math.min(first + CHUNK - 1, #open_holds)))
+end
+if #open_holds > 0 then
+  redis.call('PEXPIRE', holds, HOLDS_TTL_MS)
+end
+write_limits(truth.limits, known_for_ms)
+redis.call('SET', marker, instance, 'PX', known_for_ms)
+return 'loaded'

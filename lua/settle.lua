@@ -1,0 +1,50 @@
+-- Replaces the hold of a request by what was really used, in the windows that the hold is pinned to. More than was held is
+-- charged in full, less is given back. Idempotent: without a hold nothing changes.
+--
+-- While a user is being loaded the settlement is also noted for the load, whose reading of PostgreSQL may be older than it.
+--
+-- KEYS   the books of the user (shared/books.lua), then `started`: the mark that an attempt is under way, which ends here
+-- ARGV   request_id
+--        billed_tokens  whole number >= 0; -1 releases: the request and all its tokens are given back
+--        expect_hold    1: a missing hold means that Redis lost something; the user is forgotten, to be loaded before the next
+--                       admission; 0: a missing hold is fine (a repeat)
+-- Reply  'settled' | 'absent'
+local started = KEYS[18]
+local request_id, billed_tokens, expect_hold = unpack(ARGV)
+local billed = tonumber(billed_tokens)
+
+redis.call('DEL', started)
+local hold = redis.call('HGET', holds, request_id)
+local is_loading = redis.call('EXISTS', loading) == 1
+local tokens, day
+if hold then
+  tokens, day = unpack_hold(hold)
+end
+
+if is_loading then
+  redis.call('HSETNX', settled_log, request_id, string.format('%.0f|%s', billed, day or ''))
+  redis.call('PEXPIRE', settled_log, LOADING_TTL_MS)
+elseif not hold and expect_hold == '1' then
+  redis.call('DEL', marker)
+end
+
+if not hold then
+  return 'absent'
+end
+
+redis.call('HDEL', holds, request_id)
+local used, held = used_keys(day), held_keys(day)
+local present = redis.call('MGET', used[1], used[2], used[3], used[4], held[1], held[2], held[3], held[4])
+local is_release = billed < 0
+local used_changes = is_release and { -1, -tokens, -1, -tokens } or { 0, billed - tokens, 0, billed - tokens }
+local held_changes = { -1, -tokens, -1, -tokens }
+for i = 1, 4 do
+  -- A counter whose window is long gone is not brought back.
+  if present[i] and used_changes[i] ~= 0 then
+    redis.call('INCRBY', used[i], used_changes[i])
+  end
+  if present[i + 4] and held_changes[i] ~= 0 then
+    redis.call('INCRBY', held[i], held_changes[i])
+  end
+end
+return 'settled'

@@ -1,0 +1,87 @@
+-- Shared by every script that touches the books of a user; put before the script's own text.
+--
+-- KEYS[1..17] are those of `booksKeys` in adapters/redis/keys.ts. The `…_used` and `…_held` keys are stems: the id of the window
+-- is appended here, because only the clock of Redis says which window it is. All of a user's keys share one cluster slot.
+local marker, loading, settled_log, holds,
+  daily_requests_limit, daily_tokens_limit, monthly_requests_limit, monthly_tokens_limit, concurrent_limit,
+  daily_requests_used, daily_tokens_used, monthly_requests_used, monthly_tokens_used,
+  daily_requests_held, daily_tokens_held, monthly_requests_held, monthly_tokens_held = unpack(KEYS)
+
+local DAY_MS = 86400000
+-- Counted from a key's first use, so at least 8 days past the end of its window: late settles still find it.
+local DAILY_TTL_MS = 9 * DAY_MS
+local MONTHLY_TTL_MS = 39 * DAY_MS
+-- Longer than a request may wait (a week by default) and refreshed by every load; should it ever pass, the user is rebuilt.
+local HOLDS_TTL_MS = 32 * DAY_MS
+-- Bounds how long one loading may take; then the next one begins anew.
+local LOADING_TTL_MS = 60000
+local NO_LIMIT = -1
+
+-- Unix milliseconds: the clock of Redis, or `clock_ms` where a test sets the clock (0 in production).
+local function now(clock_ms)
+  if clock_ms > 0 then
+    return clock_ms
+  end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- UTC day `YYYY-MM-DD` of an instant; https://howardhinnant.github.io/date_algorithms.html#civil_from_days
+local function day_of(at_ms)
+  local floor = math.floor
+  local days = floor(at_ms / DAY_MS) + 719468
+  local era = floor(days / 146097)
+  local day_of_era = days - era * 146097
+  local year_of_era = floor(
+    (day_of_era - floor(day_of_era / 1460) + floor(day_of_era / 36524) - floor(day_of_era / 146096)) / 365
+  )
+  local day_of_year = day_of_era - (365 * year_of_era + floor(year_of_era / 4) - floor(year_of_era / 100))
+  local shifted_month = floor((5 * day_of_year + 2) / 153) -- 0 is March
+  local day = day_of_year - floor((153 * shifted_month + 2) / 5) + 1
+  local month = shifted_month < 10 and shifted_month + 3 or shifted_month - 9
+  local year = year_of_era + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02d', year, month, day)
+end
+
+local function month_of(day)
+  return string.sub(day, 1, 7)
+end
+
+-- The four counters of the windows of `day`: requests and tokens of the day, then of the month.
+local function used_keys(day)
+  local month = month_of(day)
+  return {
+    daily_requests_used .. day, daily_tokens_used .. day,
+    monthly_requests_used .. month, monthly_tokens_used .. month,
+  }
+end
+
+local function held_keys(day)
+  local month = month_of(day)
+  return {
+    daily_requests_held .. day, daily_tokens_held .. day,
+    monthly_requests_held .. month, monthly_tokens_held .. month,
+  }
+end
+
+local TTL_MS = { DAILY_TTL_MS, DAILY_TTL_MS, MONTHLY_TTL_MS, MONTHLY_TTL_MS }
+
+-- A hold is stored as `tokens|day|taken_at_ms`.
+local function pack_hold(tokens, day, taken_at_ms)
+  return string.format('%.0f|%s|%.0f', tokens, day, taken_at_ms)
+end
+
+local function unpack_hold(hold)
+  local tokens, day, taken_at_ms = string.match(hold, '^(%d+)|([%d-]+)|(%d+)$')
+  return tonumber(tokens), day, tonumber(taken_at_ms)
+end
+
+-- `limits`: requests and tokens of the day, of the month, then the concurrency cap. They outlive the marker.
+local function write_limits(limits, known_for_ms)
+  local keys = {
+    daily_requests_limit, daily_tokens_limit, monthly_requests_limit, monthly_tokens_limit, concurrent_limit,
+  }
+  for i, key in ipairs(keys) do
+    redis.call('SET', key, string.format('%.0f', limits[i]), 'PX', known_for_ms + LOADING_TTL_MS)
+  end
+end
