@@ -1,0 +1,88 @@
+import type { Config } from "../core/config/schema.ts";
+import { createAcks } from "./acks.ts";
+import { pause } from "./pause.ts";
+import type { CollectorPorts, ResultConsumer, ResultDelivery } from "./ports.ts";
+import { runBatch } from "./run-batch.ts";
+
+export type CollectorOptions = Pick<
+  Config["collector"],
+  "batch_results_max" | "batch_wait_ms" | "grace_ms"
+>;
+
+export interface Collector {
+  /** Starts consuming. */
+  start: () => Promise<void>;
+  /** Stops consuming, finishes what was taken within `grace_ms` and gives the rest back. */
+  drain: () => Promise<void>;
+}
+
+/** While one batch commits the next one gathers, and a third settles; more would only wait for the same servers. */
+const BATCHES_MAX = 3;
+/** A batch that failed for no reason known here is given back slowly, so that it does not go round in circles. */
+const GIVE_BACK_MS = 1_000;
+
+/**
+ * Turns results into ended requests and settled bills. Holds at most what the consumer's prefetch allows, and never acks what is not
+ * settled: while PostgreSQL or Redis is away it stops by itself, because nothing is acked and so nothing more is delivered.
+ */
+export function createCollector(ports: CollectorPorts, options: CollectorOptions): Collector {
+  const acks = createAcks();
+  const stopping = new AbortController();
+  const underWay = new Set<Promise<void>>();
+  let waiting: ResultDelivery[] = [];
+  let callOffWait: (() => void) | undefined;
+  let consumer: ResultConsumer | undefined;
+
+  function arrive(delivery: ResultDelivery): void {
+    acks.arrived(delivery);
+    waiting.push(delivery);
+    if (waiting.length >= options.batch_results_max) startBatches();
+    else callOffWait ??= ports.schedule(startBatches, options.batch_wait_ms);
+  }
+
+  function startBatches(): void {
+    callOffWait?.();
+    callOffWait = undefined;
+    // Deliveries of a lost channel come again; kept here they would pile up while the stores are away.
+    waiting = waiting.filter(({ lost }) => !lost.aborted);
+    while (waiting.length > 0 && underWay.size < BATCHES_MAX) {
+      const batch = waiting.slice(0, options.batch_results_max);
+      waiting = waiting.slice(options.batch_results_max);
+      const run = take(batch).finally(() => {
+        underWay.delete(run);
+        if (waiting.length > 0 && !stopping.signal.aborted) startBatches();
+      });
+      underWay.add(run);
+    }
+  }
+
+  async function take(batch: ResultDelivery[]): Promise<void> {
+    try {
+      acks.done(await runBatch(ports, batch, stopping.signal));
+    } catch (error) {
+      ports.log.error({ err: error, results: batch.length }, "a batch is given back");
+      await pause(ports.schedule, GIVE_BACK_MS, stopping.signal);
+      acks.giveBack(batch);
+    }
+  }
+
+  async function finishTaken(): Promise<void> {
+    startBatches();
+    while (underWay.size > 0) await Promise.all(underWay);
+    acks.giveBack(waiting);
+  }
+
+  return {
+    start: async () => {
+      consumer = await ports.consumeResults(arrive);
+    },
+    drain: async () => {
+      const callOff = ports.schedule(() => stopping.abort(), options.grace_ms);
+      await consumer?.pause();
+      await finishTaken();
+      callOff();
+      stopping.abort();
+      await consumer?.close();
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import type { Finish, FinishReply } from "../core/finish.ts";
+import type { RequestError } from "../core/messages.ts";
+import type { Settlement } from "../core/quota/quota.ts";
+import type { TokenUsage } from "../core/request.ts";
+import type { DecodedDelivery } from "./ports.ts";
+
+export const WORKER_CRASHED: RequestError = {
+  code: "WORKER_CRASHED",
+  message: "workers crashed on this request again and again",
+};
+const RESULT_UNREADABLE: RequestError = {
+  code: "RESULT_UNREADABLE",
+  message: "a worker ended the request but its result could not be stored",
+};
+
+/** Far above any model's context; a count beyond it is an error of the ML service, and two of them still fit 32 bits. */
+export const TOKENS_MAX = 1_000_000_000;
+
+/** What a delivery ends, or null when it does not even name a request. */
+export function finishOf(decoded: DecodedDelivery, nowMs: number): Finish | null {
+  switch (decoded.kind) {
+    case "result": {
+      const { head, state, attempts, startedAtMs, completedAtMs, usage, error, result } =
+        decoded.result;
+      return {
+        requestId: head.requestId,
+        state,
+        attempts,
+        startedAtMs,
+        completedAtMs,
+        // What expired was not executed, whatever the message says.
+        usage: usage === null || state === "expired" ? null : clampUsage(usage),
+        error,
+        result: state === "completed" ? result : null,
+      };
+    }
+    case "poisoned-request": {
+      const { head, attempt } = decoded.request;
+      return { ...failure(head.requestId, WORKER_CRASHED, nowMs), attempts: attempt };
+    }
+    case "unreadable":
+      return decoded.requestId === undefined ? null : unreadableFinish(decoded.requestId, nowMs);
+  }
+}
+
+/** The end of a request whose result cannot be stored: nothing is billed for what the caller never gets. */
+export function unreadableFinish(requestId: string, nowMs: number): Finish {
+  return failure(requestId, RESULT_UNREADABLE, nowMs);
+}
+
+function failure(requestId: string, error: RequestError, nowMs: number): Finish {
+  return {
+    requestId,
+    state: "failed",
+    attempts: 0,
+    startedAtMs: null,
+    completedAtMs: nowMs,
+    usage: null,
+    error,
+    result: null,
+  };
+}
+
+/** Token counts as whole numbers that can be billed: the counts come from outside and a bill must never be negative. */
+export function clampUsage(usage: TokenUsage): TokenUsage {
+  return {
+    promptTokens: clampTokens(usage.promptTokens),
+    completionTokens: clampTokens(usage.completionTokens),
+    source: usage.source,
+  };
+}
+
+function clampTokens(tokens: number): number {
+  return Number.isNaN(tokens) ? 0 : Math.min(Math.max(Math.trunc(tokens), 0), TOKENS_MAX);
+}
+
+/**
+ * What Redis has to be told about ended requests. Those that had ended before are settled again, because whoever ended them may have
+ * died before the settle; settling is idempotent, and the amount comes from the ledger, so all say the same.
+ */
+export function settlementsOf(replies: readonly FinishReply[]): Settlement[] {
+  return replies.flatMap((reply) =>
+    reply === "unknown"
+      ? []
+      : [
+          {
+            userId: reply.userId,
+            requestId: reply.requestId,
+            billedTokens: reply.billedTokens,
+            expectHold: reply.moved,
+          },
+        ],
+  );
+}

@@ -1,0 +1,31 @@
+import type { Page } from "../ports.ts";
+
+/** One of the keeper's duties. Every round is bounded and may be repeated, by this keeper or another, without harm. */
+export interface Duty {
+  name: string;
+  /** Pause between two rounds. */
+  everyMs: number;
+  /** One round; stops early when the signal aborts. */
+  run: (signal: AbortSignal) => Promise<void>;
+}
+
+/**
+ * Walks a long listing over several rounds: each reads at most `pagesMax` pages and the next goes on where it stopped, so that what
+ * lies at the front can never keep the rest from its turn. Answers whether this round reached the end.
+ */
+export function createWalk<Item>(
+  readPage: (after: string | null) => Promise<Page<Item>>,
+  pagesMax: number,
+): (handle: (items: Item[]) => Promise<void>, signal: AbortSignal) => Promise<boolean> {
+  let after: string | null = null;
+  return async (handle, signal) => {
+    for (let pages = 0; pages < pagesMax && !signal.aborted; pages += 1) {
+      const page: Page<Item> = await readPage(after);
+      if (page.items.length > 0) await handle(page.items);
+      // Only now: a page that failed is read again in the next round.
+      after = page.next;
+      if (after === null) return true;
+    }
+    return false;
+  };
+}

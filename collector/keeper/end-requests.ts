@@ -1,0 +1,36 @@
+import type { RequestError } from "../../core/messages.ts";
+import type { TerminalState } from "../../core/request.ts";
+import { announce } from "../announce.ts";
+import { settlementsOf } from "../finishes.ts";
+import type { EndingPorts, Process } from "../ports.ts";
+
+/**
+ * Ends queued requests that were never executed: nothing is billed and the hold is released. Answers how many moved. If it fails half
+ * way, the holds of those that have ended are freed as orphans.
+ */
+export async function endRequests(
+  ports: EndingPorts & Process,
+  requestIds: readonly string[],
+  end: { state: TerminalState; error: RequestError },
+): Promise<number> {
+  if (requestIds.length === 0) return 0;
+  const completedAtMs = ports.now();
+  const replies = await ports.finishRequests(
+    requestIds.toSorted().map((requestId) => ({
+      requestId,
+      ...end,
+      attempts: 0,
+      startedAtMs: null,
+      completedAtMs,
+      usage: null,
+      result: null,
+    })),
+  );
+  const settlements = settlementsOf(replies);
+  if (settlements.length > 0) await ports.settle(settlements);
+  const moved = replies.flatMap((reply) =>
+    reply !== "unknown" && reply.moved ? [reply.requestId] : [],
+  );
+  await announce(ports, moved);
+  return moved.length;
+}

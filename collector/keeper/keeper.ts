@@ -1,0 +1,130 @@
+import type { Config } from "../../core/config/schema.ts";
+import { pause } from "../pause.ts";
+import type { KeeperPorts } from "../ports.ts";
+import { createAuditDuty } from "./audit-duty.ts";
+import type { Duty } from "./duty.ts";
+import { createExpire } from "./expire.ts";
+import { createGauges } from "./gauges.ts";
+import { createOrphans } from "./orphans.ts";
+import { createRelay } from "./relay.ts";
+import { createRepublish } from "./republish.ts";
+import { createRetention } from "./retention.ts";
+
+export type KeeperOptions = Config["keeper"];
+
+export interface Keeper {
+  start: () => void;
+  /** Stops the duties between two steps and gives the lock to another collector. */
+  stop: () => Promise<void>;
+}
+
+const HOUR_MS = 3_600_000;
+/** An hourly duty that failed must not wait for an hour. */
+const RETRY_MS = 5_000;
+
+export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper {
+  return runDuties(ports, keeperDuties(ports, options), options.interval_ms);
+}
+
+function keeperDuties(ports: KeeperPorts, options: KeeperOptions): Duty[] {
+  const everyMs = options.interval_ms;
+  return [
+    createRelay(ports, { everyMs, silentMs: options.gateway_silent_ms }),
+    createRepublish(ports, { everyMs, republishAfterMs: options.republish_after_ms }),
+    // Often enough that a hold is freed soon after its time, seldom enough that scanning costs nothing.
+    createOrphans(ports, {
+      everyMs: Math.max(everyMs, options.orphan_after_ms / 6),
+      orphanAfterMs: options.orphan_after_ms,
+    }),
+    createExpire(ports, { everyMs }),
+    createRetention(ports, { everyMs: HOUR_MS, retentionDays: options.retention_days }),
+    createGauges(ports, { everyMs: Math.max(everyMs, 5_000) }),
+    createAuditDuty(ports, { everyMs: options.audit_interval_ms }),
+  ];
+}
+
+/**
+ * Performs the duties while this process holds the lock, each at its own pace, so that a long one holds up no other. A duty that fails
+ * is tried again at its next turn. When the lock is lost the duties stop; for the moment in between two keepers may be at work, which is
+ * why every duty may be repeated without harm.
+ */
+export function runDuties(
+  ports: Pick<KeeperPorts, "lock" | "schedule" | "log" | "metrics">,
+  duties: readonly Duty[],
+  intervalMs: number,
+): Keeper {
+  const stopping = new AbortController();
+  let ended: Promise<void> | undefined;
+
+  async function campaign(): Promise<void> {
+    const { signal } = stopping;
+    while (!signal.aborted) {
+      if (await acquire()) await hold();
+      await pause(ports.schedule, intervalMs, signal);
+    }
+    await release();
+  }
+
+  async function release(): Promise<void> {
+    try {
+      await ports.lock.release();
+    } catch (error) {
+      // It runs out by itself.
+      ports.log.debug({ err: error }, "cannot give up being the keeper");
+    }
+  }
+
+  async function acquire(): Promise<boolean> {
+    try {
+      return await ports.lock.tryAcquire();
+    } catch (error) {
+      ports.log.debug({ err: error }, "cannot ask to be the keeper");
+      return false;
+    }
+  }
+
+  /** As long as the lock is held. */
+  async function hold(): Promise<void> {
+    const tenure = new AbortController();
+    const end = (): void => tenure.abort();
+    stopping.signal.addEventListener("abort", end);
+    ports.metrics.keeper_active.set(1);
+    ports.log.info({}, "this collector is the keeper");
+    const work = Promise.all(duties.map((duty) => repeat(duty, tenure.signal)));
+    while (ports.lock.held() && !tenure.signal.aborted) {
+      await pause(ports.schedule, intervalMs, tenure.signal);
+    }
+    tenure.abort();
+    await work;
+    stopping.signal.removeEventListener("abort", end);
+    ports.metrics.keeper_active.set(0);
+    ports.log.info({}, "this collector is no longer the keeper");
+  }
+
+  async function repeat(duty: Duty, signal: AbortSignal): Promise<void> {
+    let isFailing = false;
+    while (!signal.aborted) {
+      try {
+        await duty.run(signal);
+        if (isFailing) ports.log.info({ duty: duty.name }, "a duty succeeds again");
+        isFailing = false;
+      } catch (error) {
+        // A server that stays away would repeat this every second.
+        if (!isFailing) ports.log.warn({ duty: duty.name, err: error }, "a duty failed");
+        isFailing = true;
+      }
+      const restMs = isFailing ? Math.min(duty.everyMs, RETRY_MS) : duty.everyMs;
+      await pause(ports.schedule, restMs, signal);
+    }
+  }
+
+  return {
+    start: () => {
+      ended ??= campaign();
+    },
+    stop: async () => {
+      stopping.abort();
+      await ended;
+    },
+  };
+}

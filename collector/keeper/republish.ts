@@ -1,0 +1,77 @@
+import type { QueuedRequest } from "../../core/messages.ts";
+import type { Process, RepublishPorts } from "../ports.ts";
+import { createWalk, type Duty } from "./duty.ts";
+
+export interface RepublishOptions {
+  everyMs: number;
+  /** How long a request must have been waiting in no queue. */
+  republishAfterMs: number;
+}
+
+const PAGE_MAX = 200;
+const PAGES_MAX = 5;
+/** Readings of empty queues in a row before anything is believed lost: a broker that has just restarted may count too early. */
+const EMPTY_READINGS = 3;
+
+/** A walk through what is believed lost. Each request is met once. */
+type Walk = (signal: AbortSignal) => Promise<boolean>;
+
+/**
+ * Publishes queued requests again that no queue holds any more, because one was purged or lost (guarantee I1).
+ *
+ * A million requests may wait for good reason, so waiting long proves nothing. What does: the queues were empty of ready messages at
+ * one time, and are again at least `republishAfterMs` later; then a request from before the first time has been in no queue at the
+ * second. Only a worker can still have it, and then it has noted the start or put it into a delay queue meanwhile. A duplicate is
+ * possible but harmless; a flood is not, because a walk starts on empty queues only, meets each request once, and the next one starts
+ * `republishAfterMs` after it at the earliest. Nothing is remembered per request.
+ */
+export function createRepublish(
+  ports: RepublishPorts & Process,
+  { everyMs, republishAfterMs }: RepublishOptions,
+): Duty {
+  let emptyReadings = 0;
+  /** When the queues were seen empty: what is older was in a worker's hands then, or in none. */
+  let seenEmptyAtMs: number | undefined;
+  let walk: Walk | undefined;
+
+  async function startWalk(): Promise<Walk | undefined> {
+    const depths = await ports.queueDepths();
+    const isEmpty = depths.every(({ kind, ready }) => kind !== "path" || ready === 0);
+    emptyReadings = isEmpty ? emptyReadings + 1 : 0;
+    if (emptyReadings < EMPTY_READINGS) return undefined;
+    const nowMs = ports.now();
+    seenEmptyAtMs ??= nowMs;
+    if (nowMs - seenEmptyAtMs < republishAfterMs) return undefined;
+    const createdBeforeMs = seenEmptyAtMs;
+    const walkPages = createWalk<QueuedRequest>(
+      (after) => ports.queuedBefore(createdBeforeMs, after, PAGE_MAX),
+      PAGES_MAX,
+    );
+    return (signal) => walkPages(publishLost, signal);
+  }
+
+  async function publishLost(requests: QueuedRequest[]): Promise<void> {
+    const started = await ports.startedHints(requests.map(({ head }) => head));
+    const nowMs = ports.now();
+    const lost = requests.filter(
+      ({ head }, index) => started[index] !== true && head.expiresAtMs > nowMs,
+    );
+    if (lost.length === 0) return;
+    ports.log.warn({ requests: lost.length }, "requests in no queue are published again");
+    await Promise.all(lost.map((request) => ports.publishRequest(request)));
+    ports.metrics.keeper_actions_total.add(lost.length, "republished");
+  }
+
+  return {
+    name: "republish",
+    everyMs,
+    run: async (signal) => {
+      walk ??= await startWalk();
+      if (walk === undefined || !(await walk(signal))) return;
+      walk = undefined;
+      // What this walk published is in the queues now: begin anew.
+      emptyReadings = 0;
+      seenEmptyAtMs = undefined;
+    },
+  };
+}

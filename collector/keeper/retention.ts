@@ -1,0 +1,47 @@
+import type { Process, RetentionPorts } from "../ports.ts";
+import type { Duty } from "./duty.ts";
+
+export interface RetentionOptions {
+  everyMs: number;
+  /** Requests older than this are dropped; the ledger stays. */
+  retentionDays: number;
+}
+
+const DAY_MS = 86_400_000;
+/** As long as the longest queue_ttl: while a request can wait, a repeat with its Idempotency-Key finds it. */
+const IDEMPOTENCY_KEYS_MS = 7 * DAY_MS;
+const PUBLISHERS_MS = DAY_MS;
+const KEYS_PER_DELETE = 5_000;
+const DELETES_MAX = 20;
+
+/** Makes partitions ahead of time, then drops what is past its time. */
+export function createRetention(
+  ports: RetentionPorts & Process,
+  { everyMs, retentionDays }: RetentionOptions,
+): Duty {
+  async function deleteKeys(nowMs: number, signal: AbortSignal): Promise<void> {
+    for (let deletes = 0; deletes < DELETES_MAX && !signal.aborted; deletes += 1) {
+      const deleted = await ports.deleteIdempotencyKeysBefore(
+        nowMs - IDEMPOTENCY_KEYS_MS,
+        KEYS_PER_DELETE,
+      );
+      if (deleted < KEYS_PER_DELETE) return;
+    }
+  }
+
+  return {
+    name: "retention",
+    everyMs,
+    run: async (signal) => {
+      const nowMs = ports.now();
+      await ports.ensurePartitions();
+      const dropped = await ports.dropPartitionsBefore(nowMs - retentionDays * DAY_MS);
+      if (dropped.length > 0) {
+        ports.log.info({ partitions: dropped }, "requests past their retention are dropped");
+        ports.metrics.keeper_actions_total.add(dropped.length, "partition_dropped");
+      }
+      await deleteKeys(nowMs, signal);
+      await ports.deletePublishersBefore(nowMs - PUBLISHERS_MS);
+    },
+  };
+}

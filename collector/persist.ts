@@ -1,0 +1,36 @@
+import { pause } from "./pause.ts";
+import type { CollectorPorts } from "./ports.ts";
+
+const FIRST_MS = 50;
+/** A store that comes back is noticed within this. */
+const LONGEST_MS = 5_000;
+
+/** Pause after `failures` failures in a row (1-based): doubling from 50 ms to 5 s, the upper half at random. */
+export function retryPauseMs(failures: number, random: number): number {
+  const whole = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 20));
+  return whole * (0.5 + random / 2);
+}
+
+/**
+ * Repeats `action` until it succeeds, with growing pauses. Rejects with the action's last error once the signal has aborted, so a
+ * caller that stops never takes a failure for done.
+ */
+export async function persist<Value>(
+  { schedule, random, log }: Pick<CollectorPorts, "schedule" | "random" | "log">,
+  step: string,
+  action: () => Promise<Value>,
+  signal: AbortSignal,
+): Promise<Value> {
+  for (let failures = 1; ; failures += 1) {
+    try {
+      const value = await action();
+      if (failures > 1) log.info({ step, failures: failures - 1 }, "a step succeeded again");
+      return value;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      // A store that stays away would fill the log; the pauses grow, so this is a line every few seconds at most.
+      log.warn({ step, failures, err: error }, "a step failed and is tried again");
+    }
+    await pause(schedule, retryPauseMs(failures, random()), signal);
+  }
+}

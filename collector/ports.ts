@@ -1,0 +1,211 @@
+import type { LedgerAnomaly, LedgerBooks, QuotaBooks, RequestCounts } from "../core/audit/books.ts";
+import type { ReachCrashPoint } from "../core/crash-points.ts";
+import type { Finish, FinishReply } from "../core/finish.ts";
+import type { Log } from "../core/log.ts";
+import type { QueuedRequest, QueuedResult, RequestError } from "../core/messages.ts";
+import type { Metrics } from "../core/metrics.ts";
+import type { Hold, Settlement, SettleReply } from "../core/quota/quota.ts";
+import type { DurableState, RequestHead } from "../core/request.ts";
+
+/** What every part of the collector needs of its process. */
+export interface Process {
+  /** Unix milliseconds. */
+  now: () => number;
+  /** Calls back after `ms`; answers how to call it off. */
+  schedule: (callback: () => void, ms: number) => () => void;
+  log: Log;
+  metrics: Metrics;
+  reach: ReachCrashPoint;
+}
+
+/** What a message of `inference_results` turned out to be. `reason`s are our own words. */
+export type DecodedDelivery =
+  | { kind: "result"; result: QueuedResult }
+  /** A request that the broker gave up, because it kept crashing workers. */
+  | { kind: "poisoned-request"; request: QueuedRequest }
+  | { kind: "unreadable"; requestId?: string; reason: string };
+
+/** A message that this collector owns until it acks or rejects it, once. None of these throw; on a lost channel they do nothing. */
+export interface ResultDelivery {
+  decoded: DecodedDelivery;
+  /** Aborts when the channel of this delivery is gone: the broker then delivers the message again. */
+  lost: AbortSignal;
+  ack: () => void;
+  /** Acks this and every earlier delivery of the same channel. */
+  ackUpTo: () => void;
+  /** The broker moves it to `inference_results.dead`, as it is. */
+  reject: () => void;
+  /** Back to the queue, for another collector. */
+  requeue: () => void;
+}
+
+export interface ResultConsumer {
+  /** Stops new deliveries; those held stay valid. Resolves when none can come any more. */
+  pause: () => Promise<void>;
+  /** Closes the channel; the broker takes back what is still held. */
+  close: () => Promise<void>;
+}
+
+/** What ends requests and wakes who waits for them. Every promise settles within a limit of the adapter behind it. */
+export interface EndingPorts {
+  /**
+   * Ends requests in one transaction, states and ledger together; one reply per finish, in order. Throws Fault STORE_UNAVAILABLE when
+   * PostgreSQL does not answer, and an error that `isDataFault` knows when one of the finishes cannot be stored.
+   */
+  finishRequests: (finishes: Finish[]) => Promise<FinishReply[]>;
+  isDataFault: (error: unknown) => boolean;
+  /** One reply per settlement, in order, pipelined. Throws Fault QUOTA_UNAVAILABLE; some may have been settled nevertheless. */
+  settle: (settlements: Settlement[]) => Promise<SettleReply[]>;
+  /** Wakes the long-polls of these requests, on every gateway. */
+  announceFinished: (requestIds: string[]) => Promise<void>;
+}
+
+export interface CollectorPorts extends Process, EndingPorts {
+  /** Consumes `inference_results` with a bounded prefetch, in the order of delivery; outlives lost connections. */
+  consumeResults: (onDelivery: (delivery: ResultDelivery) => void) => Promise<ResultConsumer>;
+  /** Puts a copy into `inference_requests.dead`, for people to look at; resolves when confirmed. Throws Fault BROKER_UNAVAILABLE. */
+  publishDeadRequest: (request: QueuedRequest, error: RequestError) => Promise<void>;
+  /** A number in [0, 1), for jitter. */
+  random: () => number;
+}
+
+/** Makes one of several collectors the keeper. */
+export interface KeeperLock {
+  /** True when this process is the keeper from now on (or was already). */
+  tryAcquire: () => Promise<boolean>;
+  /** Whether it still is, as far as this process knows. */
+  held: () => boolean;
+  release: () => Promise<void>;
+}
+
+/** One page of a listing; `next` is where to go on, null at the end. */
+export interface Page<Item> {
+  items: Item[];
+  next: string | null;
+}
+
+/** Names a request together with its user, because everything of a user lies in one place. */
+export type RequestRef = Pick<RequestHead, "requestId" | "userId">;
+
+export interface OutboxEntry {
+  request: QueuedRequest;
+  /** An Idempotency-Key names the request: another gateway may have answered 202 for it after its own had gone. */
+  isKeyed: boolean;
+}
+
+/** What a gateway that fell silent had stored and not had confirmed: queued requests only. */
+export interface DeadOutbox {
+  publisherId: string;
+  /** Ascending by request id. */
+  entries: OutboxEntry[];
+  /** False when the limit cut it off: there are more. */
+  isComplete: boolean;
+}
+
+/**
+ * `held`: the hold is there. `gone`: Redis has known the user without a gap since the hold was taken, and the hold is not there; only
+ * a release takes it away. `unknown`: anything else (user not loaded, Redis restarted or flushed since): nothing can be concluded.
+ */
+export type HoldFate = "held" | "gone" | "unknown";
+
+export interface RelayPorts {
+  /** At most `limit` entries in all, from gateways that noted nothing for `silentMs` and are not done. */
+  outboxOfDeadPublishers: (silentMs: number, limit: number) => Promise<DeadOutbox[]>;
+  holdFates: (requests: RequestRef[]) => Promise<HoldFate[]>;
+  /** Publishes to `inference_requests`; resolves when the broker has confirmed. Throws Fault BROKER_UNAVAILABLE. */
+  publishRequest: (request: QueuedRequest) => Promise<void>;
+  /** Everything of this publisher up to and including this request id needs no relay any more. */
+  noteRelayed: (publisherId: string, throughRequestId: string) => Promise<void>;
+  /** The publisher has nothing left to relay. It counts as dead until it notes something again. */
+  publisherDone: (publisherId: string) => Promise<void>;
+}
+
+export interface QueueDepth {
+  queue: string;
+  /** `path`: requests, their delay queues and results, what a request passes through; `dead`: dead letters. */
+  kind: "path" | "dead";
+  /** Messages ready, so without those that a consumer holds. */
+  ready: number;
+}
+
+export interface RepublishPorts {
+  /** As the broker counts now, not from a cache. Throws Fault BROKER_UNAVAILABLE. */
+  queueDepths: () => Promise<QueueDepth[]>;
+  /** Queued requests created before that instant, oldest first. */
+  queuedBefore: (
+    createdBeforeMs: number,
+    after: string | null,
+    limit: number,
+  ) => Promise<Page<QueuedRequest>>;
+  /** Whether a worker has noted that it began an attempt. */
+  startedHints: (requests: RequestRef[]) => Promise<boolean[]>;
+  publishRequest: RelayPorts["publishRequest"];
+}
+
+/** A request as it stands in PostgreSQL. */
+export interface RequestStanding {
+  state: DurableState;
+  /** Total of its ledger row; null: it has none. */
+  billedTokens: number | null;
+}
+
+export interface OrphanPorts {
+  /** Holds older than that, of all users, in no order; a hold may come twice. */
+  scanHolds: (olderThanMs: number, after: string | null, limit: number) => Promise<Page<Hold>>;
+  /** undefined: PostgreSQL has no such request. */
+  standings: (requestIds: string[]) => Promise<(RequestStanding | undefined)[]>;
+  settle: EndingPorts["settle"];
+}
+
+export interface ExpirePorts extends EndingPorts {
+  /** Queued requests whose `expires_at` has passed. */
+  overdueRequests: (after: string | null, limit: number) => Promise<Page<RequestRef>>;
+  startedHints: RepublishPorts["startedHints"];
+}
+
+export interface RetentionPorts {
+  /** Makes the partitions of the coming days; nothing to do is fine. */
+  ensurePartitions: () => Promise<void>;
+  /** Drops partitions of requests that were all created before that; answers their names. The ledger stays. */
+  dropPartitionsBefore: (createdBeforeMs: number) => Promise<string[]>;
+  /** Deletes at most `limit`; answers how many. */
+  deleteIdempotencyKeysBefore: (createdBeforeMs: number, limit: number) => Promise<number>;
+  /** Deletes publishers that are done and were last seen before that; answers how many. */
+  deletePublishersBefore: (seenBeforeMs: number) => Promise<number>;
+}
+
+export interface GaugePorts {
+  queueDepths: RepublishPorts["queueDepths"];
+  /** Requests stored but not yet confirmed, as the publishers noted last. */
+  outboxDepth: () => Promise<number>;
+}
+
+/** Reads both books for the audit. Each reading is of one instant for itself; the two are not of the same. */
+export interface AuditPorts {
+  /** Ids of all users, in a stable order. */
+  userIds: (after: string | null, limit: number) => Promise<Page<string>>;
+  /** null: Redis does not know the user and will rebuild it, so there is nothing to compare. */
+  readBooks: (userIds: string[]) => Promise<(QuotaBooks | null)[]>;
+  readLedger: (userIds: string[]) => Promise<LedgerBooks[]>;
+  countRequests: () => Promise<RequestCounts>;
+  /** Requests whose ledger rows may not be right (`judgeLedger` decides), at most `limit`. */
+  ledgerAnomalies: (limit: number) => Promise<LedgerAnomaly[]>;
+  standings: OrphanPorts["standings"];
+  /** Ids of the messages ready in the queues, at most `limit`; absent: the queues are not looked into. */
+  browseQueues?: (limit: number) => Promise<{ queue: string; requestId: string }[]>;
+  /** Forgets the user in Redis and loads it from PostgreSQL. */
+  rebuildUser: (userId: string) => Promise<void>;
+}
+
+export interface KeeperPorts
+  extends
+    Process,
+    RelayPorts,
+    RepublishPorts,
+    OrphanPorts,
+    ExpirePorts,
+    RetentionPorts,
+    GaugePorts,
+    AuditPorts {
+  lock: KeeperLock;
+}
