@@ -14,9 +14,12 @@ describe("the delay before a retry", () => {
     [4, null, 0, 25_000, 12_500],
     [99, null, 0, 25_000, 12_500],
     [0, null, 0, 1_000, 500],
-  ])("goes through the steps and repeats the last: retry %d", (retry, after, random, stepMs, expirationMs) => {
-    expect(retryDelay(STEPS, retry, after, random)).toEqual({ stepMs, expirationMs });
-  });
+  ])(
+    "goes through the steps and repeats the last: retry %d",
+    (retry, after, random, stepMs, expirationMs) => {
+      expect(retryDelay(STEPS, retry, after, random)).toEqual({ stepMs, expirationMs });
+    },
+  );
 
   test.each([
     [1, 800, 0, 1_000, 800],
@@ -25,9 +28,12 @@ describe("the delay before a retry", () => {
     [1, 4_000, 0, 5_000, 4_000],
     [3, 10, 0, 25_000, 12_500],
     [1, 3_600_000, 0, 25_000, 25_000],
-  ])("is never shorter than a Retry-After that a step can hold: retry %d after %d ms", (retry, after, random, stepMs, expirationMs) => {
-    expect(retryDelay(STEPS, retry, after, random)).toEqual({ stepMs, expirationMs });
-  });
+  ])(
+    "is never shorter than a Retry-After that a step can hold: retry %d after %d ms",
+    (retry, after, random, stepMs, expirationMs) => {
+      expect(retryDelay(STEPS, retry, after, random)).toEqual({ stepMs, expirationMs });
+    },
+  );
 
   test("needs a step", () => {
     expect(() => retryDelay([], 1, null, 0)).toThrow(RangeError);

@@ -9,7 +9,8 @@ const probe = { isProbe: true } as const;
 describe("the circuit breaker", () => {
   test("opens at the configured number of consecutive failures and not before", () => {
     let breaker: Breaker = CLOSED_BREAKER;
-    for (let i = 0; i < 2; i += 1) breaker = afterEnd(breaker, { ...attempt, result: "failure" }, LIMITS, 0);
+    for (let i = 0; i < 2; i += 1)
+      breaker = afterEnd(breaker, { ...attempt, result: "failure" }, LIMITS, 0);
     expect(breaker).toEqual({ kind: "closed", failures: 2 });
 
     breaker = afterEnd(breaker, { ...attempt, result: "failure" }, LIMITS, 500);

@@ -4,7 +4,10 @@ import { healthSignalOf, type InferenceOutcome, type UpstreamFaultCode } from ".
 import { judgeOutcome } from "./verdict.ts";
 
 const POLICY = { attemptsMax: 3, delaysMs: [1_000, 5_000] };
-const failure = (code: UpstreamFaultCode, retryAfterMs: number | null = null): InferenceOutcome => ({
+const failure = (
+  code: UpstreamFaultCode,
+  retryAfterMs: number | null = null,
+): InferenceOutcome => ({
   ok: false,
   code,
   message: "our words",
