@@ -26,3 +26,16 @@ export interface InferenceChoice {
 export interface InferenceResult {
   choices: InferenceChoice[];
 }
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A value as JSON in UTF-8, ready to be sealed. */
+export function encodeJson(value: unknown): Uint8Array {
+  return encoder.encode(JSON.stringify(value));
+}
+
+/** The value of JSON in UTF-8. @throws {SyntaxError} when it is not JSON */
+export function decodeJson(bytes: Uint8Array): unknown {
+  return JSON.parse(decoder.decode(bytes));
+}

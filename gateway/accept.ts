@@ -1,0 +1,213 @@
+import { estimateTokens } from "../core/estimate.ts";
+import { Fault } from "../core/faults.ts";
+import type { QueuedRequest } from "../core/messages.ts";
+import { encodeJson } from "../core/payload.ts";
+import { explainQuota } from "../core/quota/explain.ts";
+import type { QuotaSnapshot } from "../core/quota/quota.ts";
+import type { RequestHead } from "../core/request.ts";
+import type { Outbox } from "./outbox.ts";
+import { countPrompt, type Plan, planRequest } from "./plan.ts";
+import type { GatewayPorts, NewRequest, Principal, Replay } from "./ports.ts";
+import { rateHeaders } from "./rate-headers.ts";
+import type { AcceptedReply, GenerateBody } from "./schemas.ts";
+import type { Store } from "./store.ts";
+
+export interface Accepted {
+  reply: AcceptedReply;
+  headers: Record<string, string>;
+}
+
+/** An `Idempotency-Key` with the body it came with, both as keyed hashes. */
+export interface Idempotency {
+  keyHash: Uint8Array;
+  fingerprint: Uint8Array;
+}
+
+type Ports = Pick<
+  GatewayPorts,
+  | "config"
+  | "log"
+  | "now"
+  | "newId"
+  | "reach"
+  | "countTokens"
+  | "admit"
+  | "settle"
+  | "seal"
+  | "findReplay"
+  | "findRequests"
+>;
+
+export type Accept = (
+  principal: Principal,
+  body: GenerateBody,
+  idempotency: Idempotency | null,
+) => Promise<Accepted>;
+
+function replyOf(requestId: string, model: string, estimatedTokens: number): AcceptedReply {
+  return {
+    request_id: requestId,
+    status: "queued",
+    model,
+    estimated_tokens: estimatedTokens,
+    urls: { status: `/status/${requestId}`, cancel: `/requests/${requestId}/cancel` },
+  };
+}
+
+/** Why a request of this size is refused, in words and numbers, with the earliest time it would fit. */
+export function quotaFault(snapshot: QuotaSnapshot, tokens: number): Fault {
+  const { refusals, neverFits, retryAfterSeconds } = explainQuota(snapshot, tokens);
+  const isConcurrency =
+    refusals.length > 0 && refusals.every((refusal) => refusal.window === "concurrent");
+  const reasons = refusals.map(
+    (refusal) =>
+      `${refusal.window} ${refusal.measure}: ${refusal.used} of ${refusal.limit} used, ${refusal.wanted} wanted`,
+  );
+  const extensions = {
+    estimated_tokens: tokens,
+    "violated-policies": refusals.map((refusal) => `${refusal.window}-${refusal.measure}`),
+  };
+  const headers = rateHeaders(snapshot);
+  const detail = reasons.join("; ");
+  if (neverFits)
+    return new Fault(
+      "QUOTA_NEVER_FITS",
+      `no window is large enough, so waiting does not help: ${detail}`,
+      { headers, extensions },
+    );
+  return new Fault(isConcurrency ? "CONCURRENCY_EXCEEDED" : "QUOTA_EXCEEDED", detail, {
+    headers,
+    extensions,
+    ...(retryAfterSeconds === null ? {} : { retryAfterSeconds }),
+  });
+}
+
+/**
+ * The path of `POST /generate` after authentication: plan, count, hold, seal, store, publish. Answers only after the commit; the
+ * broker's confirm is not waited for (the outbox sees to it). Whatever fails takes the hold back.
+ */
+export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept {
+  function release(head: Omit<RequestHead, "windowDay">): void {
+    void ports
+      .settle([
+        { userId: head.userId, requestId: head.requestId, billedTokens: null, expectHold: false },
+      ])
+      .catch((error: unknown) => {
+        ports.log.warn(
+          { err: error, request_id: head.requestId },
+          "cannot release a hold; the keeper will",
+        );
+      });
+  }
+
+  /** A repeat answers what the first call answered, and takes nothing. */
+  async function answerReplay(principal: Principal, replay: Replay): Promise<Accepted> {
+    if (!replay.sameBody)
+      throw new Fault(
+        "IDEMPOTENCY_MISMATCH",
+        "this Idempotency-Key was used with another body; use a new key",
+      );
+    const [stored] = await ports.findRequests([
+      { requestId: replay.requestId, userId: principal.userId },
+    ]);
+    if (stored === undefined)
+      throw new Fault(
+        "REQUEST_UNKNOWN",
+        "the request of this Idempotency-Key is past its retention; use a new key",
+      );
+    return {
+      reply: replyOf(stored.requestId, stored.model, stored.estimatedTokens),
+      headers: { "idempotency-replayed": "true" },
+    };
+  }
+
+  async function hold(
+    head: Omit<RequestHead, "windowDay">,
+  ): Promise<{ head: RequestHead; snapshot: QuotaSnapshot }> {
+    const { userId, requestId, estimatedTokens: tokens } = head;
+    const { admitted, snapshot } = await ports
+      .admit({ userId, requestId, tokens })
+      .catch((error: unknown) => {
+        // Whether the hold was taken is unknown.
+        release(head);
+        throw error;
+      });
+    if (!admitted) throw quotaFault(snapshot, head.estimatedTokens);
+    ports.reach("G1");
+    return { head: { ...head, windowDay: snapshot.day }, snapshot };
+  }
+
+  function rowOf(head: RequestHead, plan: Plan, idempotency: Idempotency | null): NewRequest {
+    return {
+      head,
+      publisherId: outbox.publisherId,
+      prompt: ports.seal(encodeJson(plan.payload), head, "prompt"),
+      metadata:
+        plan.metadata === null ? null : ports.seal(encodeJson(plan.metadata), head, "metadata"),
+      acceptUntilMs: ports.now() + ports.config().gateway.accept_timeout_ms,
+      idempotency,
+    };
+  }
+
+  async function acceptNew(
+    draft: Omit<RequestHead, "windowDay">,
+    plan: Plan,
+    idempotency: Idempotency | null,
+  ): Promise<Accepted | Replay> {
+    const { head, snapshot } = await hold(draft);
+    try {
+      const row = rowOf(head, plan, idempotency);
+      const outcome = await store.insert(row);
+      if (outcome.kind === "replay") {
+        release(head);
+        return outcome;
+      }
+      ports.reach("G2");
+      const request: QueuedRequest = { head, attempt: 1, payload: row.prompt };
+      outbox.publish(request);
+      ports.reach("G4");
+    } catch (error) {
+      release(head);
+      throw error;
+    }
+    return {
+      reply: replyOf(head.requestId, head.model, head.estimatedTokens),
+      headers: rateHeaders(snapshot),
+    };
+  }
+
+  return async (principal, body, idempotency) => {
+    const plan = planRequest(body, ports.config());
+    if (idempotency !== null) {
+      const replay = await ports.findReplay({ userId: principal.userId, ...idempotency });
+      if (replay !== undefined) return answerReplay(principal, replay);
+    }
+    const counted = countPrompt(plan, ports.countTokens);
+    const promptTokens = typeof counted === "number" ? counted : await counted;
+
+    // From here to the end the request has a place in the outbox, so that the note of this gateway never runs ahead of it.
+    const createdAtMs = ports.now();
+    const requestId = ports.newId(createdAtMs);
+    outbox.open(requestId);
+    try {
+      const accepted = await acceptNew(
+        {
+          requestId,
+          userId: principal.userId,
+          model: plan.model,
+          estimatedTokens: estimateTokens(promptTokens, plan.payload.maxTokens, plan.payload.n),
+          createdAtMs,
+          expiresAtMs: createdAtMs + plan.queueTtlMs,
+        },
+        plan,
+        idempotency,
+      );
+      if ("reply" in accepted) return accepted;
+      outbox.drop(requestId);
+      return await answerReplay(principal, accepted);
+    } catch (error) {
+      outbox.drop(requestId);
+      throw error;
+    }
+  };
+}

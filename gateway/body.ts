@@ -1,0 +1,56 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+
+import { Fault, type FaultDetail } from "../core/faults.ts";
+
+const DETAILS_MAX = 20;
+
+/** Checks the media type and the size, and parses. The size is checked again on the bytes: a chunked body announces none. */
+export async function readJson(request: Request, bytesMax: number): Promise<unknown> {
+  const contentType = request.headers.get("content-type") ?? "";
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
+    throw new Fault("CONTENT_TYPE_UNSUPPORTED", "send the body as content-type: application/json");
+  }
+  if (Number(request.headers.get("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  const text = await request.text();
+  if (text.length > bytesMax || (text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax))
+    throw tooLarge(bytesMax);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new Fault("BODY_NOT_JSON", "the body cannot be parsed as JSON");
+  }
+}
+
+function tooLarge(bytesMax: number): Fault {
+  return new Fault("BODY_TOO_LARGE", `the body may have at most ${bytesMax} bytes`);
+}
+
+/**
+ * A compiled check of a schema: answers the value, typed, or throws `BODY_INVALID` naming every field that is wrong and what is
+ * allowed there.
+ */
+export function compileBody<Schema extends TSchema>(
+  schema: Schema,
+): (value: unknown) => Static<Schema> {
+  const check = TypeCompiler.Compile(schema);
+  return (value) => {
+    if (check.Check(value)) return value;
+    const details: FaultDetail[] = [];
+    for (const { path, message } of check.Errors(value)) {
+      if (details.some((detail) => detail.field === (path || "/"))) continue;
+      details.push({ field: path || "/", message });
+      if (details.length === DETAILS_MAX) break;
+    }
+    throw new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
+      details,
+    });
+  };
+}
+
+/** One wrong field, said in our own words. */
+export function invalidField(field: string, message: string): Fault {
+  return new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
+    details: [{ field, message }],
+  });
+}

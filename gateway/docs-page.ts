@@ -1,0 +1,41 @@
+import { openapi } from "@elysiajs/openapi";
+import { Elysia } from "elysia";
+import { absolutePath } from "swagger-ui-dist";
+
+const ASSETS = { "swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css" } as const;
+
+/** `/openapi.json` from the routes' schemas and `/docs` to read it. The page's files come from here: it works without the internet. */
+export function docsPage(version: string) {
+  const page = openapi({
+    path: "/docs",
+    specPath: "/openapi.json",
+    provider: "swagger-ui",
+    swagger: {
+      cdn: "/docs/assets/swagger-ui-bundle.js",
+      theme: "/docs/assets/swagger-ui.css",
+      autoDarkMode: true,
+    },
+    exclude: { paths: [/^\/docs/, "/openapi.json"] },
+    documentation: {
+      info: {
+        title: "Tollgate",
+        version,
+        description: "A durable, token-metered front door for slow machine-learning models.",
+      },
+      components: {
+        securitySchemes: {
+          bearer: { type: "http", scheme: "bearer", description: "An API key, `tg_live_…`" },
+          apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
+        },
+      },
+      security: [{ bearer: [] }, { apiKey: [] }],
+    },
+  });
+  return new Elysia({ name: "docs" }).use(page).get("/docs/assets/:file", ({ params }) => {
+    const type = ASSETS[params.file as keyof typeof ASSETS];
+    if (type === undefined) return new Response(null, { status: 404 });
+    return new Response(Bun.file(`${absolutePath()}/${params.file}`), {
+      headers: { "content-type": type, "cache-control": "public, max-age=86400" },
+    });
+  });
+}

@@ -1,0 +1,59 @@
+import { createAccept } from "./accept.ts";
+import { createAnswer } from "./answer.ts";
+import { createApp } from "./app.ts";
+import { createAuthenticator } from "./authenticate.ts";
+import { createOutbox } from "./outbox.ts";
+import type { GatewayPorts } from "./ports.ts";
+import { createStatusReader } from "./status.ts";
+import { createStore } from "./store.ts";
+import { createWaiters } from "./waiters.ts";
+
+export interface GatewayOptions {
+  /** Identity of this process towards the keeper; new at every start. */
+  publisherId: string;
+  version: string;
+  readiness: () => Promise<Record<string, boolean>>;
+}
+
+/** Puts the parts of the gateway together. */
+export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
+  const outbox = createOutbox(ports, options.publisherId);
+  const store = createStore(ports);
+  const waiters = createWaiters(ports);
+  const status = createStatusReader(ports, waiters);
+  let isDraining = false;
+
+  const app = createApp(
+    {
+      ports,
+      answer: createAnswer(ports),
+      authenticate: createAuthenticator(ports),
+      accept: createAccept(ports, store, outbox),
+      status,
+      readiness: options.readiness,
+      isDraining: () => isDraining,
+    },
+    options.version,
+  );
+
+  return {
+    app,
+    /** Resolves when the gateway may accept. */
+    start: outbox.start,
+    /** Brings the gauges up to date. */
+    observe: async () => {
+      ports.metrics.outbox_depth.set(outbox.depth());
+      ports.metrics.gateway_waiters.set(waiters.count());
+    },
+    /** Refuses new work, answers those who wait with the present state. */
+    beginDrain: () => {
+      isDraining = true;
+      waiters.endAll();
+    },
+    /** After the HTTP server has stopped: waits for confirms, at most `ms`. */
+    endDrain: async (ms: number) => {
+      await outbox.drain(ms);
+      waiters.stop();
+    },
+  };
+}

@@ -1,0 +1,9 @@
+import { Fault } from "../core/faults.ts";
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** An id out of a URL. One that is no UUID is answered like an unknown one: there is no request with it. */
+export function requestIdOf(id: string): string {
+  if (!UUID.test(id)) throw new Fault("REQUEST_UNKNOWN", "there is no request with this id");
+  return id.toLowerCase();
+}

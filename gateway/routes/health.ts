@@ -1,0 +1,33 @@
+import { Elysia } from "elysia";
+
+import { jsonReply } from "../openapi.ts";
+import { Health } from "../schemas.ts";
+import type { RouteParts } from "./parts.ts";
+
+/** `GET /health/live` never depends on servers; `/health/ready` does, and says no while draining. */
+export function healthRoutes({ readiness, isDraining }: RouteParts) {
+  async function ready(): Promise<Response> {
+    const checks = { ...(await readiness()), accepting: !isDraining() };
+    const isReady = Object.values(checks).every(Boolean);
+    return Response.json(
+      { status: isReady ? "ready" : "not_ready", checks },
+      { status: isReady ? 200 : 503 },
+    );
+  }
+
+  return new Elysia({ name: "health" })
+    .get("/health/live", () => Response.json({ status: "live" }), {
+      detail: {
+        summary: "Whether the process runs",
+        security: [],
+        responses: { 200: jsonReply("It does", Health) },
+      },
+    })
+    .get("/health/ready", ready, {
+      detail: {
+        summary: "Whether calls can be served",
+        security: [],
+        responses: { 200: jsonReply("They can", Health), 503: jsonReply("They cannot", Health) },
+      },
+    });
+}

@@ -1,0 +1,145 @@
+import { type Static, t } from "elysia";
+
+const closed = { additionalProperties: false } as const;
+
+const role = t.Union([
+  t.Literal("system"),
+  t.Literal("developer"),
+  t.Literal("user"),
+  t.Literal("assistant"),
+]);
+const message = t.Object({ role, content: t.String({ minLength: 1 }) }, closed);
+
+/** Sampling parameters are passed on as given; names that would change what is billed have fields of their own. */
+const parameters = t.Object(
+  {
+    temperature: t.Optional(t.Number({ minimum: 0, maximum: 2 })),
+    top_p: t.Optional(t.Number({ minimum: 0, maximum: 1 })),
+    stop: t.Optional(t.Union([t.String(), t.Array(t.String(), { maxItems: 4 })])),
+    seed: t.Optional(t.Integer()),
+    presence_penalty: t.Optional(t.Number({ minimum: -2, maximum: 2 })),
+    frequency_penalty: t.Optional(t.Number({ minimum: -2, maximum: 2 })),
+  },
+  {
+    additionalProperties: t.Union([t.String(), t.Number(), t.Boolean(), t.Null()]),
+    description: "Passed on to the ML service as given.",
+  },
+);
+
+/** The body of `POST /generate`: a `prompt` or `messages`, not both. */
+export const GenerateBody = t.Object(
+  {
+    prompt: t.Optional(
+      t.String({ minLength: 1, description: "The prompt. Give this or `messages`." }),
+    ),
+    messages: t.Optional(
+      t.Array(message, {
+        minItems: 1,
+        maxItems: 1_000,
+        description: "A chat. Give this or `prompt`.",
+      }),
+    ),
+    model: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 200,
+        description: "A model of the configuration; default: its `default_model`.",
+      }),
+    ),
+    max_tokens: t.Optional(
+      t.Integer({ minimum: 1, description: "Cap on output tokens per choice." }),
+    ),
+    n: t.Optional(t.Integer({ minimum: 1, description: "Number of choices." })),
+    parameters: t.Optional(parameters),
+    metadata: t.Optional(
+      t.Record(t.String(), t.Unknown(), {
+        description: "Small; returned as given, stored encrypted.",
+      }),
+    ),
+    queue_ttl: t.Optional(
+      t.Integer({
+        minimum: 1,
+        description:
+          "Seconds the request may wait for its first attempt; then it is `expired` and not billed.",
+      }),
+    ),
+  },
+  closed,
+);
+export type GenerateBody = Static<typeof GenerateBody>;
+
+export const AcceptedReply = t.Object(
+  {
+    request_id: t.String({ format: "uuid" }),
+    status: t.Literal("queued"),
+    model: t.String(),
+    estimated_tokens: t.Integer({ description: "Tokens held until the request ends." }),
+    urls: t.Object({ status: t.String(), cancel: t.String() }),
+  },
+  closed,
+);
+export type AcceptedReply = Static<typeof AcceptedReply>;
+
+const instant = t.String({ format: "date-time" });
+const stateName = t.Union([
+  t.Literal("queued"),
+  t.Literal("in_progress"),
+  t.Literal("completed"),
+  t.Literal("failed"),
+  t.Literal("cancelled"),
+  t.Literal("expired"),
+]);
+
+export const StatusReply = t.Object(
+  {
+    request_id: t.String({ format: "uuid" }),
+    status: stateName,
+    model: t.String(),
+    result: t.Optional(
+      t.Object({
+        choices: t.Array(
+          t.Object({
+            index: t.Integer(),
+            text: t.String(),
+            finish_reason: t.Union([t.String(), t.Null()]),
+          }),
+        ),
+      }),
+    ),
+    error: t.Optional(t.Object({ code: t.String(), message: t.String() })),
+    tokens: t.Object({
+      estimated: t.Integer({ description: "Held on acceptance." }),
+      prompt: t.Union([t.Integer(), t.Null()]),
+      completion: t.Union([t.Integer(), t.Null()]),
+      total: t.Union([t.Integer(), t.Null()], {
+        description: "Billed; null until the request has ended.",
+      }),
+      refunded: t.Union([t.Integer(), t.Null()], {
+        description: "Given back to the quota; negative: charged beyond the estimate.",
+      }),
+    }),
+    attempts: t.Integer(),
+    created_at: instant,
+    started_at: t.Optional(instant),
+    completed_at: t.Optional(instant),
+    metadata: t.Optional(t.Record(t.String(), t.Unknown())),
+  },
+  closed,
+);
+export type StatusReply = Static<typeof StatusReply>;
+
+/** RFC 9457. */
+export const Problem = t.Object({
+  type: t.String(),
+  title: t.String(),
+  status: t.Integer(),
+  detail: t.String(),
+  code: t.String({ description: "A code of docs/faults.md." }),
+  request_id: t.Optional(t.String()),
+  errors: t.Optional(t.Array(t.Object({ field: t.String(), message: t.String() }))),
+});
+
+export const Health = t.Object({
+  status: t.String(),
+  checks: t.Optional(t.Record(t.String(), t.Boolean())),
+});
