@@ -1,0 +1,133 @@
+import type { RequestError } from "../core/messages.ts";
+import type { InferenceChoice } from "../core/payload.ts";
+import type { TerminalState, TokenUsage } from "../core/request.ts";
+import { type Delay, republishPauseMs } from "../core/worker/backoff.ts";
+import type { Held } from "./held.ts";
+import { pause } from "./pause.ts";
+import type { WorkerPorts } from "./ports.ts";
+
+/** The end of a request as the worker publishes it. */
+export interface Ending {
+  state: TerminalState;
+  attempts: number;
+  startedAtMs: number | null;
+  /** null: nothing was executed, nothing is billed. */
+  usage: TokenUsage | null;
+  error: RequestError | null;
+  /** null unless completed. */
+  choices: InferenceChoice[] | null;
+}
+
+/**
+ * The ways a delivery leaves this worker. Each publishes first, waits for the broker's confirm, and acks last, so that a crash at
+ * any line gives a duplicate and never a loss. A publish that fails is repeated until the delivery has to be given back.
+ */
+export interface Conclusions {
+  end: (held: Held, ending: Ending) => Promise<void>;
+  /** Ends the request as failed and puts a copy of its message to the dead letters. */
+  dead: (
+    held: Held,
+    ending: Pick<Ending, "attempts" | "startedAtMs">,
+    error: RequestError,
+  ) => Promise<void>;
+  /** Hands the request over to its next attempt. */
+  retry: (held: Held, delay: Delay) => Promise<void>;
+  /** Hands the request over to a later delivery of the same attempt, which has not started. */
+  park: (held: Held, delay: Delay) => Promise<void>;
+  giveBack: (held: Held) => Promise<void>;
+}
+
+type ConcludePorts = Pick<
+  WorkerPorts,
+  | "publishResult"
+  | "publishRetry"
+  | "publishDead"
+  | "clearStarted"
+  | "sealResult"
+  | "now"
+  | "random"
+  | "schedule"
+  | "log"
+  | "reach"
+>;
+
+export function createConclusions(ports: ConcludePorts): Conclusions {
+  /** True when the broker has the message; false when the delivery has to be given back first. */
+  async function publishUntilConfirmed(
+    held: Held,
+    what: string,
+    publish: () => Promise<void>,
+  ): Promise<boolean> {
+    const { signal } = held.giveBack;
+    for (let failures = 1; !signal.aborted; failures += 1) {
+      try {
+        await publish();
+        return true;
+      } catch (error) {
+        const { requestId } = held.request.head;
+        ports.log.warn({ err: error, what, failures, request_id: requestId }, "publish failed");
+        await pause(ports.schedule, republishPauseMs(failures, ports.random()), signal);
+      }
+    }
+    return false;
+  }
+
+  async function publishEnding(held: Held, ending: Ending): Promise<boolean> {
+    const { head } = held.request;
+    const { choices, ...rest } = ending;
+    const result = choices === null ? null : await ports.sealResult(head, { choices });
+    const message = { ...rest, head, result, completedAtMs: ports.now() };
+    return publishUntilConfirmed(held, "result", () => ports.publishResult(message));
+  }
+
+  async function clearStarted(held: Held): Promise<void> {
+    const { attempt, head } = held.request;
+    try {
+      await ports.clearStarted({ userId: head.userId, requestId: head.requestId, attempt });
+    } catch (error) {
+      ports.log.debug({ err: error, request_id: head.requestId }, "the start was not cleared");
+    }
+  }
+
+  async function giveBack(held: Held): Promise<void> {
+    await clearStarted(held);
+    held.delivery.requeue();
+  }
+
+  async function passOn(held: Held, attempt: number, delay: Delay): Promise<void> {
+    const isKept = await publishUntilConfirmed(held, "retry", () =>
+      ports.publishRetry({ ...held.request, attempt }, delay),
+    );
+    if (isKept) held.delivery.ack();
+    else held.delivery.requeue();
+  }
+
+  return {
+    giveBack,
+    async end(held, ending) {
+      if (!(await publishEnding(held, ending))) return giveBack(held);
+      ports.reach("W3");
+      return held.delivery.ack();
+    },
+    async dead(held, { attempts, startedAtMs }, error) {
+      const { requestId, model } = held.request.head;
+      const { code } = error;
+      ports.log.warn({ request_id: requestId, model, code, attempts }, "request failed");
+      const nothing = { usage: null, choices: null };
+      const ending = { ...nothing, state: "failed", attempts, startedAtMs, error } as const;
+      if (!(await publishEnding(held, ending))) return giveBack(held);
+      ports.reach("W3");
+      const reason = { ...error, attempts, diedAtMs: ports.now() };
+      const isKept = await publishUntilConfirmed(held, "dead letter", () =>
+        ports.publishDead(held.request, reason),
+      );
+      return isKept ? held.delivery.ack() : giveBack(held);
+    },
+    async retry(held, delay) {
+      // Before the publish: the next attempt may start, and mark so, as soon as the broker has the message.
+      await clearStarted(held);
+      await passOn(held, held.request.attempt + 1, delay);
+    },
+    park: (held, delay) => passOn(held, held.request.attempt, delay),
+  };
+}

@@ -1,0 +1,19 @@
+import type { WorkerPorts } from "./ports.ts";
+
+/** Resolves after `ms`, or at once when the signal aborts. Leaves neither timer nor listener behind. */
+export function pause(
+  schedule: WorkerPorts["schedule"],
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = (): void => {
+      callOff();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const callOff = schedule(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}

@@ -1,0 +1,96 @@
+import type { Config, ModelConfig } from "../core/config/schema.ts";
+import type { ReachCrashPoint } from "../core/crash-points.ts";
+import type { Log } from "../core/log.ts";
+import type { QueuedRequest, QueuedResult, RequestError } from "../core/messages.ts";
+import type { Metrics } from "../core/metrics.ts";
+import type { InferencePayload, InferenceResult } from "../core/payload.ts";
+import type { RequestHead } from "../core/request.ts";
+import type { Delay } from "../core/worker/backoff.ts";
+import type { InferenceOutcome } from "../core/worker/outcome.ts";
+
+/** A message of `inference_requests` that this worker owns until it acks, requeues or rejects it, once. */
+export interface Delivery {
+  /** The message, or in our words why it cannot be read. */
+  decoded: { ok: true; request: QueuedRequest } | { ok: false; reason: string };
+  /** How often the broker delivered it before; 0 at first. */
+  deliveryCount: number;
+  redelivered: boolean;
+  /** Aborts when the channel of this delivery is gone: the broker then gives the message to someone else. */
+  lost: AbortSignal;
+  /** These three never throw; on a lost channel they do nothing. */
+  ack: () => void;
+  /** Back to the queue, for another worker. */
+  requeue: () => void;
+  /** To the dead letters, as it is. */
+  reject: () => void;
+}
+
+export interface Consumer {
+  /** Stops new deliveries; those held stay valid. Resolves when none can come any more. */
+  pause: () => Promise<void>;
+  /** Closes the channel; the broker takes back what is still held. */
+  close: () => Promise<void>;
+}
+
+/** The start of one attempt. */
+export interface AttemptStart {
+  userId: string;
+  requestId: string;
+  attempt: number;
+  startedAtMs: number;
+  redelivered: boolean;
+}
+
+export interface StartHints {
+  cancelled: boolean;
+  /** Earlier starts of this request that were never cleared: their workers died. */
+  crashes: number;
+}
+
+/** Why a message lies in the dead-letter queue, for people to look at. */
+export interface DeadReason extends RequestError {
+  attempts: number;
+  diedAtMs: number;
+}
+
+/** Everything the worker service asks of the world. Every promise settles within a limit of the adapter behind it. */
+export interface WorkerPorts {
+  /** Starts a consumer that holds at most `prefetch` deliveries and outlives lost connections. */
+  consume: (onDelivery: (delivery: Delivery) => void, prefetch: number) => Promise<Consumer>;
+  /** The publishes resolve when the broker has confirmed, and reject when it is not known to have the message. */
+  publishResult: (result: QueuedResult) => Promise<void>;
+  publishRetry: (request: QueuedRequest, delay: Delay) => Promise<void>;
+  publishDead: (request: QueuedRequest, reason: DeadReason) => Promise<void>;
+  /** Best effort: when the hint store is away the work goes on without. Also what `in_progress` is shown from. */
+  markStarted: (start: AttemptStart) => Promise<StartHints>;
+  /**
+   * Best effort: the attempt ended in this worker's hands without ending the request (retry, give-back). After a result the mark
+   * stays, so that the request is shown in progress until it is settled; settling or the mark's TTL removes it.
+   */
+  clearStarted: (start: Pick<AttemptStart, "userId" | "requestId" | "attempt">) => Promise<void>;
+  /** Calls back with the id of each request that its user cancels; answers how to stop listening. */
+  onCancel: (listener: (requestId: string) => void) => () => void;
+  /** Opens the sealed payload. May throw: the request is then ended as unreadable. */
+  openPayload: (request: QueuedRequest) => InferencePayload | Promise<InferencePayload>;
+  sealResult: (head: RequestHead, result: InferenceResult) => Uint8Array | Promise<Uint8Array>;
+  /** One call of the ML service, over after the model's `timeout_ms` at the latest; never rejects but for the signal. */
+  infer: (
+    model: string,
+    config: ModelConfig,
+    payload: InferencePayload,
+    signal: AbortSignal,
+  ) => Promise<InferenceOutcome>;
+  countTokens: (text: string) => number | Promise<number>;
+  metrics: Metrics;
+  log: Log;
+  /** Unix milliseconds. */
+  now: () => number;
+  /** In [0, 1). */
+  random: () => number;
+  /** Calls back after `ms`; answers how to call it off. */
+  schedule: (callback: () => void, ms: number) => () => void;
+  reach: ReachCrashPoint;
+}
+
+/** The part of the configuration that a worker reads. Models and retries are read at each use, so that a reload applies. */
+export type WorkerConfig = Pick<Config, "worker" | "retry" | "models">;

@@ -1,0 +1,289 @@
+import { describe, expect, test } from "bun:test";
+
+import { settled } from "./fake-clock.ts";
+import { answered, failed, type FakeWorld, MODEL, startFakeWorld } from "./fake-world.ts";
+
+const callOf = (world: FakeWorld, id: string) => {
+  const call = world.calls.findLast(({ requestId }) => requestId === id);
+  if (call === undefined) throw new Error(`the ML service was not called for ${id}`);
+  return call;
+};
+
+describe("one attempt", () => {
+  test("publishes the result before it acks", async () => {
+    const world = await startFakeWorld();
+    await world.deliver("a");
+
+    await callOf(world, "a").answer(answered);
+
+    expect(world.events).toEqual(["W1", "call a", "W2", "result a completed", "W3", "ack a"]);
+    expect(world.results[0]).toMatchObject({
+      state: "completed",
+      attempts: 1,
+      startedAtMs: 1_000_000,
+      usage: { promptTokens: 3, completionTokens: 2, source: "reported" },
+      error: null,
+    });
+    expect(world.worker.snapshot().held).toBe(0);
+  });
+
+  test("counts the tokens itself when the ML service reports none", async () => {
+    const world = await startFakeWorld();
+    await world.deliver("a");
+
+    await callOf(world, "a").answer({ ...answered, usage: null });
+
+    expect(world.results[0]?.usage).toEqual({
+      promptTokens: 1,
+      completionTokens: 2,
+      source: "counted",
+    });
+  });
+
+  test("hands the request to its next attempt before it acks, and forgets the start before that", async () => {
+    const world = await startFakeWorld();
+    await world.deliver("a");
+
+    await callOf(world, "a").answer(failed("UPSTREAM_FAILED"));
+
+    expect(world.events.slice(-4)).toEqual(["W2", "clear a", "retry a", "ack a"]);
+    expect(world.retries[0]).toMatchObject({
+      request: { attempt: 2 },
+      delay: { stepMs: 1_000, expirationMs: 500 },
+    });
+  });
+
+  test("out of attempts ends as failed, unbilled, with a copy for the dead letters", async () => {
+    const world = await startFakeWorld();
+    await world.deliver("a", { request: { attempt: 3 } });
+
+    await callOf(world, "a").answer(failed("UPSTREAM_TIMEOUT"));
+
+    expect(world.events.slice(-4)).toEqual([
+      "result a failed",
+      "W3",
+      "dead a UPSTREAM_TIMEOUT",
+      "ack a",
+    ]);
+    expect(world.results[0]).toMatchObject({ usage: null, attempts: 3, result: null });
+  });
+
+  test("whose payload cannot be opened ends at once without a call", async () => {
+    const world = await startFakeWorld();
+    world.ports.openPayload = () => {
+      throw new Error("no such key");
+    };
+
+    const delivery = await world.deliver("a");
+
+    expect(world.calls).toEqual([]);
+    expect(world.dead[0]?.reason).toMatchObject({ code: "PAYLOAD_UNREADABLE" });
+    expect(delivery.conclusions).toEqual(["ack"]);
+  });
+
+  test("goes on when the hint store is away", async () => {
+    const world = await startFakeWorld();
+    world.ports.markStarted = () => Promise.reject(new Error("Redis is away"));
+    await world.deliver("a");
+
+    await callOf(world, "a").answer(answered);
+
+    expect(world.results[0]?.state).toBe("completed");
+  });
+
+  test("that our own code breaks off counts as an attempt, and its actor is replaced", async () => {
+    const world = await startFakeWorld({ actors: 1 });
+    await world.deliver("a");
+
+    await callOf(world, "a").fail(new Error("a bug"));
+    await world.deliver("b");
+    await callOf(world, "b").answer(answered);
+
+    expect(world.retries[0]?.request).toMatchObject({ attempt: 2, head: { requestId: "a" } });
+    expect(world.results[0]?.head.requestId).toBe("b");
+    expect(world.worker.snapshot()).toMatchObject({ held: 0, actors: { idle: 1, busy: 0 } });
+  });
+
+  test("that breaks off again and again ends the request", async () => {
+    const world = await startFakeWorld();
+    await world.deliver("a", { request: { attempt: 3 } });
+
+    await callOf(world, "a").fail(new Error("a bug"));
+
+    expect(world.dead[0]?.reason.code).toBe("WORKER_CRASHED");
+  });
+});
+
+describe("a delivery that must not run", () => {
+  test.each([
+    ["expired", { request: { expiresAtMs: 999_999 } }, "expired", "QUEUE_TTL_PASSED"],
+    ["of a removed model", { request: { model: "gone" } }, "failed", "MODEL_REMOVED"],
+    ["delivered too often", { deliveryCount: 16 }, "failed", "WORKER_CRASHED"],
+  ] as const)("%s ends unbilled and without a call", async (_name, more, state, code) => {
+    const world = await startFakeWorld();
+
+    const delivery = await world.deliver("a", more);
+
+    expect(world.calls).toEqual([]);
+    expect(world.results[0]).toMatchObject({ state, usage: null, attempts: 0, error: { code } });
+    expect(delivery.conclusions).toEqual(["ack"]);
+  });
+
+  test("cancelled while it waited in the queue ends unbilled", async () => {
+    const world = await startFakeWorld();
+    world.hints.set("a", { cancelled: true, crashes: 0 });
+
+    await world.deliver("a");
+
+    expect(world.calls).toEqual([]);
+    expect(world.results[0]).toMatchObject({ state: "cancelled", usage: null, attempts: 0 });
+  });
+
+  test("that killed its workers ends as failed and goes to the dead letters", async () => {
+    const world = await startFakeWorld();
+    world.hints.set("a", { cancelled: false, crashes: 3 });
+
+    await world.deliver("a", { deliveryCount: 3, redelivered: true });
+
+    expect(world.calls).toEqual([]);
+    expect(world.results[0]).toMatchObject({ state: "failed", usage: null, attempts: 1 });
+    expect(world.dead[0]?.reason.code).toBe("WORKER_CRASHED");
+  });
+
+  test("that cannot be read is rejected to the dead letters", async () => {
+    const world = await startFakeWorld();
+
+    const delivery = await world.deliver("a", { decoded: { ok: false, reason: "version 9" } });
+
+    expect(delivery.conclusions).toEqual(["reject"]);
+  });
+});
+
+describe("a cancellation", () => {
+  test("of an executing request aborts the call and bills the prompt", async () => {
+    const world = await startFakeWorld();
+    const delivery = await world.deliver("a");
+
+    await world.cancel("a");
+
+    expect(callOf(world, "a").signal.aborted).toBe(true);
+    expect(world.results[0]).toMatchObject({
+      state: "cancelled",
+      usage: { promptTokens: 1, completionTokens: 0, source: "counted" },
+    });
+    expect(delivery.conclusions).toEqual(["ack"]);
+  });
+
+  test("of a request that waits for its model ends it at once, unbilled", async () => {
+    const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
+    await world.deliver("a");
+    const waiting = await world.deliver("b");
+
+    await world.cancel("b");
+
+    expect(world.results[0]).toMatchObject({ state: "cancelled", usage: null });
+    expect(waiting.conclusions).toEqual(["ack"]);
+    expect(callOf(world, "a").signal.aborted).toBe(false);
+  });
+
+  test("after the answer changes nothing", async () => {
+    const world = await startFakeWorld();
+    await world.deliver("a");
+    const call = callOf(world, "a");
+
+    void call.answer(answered);
+    await world.cancel("a");
+    await settled();
+
+    expect(world.results.map(({ state }) => state)).toEqual(["completed"]);
+  });
+});
+
+describe("a publish that fails", () => {
+  test("is repeated with growing pauses, and the ack waits for it", async () => {
+    const world = await startFakeWorld();
+    const publishResult = world.ports.publishResult;
+    world.ports.publishResult = () => Promise.reject(new Error("the broker is away"));
+    const delivery = await world.deliver("a");
+    await callOf(world, "a").answer(answered);
+    await world.clock.advance(10_000);
+    expect(delivery.conclusions).toEqual([]);
+
+    world.ports.publishResult = publishResult;
+    await world.clock.advance(5_000);
+
+    expect(delivery.conclusions).toEqual(["ack"]);
+    expect(world.results).toHaveLength(1);
+  });
+
+  test("ends when the channel is lost: the broker delivers again", async () => {
+    const world = await startFakeWorld();
+    world.ports.publishResult = () => Promise.reject(new Error("the broker is away"));
+    const delivery = await world.deliver("a");
+    await callOf(world, "a").answer(answered);
+
+    delivery.loseChannel();
+    await settled();
+
+    expect(delivery.conclusions).toEqual([]);
+    expect(world.worker.snapshot().held).toBe(0);
+    expect(world.clock.timerCount()).toBe(0);
+  });
+});
+
+test("a lost channel aborts the call, whose answer somebody else will pay for", async () => {
+  const world = await startFakeWorld();
+  const delivery = await world.deliver("a");
+
+  delivery.loseChannel();
+  await settled();
+
+  expect(callOf(world, "a").signal.aborted).toBe(true);
+  expect(world.results).toEqual([]);
+  expect(world.worker.snapshot().held).toBe(0);
+});
+
+describe("a drain", () => {
+  test("gives back what waits in order, lets the running attempts finish, then closes", async () => {
+    const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
+    await world.deliver("a");
+    for (const id of ["b", "c", "d"]) await world.deliver(id);
+
+    const drained = world.worker.drain(10_000);
+    await settled();
+    expect(world.events.slice(-4)).toEqual(["pause", "requeue b", "requeue c", "requeue d"]);
+    expect(world.worker.snapshot()).toMatchObject({ state: "draining", actors: { draining: 1 } });
+    await callOf(world, "a").answer(answered);
+    await drained;
+
+    expect(world.events.slice(-3)).toEqual(["ack a", "stop listening", "close"]);
+    expect(world.clock.timerCount()).toBe(0);
+    expect(world.worker.snapshot().state).toBe("stopped");
+  });
+
+  test("aborts and gives back what outlasts the grace, without calling it a crash", async () => {
+    const world = await startFakeWorld();
+    const delivery = await world.deliver("a");
+
+    const drained = world.worker.drain(10_000);
+    await settled();
+    await world.clock.advance(10_000);
+    await drained;
+
+    expect(delivery.conclusions).toEqual(["requeue"]);
+    expect(world.events.slice(-4)).toEqual(["clear a", "requeue a", "stop listening", "close"]);
+    expect(world.results).toEqual([]);
+  });
+
+  test("takes nothing more, and asking twice is asking once", async () => {
+    const world = await startFakeWorld();
+
+    const first = world.worker.drain(1_000);
+    const second = world.worker.drain(1_000);
+    const late = await world.deliver("late");
+    await first;
+
+    expect(second).toBe(first);
+    expect(late.conclusions).toEqual(["requeue"]);
+  });
+});

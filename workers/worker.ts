@@ -1,0 +1,116 @@
+import { createConclusions } from "./conclude.ts";
+import { createTurnHandler } from "./handle.ts";
+import { cancel, giveBack, type Held, hold } from "./held.ts";
+import { createHoldings } from "./holdings.ts";
+import { createParking } from "./parking.ts";
+import { pause } from "./pause.ts";
+import { createPool, type PoolSnapshot } from "./pool.ts";
+import type { Consumer, Delivery, WorkerConfig, WorkerPorts } from "./ports.ts";
+
+export interface WorkerSnapshot extends PoolSnapshot {
+  state: "stopped" | "running" | "draining";
+  /** Deliveries owned, the waiting ones included. */
+  held: number;
+}
+
+export interface Worker {
+  start: () => Promise<void>;
+  /**
+   * Stops consuming, gives back what waits, lets attempts finish for `graceMs`, gives back the rest, closes the consumer. Takes
+   * at most a second more than `graceMs`; asking twice answers the same promise.
+   */
+  drain: (graceMs: number) => Promise<void>;
+  snapshot: () => WorkerSnapshot;
+}
+
+/** How long broken-off attempts may take to hand back their deliveries; what is left the broker takes back on close. */
+const GIVE_BACK_MS = 1_000;
+
+/** `config` is asked at each use, so that reloaded models, limits and retries apply from the next attempt on. */
+export function createWorker({
+  config,
+  ports,
+}: {
+  config: () => WorkerConfig;
+  ports: WorkerPorts;
+}): Worker {
+  const holdings = createHoldings();
+  const conclusions = createConclusions(ports);
+  const handler = createTurnHandler(config, ports, conclusions);
+  const pool = createPool(config, ports, handler, holdings.remove);
+  const parking = createParking(config, ports, pool, conclusions, holdings.remove);
+  let state: WorkerSnapshot["state"] = "stopped";
+  let consumer: Consumer | null = null;
+  let stopListening: (() => void) | null = null;
+  let draining: Promise<void> | null = null;
+
+  function take(delivery: Delivery): void {
+    if (!delivery.decoded.ok) {
+      ports.log.error({ reason: delivery.decoded.reason }, "a message cannot be read");
+      delivery.reject();
+      return;
+    }
+    if (state === "draining" || delivery.lost.aborted) {
+      delivery.requeue();
+      return;
+    }
+    const parkAtMs = ports.now() + config().worker.park_ms;
+    const held = hold(delivery, delivery.decoded.request, parkAtMs);
+    holdings.add(held, () => lose(held));
+    pool.add(held);
+    parking.watch();
+  }
+
+  function lose(held: Held): void {
+    giveBack(held);
+    dropWaiting((other) => other === held);
+  }
+
+  function dropWaiting(isWanted: (held: Held) => boolean): void {
+    for (const held of pool.takeWaiting(isWanted)) {
+      held.delivery.requeue();
+      holdings.remove(held);
+    }
+  }
+
+  function cancelRequest(requestId: string): void {
+    for (const held of holdings.all()) {
+      if (held.request.head.requestId === requestId) cancel(held);
+    }
+    pool.startTurns();
+  }
+
+  /** Waits for the holdings to empty, at most `ms`. */
+  async function settleWithin(ms: number): Promise<void> {
+    const emptied = new AbortController();
+    const timeUp = new AbortController();
+    const timer = pause(ports.schedule, ms, emptied.signal).then(() => timeUp.abort());
+    await holdings.whenEmpty(timeUp.signal);
+    emptied.abort();
+    await timer;
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    state = "draining";
+    parking.stop();
+    pool.drain();
+    await consumer?.pause();
+    dropWaiting(() => true);
+    await settleWithin(graceMs);
+    for (const held of holdings.all()) giveBack(held);
+    await settleWithin(GIVE_BACK_MS);
+    stopListening?.();
+    await consumer?.close();
+    state = "stopped";
+  }
+
+  return {
+    async start() {
+      stopListening = ports.onCancel(cancelRequest);
+      state = "running";
+      consumer = await ports.consume(take, config().worker.prefetch);
+    },
+    drain: (graceMs) => (draining ??= stop(graceMs)),
+    snapshot: () => ({ state, held: holdings.size(), ...pool.snapshot() }),
+  };
+}
