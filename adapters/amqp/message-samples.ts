@@ -1,0 +1,39 @@
+import { randomUUIDv7 } from "bun";
+import type { QueuedRequest, QueuedResult } from "../../core/messages.ts";
+
+const everyByte = Uint8Array.from({ length: 256 }, (_, index) => index);
+
+/** One request and one result for the tests, with a payload that holds every byte. */
+export const REQUEST: QueuedRequest = {
+  head: {
+    requestId: randomUUIDv7(),
+    userId: "user-ä-1",
+    model: "sim/small:latest",
+    windowDay: "2026-11-21",
+    estimatedTokens: 70_000,
+    createdAtMs: 1_795_302_772_123,
+    expiresAtMs: 1_795_389_172_123,
+  },
+  attempt: 1,
+  payload: everyByte,
+};
+
+export const RESULT: QueuedResult = {
+  head: REQUEST.head,
+  state: "completed",
+  attempts: 2,
+  startedAtMs: 1_795_302_773_000,
+  completedAtMs: 1_795_302_775_500,
+  usage: { promptTokens: 12, completionTokens: 345, source: "reported" },
+  error: null,
+  result: everyByte,
+};
+
+/** Another request of the same kind. */
+export function requestOf(bytes: number): QueuedRequest {
+  return {
+    ...REQUEST,
+    head: { ...REQUEST.head, requestId: randomUUIDv7() },
+    payload: new Uint8Array(bytes).fill(7),
+  };
+}

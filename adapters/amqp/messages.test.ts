@@ -1,0 +1,110 @@
+import { expect, test } from "bun:test";
+import { randomUUIDv7 } from "bun";
+import type { QueuedRequest, QueuedResult } from "../../core/messages.ts";
+import {
+  decodeMessage,
+  decodeRequest,
+  decodeResult,
+  encodeDeadRequest,
+  encodeRequest,
+  encodeResult,
+} from "./messages.ts";
+import { REQUEST, RESULT } from "./message-samples.ts";
+
+test("a request message comes back as it was", () => {
+  const decoded = decodeMessage(encodeRequest(REQUEST));
+
+  expect(decoded).toEqual({ ok: true, kind: "request", request: REQUEST });
+});
+
+test.each([
+  ["completed", RESULT],
+  [
+    "failed without execution",
+    {
+      ...RESULT,
+      state: "failed",
+      attempts: 0,
+      startedAtMs: null,
+      usage: null,
+      result: null,
+      error: { code: "UPSTREAM_BUSY", message: "5 attempts found the ML service busy" },
+    },
+  ],
+  [
+    "cancelled while it ran",
+    {
+      ...RESULT,
+      state: "cancelled",
+      result: null,
+      error: { code: "CANCELLED", message: "cancelled" },
+    },
+  ],
+] satisfies [string, QueuedResult][])("a result message comes back as it was: %s", (_, result) => {
+  const decoded = decodeMessage(encodeResult(result));
+
+  expect(decoded).toEqual({ ok: true, kind: "result", result });
+});
+
+test("a dead request still reads as the request, and says why it is dead", () => {
+  const error = { code: "UPSTREAM_FAILED", message: "the ML service failed 5 times" } as const;
+
+  const message = encodeDeadRequest(REQUEST, error);
+
+  expect(message.headers).toMatchObject({ error_code: error.code, error_message: error.message });
+  expect(decodeRequest(message)).toEqual({ ok: true, kind: "request", request: REQUEST });
+});
+
+test("headers that the broker adds do not disturb", () => {
+  const message = encodeRequest(REQUEST);
+  const headers = {
+    ...message.headers,
+    "x-death": [{ queue: "q", count: 1 }],
+    "x-delivery-count": 3,
+  };
+
+  expect(decodeRequest({ ...message, headers }).ok).toBe(true);
+});
+
+const request: QueuedRequest = REQUEST;
+const good = encodeRequest(request);
+test.each([
+  ["another version", { headers: { ...good.headers, version: 2 } }, "/version"],
+  ["no user", { headers: { ...good.headers, user_id: undefined } }, "/user_id"],
+  ["an attempt below 1", { headers: { ...good.headers, attempt: 0 } }, "/attempt"],
+  ["a count that is text", { headers: { ...good.headers, estimated_tokens: "5" } }, "/estimated"],
+  ["a window that is no day", { headers: { ...good.headers, window_day: "today" } }, "/window_day"],
+  ["no headers at all", { headers: {} }, "/version"],
+  ["an empty body", { body: new Uint8Array(0) }, "body"],
+  ["another type", { type: "greeting" }, "type"],
+  ["no type", { type: undefined }, "type"],
+])("a request message with %s is refused with its request id", (_, change, reason) => {
+  const decoded = decodeMessage({ ...good, ...change });
+
+  expect(decoded).toEqual({
+    ok: false,
+    requestId: request.head.requestId,
+    reason: expect.stringContaining(reason),
+  });
+});
+
+test.each([undefined, 7, "", "not-a-uuid", randomUUIDv7().toUpperCase()])(
+  "a message whose id is %p is refused without a request id",
+  (messageId) => {
+    const decoded = decodeMessage({ ...good, messageId });
+
+    expect(decoded).toEqual({ ok: false, reason: expect.any(String) });
+  },
+);
+
+const goodResult = encodeResult(RESULT);
+test.each([
+  ["an unknown state", { headers: { ...goodResult.headers, state: "queued" } }],
+  ["half a usage", { headers: { ...goodResult.headers, completion_tokens: undefined } }],
+  ["negative tokens", { headers: { ...goodResult.headers, prompt_tokens: -1 } }],
+  ["an unknown fault", { headers: { ...goodResult.headers, error_code: "OOPS" } }],
+  ["a completion without a result", { body: new Uint8Array(0) }],
+  ["a result without a completion", { headers: { ...goodResult.headers, state: "failed" } }],
+])("a result message with %s is refused", (_, change) => {
+  expect(decodeResult({ ...goodResult, ...change }).ok).toBe(false);
+});

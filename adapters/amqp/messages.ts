@@ -1,0 +1,238 @@
+import { Type as t } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { FAULTS, isFaultCode } from "../../core/faults.ts";
+import {
+  MESSAGE_VERSION,
+  type QueuedRequest,
+  type QueuedResult,
+  type RequestError,
+} from "../../core/messages.ts";
+import { TERMINAL_STATES, type RequestHead } from "../../core/request.ts";
+
+/** A message to publish. The body travels as it is; everything else becomes properties and headers. */
+export interface OutgoingMessage {
+  body: Uint8Array;
+  /** The request id; the broker names it when it returns a message. */
+  messageId: string;
+  type: MessageType;
+  headers: Record<string, string | number>;
+  /** Unix milliseconds; AMQP keeps the second. */
+  timestampMs: number;
+  /** In a delay queue: come back after this many milliseconds already, instead of after the queue's own delay. */
+  expirationMs?: number;
+}
+
+export type MessageType = "request" | "result";
+
+/** What a message that was read has, as far as decoding needs it: a `Delivery` or a `BrowsedMessage`. */
+export interface IncomingMessage {
+  body: Uint8Array;
+  messageId: unknown;
+  type: unknown;
+  headers: Readonly<Record<string, unknown>>;
+}
+
+/** A message that cannot be read; `requestId` is there when at least that is certain. */
+export interface Undecodable {
+  ok: false;
+  requestId?: string;
+  reason: string;
+}
+export type DecodedRequest = { ok: true; kind: "request"; request: QueuedRequest } | Undecodable;
+export type DecodedResult = { ok: true; kind: "result"; result: QueuedResult } | Undecodable;
+
+/** The message of one attempt, for `inference_requests` or a delay queue. */
+export function encodeRequest(request: QueuedRequest): OutgoingMessage {
+  return {
+    body: request.payload,
+    messageId: request.head.requestId,
+    type: "request",
+    headers: headersOf(request.head, "attempt", request.attempt),
+    timestampMs: request.head.createdAtMs,
+  };
+}
+
+/** A request that failed for good, for `inference_requests.dead`: the same message and why it is there. */
+export function encodeDeadRequest(request: QueuedRequest, error: RequestError): OutgoingMessage {
+  const message = encodeRequest(request);
+  message.headers["error_code"] = error.code;
+  message.headers["error_message"] = error.message;
+  return message;
+}
+
+export function encodeResult(result: QueuedResult): OutgoingMessage {
+  const headers = headersOf(result.head, "attempts", result.attempts);
+  headers["state"] = result.state;
+  headers["completed_at_ms"] = result.completedAtMs;
+  if (result.startedAtMs !== null) headers["started_at_ms"] = result.startedAtMs;
+  if (result.usage !== null) {
+    headers["usage_source"] = result.usage.source;
+    headers["prompt_tokens"] = result.usage.promptTokens;
+    headers["completion_tokens"] = result.usage.completionTokens;
+  }
+  if (result.error !== null) {
+    headers["error_code"] = result.error.code;
+    headers["error_message"] = result.error.message;
+  }
+  return {
+    // Sealed bytes are never empty, so an empty body says that there is no result.
+    body: result.result ?? NOTHING,
+    messageId: result.head.requestId,
+    type: "result",
+    headers,
+    timestampMs: result.completedAtMs,
+  };
+}
+
+/** Reads a message by its type: at `inference_results` a request is one that the broker gave up. Never throws. */
+export function decodeMessage(message: IncomingMessage): DecodedRequest | DecodedResult {
+  if (message.type === "request") return decodeRequest(message);
+  if (message.type === "result") return decodeResult(message);
+  return undecodable(message, "the type is neither request nor result");
+}
+
+/** Reads a request message. Never throws. */
+export function decodeRequest(message: IncomingMessage): DecodedRequest {
+  const { headers, messageId } = message;
+  if (message.type !== "request") return undecodable(message, "the type is not request");
+  if (!isRequestId(messageId)) return undecodable(message, "the message id is not a UUID");
+  if (!requestHeaders.Check(headers))
+    return undecodable(message, firstError(requestHeaders, headers));
+  if (message.body.byteLength === 0) return undecodable(message, "the body is empty");
+  const request = {
+    head: headOf(messageId, headers),
+    attempt: headers.attempt,
+    payload: message.body,
+  };
+  return { ok: true, kind: "request", request };
+}
+
+/** Reads a result message. Never throws. */
+export function decodeResult(message: IncomingMessage): DecodedResult {
+  const { headers, messageId, body } = message;
+  if (message.type !== "result") return undecodable(message, "the type is not result");
+  if (!isRequestId(messageId)) return undecodable(message, "the message id is not a UUID");
+  if (!resultHeaders.Check(headers))
+    return undecodable(message, firstError(resultHeaders, headers));
+  if ((headers.state === "completed") !== body.byteLength > 0)
+    return undecodable(message, "a body goes with the state completed and no other");
+
+  const {
+    usage_source: source,
+    prompt_tokens,
+    completion_tokens,
+    error_code,
+    error_message,
+  } = headers;
+  if (source !== undefined && (prompt_tokens === undefined || completion_tokens === undefined))
+    return undecodable(message, "the token counts are missing");
+  if (error_code !== undefined && !isFaultCode(error_code))
+    return undecodable(message, "the error_code is unknown");
+  const result: QueuedResult = {
+    head: headOf(messageId, headers),
+    state: headers.state,
+    attempts: headers.attempts,
+    startedAtMs: headers.started_at_ms ?? null,
+    completedAtMs: headers.completed_at_ms,
+    usage:
+      source === undefined
+        ? null
+        : { source, promptTokens: prompt_tokens ?? 0, completionTokens: completion_tokens ?? 0 },
+    error:
+      error_code === undefined
+        ? null
+        : { code: error_code, message: error_message ?? FAULTS[error_code].title },
+    result: body.byteLength === 0 ? null : body,
+  };
+  return { ok: true, kind: "result", result };
+}
+
+const NOTHING = new Uint8Array(0);
+const REQUEST_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const text = t.String({ minLength: 1, maxLength: 256 });
+const count = t.Integer({ minimum: 0 });
+const head = {
+  version: t.Literal(MESSAGE_VERSION),
+  user_id: text,
+  model: text,
+  window_day: t.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$" }),
+  estimated_tokens: count,
+  created_at_ms: count,
+  expires_at_ms: count,
+};
+// Headers that we do not know are left alone: the broker adds some of its own (x-death, x-delivery-count).
+const requestHeaders = TypeCompiler.Compile(
+  t.Object({ ...head, attempt: t.Integer({ minimum: 1 }) }),
+);
+const resultHeaders = TypeCompiler.Compile(
+  t.Object({
+    ...head,
+    attempts: count,
+    state: t.Union(TERMINAL_STATES.map((state) => t.Literal(state))),
+    started_at_ms: t.Optional(count),
+    completed_at_ms: count,
+    usage_source: t.Optional(t.Union([t.Literal("reported"), t.Literal("counted")])),
+    prompt_tokens: t.Optional(count),
+    completion_tokens: t.Optional(count),
+    error_code: t.Optional(t.String()),
+    error_message: t.Optional(t.String()),
+  }),
+);
+
+interface HeadHeaders {
+  user_id: string;
+  model: string;
+  window_day: string;
+  estimated_tokens: number;
+  created_at_ms: number;
+  expires_at_ms: number;
+}
+
+function headersOf(
+  from: RequestHead,
+  attemptName: "attempt" | "attempts",
+  attempt: number,
+): Record<string, string | number> {
+  return {
+    version: MESSAGE_VERSION,
+    user_id: from.userId,
+    model: from.model,
+    window_day: from.windowDay,
+    estimated_tokens: from.estimatedTokens,
+    created_at_ms: from.createdAtMs,
+    expires_at_ms: from.expiresAtMs,
+    [attemptName]: attempt,
+  };
+}
+
+function headOf(requestId: string, headers: HeadHeaders): RequestHead {
+  return {
+    requestId,
+    userId: headers.user_id,
+    model: headers.model,
+    windowDay: headers.window_day,
+    estimatedTokens: headers.estimated_tokens,
+    createdAtMs: headers.created_at_ms,
+    expiresAtMs: headers.expires_at_ms,
+  };
+}
+
+function isRequestId(messageId: unknown): messageId is string {
+  return typeof messageId === "string" && REQUEST_ID.test(messageId);
+}
+
+function undecodable({ messageId }: IncomingMessage, reason: string): Undecodable {
+  return isRequestId(messageId)
+    ? { ok: false, requestId: messageId, reason }
+    : { ok: false, reason };
+}
+
+/** Names the header, not its value. */
+function firstError(
+  schema: typeof requestHeaders | typeof resultHeaders,
+  headers: unknown,
+): string {
+  const error = schema.Errors(headers).First();
+  return `header ${error?.path ?? "unknown"}: ${error?.message ?? "not valid"}`;
+}
