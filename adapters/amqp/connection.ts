@@ -1,0 +1,243 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { connect, type Channel, type ChannelModel, type SocketOptions } from "amqplib";
+import type { Log } from "../../core/log.ts";
+import { Fault } from "../../core/faults.ts";
+import { reopenDelayMs } from "./backoff.ts";
+import { brokerFault, within } from "./broker-fault.ts";
+import { parseBrokerUrl } from "./broker-url.ts";
+import { closeQuietly, KeptChannel, type ChannelRole } from "./kept-channel.ts";
+import { TopologyMismatchError, type WithChannel } from "./topology.ts";
+
+/** `blocked`: connected, but the broker takes no messages (memory or disk alarm); deliveries still come. */
+export type ConnectionState = "up" | "blocked" | "down";
+
+export interface AmqpOptions {
+  url: string;
+  /** A broker silent for two to three times this is taken for dead. */
+  heartbeatSeconds: number;
+  /** Shown in the broker's list of connections. */
+  name: string;
+  log: Log;
+  onState?: (state: ConnectionState) => void;
+  /** Runs on every new connection before it counts as up, so that a broker that lost its queues gets them back. */
+  prepare?: (withChannel: WithChannel) => Promise<void>;
+  /** Longest handshake, and longest use of a throw-away channel. Default 10 s. */
+  operationTimeoutMs?: number;
+}
+
+interface LiveConnection {
+  model: ChannelModel;
+  /** Aborting it destroys the socket. */
+  socket: AbortController;
+}
+
+interface Waiter {
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+/** Connects in the background; never throws for a broker that is away, only for a URL that is none. */
+export function connectAmqp(options: AmqpOptions): AmqpConnection {
+  return new AmqpConnection(options);
+}
+
+/**
+ * One TCP connection to the broker, made again for ever whenever it is lost, with the channels kept on it.
+ *
+ * The loop is our own, not amqplib's `recovery` (2.3.1), because of what that leaves open: it listens to a connection's `error` and
+ * `close` only after its `setup` has run, so that a connection cut during `setup` throws an unhandled `error`; it bounds neither the
+ * handshake nor `setup`; and it leaves half-open sockets to the kernel, where an `AbortSignal` closes them.
+ */
+export class AmqpConnection {
+  readonly log: Log;
+  readonly #options: AmqpOptions;
+  readonly #timeoutMs: number;
+  readonly #closing = new AbortController();
+  readonly #kept = new Set<KeptChannel>();
+  readonly #waiters = new Set<Waiter>();
+  readonly #living: Promise<void>;
+  #state: ConnectionState = "down";
+  #live: LiveConnection | undefined;
+  #lastError: unknown;
+  #attempt = 0;
+
+  constructor(options: AmqpOptions) {
+    this.log = options.log;
+    this.#options = options;
+    this.#timeoutMs = options.operationTimeoutMs ?? 10_000;
+    const address = { ...parseBrokerUrl(options.url), heartbeat: options.heartbeatSeconds };
+    this.#living = this.#liveForEver(address);
+  }
+
+  state(): ConnectionState {
+    return this.#state;
+  }
+
+  /**
+   * Resolves as soon as the connection is up. Throws Fault BROKER_UNAVAILABLE after `waitMs`, with the last error as its cause, and
+   * `TopologyMismatchError` at once when `prepare` met one, because waiting would not help.
+   */
+  async whenUp(waitMs: number): Promise<void> {
+    if (this.#live !== undefined) return;
+    if (this.#closing.signal.aborted) throw brokerFault("the connection to the queue was closed");
+    if (this.#lastError instanceof TopologyMismatchError) throw this.#lastError;
+    const waiter = Promise.withResolvers<void>();
+    this.#waiters.add(waiter);
+    const timer = setTimeout(
+      () =>
+        waiter.reject(
+          brokerFault(`the queue was not reached within ${waitMs} ms`, this.#lastError),
+        ),
+      waitMs,
+    );
+    try {
+      await waiter.promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  /** Uses a throw-away channel. Throws Fault BROKER_UNAVAILABLE when not connected, on any client error and after the timeout. */
+  readonly withChannel: WithChannel = async (use) => {
+    if (this.#live === undefined)
+      throw brokerFault("there is no connection to the queue", this.#lastError);
+    return useChannel(this.#live.model, this.#timeoutMs, use);
+  };
+
+  /** A channel that is opened again whenever it or the connection was lost; answers how to give it up, within a limit. */
+  keepChannel(role: ChannelRole): (withinMs: number) => Promise<void> {
+    const kept = new KeptChannel(role, { current: () => this.#live?.model, log: this.log });
+    this.#kept.add(kept);
+    if (this.#live !== undefined) kept.open(this.#live.model);
+    return async (withinMs) => {
+      this.#kept.delete(kept);
+      await kept.release(withinMs);
+    };
+  }
+
+  /** Ends it for good: says goodbye for at most `withinMs`, then drops the socket. What was not confirmed is rejected. */
+  async close(withinMs = 2_000): Promise<void> {
+    const live = this.#live;
+    this.#closing.abort();
+    for (const waiter of this.#waiters)
+      waiter.reject(brokerFault("the connection to the queue was closed"));
+    if (live !== undefined) {
+      // Closing a connection that has just been lost throws; it is closed then.
+      const goodbye = Promise.resolve().then(() => live.model.close());
+      await within(withinMs, "closing the connection", goodbye).catch(() => {});
+      live.socket.abort();
+    }
+    await within(1_000, "ending the connection", this.#living).catch(() => {});
+  }
+
+  async #liveForEver(address: Parameters<typeof connect>[0]): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const error = await this.#liveOnce(address);
+      if (signal.aborted) return;
+      this.#lastError = error;
+      if (error instanceof TopologyMismatchError)
+        for (const waiter of this.#waiters) waiter.reject(error);
+      const delayMs = Math.round(reopenDelayMs(this.#attempt, Math.random()));
+      this.#attempt += 1;
+      this.log.warn(
+        { connection: this.#options.name, reason: describe(error), delayMs },
+        "no connection to the broker, trying again",
+      );
+      await pause(delayMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** Makes one connection and stays with it until it is lost; answers what prevented or ended it. */
+  async #liveOnce(address: Parameters<typeof connect>[0]): Promise<unknown> {
+    const socket = new AbortController();
+    const abandon = (): void => {
+      if (this.#live === undefined) socket.abort();
+    };
+    this.#closing.signal.addEventListener("abort", abandon);
+    try {
+      const model = await this.#open(address, socket.signal);
+      const lost = Promise.withResolvers<never>();
+      // A loss before anyone awaits it must not count as an unhandled rejection.
+      lost.promise.catch(() => {});
+      // Without a listener an `error` event would end the process. `close` always follows and carries the error.
+      model.on("error", () => {});
+      model.on("close", (error) => lost.reject(error ?? new Error("the connection was closed")));
+      const prepared = this.#options.prepare?.((use) => useChannel(model, this.#timeoutMs, use));
+      await Promise.race([prepared, lost.promise]);
+      this.#closing.signal.throwIfAborted();
+      this.#announce({ model, socket });
+      return await lost.promise;
+    } catch (error) {
+      return error;
+    } finally {
+      this.#closing.signal.removeEventListener("abort", abandon);
+      this.#live = undefined;
+      this.#setState("down");
+      // After a heartbeat timeout the peer never answers our FIN, so the socket must go without it.
+      socket.abort();
+    }
+  }
+
+  async #open(address: Parameters<typeof connect>[0], signal: AbortSignal): Promise<ChannelModel> {
+    const socketOptions: SocketOptions & { signal: AbortSignal } = {
+      noDelay: true,
+      signal,
+      clientProperties: { connection_name: this.#options.name },
+    };
+    return within(
+      this.#timeoutMs,
+      "the handshake with the broker",
+      connect(address, socketOptions),
+    );
+  }
+
+  #announce(live: LiveConnection): void {
+    this.#live = live;
+    this.#attempt = 0;
+    this.#lastError = undefined;
+    live.model.on("blocked", () => this.#setState("blocked"));
+    live.model.on("unblocked", () => this.#setState("up"));
+    this.log.info({ connection: this.#options.name }, "connected to the broker");
+    this.#setState("up");
+    for (const waiter of this.#waiters) waiter.resolve();
+    for (const kept of this.#kept) kept.open(live.model);
+  }
+
+  #setState(next: ConnectionState): void {
+    if (next === this.#state) return;
+    this.#state = next;
+    this.#options.onState?.(next);
+  }
+}
+
+/** Opens a channel, uses it and closes it, all of it in `timeoutMs`. */
+async function useChannel<T>(
+  model: ChannelModel,
+  timeoutMs: number,
+  use: (channel: Channel) => Promise<T>,
+): Promise<T> {
+  const work = async (): Promise<T> => {
+    const channel = await model.createChannel();
+    channel.on("error", () => {}); // the pending call rejects with the same error
+    try {
+      return await use(channel);
+    } finally {
+      await closeQuietly(channel, timeoutMs);
+    }
+  };
+  try {
+    return await within(timeoutMs, "an operation on the queue", work());
+  } catch (error) {
+    if (error instanceof Fault || error instanceof TopologyMismatchError) throw error;
+    throw brokerFault("an operation on the queue failed", error);
+  }
+}
+
+/** The error and what caused it, for a log line. The client never quotes the URL. */
+function describe(error: unknown): string {
+  return error instanceof Error && error.cause instanceof Error
+    ? `${String(error)} (${String(error.cause)})`
+    : String(error);
+}
