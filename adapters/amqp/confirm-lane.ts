@@ -1,0 +1,88 @@
+import { IllegalOperationError, type ConfirmChannel, type Options } from "amqplib";
+import type { AmqpConnection } from "./connection.ts";
+import type { OutgoingMessage } from "./messages.ts";
+
+/** The broker's word on a message: nothing when it is safe in its queue, else what went wrong. */
+export type OnConfirm = (problem?: string, cause?: unknown) => void;
+
+interface OpenLane {
+  channel: ConfirmChannel;
+  /** Messages that came back as unroutable; their confirm follows, and says that all is well. */
+  returned: Set<string>;
+}
+
+/** One confirm channel for publishing, opened again whenever it is lost. */
+export class ConfirmLane {
+  /** Closes the channel for good, within that many milliseconds. */
+  readonly release: (withinMs: number) => Promise<void>;
+  #open: OpenLane | undefined;
+
+  constructor(connection: AmqpConnection, name: string, onOpen: () => void) {
+    this.release = connection.keepChannel({
+      name,
+      setup: (channel) => {
+        const returned = new Set<string>();
+        channel.on("return", ({ fields, properties }) =>
+          returned.add(returnKey(fields.routingKey, String(properties.messageId))),
+        );
+        this.#open = { channel, returned };
+        onOpen();
+      },
+      lost: () => {
+        this.#open = undefined;
+      },
+    });
+  }
+
+  isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /**
+   * Sends a message; `onConfirm` is called once, later, also when the channel is lost. False: the channel is closed and nothing was sent.
+   * Throws the client's error when the message cannot be encoded.
+   */
+  send(queue: string, message: OutgoingMessage, onConfirm: OnConfirm): boolean {
+    const open = this.#open;
+    if (open === undefined) return false;
+    const { body, messageId, type, headers, timestampMs, expirationMs } = message;
+    const properties: Options.Publish = {
+      persistent: true,
+      // Without it the broker confirms what no queue takes.
+      mandatory: true,
+      contentType: "application/octet-stream",
+      messageId,
+      type,
+      headers,
+      timestamp: Math.floor(timestampMs / 1000),
+    };
+    if (expirationMs !== undefined) properties.expiration = Math.max(0, Math.floor(expirationMs));
+    const onAnswer = (error: unknown): void => {
+      if (open.returned.size > 0 && open.returned.delete(returnKey(queue, messageId)))
+        onConfirm("the queue of the message does not exist");
+      else if (error !== null) onConfirm("the broker did not confirm the message", error);
+      else onConfirm();
+    };
+    try {
+      open.channel.publish("", queue, toBuffer(body), properties, onAnswer);
+      return true;
+    } catch (error) {
+      // The channel is closing: its `close` event has not come yet.
+      if (!(error instanceof IllegalOperationError)) throw error;
+      this.#open = undefined;
+      return false;
+    }
+  }
+}
+
+/** By id and queue: a worker may publish a result and a dead letter of one request at the same time. */
+function returnKey(queue: string, messageId: string): string {
+  return `${messageId} ${queue}`;
+}
+
+/** The same bytes as a Buffer, which the client insists on; not a copy. */
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

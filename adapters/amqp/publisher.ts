@@ -1,0 +1,201 @@
+import { BoundedFifo } from "./bounded-fifo.ts";
+import { brokerFault } from "./broker-fault.ts";
+import { ConfirmLane, type OnConfirm } from "./confirm-lane.ts";
+import type { AmqpConnection } from "./connection.ts";
+import type { OutgoingMessage } from "./messages.ts";
+
+export interface PublisherOptions {
+  /** Confirm channels used in turn; 2 to 4 (at 1 KB one channel confirms 31k/s, four 49k/s). */
+  channels: number;
+  /** Most messages handed to the broker and not yet confirmed. */
+  messagesMax: number;
+  /** Most bytes of the bodies of such messages; one larger message may go alone. The client itself bounds only frames, not bytes. */
+  bytesMax: number;
+  /** A publish is over after this, however it stands. */
+  confirmTimeoutMs: number;
+  /** Most publishes waiting for room in the window; more are refused at once. Default 10,000. */
+  pendingMax?: number;
+}
+
+export interface Publisher {
+  /**
+   * Publishes persistently; resolves once the broker has the message safe in `queue`. Throws Fault BROKER_UNAVAILABLE when that was not
+   * confirmed, after `confirmTimeoutMs` at the latest: the channel or connection was lost, the broker refused the message, the queue does
+   * not exist, or the window stayed full. The message may have arrived nevertheless, so publishing it again may make a duplicate.
+   */
+  publish: (queue: string, message: OutgoingMessage) => Promise<void>;
+  /** Publishes that are neither confirmed nor failed. */
+  unconfirmed: () => number;
+  /** Waits until there are none, for at most `withinMs`; answers whether that came true. */
+  drain: (withinMs: number) => Promise<boolean>;
+  /** Closes the channels; what is unconfirmed fails, so drain first. */
+  close: () => Promise<void>;
+}
+
+interface Entry {
+  queue: string;
+  message: OutgoingMessage;
+  deadlineMs: number;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+const PENDING_MAX = 10_000;
+const CLOSE_MS = 2_000;
+
+/** Opens its channels on the connection and keeps them open. Give it a connection without consumers: back-pressure stops all of it. */
+export function createPublisher(connection: AmqpConnection, options: PublisherOptions): Publisher {
+  return new WindowedPublisher(connection, options);
+}
+
+/**
+ * A slot of the window is taken from the send until the broker's word on that very message or the end of its channel, also when the
+ * publish itself has timed out before: else a blocked broker would collect one window after the other in our memory.
+ */
+class WindowedPublisher implements Publisher {
+  readonly #connection: AmqpConnection;
+  readonly #options: PublisherOptions;
+  readonly #lanes: ConfirmLane[];
+  /** Sent and not settled, oldest first. */
+  readonly #sent = new Set<Entry>();
+  /** Waiting for room in the window or for a channel to open, oldest first. */
+  readonly #waiting: BoundedFifo<Entry>;
+  readonly #sweepEveryMs: number;
+  #slotsTaken = 0;
+  #bytesTaken = 0;
+  #nextLane = 0;
+  #sweepTimer: ReturnType<typeof setTimeout> | undefined;
+  #onDrained: (() => void)[] = [];
+  #isClosed = false;
+
+  constructor(connection: AmqpConnection, options: PublisherOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#waiting = new BoundedFifo(options.pendingMax ?? PENDING_MAX);
+    this.#sweepEveryMs = Math.min(250, Math.max(10, options.confirmTimeoutMs / 10));
+    this.#lanes = Array.from(
+      { length: options.channels },
+      (_, index) => new ConfirmLane(connection, `publisher ${index}`, () => this.#sendWaiting()),
+    );
+  }
+
+  publish(queue: string, message: OutgoingMessage): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const deadlineMs = performance.now() + this.#options.confirmTimeoutMs;
+      const entry = { queue, message, deadlineMs, resolve, reject };
+      if (this.#isClosed || this.#connection.state() === "down")
+        reject(brokerFault("there is no connection to the queue"));
+      else if (this.#waiting.size === 0 && this.#hasRoom(message) && this.#send(entry))
+        this.#watch();
+      else if (this.#waiting.push(entry)) this.#watch();
+      else reject(brokerFault(`${this.#waiting.size} messages wait for the queue already`));
+    });
+  }
+
+  unconfirmed(): number {
+    return this.#sent.size + this.#waiting.size;
+  }
+
+  async drain(withinMs: number): Promise<boolean> {
+    if (this.unconfirmed() === 0) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), withinMs);
+    this.#onDrained.push(() => resolve(true));
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#sweepTimer);
+    this.#failUntil(Infinity, "the publisher was closed");
+    await Promise.all(this.#lanes.map((lane) => lane.release(CLOSE_MS)));
+  }
+
+  #hasRoom({ body }: OutgoingMessage): boolean {
+    const { messagesMax, bytesMax } = this.#options;
+    if (this.#slotsTaken === 0) return true;
+    return this.#slotsTaken < messagesMax && this.#bytesTaken + body.byteLength <= bytesMax;
+  }
+
+  /** Sends on the next open channel; false: there is none. */
+  #send(entry: Entry): boolean {
+    const { byteLength } = entry.message.body;
+    const onConfirm: OnConfirm = (problem, cause) => {
+      this.#slotsTaken -= 1;
+      this.#bytesTaken -= byteLength;
+      // A publish that timed out has left the set; its late confirm only frees the slot.
+      if (this.#sent.delete(entry)) {
+        if (problem === undefined) entry.resolve();
+        else entry.reject(brokerFault(problem, cause));
+      }
+      if (this.#waiting.size > 0) this.#sendWaiting();
+      if (this.#onDrained.length > 0) this.#noteDrained();
+    };
+    try {
+      if (!this.#sendOnNextLane(entry, onConfirm)) return false;
+    } catch (error) {
+      // It cannot be encoded, so no other channel would take it either.
+      entry.reject(error);
+      return true;
+    }
+    this.#slotsTaken += 1;
+    this.#bytesTaken += byteLength;
+    this.#sent.add(entry);
+    return true;
+  }
+
+  #sendOnNextLane({ queue, message }: Entry, onConfirm: OnConfirm): boolean {
+    for (let tried = 0; tried < this.#lanes.length; tried += 1) {
+      this.#nextLane = (this.#nextLane + 1) % this.#lanes.length;
+      if (this.#lanes[this.#nextLane]?.send(queue, message, onConfirm) === true) return true;
+    }
+    return false;
+  }
+
+  #sendWaiting(): void {
+    for (let entry = this.#waiting.peek(); entry !== undefined; entry = this.#waiting.peek()) {
+      if (!this.#hasRoom(entry.message) || !this.#send(entry)) return;
+      this.#waiting.shift();
+    }
+  }
+
+  #watch(): void {
+    this.#sweepTimer ??= setTimeout(() => this.#sweep(), this.#sweepEveryMs);
+  }
+
+  /** One timer for all publishes: a timer each would cost more than the publish itself. */
+  #sweep(): void {
+    this.#sweepTimer = undefined;
+    const { confirmTimeoutMs } = this.#options;
+    this.#failUntil(performance.now(), `the queue did not confirm within ${confirmTimeoutMs} ms`);
+    // The client has failed what was sent already.
+    if (this.#connection.state() === "down")
+      this.#failWaitingUntil(Infinity, "there is no connection to the queue");
+    this.#noteDrained();
+    if (this.unconfirmed() > 0) this.#watch();
+  }
+
+  /** Fails what is overdue at `nowMs`; both lines are in the order of their deadlines. */
+  #failUntil(nowMs: number, problem: string): void {
+    for (const entry of this.#sent) {
+      if (entry.deadlineMs > nowMs) break;
+      this.#sent.delete(entry);
+      entry.reject(brokerFault(problem));
+    }
+    this.#failWaitingUntil(nowMs, problem);
+  }
+
+  #failWaitingUntil(nowMs: number, problem: string): void {
+    for (let entry = this.#waiting.peek(); entry !== undefined; entry = this.#waiting.peek()) {
+      if (entry.deadlineMs > nowMs) return;
+      this.#waiting.shift();
+      entry.reject(brokerFault(problem));
+    }
+  }
+
+  #noteDrained(): void {
+    if (this.unconfirmed() > 0) return;
+    for (const resolve of this.#onDrained) resolve();
+    this.#onDrained = [];
+  }
+}
