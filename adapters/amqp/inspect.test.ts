@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import type { AmqpConnection } from "./connection.ts";
+import { browse, purge, queueDepths, takeOne } from "./inspect.ts";
+import { encodeRequest } from "./messages.ts";
+import { requestOf } from "./message-samples.ts";
+import { createPublisher, type Publisher } from "./publisher.ts";
+import { startTestBroker, type TestBroker, until } from "./test-broker.ts";
+
+let broker: TestBroker;
+let connection: AmqpConnection;
+let publisher: Publisher;
+let dead: string;
+const messages = [1, 2, 3, 4].map(() => encodeRequest(requestOf(10)));
+const ids = messages.map((message) => message.messageId);
+
+beforeAll(async () => {
+  broker = await startTestBroker([]);
+  connection = await broker.connect();
+  publisher = createPublisher(connection, {
+    channels: 1,
+    messagesMax: 100,
+    bytesMax: 1_000_000,
+    confirmTimeoutMs: 5_000,
+  });
+  dead = broker.queues.requestsDead.name;
+});
+beforeEach(async () => {
+  await purge(connection, dead);
+  await Promise.all(messages.map((message) => publisher.publish(dead, message)));
+});
+afterAll(async () => {
+  await publisher.close();
+  await broker.stop();
+});
+
+const idsIn = async (queue: string): Promise<unknown[]> =>
+  (await browse(connection, queue, { limit: 100 })).map((message) => message.messageId);
+
+test("browsing shows the first messages in order and takes none, however often", async () => {
+  const first = await browse(connection, dead, { limit: 2 });
+
+  expect(first.map((message) => message.messageId)).toEqual(ids.slice(0, 2));
+  for (let round = 0; round < 25; round += 1) expect(await idsIn(dead)).toEqual(ids);
+});
+
+test("depths are told per queue, and a queue that is not there is null", async () => {
+  const depths = await queueDepths(connection, [
+    dead,
+    `${dead}.absent`,
+    broker.queues.requests.name,
+  ]);
+
+  expect(Object.fromEntries(depths)).toEqual({
+    [dead]: { ready: 4, consumers: 0 },
+    [`${dead}.absent`]: null,
+    [broker.queues.requests.name]: { ready: 0, consumers: 0 },
+  });
+});
+
+test("one message is taken out by its id, after it was moved, and the others stay in order", async () => {
+  const moved: unknown[] = [];
+  const id = ids[2] ?? "";
+
+  const taken = await takeOne(connection, dead, id, {
+    limit: 100,
+    move: async (message) => {
+      moved.push(message.messageId);
+      await publisher.publish(broker.queues.requests.name, encodeRequest(requestOf(1)));
+    },
+  });
+
+  expect(taken).toBe(true);
+  expect(moved).toEqual([id]);
+  expect(await idsIn(dead)).toEqual([ids[0], ids[1], ids[3]]);
+  await until(async () => (await queueDepths(connection, [dead])).get(dead)?.ready === 3, 2_000);
+});
+
+test("a message whose move fails stays, and the caller learns why", async () => {
+  const taking = takeOne(connection, dead, ids[0] ?? "", {
+    limit: 100,
+    move: () => publisher.publish(`${dead}.absent`, encodeRequest(requestOf(1))),
+  });
+
+  expect(await taking.catch((error: unknown) => error)).toMatchObject({
+    code: "BROKER_UNAVAILABLE",
+    message: "the queue of the message does not exist",
+  });
+  expect(await idsIn(dead)).toEqual(ids);
+});
+
+test("an id that is not among the first messages is not found, and all stay", async () => {
+  const options = { limit: 2 };
+
+  expect(await takeOne(connection, dead, ids[3] ?? "", options)).toBe(false);
+  expect(await takeOne(connection, dead, "unknown", { limit: 100 })).toBe(false);
+  expect(await idsIn(dead)).toEqual(ids);
+});
+
+test("purging removes all and says how many", async () => {
+  expect(await purge(connection, dead)).toBe(4);
+  expect(await idsIn(dead)).toEqual([]);
+});

@@ -1,0 +1,103 @@
+import type { Channel, GetMessage } from "amqplib";
+import { isAmqpError } from "./broker-fault.ts";
+import type { AmqpConnection } from "./connection.ts";
+import { deliveryCountOf } from "./delivery.ts";
+import type { IncomingMessage } from "./messages.ts";
+
+export interface QueueDepth {
+  /** Messages that no consumer holds. */
+  ready: number;
+  /** Subscriptions; one that has ended counts until what it holds is settled. */
+  consumers: number;
+}
+
+/** A message that was looked at; it is in its queue again. */
+export interface BrowsedMessage extends IncomingMessage {
+  deliveryCount: number;
+}
+
+const NOT_FOUND = 404;
+
+/** Depth of each queue by name; null: there is no such queue. Throws Fault BROKER_UNAVAILABLE. */
+export async function queueDepths(
+  connection: AmqpConnection,
+  names: readonly string[],
+): Promise<Map<string, QueueDepth | null>> {
+  // A channel each, because the broker closes the channel that asks for a queue that is not there.
+  const depths = await Promise.all(
+    names.map((name) => connection.withChannel((channel) => depthOf(channel, name))),
+  );
+  return new Map(names.map((name, index) => [name, depths[index] ?? null]));
+}
+
+async function depthOf(channel: Channel, name: string): Promise<QueueDepth | null> {
+  try {
+    const { messageCount, consumerCount } = await channel.checkQueue(name);
+    return { ready: messageCount, consumers: consumerCount };
+  } catch (error) {
+    if (isAmqpError(error, NOT_FOUND)) return null;
+    throw error;
+  }
+}
+
+/**
+ * The first `limit` messages of a queue, in order, without taking them. Meant for dead letters: giving a message back counts as a delivery,
+ * so on `inference_requests` looking too often would fail requests. Throws Fault BROKER_UNAVAILABLE.
+ */
+export async function browse(
+  connection: AmqpConnection,
+  queue: string,
+  { limit }: { limit: number },
+): Promise<BrowsedMessage[]> {
+  return connection.withChannel(async (channel) => {
+    const messages: BrowsedMessage[] = [];
+    // Not acknowledged: closing the channel puts them all back where they were.
+    while (messages.length < limit) {
+      const message = await channel.get(queue);
+      if (message === false) break;
+      messages.push(browsed(message));
+    }
+    return messages;
+  });
+}
+
+/**
+ * Takes the first message with that id out of a queue, looking at no more than `limit` messages and leaving the others. `move` runs before
+ * it is taken, so that a message which is published elsewhere there is never lost; if it throws, the message stays.
+ * Answers whether there was one. Throws what `move` throws, and Fault BROKER_UNAVAILABLE.
+ */
+export async function takeOne(
+  connection: AmqpConnection,
+  queue: string,
+  messageId: string,
+  options: { limit: number; move?: (message: BrowsedMessage) => Promise<void> },
+): Promise<boolean> {
+  return connection.withChannel(async (channel) => {
+    for (let seen = 0; seen < options.limit; seen += 1) {
+      const message = await channel.get(queue);
+      if (message === false) return false;
+      if (message.properties.messageId !== messageId) continue;
+      await options.move?.(browsed(message));
+      channel.ack(message);
+      return true;
+    }
+    return false;
+  });
+}
+
+/** Removes every message that no consumer holds; answers how many. Throws Fault BROKER_UNAVAILABLE. */
+export async function purge(connection: AmqpConnection, queue: string): Promise<number> {
+  const { messageCount } = await connection.withChannel((channel) => channel.purgeQueue(queue));
+  return messageCount;
+}
+
+function browsed({ content, properties }: GetMessage): BrowsedMessage {
+  const headers = properties.headers ?? {};
+  return {
+    body: content,
+    headers,
+    messageId: properties.messageId,
+    type: properties.type,
+    deliveryCount: deliveryCountOf(headers),
+  };
+}
