@@ -1,0 +1,178 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { startTcpProxy, type TcpProxy } from "../../test/tcp-proxy.ts";
+import type { AmqpConnection } from "./connection.ts";
+import { purge, queueDepths } from "./inspect.ts";
+import { encodeRequest } from "./messages.ts";
+import { requestOf } from "./message-samples.ts";
+import { createPublisher, type Publisher } from "./publisher.ts";
+import { collectDeliveries, startTestBroker, type TestBroker, until } from "./test-broker.ts";
+
+let broker: TestBroker;
+let proxy: TcpProxy;
+let observer: AmqpConnection;
+let publisher: Publisher;
+let queue: string;
+
+beforeAll(async () => {
+  broker = await startTestBroker([]);
+  proxy = await startTcpProxy(broker.url);
+  observer = await broker.connect();
+  publisher = createPublisher(observer, {
+    channels: 1,
+    messagesMax: 100,
+    bytesMax: 1_000_000,
+    confirmTimeoutMs: 5_000,
+  });
+  queue = broker.queues.requests.name;
+});
+afterEach(async () => {
+  proxy.heal();
+  await purge(observer, queue);
+});
+afterAll(async () => {
+  await publisher.close();
+  await broker.stop();
+  await proxy.stop();
+});
+
+async function publish(count: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: count }, () => publisher.publish(queue, encodeRequest(requestOf(10)))),
+  );
+}
+
+async function depth(): Promise<{ ready: number; consumers: number } | null | undefined> {
+  return (await queueDepths(observer, [queue])).get(queue);
+}
+
+test("consuming goes on after a cut, and what was not acked is delivered again and counted", async () => {
+  const connection = await broker.connect({ url: proxy.url });
+  const { deliveries, consumer } = collectDeliveries(connection, queue);
+  await publish(3);
+  await until(() => deliveries.length === 3, 5_000);
+  const [first, second, third] = deliveries;
+  first?.ack();
+  await until(async () => (await depth())?.ready === 0, 2_000);
+
+  proxy.cut();
+
+  await until(() => deliveries.length === 5, 5_000);
+  expect([second?.ack(), second?.requeue(), third?.reject(), third?.ackUpTo()]).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ]);
+  const again = deliveries.slice(3);
+  expect(again.map(({ redelivered, deliveryCount }) => ({ redelivered, deliveryCount }))).toEqual([
+    { redelivered: true, deliveryCount: 1 },
+    { redelivered: true, deliveryCount: 1 },
+  ]);
+  expect(new Set(again.map((delivery) => delivery.messageId))).toEqual(
+    new Set([second?.messageId, third?.messageId]),
+  );
+  expect(again.map((delivery) => delivery.ack())).toEqual([true, true]);
+  await publish(1);
+  await until(() => deliveries.length === 6, 5_000);
+  deliveries[5]?.ack();
+  await consumer.close();
+});
+
+test("ackUpTo settles everything before it, and settling twice does nothing", async () => {
+  const { deliveries, consumer } = collectDeliveries(observer, queue);
+  await publish(10);
+  await until(() => deliveries.length === 10, 5_000);
+
+  const acked = [deliveries[2]?.ack(), deliveries[7]?.ackUpTo()];
+  const again = [deliveries[7]?.ack(), deliveries[2]?.ackUpTo(), deliveries[0]?.requeue()];
+  await consumer.close();
+
+  expect(acked).toEqual([true, true]);
+  expect(again).toEqual([false, false, false]);
+  await until(async () => (await depth())?.ready === 2, 2_000);
+});
+
+test("a paused consumer gets nothing, can settle what it holds, and goes on when it is resumed", async () => {
+  const { deliveries, consumer } = collectDeliveries(observer, queue);
+  await publish(1);
+  await until(() => deliveries.length === 1, 5_000);
+
+  await consumer.pause();
+  await publish(5);
+  expect(await depth()).toMatchObject({ ready: 5 });
+  expect(deliveries).toHaveLength(1);
+  expect(deliveries[0]?.ack()).toBe(true);
+  await consumer.resume();
+
+  await until(() => deliveries.length === 6, 5_000);
+  deliveries[5]?.ackUpTo();
+  await consumer.close();
+});
+
+test("a consumer that is paused stays so over a reconnect", async () => {
+  const connection = await broker.connect({ url: proxy.url });
+  const { deliveries, consumer } = collectDeliveries(connection, queue, { startPaused: true });
+  await publish(1);
+  proxy.cut();
+  await until(() => connection.state() === "down", 2_000);
+  await connection.whenUp(5_000);
+  expect(await depth()).toEqual({ ready: 1, consumers: 0 });
+
+  await consumer.resume();
+  // Subscribed now, or as soon as the channel is open again.
+  await until(() => deliveries.length === 1, 5_000);
+
+  deliveries[0]?.ack();
+  await consumer.close();
+});
+
+test("no more than the prefetch is held at once", async () => {
+  const { deliveries, consumer } = collectDeliveries(observer, queue, { prefetch: 3 });
+  await publish(10);
+
+  await until(() => deliveries.length === 3, 5_000);
+  expect(await depth()).toEqual({ ready: 7, consumers: 1 });
+  await consumer.close();
+
+  await until(async () => (await depth())?.ready === 10, 2_000);
+});
+
+test("a handler that throws gives its delivery back and keeps the others", async () => {
+  let thrown = 0;
+  const kept: boolean[] = [];
+  const { consumer } = collectDeliveries(observer, queue, {
+    onDelivery: (delivery) => {
+      if (delivery.deliveryCount > 0) kept.push(delivery.ack());
+      else {
+        thrown += 1;
+        throw new Error("a bug");
+      }
+    },
+  });
+
+  await publish(3);
+
+  await until(() => kept.length === 3, 5_000);
+  expect([thrown, kept]).toEqual([3, [true, true, true]]);
+  await consumer.close();
+});
+
+test("a subscription that the broker ended is made again once the queue exists", async () => {
+  const { name, arguments: args } = broker.queues.resultsDead;
+  let cancelled = 0;
+  const { deliveries, consumer } = collectDeliveries(observer, name, {
+    onCancelled: () => {
+      cancelled += 1;
+    },
+  });
+  await until(async () => (await queueDepths(observer, [name])).get(name)?.consumers === 1, 5_000);
+
+  await observer.withChannel((channel) => channel.deleteQueue(name));
+  await until(() => cancelled === 1, 5_000);
+  await observer.withChannel((channel) => channel.assertQueue(name, { arguments: args }));
+  await publisher.publish(name, encodeRequest(requestOf(10)));
+
+  await until(() => deliveries.length === 1, 5_000);
+  deliveries[0]?.ack();
+  await consumer.close();
+});
