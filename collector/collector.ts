@@ -50,7 +50,9 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
       waiting = waiting.slice(options.batch_results_max);
       const run = take(batch).finally(() => {
         underWay.delete(run);
-        if (waiting.length > 0 && !stopping.signal.aborted) startBatches();
+        // Without a timer running, what waits has waited its time while all places were taken.
+        const isDue = waiting.length > 0 && callOffWait === undefined;
+        if (isDue && !stopping.signal.aborted) startBatches();
       });
       underWay.add(run);
     }

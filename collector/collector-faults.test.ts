@@ -1,0 +1,176 @@
+import { describe, expect, test } from "bun:test";
+
+import { createWorld, queuedOf, resultOf } from "./fakes/world.ts";
+
+const SOON_MS = 100;
+/** Longer than the longest pause between two tries. */
+const LATER_MS = 20_000;
+
+describe("a store that is away", () => {
+  test("PostgreSQL: nothing is acked, at most the prefetch is held, and all is done when it is back", async () => {
+    const world = createWorld({ prefetch: 6 });
+    const ids = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    world.accept(...ids);
+    world.postgres.isDown = true;
+    await world.start();
+    world.publish(...ids.map((id) => resultOf(id)));
+    await world.clock.advance(60_000);
+    expect(world.broker.unacked()).toBe(6);
+    expect(world.broker.frames).toEqual([]);
+    // Two batches, tried again every few seconds at most, not in a tight loop.
+    expect(world.postgres.transactions).toBeLessThan(60);
+
+    world.postgres.isDown = false;
+    await world.clock.advance(LATER_MS);
+
+    expect(world.postgres.ledger).toHaveLength(8);
+    expect(world.redis.settles).toBe(8);
+    expect(world.broker.unacked() + world.broker.ready.length).toBe(0);
+  });
+
+  test("Redis: the commit stands, nothing is acked before the settle", async () => {
+    const world = createWorld();
+    world.accept("a");
+    world.redis.isDown = true;
+    await world.start();
+    world.publish(resultOf("a"));
+    await world.clock.advance(60_000);
+    expect(world.postgres.ledger).toHaveLength(1);
+    expect(world.broker.unacked()).toBe(1);
+
+    world.redis.isDown = false;
+    await world.clock.advance(LATER_MS);
+
+    expect(world.events).toEqual(["commit", "settle", "announce", "ackUpTo"]);
+    expect(world.redis.used.get("user-1")).toBe(30);
+  });
+
+  test("a commit whose answer was lost is settled by the next try, and billed once", async () => {
+    const world = createWorld();
+    world.accept("a");
+    world.postgres.answersLost = 1;
+    await world.start();
+
+    world.publish(resultOf("a"));
+    await world.clock.advance(LATER_MS);
+
+    expect(world.postgres.ledger).toHaveLength(1);
+    expect(world.redis.used.get("user-1")).toBe(30);
+    expect(world.broker.unacked()).toBe(0);
+  });
+
+  test("deliveries of a lost channel are dropped, so that they do not pile up while PostgreSQL is away", async () => {
+    const world = createWorld({ prefetch: 4, options: { batch_results_max: 2 } });
+    world.accept("a", "b", "c", "d");
+    world.postgres.isDown = true;
+    await world.start();
+    world.publish(...["a", "b", "c", "d"].map((id) => resultOf(id)));
+    await world.clock.advance(SOON_MS);
+
+    world.broker.loseChannel();
+    await world.clock.advance(LATER_MS);
+    const tries = world.postgres.transactions;
+    await world.clock.advance(LATER_MS);
+
+    expect(world.postgres.transactions).toBe(tries);
+    expect(world.broker.ready).toHaveLength(4);
+  });
+});
+
+describe("a message that cannot be dealt with", () => {
+  test("a result that cannot be stored goes to the dead letters, its request fails, its neighbours complete", async () => {
+    const world = createWorld();
+    world.accept("a", "b", "c", "d");
+    world.postgres.poison.add("c");
+    await world.start();
+
+    world.publish(...["a", "b", "c", "d"].map((id) => resultOf(id)));
+    await world.clock.advance(SOON_MS);
+
+    const states = [...world.postgres.requests.values()].map(({ state }) => state);
+    expect(states).toEqual(["completed", "completed", "failed", "completed"]);
+    expect(world.postgres.requests.get("c")?.errorCode).toBe("RESULT_UNREADABLE");
+    expect(world.broker.dead).toMatchObject([{ result: { head: { requestId: "c" } } }]);
+    expect(world.redis.used.get("user-1")).toBe(90);
+    expect(world.metric("collector_results_total", "unreadable")).toBe(1);
+    expect(world.broker.unacked()).toBe(0);
+  });
+
+  test("an unreadable message that names its request fails the request", async () => {
+    const world = createWorld();
+    world.accept("a");
+    await world.start();
+
+    world.broker.publish({ kind: "unreadable", requestId: "a", reason: "header state" });
+    await world.clock.advance(SOON_MS);
+
+    expect(world.postgres.requests.get("a")).toMatchObject({
+      state: "failed",
+      errorCode: "RESULT_UNREADABLE",
+    });
+    expect(world.redis.used.get("user-1")).toBe(0);
+    expect(world.broker.dead).toHaveLength(1);
+  });
+
+  test("an unreadable message that names none only goes to the dead letters", async () => {
+    const world = createWorld();
+    world.accept("a");
+    await world.start();
+
+    world.broker.publish({ kind: "unreadable", reason: "no message id" });
+    world.publish(resultOf("a"));
+    await world.clock.advance(SOON_MS);
+
+    expect(world.broker.dead).toHaveLength(1);
+    expect(world.postgres.requests.get("a")?.state).toBe("completed");
+    expect(world.broker.unacked()).toBe(0);
+  });
+
+  test("a request that kept crashing workers fails, unbilled, with a copy for people to look at", async () => {
+    const world = createWorld();
+    world.accept("a");
+    await world.start();
+
+    world.broker.publish({ kind: "poisoned-request", request: queuedOf("a") });
+    await world.clock.advance(SOON_MS);
+
+    expect(world.postgres.requests.get("a")).toMatchObject({
+      state: "failed",
+      errorCode: "WORKER_CRASHED",
+    });
+    expect(world.postgres.ledger).toEqual([]);
+    expect(world.redis.used.get("user-1")).toBe(0);
+    expect(world.deadRequests.map(({ head }) => head.requestId)).toEqual(["a"]);
+    expect(world.events.at(-1)).toBe("ackUpTo");
+  });
+
+  test("a request given up after it had completed leaves no copy among the dead", async () => {
+    const world = createWorld();
+    world.accept("a");
+    await world.start();
+    world.publish(resultOf("a"));
+    await world.clock.advance(SOON_MS);
+
+    world.broker.publish({ kind: "poisoned-request", request: queuedOf("a") });
+    await world.clock.advance(SOON_MS);
+
+    expect(world.deadRequests).toEqual([]);
+    expect(world.postgres.requests.get("a")?.state).toBe("completed");
+  });
+
+  test("a batch that fails for a reason nobody knows is given back, slowly", async () => {
+    const world = createWorld();
+    world.accept("a");
+    await world.start();
+    world.crash.at = "C1";
+    world.publish(resultOf("a"));
+    await world.clock.advance(SOON_MS);
+    expect(world.broker.frames).toEqual([]);
+
+    world.crash.at = null;
+    await world.clock.advance(LATER_MS);
+
+    expect(world.broker.frames).toEqual(["requeue", "ackUpTo"]);
+    expect(world.postgres.ledger).toHaveLength(1);
+  });
+});
