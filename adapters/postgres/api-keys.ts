@@ -1,0 +1,169 @@
+import { bytesArray } from "./arrays.ts";
+import type { Database } from "./connect.ts";
+
+/** What is stored of a key; the key itself is not. */
+export interface NewApiKey {
+  keyId: string;
+  userId: string;
+  /** HMAC-SHA-256 of the key, 32 bytes. */
+  keyHash: Uint8Array;
+  /** The first and last characters, by which a person knows it again. */
+  prefix: string;
+  last4: string;
+  name: string;
+  expiresAtMs: number | null;
+}
+
+export interface ApiKey extends Omit<NewApiKey, "keyHash"> {
+  createdAtMs: number;
+  revokedAtMs: number | null;
+  /** By the server's clock: neither revoked nor expired. */
+  usable: boolean;
+}
+
+/** What authentication needs to know of a key. */
+export interface KeyOwner {
+  keyId: string;
+  userId: string;
+  userActive: boolean;
+  /** From then on the key is not usable, and it may be past already; null: it does not expire. */
+  expiresAtMs: number | null;
+}
+
+interface KeyRow {
+  key_id: string;
+  user_id: string;
+  prefix: string;
+  last4: string;
+  name: string;
+  created_at: number;
+  expires_at: number | null;
+  revoked_at: number | null;
+  usable: boolean;
+}
+
+/** Throws a data fault (`isForeignKeyViolation`) if there is no such user. */
+export async function addKey(database: Database, key: NewApiKey): Promise<void> {
+  await database.run(
+    "add a key",
+    (sql) => sql`
+      insert into api_keys (key_id, user_id, key_hash, prefix, last4, name, expires_at)
+      values (
+        ${key.keyId}, ${key.userId}, ${key.keyHash}, ${key.prefix}, ${key.last4}, ${key.name}, ${key.expiresAtMs}::timestamptz
+      )`,
+  );
+}
+
+/** All keys of a user, revoked ones too, oldest first. */
+export async function listKeys(database: Database, userId: string): Promise<ApiKey[]> {
+  const rows = await database.run(
+    "list keys",
+    (sql) => sql<KeyRow[]>`
+      select
+        key_id, user_id, prefix, last4, name, created_at, expires_at, revoked_at,
+        revoked_at is null and (expires_at is null or expires_at > now()) as usable
+      from api_keys
+      where user_id = ${userId}
+      order by created_at, key_id`,
+  );
+  return rows.map((row) => ({
+    keyId: row.key_id,
+    userId: row.user_id,
+    prefix: row.prefix,
+    last4: row.last4,
+    name: row.name,
+    createdAtMs: row.created_at,
+    expiresAtMs: row.expires_at,
+    revokedAtMs: row.revoked_at,
+    usable: row.usable,
+  }));
+}
+
+/**
+ * Revokes a key and answers its hash, so that the caches can be told; undefined: no such key. Revoking again changes nothing.
+ */
+export async function revokeKey(
+  database: Database,
+  keyId: string,
+): Promise<Uint8Array | undefined> {
+  const [row] = await database.run(
+    "revoke a key",
+    (sql) => sql<{ key_hash: Buffer }[]>`
+      update api_keys
+      set revoked_at = coalesce(revoked_at, now())
+      where key_id = ${keyId}
+      returning key_hash`,
+  );
+  return row?.key_hash;
+}
+
+/**
+ * Adds `successor` for the owner of the key `keyId`, which stays usable for `overlapMs` more, at most. Answers the old key's hash, so
+ * that the caches can be told; undefined: no usable key of that id, and nothing was added.
+ */
+export async function rotateKey(
+  database: Database,
+  {
+    keyId,
+    overlapMs,
+    successor,
+  }: { keyId: string; overlapMs: number; successor: Omit<NewApiKey, "userId"> },
+): Promise<{ userId: string; keyHash: Uint8Array } | undefined> {
+  const [row] = await database.run(
+    "rotate a key",
+    (sql) => sql<{ user_id: string; key_hash: Buffer }[]>`
+      with rotated as (
+        update api_keys
+        set expires_at = least(expires_at, now() + make_interval(secs => ${overlapMs / 1_000}::float8))
+        where key_id = ${keyId}
+          and revoked_at is null
+          and (expires_at is null or expires_at > now())
+        returning user_id, key_hash
+      ),
+      added as (
+        insert into api_keys (key_id, user_id, key_hash, prefix, last4, name, expires_at)
+        select
+          ${successor.keyId}::uuid, user_id, ${successor.keyHash}::bytea, ${successor.prefix}, ${successor.last4},
+          ${successor.name}, ${successor.expiresAtMs}::timestamptz
+        from rotated
+      )
+      select user_id, key_hash from rotated`,
+  );
+  return row && { userId: row.user_id, keyHash: row.key_hash };
+}
+
+/** Finds keys by their hashes in one query; answers in order, undefined where there is none or it is revoked. */
+export async function findKeys(
+  database: Database,
+  keyHashes: readonly Uint8Array[],
+): Promise<(KeyOwner | undefined)[]> {
+  const rows = await database.run(
+    "find keys",
+    (sql) => sql<
+      {
+        key_hash: Buffer;
+        key_id: string;
+        user_id: string;
+        active: boolean;
+        expires_at: number | null;
+      }[]
+    >`
+      select k.key_hash, k.key_id, k.user_id, u.active, k.expires_at
+      from api_keys k
+      join users u using (user_id)
+      where k.key_hash = any(${bytesArray(keyHashes)}::bytea[])
+        and k.revoked_at is null`,
+  );
+  const byHash = new Map(rows.map((row) => [row.key_hash.toString("hex"), row]));
+  return keyHashes.map((keyHash) => {
+    const row = byHash.get(Buffer.from(keyHash).toString("hex"));
+    return (
+      row && {
+        keyId: row.key_id,
+        userId: row.user_id,
+        userActive: row.active,
+        expiresAtMs: row.expires_at,
+      }
+    );
+  });
+}

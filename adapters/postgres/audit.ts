@@ -1,0 +1,52 @@
+import type { LedgerAnomaly, LedgerBooks, RequestCounts } from "../../core/audit/books.ts";
+import type { DurableState } from "../../core/request.ts";
+import type { Database } from "./connect.ts";
+import { quotaTruth } from "./quotas.ts";
+
+/** What PostgreSQL holds of users, in order, in one snapshot. Who is not a user has empty books. */
+export async function readLedger(
+  database: Database,
+  userIds: readonly string[],
+): Promise<LedgerBooks[]> {
+  const truths = await quotaTruth(database, userIds);
+  return truths.map((truth) => ({ days: truth?.days ?? [], holds: truth?.holds ?? [] }));
+}
+
+/** How many requests are kept, in all and in each state, in one snapshot. Reads them all. */
+export async function countRequests(database: Database): Promise<RequestCounts> {
+  const rows = await database.run(
+    "count requests",
+    (sql) => sql<{ status: DurableState; requests: number; accepted: number }[]>`
+      select status, count(*) as requests, sum(count(*)) over ()::bigint as accepted
+      from requests
+      group by status`,
+  );
+  const counts = { queued: 0, completed: 0, failed: 0, cancelled: 0, expired: 0 };
+  for (const row of rows) counts[row.status] = row.requests;
+  return { accepted: rows[0]?.accepted ?? 0, ...counts };
+}
+
+/**
+ * Requests that are kept and whose ledger row is not what their own state and usage say, in one snapshot, at most `limit`: a completed
+ * one without a row, a row without usage, usage without a row, or figures that differ. Reads both tables.
+ */
+export async function ledgerAnomalies(database: Database, limit: number): Promise<LedgerAnomaly[]> {
+  const rows = await database.run(
+    "compare requests and ledger",
+    (sql) => sql<{ request_id: string; status: DurableState; attempts: number; bills: number }[]>`
+      select r.request_id, r.status, r.attempts, (l.request_id is not null)::integer as bills
+      from requests r
+      left join token_logs l using (request_id)
+      where (r.status = 'completed' and l.request_id is null)
+        or (r.total_tokens is null) <> (l.request_id is null)
+        or (r.total_tokens, r.user_id, r.window_day) <> (l.total_tokens, l.user_id, l.window_day)
+      order by r.request_id
+      limit ${limit}`,
+  );
+  return rows.map((row) => ({
+    requestId: row.request_id,
+    state: row.status,
+    attempts: row.attempts,
+    rows: row.bills,
+  }));
+}

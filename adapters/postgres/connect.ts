@@ -1,0 +1,146 @@
+import postgres from "postgres";
+
+import { Fault } from "../../core/faults.ts";
+import { isDataFault, isServerError } from "./errors.ts";
+
+export interface PostgresOptions {
+  url: string;
+  /** Most connections of this process. */
+  poolMax: number;
+  /** The server cancels a statement after this, milliseconds. */
+  statementTimeoutMs: number;
+  /** No answer by then, waiting for a free connection included: the pool is replaced. Keep above `statementTimeoutMs`. */
+  deadlineMs: number;
+  /** `application_name`, as shown in `pg_stat_activity`. */
+  name: string;
+}
+
+export interface Database {
+  /**
+   * Runs one query or one transaction (`sql.begin`). Answers within the deadline, whatever the server does. Throws `Fault`
+   * STORE_UNAVAILABLE with its cause for everything that is wrong with the server, the network or the schema; after a deadline the
+   * outcome on the server is unknown. An error that lies in the data (`isDataFault`) is thrown as it is.
+   */
+  run: <Answer>(
+    label: string,
+    query: (sql: postgres.Sql) => PromiseLike<Answer>,
+  ) => Promise<Answer>;
+  /** Resolves when the server answers; `aheadMs`: how far its clock is ahead of this machine's, half the round trip taken off. */
+  ping: () => Promise<{ aheadMs: number }>;
+  /** Lets running queries end for `graceMs`, then cuts them. Never rejects. */
+  close: (graceMs?: number) => Promise<void>;
+}
+
+/** Times are Unix milliseconds, days are `YYYY-MM-DD`, bigints are numbers: no `Date` is made that nobody needs. */
+const TYPES = {
+  timestamptz: {
+    to: 1184,
+    from: [1184],
+    serialize: (ms: number) => new Date(ms).toISOString(),
+    parse: (text: string) => Date.parse(text),
+  },
+  date: { to: 1082, from: [1082], serialize: String, parse: (text: string) => text },
+  bigint: {
+    to: 20,
+    from: [20],
+    serialize: String,
+    parse: (text: string) => {
+      const value = Number(text);
+      if (!Number.isSafeInteger(value)) throw new RangeError(`bigint out of range: ${text}`);
+      return value;
+    },
+  },
+};
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const RECONNECT_DELAY_MAX_MS = 500;
+const CLOSE_GRACE_MS = 5_000;
+
+/** Options that every connection of Tollgate has; also used by the migrations and the keeper lock. */
+export function clientOptions(
+  name: string,
+  connection: Record<string, string | number>,
+): postgres.Options<typeof TYPES> {
+  return {
+    types: TYPES,
+    // Array parameters are written as literals with a cast (arrays.ts), so the type catalogue is not needed.
+    fetch_types: false,
+    connect_timeout: CONNECT_TIMEOUT_MS / 1_000,
+    // The default backs off up to 20 s, which would be added to every outage.
+    backoff: (retries) =>
+      (Math.random() * Math.min(RECONNECT_DELAY_MAX_MS, 10 * 2 ** Math.min(retries, 10))) / 1_000,
+    onnotice: () => {},
+    connection: { application_name: name, TimeZone: "UTC", DateStyle: "ISO", ...connection },
+  };
+}
+
+/** Connects lazily: the first query opens the first connection. Throws nothing; an unreachable server shows in `run`. */
+export function connectPostgres(options: PostgresOptions): Database {
+  const openPool = () =>
+    postgres(options.url, {
+      ...clientOptions(options.name, {
+        statement_timeout: options.statementTimeoutMs,
+        // A frozen client must not keep its row locks.
+        idle_in_transaction_session_timeout: options.statementTimeoutMs,
+        // Compiling costs more than any of our statements.
+        jit: "off",
+        // A plan made while today's partition was empty would read it from end to end for hours. Planning anew costs 0.1 ms a batch.
+        plan_cache_mode: "force_custom_plan",
+      }),
+      max: options.poolMax,
+      // Rebalances after a failover and bounds what a backend's caches can grow to.
+      max_lifetime: 1_800,
+    });
+  let pool = openPool();
+
+  /** postgres.js cannot replace one connection, so the whole pool goes: statements still under way keep their own deadlines. */
+  function retire(stuck: postgres.Sql): void {
+    if (stuck !== pool) return;
+    pool = openPool();
+    void endPool(stuck, options.deadlineMs);
+  }
+
+  async function run<Answer>(
+    label: string,
+    query: (sql: postgres.Sql) => PromiseLike<Answer>,
+  ): Promise<Answer> {
+    const used = pool;
+    let timer: Timer | undefined;
+    const deadline = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        retire(used);
+        reject(unavailable(`did not answer within ${options.deadlineMs} ms`, label));
+      }, options.deadlineMs);
+    });
+    try {
+      return await Promise.race([query(used), deadline]);
+    } catch (error) {
+      throw isServerError(error) && !isDataFault(error)
+        ? unavailable("failed", label, error)
+        : error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    run,
+    ping: () =>
+      run("ping", async (sql) => {
+        const sentAtMs = Date.now();
+        const [row] = await sql<{ at: number }[]>`select clock_timestamp() as at`;
+        if (row === undefined) throw new Error("select answered no row");
+        return { aheadMs: row.at - (sentAtMs + Date.now()) / 2 };
+      }),
+    close: (graceMs = CLOSE_GRACE_MS) => endPool(pool, graceMs),
+  };
+}
+
+async function endPool(pool: postgres.Sql, graceMs: number): Promise<void> {
+  // Past the grace the connections are cut and their queries rejected; whoever waits for those is told there.
+  await pool.end({ timeout: graceMs / 1_000 }).catch(() => {});
+}
+
+function unavailable(what: string, label: string, cause?: unknown): Fault {
+  return new Fault("STORE_UNAVAILABLE", `PostgreSQL ${what}: ${label}`, { cause });
+}

@@ -1,0 +1,37 @@
+import postgres from "postgres";
+
+/** SQLSTATE classes of errors that lie in the values of a statement: 22 data exception, 23 integrity constraint violation. */
+const DATA_FAULT_CLASSES = ["22", "23"];
+const UNIQUE_VIOLATION = "23505";
+const FOREIGN_KEY_VIOLATION = "23503";
+
+/**
+ * Whether a statement failed because of the values it was given: without the bad row the others of the batch succeed, so that the
+ * batch may be bisected (core/bisect.ts). Everything else is wrong for all rows alike.
+ */
+export function isDataFault(error: unknown): boolean {
+  return (
+    error instanceof postgres.PostgresError &&
+    DATA_FAULT_CLASSES.some((start) => error.code.startsWith(start))
+  );
+}
+
+/** A value that must be unique is taken already. */
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === UNIQUE_VIOLATION;
+}
+
+/** The row that this one belongs to does not exist. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === FOREIGN_KEY_VIOLATION;
+}
+
+/** Whether an error came from the server or the connection, as opposed to our own code: those carry a code (SQLSTATE, errno, CONNECTION_…). */
+export function isServerError(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    error.name !== "Fault"
+  );
+}

@@ -1,0 +1,162 @@
+import type { DurableState } from "../../core/request.ts";
+import type { QueuedRequest } from "../../core/messages.ts";
+import { textArray } from "./arrays.ts";
+import type { Database } from "./connect.ts";
+import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
+
+/** A request as PostgreSQL has it, but for its prompt. Content is sealed. */
+export interface StoredRequest {
+  requestId: string;
+  userId: string;
+  model: string;
+  state: DurableState;
+  estimatedTokens: number;
+  /** What was used; null: not ended yet, or nothing was executed. */
+  promptTokens: number | null;
+  completionTokens: number | null;
+  totalTokens: number | null;
+  attempts: number;
+  createdAtMs: number;
+  expiresAtMs: number;
+  startedAtMs: number | null;
+  completedAtMs: number | null;
+  errorCode: string | null;
+  errorMessage: string | null;
+  /** null: none was given. */
+  metadata: Uint8Array | null;
+  /** null unless completed. */
+  result: Uint8Array | null;
+}
+
+export type ListedRequest = Omit<StoredRequest, "result">;
+
+export interface Lookup {
+  requestId: string;
+  userId: string;
+}
+
+export interface ListOptions {
+  userId: string;
+  state?: DurableState | undefined;
+  /** Only requests older than this one, for the next page. */
+  before?: string | undefined;
+  limit: number;
+}
+
+interface ListedRow {
+  request_id: string;
+  user_id: string;
+  model: string;
+  status: DurableState;
+  estimated_tokens: number;
+  prompt_tokens: number | null;
+  completion_tokens: number | null;
+  total_tokens: number | null;
+  attempts: number;
+  created_at: number;
+  expires_at: number;
+  started_at: number | null;
+  completed_at: number | null;
+  error_code: string | null;
+  error_message: string | null;
+  metadata: Buffer | null;
+}
+
+const LISTED_COLUMNS = [
+  "request_id",
+  "user_id",
+  "model",
+  "status",
+  "estimated_tokens",
+  "prompt_tokens",
+  "completion_tokens",
+  "total_tokens",
+  "attempts",
+  "created_at",
+  "expires_at",
+  "started_at",
+  "completed_at",
+  "error_code",
+  "error_message",
+  "metadata",
+] as const satisfies readonly (keyof ListedRow)[];
+
+/** Above every id. */
+const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/** Reads any number of requests of any users in one query; answers in order, undefined where the user has no such request (I6). */
+export async function findRequests(
+  database: Database,
+  lookups: readonly Lookup[],
+): Promise<(StoredRequest | undefined)[]> {
+  const rows = await database.run(
+    "find requests",
+    (sql) => sql<(ListedRow & { result: Buffer | null })[]>`
+      select ${sql(LISTED_COLUMNS)}, result
+      from requests
+      where request_id = any(${textArray(lookups.map((lookup) => lookup.requestId))}::uuid[])
+        and user_id = any(${textArray(lookups.map((lookup) => lookup.userId))}::uuid[])`,
+  );
+  const byId = new Map(rows.map((row) => [row.request_id, row]));
+  return lookups.map(({ requestId, userId }) => {
+    const row = byId.get(requestId);
+    return row?.user_id === userId ? { ...listedOf(row), result: row.result } : undefined;
+  });
+}
+
+/** One page of a user's requests, newest first, without results. */
+export async function listRequests(
+  database: Database,
+  { userId, state, before = LAST_ID, limit }: ListOptions,
+): Promise<ListedRequest[]> {
+  const rows = await database.run(
+    "list requests",
+    (sql) => sql<ListedRow[]>`
+      select ${sql(LISTED_COLUMNS)}
+      from requests
+      where user_id = ${userId}
+        and request_id < ${before}
+        ${state === undefined ? sql`` : sql`and status = ${state}`}
+      order by request_id desc
+      limit ${limit}`,
+  );
+  return rows.map(listedOf);
+}
+
+function listedOf(row: ListedRow): ListedRequest {
+  return {
+    requestId: row.request_id,
+    userId: row.user_id,
+    model: row.model,
+    state: row.status,
+    estimatedTokens: row.estimated_tokens,
+    promptTokens: row.prompt_tokens,
+    completionTokens: row.completion_tokens,
+    totalTokens: row.total_tokens,
+    attempts: row.attempts,
+    createdAtMs: row.created_at,
+    expiresAtMs: row.expires_at,
+    startedAtMs: row.started_at,
+    completedAtMs: row.completed_at,
+    errorCode: row.error_code,
+    errorMessage: row.error_message,
+    metadata: row.metadata,
+  };
+}
+
+/** Requests as their first attempt is published, content and all; those no longer queued are left out. Asks for no owner. */
+export async function readQueued(
+  database: Database,
+  requestIds: readonly string[],
+): Promise<QueuedRequest[]> {
+  const rows = await database.run(
+    "read queued requests",
+    (sql) => sql<OpenRow[]>`
+      select ${sql(HEAD_COLUMNS)}, prompt
+      from requests
+      where request_id = any(${textArray(requestIds)}::uuid[])
+        and status = 'queued'
+      order by request_id`,
+  );
+  return rows.map(queuedOf);
+}

@@ -1,0 +1,155 @@
+import { Fault } from "../../core/faults.ts";
+import type { Finish, Finished, FinishReply } from "../../core/finish.ts";
+import { type DurableState, isTerminal, type TerminalState } from "../../core/request.ts";
+import { bytesArray, numberArray, textArray } from "./arrays.ts";
+import type { Database } from "./connect.ts";
+
+interface FinishedRow {
+  request_id: string;
+  user_id: string;
+  state: TerminalState;
+  window_day: string;
+  estimated_tokens: number;
+  billed_tokens: number | null;
+}
+
+/**
+ * Ends requests and bills them, in one transaction: a request moves only if it is still queued (I5), and only one that this call
+ * moved gets a ledger row, if it has usage (I2). Answers in order, also for requests that had ended before, so that the caller can
+ * settle again what may not have been settled. If an id comes twice, its first finish counts. Throws STORE_UNAVAILABLE, after which
+ * calling again with the same finishes is right, or a data fault if a row cannot be stored: then none is.
+ */
+export async function finishRequests(
+  database: Database,
+  finishes: readonly Finish[],
+): Promise<FinishReply[]> {
+  const first = new Map<string, Finish>();
+  for (const finish of finishes) {
+    if (!first.has(finish.requestId)) first.set(finish.requestId, finish);
+  }
+  // In order, so that two collectors with the same requests wait for each other instead of deadlocking.
+  const batch = [...first.values()].sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
+  const replies = new Map<string, Finished>();
+  for (const row of await moveAndBill(database, batch))
+    replies.set(row.request_id, finishedOf(row, true));
+
+  const others = batch.filter(({ requestId, usage }) => {
+    const reply = replies.get(requestId);
+    return reply === undefined || (usage !== null && reply.billedTokens === null);
+  });
+  if (others.length > 0) {
+    for (const row of await readEnded(database, others)) {
+      if (!isTerminal(row.state)) {
+        // It was inserted between the two statements; the caller tries again and finds it.
+        throw new Fault(
+          "STORE_UNAVAILABLE",
+          "PostgreSQL has a request that it did not have a moment ago",
+        );
+      }
+      const moved = replies.has(row.request_id);
+      replies.set(row.request_id, finishedOf({ ...row, state: row.state }, moved));
+    }
+  }
+  return answerInOrder(finishes, replies);
+}
+
+function answerInOrder(finishes: readonly Finish[], replies: Map<string, Finished>): FinishReply[] {
+  const answered = new Set<string>();
+  return finishes.map(({ requestId }) => {
+    const reply = replies.get(requestId);
+    if (reply === undefined) return "unknown";
+    const repeated = answered.has(requestId);
+    answered.add(requestId);
+    return repeated ? { ...reply, moved: false } : reply;
+  });
+}
+
+/**
+ * One statement, hence one transaction and one round trip. A row that another transaction is ending is waited for and then seen as
+ * ended. The ids are an array condition rather than a join, so that partitions are pruned and rows are locked in the order of ids.
+ */
+function moveAndBill(database: Database, batch: readonly Finish[]): Promise<FinishedRow[]> {
+  const ids = textArray(batch.map((finish) => finish.requestId));
+  return database.run(
+    "finish requests",
+    (sql) => sql<FinishedRow[]>`
+      with finish as materialized (
+        select *
+        from unnest(
+          ${ids}::uuid[],
+          ${textArray(batch.map((finish) => finish.state))}::text[],
+          ${numberArray(batch.map((finish) => finish.attempts))}::integer[],
+          ${numberArray(batch.map((finish) => finish.startedAtMs))}::float8[],
+          ${numberArray(batch.map((finish) => finish.completedAtMs))}::float8[],
+          ${numberArray(batch.map((finish) => finish.usage?.promptTokens ?? null))}::bigint[],
+          ${numberArray(batch.map((finish) => finish.usage?.completionTokens ?? null))}::bigint[],
+          ${textArray(batch.map((finish) => finish.usage?.source ?? null))}::text[],
+          ${textArray(batch.map((finish) => finish.error?.code ?? null))}::text[],
+          ${textArray(batch.map((finish) => finish.error?.message ?? null))}::text[],
+          ${bytesArray(batch.map((finish) => finish.result))}::bytea[]
+        ) as row (
+          request_id, state, attempts, started_ms, completed_ms, prompt_tokens, completion_tokens, usage_source, error_code,
+          error_message, result
+        )
+      ),
+      moved as (
+        update requests r
+        set
+          status = f.state,
+          attempts = f.attempts,
+          started_at = to_timestamp(f.started_ms / 1000),
+          completed_at = to_timestamp(f.completed_ms / 1000),
+          prompt_tokens = f.prompt_tokens,
+          completion_tokens = f.completion_tokens,
+          error_code = f.error_code,
+          error_message = f.error_message,
+          result = f.result
+        from finish f
+        where r.request_id = any(${ids}::uuid[])
+          and r.request_id = f.request_id
+          and r.status = 'queued'
+        returning
+          r.request_id, r.user_id, r.model, r.window_day, r.estimated_tokens, r.status, r.prompt_tokens, r.completion_tokens,
+          f.usage_source
+      ),
+      billed as (
+        insert into token_logs (request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source)
+        select request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source
+        from moved
+        where usage_source is not null
+        on conflict (request_id) do nothing
+        returning request_id, total_tokens
+      )
+      select m.request_id, m.user_id, m.status as state, m.window_day, m.estimated_tokens, b.total_tokens as billed_tokens
+      from moved m
+      left join billed b using (request_id)`,
+  );
+}
+
+/** A statement of its own, because its snapshot has to be younger than the transactions that `moveAndBill` waited for. */
+function readEnded(
+  database: Database,
+  batch: readonly Finish[],
+): Promise<(Omit<FinishedRow, "state"> & { state: DurableState })[]> {
+  return database.run(
+    "read ended requests",
+    (sql) => sql<(Omit<FinishedRow, "state"> & { state: DurableState })[]>`
+      select
+        r.request_id, r.user_id, r.status as state, r.window_day, r.estimated_tokens, l.total_tokens as billed_tokens
+      from requests r
+      left join token_logs l using (request_id)
+      where r.request_id = any(${textArray(batch.map((finish) => finish.requestId))}::uuid[])`,
+  );
+}
+
+function finishedOf(row: FinishedRow, moved: boolean): Finished {
+  return {
+    requestId: row.request_id,
+    moved,
+    state: row.state,
+    userId: row.user_id,
+    windowDay: row.window_day,
+    estimatedTokens: row.estimated_tokens,
+    billedTokens: row.billed_tokens,
+  };
+}

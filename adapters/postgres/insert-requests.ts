@@ -1,0 +1,249 @@
+import type { RequestHead } from "../../core/request.ts";
+import { bytesArray, numberArray, textArray } from "./arrays.ts";
+import type { Database } from "./connect.ts";
+
+export interface NewRequest {
+  head: RequestHead;
+  /** The gateway process that has the request in its outbox. */
+  publisherId: string;
+  /** Sealed `InferencePayload`. */
+  prompt: Uint8Array;
+  /** Sealed metadata; null: the caller gave none. */
+  metadata: Uint8Array | null;
+  /** Not stored once the server's clock has reached this, Unix milliseconds: the gateway has refused the request by then. */
+  acceptUntilMs: number;
+  /** Keyed hashes (32 bytes) of the Idempotency-Key and of the body; null: the caller sent no key. */
+  idempotency: { keyHash: Uint8Array; fingerprint: Uint8Array } | null;
+}
+
+/**
+ * `stored`: the row is committed. `late`: it is not, because `acceptUntilMs` had passed. `replay`: the key was used before, for
+ * `requestId`; nothing is stored; `sameBody` tells whether the body was the same too.
+ */
+export type InsertOutcome = { kind: "stored" } | { kind: "late" } | ({ kind: "replay" } & Replay);
+
+/** The request that an Idempotency-Key already stands for. */
+export interface Replay {
+  requestId: string;
+  sameBody: boolean;
+}
+
+const STORED: InsertOutcome = { kind: "stored" };
+const LATE: InsertOutcome = { kind: "late" };
+
+/**
+ * Stores a batch in one statement, all or nothing but for late rows and replays; answers in order. The deadline compares this server's clock with the gateway's, so the two have to agree to well
+ * within the time a gateway accepts in (`ping` tells the difference).
+ *
+ * Throws STORE_UNAVAILABLE with unknown outcome (`discardRequests` afterwards), or a data fault if a row cannot be stored.
+ */
+export function insertRequests(
+  database: Database,
+  rows: readonly NewRequest[],
+): Promise<InsertOutcome[]> {
+  return rows.some((row) => row.idempotency !== null)
+    ? insertKeyed(database, rows)
+    : insertPlain(database, rows);
+}
+
+async function insertPlain(
+  database: Database,
+  rows: readonly NewRequest[],
+): Promise<InsertOutcome[]> {
+  const columns = columnsOf(rows);
+  // No `returning`: nearly always all rows are stored, and their number says so.
+  const { count } = await database.run(
+    "insert requests",
+    (sql) => sql`
+      insert into requests (
+        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_at, expires_at
+      )
+      select
+        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id,
+        to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
+      from unnest(
+        ${columns.requestId}::uuid[], ${columns.userId}::uuid[], ${columns.model}::text[], ${columns.prompt}::bytea[],
+        ${columns.metadata}::bytea[], ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
+        ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[]
+      ) as row (
+        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_ms, expires_ms, accept_until_ms
+      )
+      where clock_timestamp() < to_timestamp(accept_until_ms / 1000)`,
+  );
+  if (count === rows.length) return rows.map(() => STORED);
+  const stored = await storedIds(database, columns.requestId);
+  return rows.map((row) => (stored.has(row.head.requestId) ? STORED : LATE));
+}
+
+async function storedIds(database: Database, requestIds: string): Promise<Set<string>> {
+  const rows = await database.run(
+    "find stored requests",
+    (sql) => sql<{ request_id: string }[]>`
+      select request_id from requests where request_id = any(${requestIds}::uuid[])`,
+  );
+  return new Set(rows.map((row) => row.request_id));
+}
+
+/**
+ * The keys are claimed first and in order, so that two gateways with the same keys wait for each other instead of deadlocking; only
+ * a row whose key was claimed by this statement is stored. A claim by another transaction is waited for, hence it is committed, but
+ * not in this statement's snapshot: it is read by the next one.
+ */
+async function insertKeyed(
+  database: Database,
+  rows: readonly NewRequest[],
+): Promise<InsertOutcome[]> {
+  const columns = columnsOf(rows);
+  const keyHash = bytesArray(rows.map((row) => row.idempotency?.keyHash ?? null));
+  const fingerprint = bytesArray(rows.map((row) => row.idempotency?.fingerprint ?? null));
+  const stored = await database.run(
+    "insert requests with keys",
+    (sql) => sql<{ request_id: string }[]>`
+      with batch as materialized (
+        select *
+        from unnest(
+          ${columns.requestId}::uuid[], ${columns.userId}::uuid[], ${columns.model}::text[], ${columns.prompt}::bytea[],
+          ${columns.metadata}::bytea[], ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
+          ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[],
+          ${keyHash}::bytea[], ${fingerprint}::bytea[]
+        ) with ordinality as row (
+          request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_ms, expires_ms, accept_until_ms,
+          key_hash, fingerprint, position
+        )
+        where clock_timestamp() < to_timestamp(accept_until_ms / 1000)
+      ),
+      first_of_key as (
+        select distinct on (user_id, key_hash) user_id, key_hash, fingerprint, request_id
+        from batch
+        where key_hash is not null
+        order by user_id, key_hash, position
+      ),
+      claimed as (
+        insert into idempotency_keys (user_id, key_hash, fingerprint, request_id)
+        select user_id, key_hash, fingerprint, request_id
+        from first_of_key
+        order by user_id, key_hash
+        on conflict (user_id, key_hash) do nothing
+        returning request_id
+      )
+      insert into requests (
+        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_at, expires_at
+      )
+      select
+        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id,
+        to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
+      from batch
+      where key_hash is null or request_id in (select request_id from claimed)
+      returning request_id`,
+  );
+  const ids = new Set(stored.map((row) => row.request_id));
+  const missing = rows.filter((row) => !ids.has(row.head.requestId));
+  const replays = missing.length > 0 ? await findReplays(database, missing) : [];
+  const replayOf = new Map(missing.map((row, index) => [row, replays[index]]));
+  return rows.map((row) => {
+    if (ids.has(row.head.requestId)) return STORED;
+    const replay = replayOf.get(row);
+    return replay === undefined ? LATE : { kind: "replay", ...replay };
+  });
+}
+
+async function findReplays(
+  database: Database,
+  rows: readonly NewRequest[],
+): Promise<(Replay | undefined)[]> {
+  const found = await database.run(
+    "find idempotency keys",
+    (sql) => sql<{ position: number; request_id: string; same_body: boolean }[]>`
+      select asked.position, k.request_id, k.fingerprint = asked.fingerprint as same_body
+      from unnest(
+        ${textArray(rows.map((row) => row.head.userId))}::uuid[],
+        ${bytesArray(rows.map((row) => row.idempotency?.keyHash ?? null))}::bytea[],
+        ${bytesArray(rows.map((row) => row.idempotency?.fingerprint ?? null))}::bytea[]
+      ) with ordinality as asked (user_id, key_hash, fingerprint, position)
+      join idempotency_keys k on k.user_id = asked.user_id and k.key_hash = asked.key_hash`,
+  );
+  const byPosition = new Map(found.map((row) => [row.position, row]));
+  return rows.map((_row, index) => {
+    const row = byPosition.get(index + 1);
+    return row && { requestId: row.request_id, sameBody: row.same_body };
+  });
+}
+
+/** What an Idempotency-Key of a user stands for; undefined: it is new. To answer a repeat before anything is held for it. */
+export async function findReplay(
+  database: Database,
+  {
+    userId,
+    keyHash,
+    fingerprint,
+  }: { userId: string; keyHash: Uint8Array; fingerprint: Uint8Array },
+): Promise<Replay | undefined> {
+  const [row] = await database.run(
+    "find an idempotency key",
+    (sql) => sql<{ request_id: string; same_body: boolean }[]>`
+      select request_id, fingerprint = ${fingerprint}::bytea as same_body
+      from idempotency_keys
+      where user_id = ${userId}
+        and key_hash = ${keyHash}::bytea`,
+  );
+  return row && { requestId: row.request_id, sameBody: row.same_body };
+}
+
+function columnsOf(rows: readonly NewRequest[]) {
+  return {
+    requestId: textArray(rows.map((row) => row.head.requestId)),
+    userId: textArray(rows.map((row) => row.head.userId)),
+    model: textArray(rows.map((row) => row.head.model)),
+    prompt: bytesArray(rows.map((row) => row.prompt)),
+    metadata: bytesArray(rows.map((row) => row.metadata)),
+    estimatedTokens: numberArray(rows.map((row) => row.head.estimatedTokens)),
+    windowDay: textArray(rows.map((row) => row.head.windowDay)),
+    publisherId: textArray(rows.map((row) => row.publisherId)),
+    createdMs: numberArray(rows.map((row) => row.head.createdAtMs)),
+    expiresMs: numberArray(rows.map((row) => row.head.expiresAtMs)),
+    acceptUntilMs: numberArray(rows.map((row) => row.acceptUntilMs)),
+  };
+}
+
+/**
+ * Takes back what an insert of unknown outcome may have stored, after the gateway refused the requests. A request with an
+ * Idempotency-Key is kept, since another gateway may have answered 202 for it already: its hold has to stay, and it will run.
+ * Answers the ids that are stored after all.
+ */
+export async function discardRequests(
+  database: Database,
+  requestIds: readonly string[],
+): Promise<string[]> {
+  const ids = textArray(requestIds);
+  await database.run(
+    "discard requests",
+    (sql) => sql`
+      delete from requests r
+      where r.request_id = any(${ids}::uuid[])
+        and r.status = 'queued'
+        and not exists (
+          select from idempotency_keys k where k.user_id = r.user_id and k.request_id = r.request_id
+        )`,
+  );
+  return [...(await storedIds(database, ids))];
+}
+
+/** Forgets Idempotency-Keys first used before an instant, at most `limit`; answers how many. */
+export async function deleteIdempotencyKeysBefore(
+  database: Database,
+  createdBeforeMs: number,
+  limit: number,
+): Promise<number> {
+  const { count } = await database.run(
+    "forget idempotency keys",
+    (sql) => sql`
+      delete from idempotency_keys
+      where ctid = any(array(
+        select ctid
+        from idempotency_keys
+        where created_at < ${createdBeforeMs}::timestamptz
+        limit ${limit}
+      ))`,
+  );
+  return count;
+}

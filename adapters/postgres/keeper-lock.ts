@@ -1,0 +1,114 @@
+import postgres from "postgres";
+
+import { clientOptions } from "./connect.ts";
+
+export interface KeeperLockOptions {
+  url: string;
+  name: string;
+  /**
+   * The server takes the lock back from a holder that was silent for this long, milliseconds: dead, frozen or cut off. The holder has
+   * to call `tryAcquire` several times within it.
+   */
+  silentMs: number;
+  /** Longest wait for an answer. Keep below `silentMs`. */
+  deadlineMs: number;
+  /** Called once each time a held lock is lost otherwise than by `release`: stop what the keeper is doing. */
+  onLost: () => void;
+  /** A clock that never goes back, milliseconds. */
+  now?: () => number;
+}
+
+export interface KeeperLock {
+  /** Takes the lock if it is free, or confirms that it is still held. False: someone else has it, or the server does not answer. */
+  tryAcquire: () => Promise<boolean>;
+  /** Whether the lock was confirmed recently enough that nobody else can have it. Costs nothing: ask before every act. */
+  held: () => boolean;
+  release: () => Promise<void>;
+}
+
+const LOCK_NAME = "tollgate keeper";
+const CLOSE_GRACE_MS = 1_000;
+
+/**
+ * A session advisory lock on a connection of its own: one keeper at a time. PostgreSQL ends the session, and with it the lock, when
+ * the holder's process dies, and after `silentMs` without a word (idle_session_timeout, so PostgreSQL 14 or later).
+ */
+export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
+  const now = options.now ?? (() => performance.now());
+  let client: postgres.Sql | undefined;
+  let confirmedAtMs: number | undefined;
+
+  function open(): postgres.Sql {
+    const opened = postgres(options.url, {
+      ...clientOptions(options.name, {
+        idle_session_timeout: options.silentMs,
+        statement_timeout: options.deadlineMs,
+      }),
+      max: 1,
+      // Never closed by the client while the lock is held.
+      max_lifetime: null,
+      onclose: () => {
+        if (client === opened) drop();
+      },
+    });
+    return opened;
+  }
+
+  /** The lock lives and dies with its connection: without a sure answer the connection goes. */
+  function drop(): void {
+    const dropped = client;
+    const wasHeld = confirmedAtMs !== undefined;
+    client = undefined;
+    confirmedAtMs = undefined;
+    void dropped?.end({ timeout: 0 }).catch(() => {});
+    if (wasHeld) options.onLost();
+  }
+
+  async function ask(sql: postgres.Sql): Promise<boolean> {
+    let timer: Timer | undefined;
+    const deadline = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`no answer within ${options.deadlineMs} ms`)),
+        options.deadlineMs,
+      );
+    });
+    try {
+      // Asking again for a lock of one's own would count it twice, so a holder only shows that its session lives.
+      const query =
+        confirmedAtMs === undefined
+          ? sql<
+              { held: boolean }[]
+            >`select pg_try_advisory_lock(hashtextextended(${LOCK_NAME}, 0)) as held`
+          : sql<{ held: boolean }[]>`select true as held`;
+      const [row] = await Promise.race([query, deadline]);
+      return row?.held === true;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    tryAcquire: async () => {
+      // The server counts its patience from the last statement it got, so count from before this one is sent.
+      const askedAtMs = now();
+      const asked = (client ??= open());
+      try {
+        const held = await ask(asked);
+        if (client !== asked) return false;
+        if (held) confirmedAtMs = askedAtMs;
+        return held;
+      } catch {
+        // Not an error of the caller: whoever cannot reach the server is not the keeper.
+        if (client === asked) drop();
+        return false;
+      }
+    },
+    held: () => confirmedAtMs !== undefined && now() - confirmedAtMs < options.silentMs,
+    release: async () => {
+      const released = client;
+      client = undefined;
+      confirmedAtMs = undefined;
+      await released?.end({ timeout: CLOSE_GRACE_MS / 1_000 }).catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import type { Database } from "./connect.ts";
+
+export interface UsageQuery {
+  userId: string;
+  /** First and last UTC day of the windows, both included, `YYYY-MM-DD`. */
+  from: string;
+  to: string;
+  by: "day" | "model";
+}
+
+export interface Usage {
+  /** The day or the model. */
+  key: string;
+  requests: number;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+}
+
+interface UsageRow {
+  key: string;
+  requests: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+}
+
+/** What a user was billed, from the ledger, in the order of the key. Days without a bill are left out. */
+export async function usage(
+  database: Database,
+  { userId, from, to, by }: UsageQuery,
+): Promise<Usage[]> {
+  const rows = await database.run(
+    "sum usage",
+    (sql) => sql<UsageRow[]>`
+      select
+        ${by === "day" ? sql`window_day::text` : sql`model`} as key,
+        count(*) as requests,
+        sum(prompt_tokens)::bigint as prompt_tokens,
+        sum(completion_tokens)::bigint as completion_tokens,
+        sum(total_tokens)::bigint as total_tokens
+      from token_logs
+      where user_id = ${userId}
+        and window_day between ${from} and ${to}
+      group by 1
+      order by 1`,
+  );
+  return rows.map((row) => ({
+    key: row.key,
+    requests: row.requests,
+    promptTokens: row.prompt_tokens,
+    completionTokens: row.completion_tokens,
+    totalTokens: row.total_tokens,
+  }));
+}

@@ -1,0 +1,37 @@
+import { dayOf } from "../../core/windows.ts";
+import type { Database } from "./connect.ts";
+
+/**
+ * Makes the day partitions of `requests` from yesterday to `daysAhead` days from now (UTC), where they are missing; answers the days
+ * made. Safe to call from several processes. Throws STORE_UNAVAILABLE if it would have to wait long for the table: try again later.
+ */
+export async function ensurePartitions(database: Database, daysAhead: number): Promise<string[]> {
+  const rows = await database.run(
+    "make partitions",
+    (sql) => sql<{ day: string }[]>`
+      select day
+      from (
+        select (now() at time zone 'utc')::date + ahead as day
+        from generate_series(-1, ${daysAhead}::integer) as ahead
+        order by ahead
+      ) as days
+      where ensure_request_partition(day)`,
+  );
+  return rows.map((row) => row.day);
+}
+
+/**
+ * Drops the requests of all UTC days that ended before an instant, except days that still hold an open request; answers the days
+ * dropped. The ledger stays. Throws like `ensurePartitions`.
+ */
+export async function dropPartitionsBefore(
+  database: Database,
+  createdBeforeMs: number,
+): Promise<string[]> {
+  const rows = await database.run(
+    "drop old partitions",
+    (sql) => sql<{ day: string }[]>`
+      select day from drop_request_partitions_before(${dayOf(createdBeforeMs)}::date) as day`,
+  );
+  return rows.map((row) => row.day);
+}

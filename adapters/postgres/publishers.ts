@@ -1,0 +1,156 @@
+import type { QueuedRequest } from "../../core/messages.ts";
+import type { Database } from "./connect.ts";
+import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
+
+/** What a gateway process says of its outbox, a few times a second. */
+export interface PublisherNote {
+  /** One per process start. */
+  publisherId: string;
+  host: string;
+  /** All requests of this publisher with a smaller id are confirmed by the broker. */
+  confirmedThrough: string;
+  /** Requests stored but not confirmed. */
+  unconfirmed: number;
+}
+
+export interface OutboxEntry {
+  request: QueuedRequest;
+  /** An Idempotency-Key stands for the request: another gateway may have answered 202 for it after its own had gone. */
+  isKeyed: boolean;
+}
+
+/** What a silent gateway had stored and not had confirmed. */
+export interface DeadOutbox {
+  publisherId: string;
+  /** In the order of ids. */
+  entries: OutboxEntry[];
+  /** False when the limit cut it off: there are more. */
+  isComplete: boolean;
+}
+
+/**
+ * Notes that a gateway lives and how far the broker has confirmed. Its first note must be committed before its first request is. The
+ * watermark never goes back: a gateway that was taken for dead may find its outbox relayed.
+ */
+export async function notePublisher(database: Database, note: PublisherNote): Promise<void> {
+  await database.run(
+    "note the outbox",
+    (sql) => sql`
+      insert into publishers as p (publisher_id, host, confirmed_through, unconfirmed)
+      values (${note.publisherId}, ${note.host}, ${note.confirmedThrough}, ${note.unconfirmed})
+      on conflict (publisher_id) do update
+      set
+        seen_at = now(),
+        done_at = null,
+        confirmed_through = greatest(p.confirmed_through, excluded.confirmed_through),
+        unconfirmed = excluded.unconfirmed`,
+  );
+}
+
+/**
+ * The outboxes of gateways that have noted nothing for `silentMs` by the server's clock and are not done, at most `limit` entries in
+ * all. An empty one is answered too: it can be noted as done.
+ */
+export async function outboxOfDeadPublishers(
+  database: Database,
+  silentMs: number,
+  limit: number,
+): Promise<DeadOutbox[]> {
+  const silent = await database.run(
+    "find silent gateways",
+    (sql) => sql<{ publisher_id: string }[]>`
+      select publisher_id
+      from publishers
+      where done_at is null
+        and seen_at < now() - make_interval(secs => ${silentMs / 1_000}::float8)
+      order by seen_at`,
+  );
+  const outboxes: DeadOutbox[] = [];
+  let left = limit;
+  for (const { publisher_id: publisherId } of silent) {
+    if (left === 0) break;
+    const entries = await outboxOf(database, publisherId, left);
+    outboxes.push({ publisherId, entries, isComplete: entries.length < left });
+    left -= entries.length;
+  }
+  return outboxes;
+}
+
+async function outboxOf(
+  database: Database,
+  publisherId: string,
+  limit: number,
+): Promise<OutboxEntry[]> {
+  const rows = await database.run(
+    "read the outbox of a dead gateway",
+    (sql) => sql<(OpenRow & { is_keyed: boolean })[]>`
+      select
+        ${sql(HEAD_COLUMNS)},
+        prompt,
+        exists (
+          select from idempotency_keys k where k.user_id = r.user_id and k.request_id = r.request_id
+        ) as is_keyed
+      from requests r
+      where status = 'queued'
+        and publisher_id = ${publisherId}
+        and request_id >= (select confirmed_through from publishers where publisher_id = ${publisherId})
+      order by request_id
+      limit ${limit}`,
+  );
+  return rows.map((row) => ({ request: queuedOf(row), isKeyed: row.is_keyed }));
+}
+
+/** Notes for a silent gateway that its outbox is relayed up to and including a request. It stays silent. */
+export async function noteRelayed(
+  database: Database,
+  publisherId: string,
+  throughRequestId: string,
+): Promise<void> {
+  await database.run(
+    "note a relayed outbox",
+    (sql) => sql`
+      update publishers
+      set confirmed_through = greatest(confirmed_through, ${idAfter(throughRequestId)}::uuid)
+      where publisher_id = ${publisherId}`,
+  );
+}
+
+/** Notes that a silent gateway has nothing left to relay. It is not looked at again until it notes something itself. */
+export async function publisherDone(database: Database, publisherId: string): Promise<void> {
+  await database.run(
+    "note an empty outbox",
+    (sql) =>
+      sql`update publishers set done_at = now(), unconfirmed = 0 where publisher_id = ${publisherId}`,
+  );
+}
+
+/** Forgets gateways that are done and were last heard of before an instant; answers how many. */
+export async function deletePublishersBefore(
+  database: Database,
+  seenBeforeMs: number,
+): Promise<number> {
+  const { count } = await database.run(
+    "forget gateways",
+    (sql) => sql`
+      delete from publishers
+      where done_at is not null
+        and seen_at < ${seenBeforeMs}::timestamptz`,
+  );
+  return count;
+}
+
+/** Requests stored but not confirmed, by what the gateways noted last. */
+export async function outboxDepth(database: Database): Promise<number> {
+  const [row] = await database.run(
+    "sum the outboxes",
+    (sql) => sql<{ depth: number }[]>`
+      select coalesce(sum(unconfirmed), 0)::bigint as depth from publishers`,
+  );
+  return row?.depth ?? 0;
+}
+
+/** The next UUID in the order of bytes, which is PostgreSQL's order of `uuid`. */
+function idAfter(id: string): string {
+  const digits = (BigInt(`0x${id.replaceAll("-", "")}`) + 1n).toString(16).padStart(32, "0");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

@@ -1,0 +1,201 @@
+import type { UserLimits, UserQuota } from "../../core/quota/limits.ts";
+import type { QuotaTruth } from "../../core/quota/quota.ts";
+import type { WindowKind } from "../../core/windows.ts";
+import { textArray } from "./arrays.ts";
+import type { Database } from "./connect.ts";
+
+/** A user's `QuotaTruth` before the configured tiers fill up the limits (`effectiveLimits`). */
+export interface StoredQuota {
+  userId: string;
+  limits: UserLimits;
+  days: QuotaTruth["days"];
+  holds: QuotaTruth["holds"];
+}
+
+export interface QuotaSetting extends UserQuota {
+  userId: string;
+}
+
+interface TruthRow {
+  kind: "user" | "quota" | "day" | "hold" | "stored";
+  user_id: string;
+  /** Of a quota the window, of a hold the request. */
+  id: string | null;
+  tier: string | null;
+  day: string | null;
+  requests: number | null;
+  tokens: number | null;
+}
+
+/**
+ * Everything that Redis has to know of users, read in one snapshot: the limits stored for them, the ledger's sums by day since the
+ * first of the current UTC month, and a hold for each open request of whatever day. Answers in order; undefined: no such user.
+ *
+ * The sums are read from an index alone, about 0.1 µs per ledger row of the month.
+ */
+export async function quotaTruth(
+  database: Database,
+  userIds: readonly string[],
+): Promise<(StoredQuota | undefined)[]> {
+  return collect(userIds, await readTruth(database, userIds, []));
+}
+
+/** `quotaTruth` of one user, and in the same snapshot which of some requests are not stored. */
+export async function quotaTruthOf(
+  database: Database,
+  userId: string,
+  recentRequestIds: readonly string[],
+): Promise<{ truth: StoredQuota | undefined; unstored: string[] }> {
+  const rows = await readTruth(database, [userId], recentRequestIds);
+  const stored = new Set(rows.filter((row) => row.kind === "stored").map((row) => row.id));
+  const [truth] = collect([userId], rows);
+  return { truth, unstored: recentRequestIds.filter((requestId) => !stored.has(requestId)) };
+}
+
+function readTruth(
+  database: Database,
+  userIds: readonly string[],
+  recentRequestIds: readonly string[],
+): Promise<TruthRow[]> {
+  const users = textArray(userIds);
+  return database.run(
+    "read quotas",
+    // One statement is one snapshot.
+    (sql) => sql<TruthRow[]>`
+      select
+        'user' as kind, user_id, null as id, null as tier, null::date as day,
+        concurrent_limit::bigint as requests, null::bigint as tokens
+      from users
+      where user_id = any(${users}::uuid[])
+      union all
+      select 'quota', user_id, reset_frequency, tier, null, request_limit, token_limit
+      from quotas
+      where user_id = any(${users}::uuid[])
+      union all
+      select 'day', user_id, null, null, window_day, count(*), sum(total_tokens)::bigint
+      from token_logs
+      where user_id = any(${users}::uuid[])
+        and window_day >= date_trunc('month', now() at time zone 'utc')::date
+      group by user_id, window_day
+      union all
+      select 'hold', user_id, request_id::text, null, window_day, 1, estimated_tokens
+      from requests
+      where user_id = any(${users}::uuid[])
+        and status = 'queued'
+      union all
+      select 'stored', user_id, request_id::text, null, null, null, null
+      from requests
+      where request_id = any(${textArray(recentRequestIds)}::uuid[])`,
+  );
+}
+
+function collect(
+  userIds: readonly string[],
+  rows: readonly TruthRow[],
+): (StoredQuota | undefined)[] {
+  const byUser = new Map<string, { truth: StoredQuota; quotas: UserQuota[] }>();
+  for (const row of rows) {
+    if (row.kind === "user") byUser.set(row.user_id, emptyTruth(row));
+  }
+  for (const row of rows) addRow(byUser.get(row.user_id), row);
+  return userIds.map((userId) => byUser.get(userId)?.truth);
+}
+
+function emptyTruth(row: TruthRow): { truth: StoredQuota; quotas: UserQuota[] } {
+  const quotas: UserQuota[] = [];
+  const limits = { quotas, concurrentRequests: row.requests };
+  return { truth: { userId: row.user_id, limits, days: [], holds: [] }, quotas };
+}
+
+function addRow(
+  user: { truth: StoredQuota; quotas: UserQuota[] } | undefined,
+  row: TruthRow,
+): void {
+  if (user === undefined) return; // The ledger outlives users.
+  switch (row.kind) {
+    case "user":
+    case "stored":
+      return;
+    case "quota":
+      user.quotas.push({
+        window: row.id as WindowKind,
+        tier: row.tier ?? "",
+        requests: row.requests,
+        tokens: row.tokens,
+      });
+      return;
+    case "day":
+      user.truth.days.push({
+        day: row.day ?? "",
+        requests: row.requests ?? 0,
+        tokens: row.tokens ?? 0,
+      });
+      return;
+    case "hold":
+      user.truth.holds.push({
+        userId: row.user_id,
+        requestId: row.id ?? "",
+        day: row.day ?? "",
+        tokens: row.tokens ?? 0,
+      });
+  }
+}
+
+/**
+ * Sets one window of a user. null limits: the tier's; -1: none. Redis keeps the old limits until it is told. Throws a data fault
+ * (`isForeignKeyViolation`) if there is no such user.
+ */
+export async function setQuota(database: Database, quota: QuotaSetting): Promise<void> {
+  await database.run(
+    "set a quota",
+    (sql) => sql`
+      insert into quotas (user_id, tier, reset_frequency, request_limit, token_limit)
+      values (${quota.userId}, ${quota.tier}, ${quota.window}, ${quota.requests}, ${quota.tokens})
+      on conflict (user_id, reset_frequency) do update
+      set
+        tier = excluded.tier,
+        request_limit = excluded.request_limit,
+        token_limit = excluded.token_limit`,
+  );
+}
+
+/** The limits stored for a user; undefined: no such user. */
+export async function findLimits(
+  database: Database,
+  userId: string,
+): Promise<UserLimits | undefined> {
+  const rows = await database.run(
+    "read limits",
+    (sql) => sql<
+      {
+        concurrent_limit: number | null;
+        reset_frequency: WindowKind | null;
+        tier: string | null;
+        request_limit: number | null;
+        token_limit: number | null;
+      }[]
+    >`
+      select u.concurrent_limit, q.reset_frequency, q.tier, q.request_limit, q.token_limit
+      from users u
+      left join quotas q using (user_id)
+      where u.user_id = ${userId}
+      order by q.reset_frequency`,
+  );
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  return {
+    concurrentRequests: first.concurrent_limit,
+    quotas: rows.flatMap((row) =>
+      row.reset_frequency === null || row.tier === null
+        ? []
+        : [
+            {
+              window: row.reset_frequency,
+              tier: row.tier,
+              requests: row.request_limit,
+              tokens: row.token_limit,
+            },
+          ],
+    ),
+  };
+}

@@ -1,0 +1,63 @@
+import type { QueuedRequest } from "../../core/messages.ts";
+
+/** The columns of `requests` that make a `RequestHead`. */
+export const HEAD_COLUMNS = [
+  "request_id",
+  "user_id",
+  "model",
+  "window_day",
+  "estimated_tokens",
+  "created_at",
+  "expires_at",
+] as const;
+
+export interface OpenRow {
+  request_id: string;
+  user_id: string;
+  model: string;
+  window_day: string;
+  estimated_tokens: number;
+  created_at: number;
+  expires_at: number;
+  prompt: Buffer;
+}
+
+/** As its first attempt is published: attempts are counted in the messages, a queued row knows of none. */
+export function queuedOf(row: OpenRow): QueuedRequest {
+  return {
+    head: {
+      requestId: row.request_id,
+      userId: row.user_id,
+      model: row.model,
+      windowDay: row.window_day,
+      estimatedTokens: row.estimated_tokens,
+      createdAtMs: row.created_at,
+      expiresAtMs: row.expires_at,
+    },
+    attempt: 1,
+    payload: row.prompt,
+  };
+}
+
+/** One page of a listing; `next` is where to go on (`after`), null at the end. */
+export interface Page<Item> {
+  items: Item[];
+  next: string | null;
+}
+
+/** Below every id. */
+export const FIRST_ID = "00000000-0000-0000-0000-000000000000";
+
+/** A page from rows in the order of `idOf`, of which at most `limit` were asked for. */
+export function pageOf<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  idOf: (row: Row) => string,
+  itemOf: (row: Row) => Item,
+): Page<Item> {
+  const last = rows.at(-1);
+  return {
+    items: rows.map(itemOf),
+    next: last !== undefined && rows.length === limit ? idOf(last) : null,
+  };
+}

@@ -1,0 +1,112 @@
+import type { Database } from "./connect.ts";
+import { FIRST_ID, type Page, pageOf } from "./request-rows.ts";
+
+export interface User {
+  userId: string;
+  name: string;
+  email: string;
+  createdAtMs: number;
+  active: boolean;
+  /** Requests that may be open at once. null: the tier's; -1: no limit. */
+  concurrentRequests: number | null;
+}
+
+export interface NewUser {
+  userId: string;
+  name: string;
+  email: string;
+  concurrentRequests?: number | null;
+}
+
+interface UserRow {
+  user_id: string;
+  name: string;
+  email: string;
+  created_at: number;
+  active: boolean;
+  concurrent_limit: number | null;
+}
+
+const userOf = (row: UserRow): User => ({
+  userId: row.user_id,
+  name: row.name,
+  email: row.email,
+  createdAtMs: row.created_at,
+  active: row.active,
+  concurrentRequests: row.concurrent_limit,
+});
+
+/** Throws a data fault (`isUniqueViolation`) if the id or the email, whatever its case, is taken. */
+export async function addUser(database: Database, user: NewUser): Promise<void> {
+  await database.run(
+    "add a user",
+    (sql) => sql`
+      insert into users (user_id, name, email, concurrent_limit)
+      values (${user.userId}, ${user.name}, ${user.email}, ${user.concurrentRequests ?? null})`,
+  );
+}
+
+export async function findUser(database: Database, userId: string): Promise<User | undefined> {
+  const [row] = await database.run(
+    "find a user",
+    (sql) => sql<UserRow[]>`select * from users where user_id = ${userId}`,
+  );
+  return row && userOf(row);
+}
+
+/** Whatever the case of the email. */
+export async function findUserByEmail(
+  database: Database,
+  email: string,
+): Promise<User | undefined> {
+  const [row] = await database.run(
+    "find a user by email",
+    (sql) => sql<UserRow[]>`select * from users where lower(email) = lower(${email})`,
+  );
+  return row && userOf(row);
+}
+
+/** One page of all users in the order of ids. */
+export async function listUsers(
+  database: Database,
+  after: string | null,
+  limit: number,
+): Promise<Page<User>> {
+  const rows = await database.run(
+    "list users",
+    (sql) => sql<UserRow[]>`
+      select *
+      from users
+      where user_id > ${after ?? FIRST_ID}
+      order by user_id
+      limit ${limit}`,
+  );
+  return pageOf(rows, limit, (row) => row.user_id, userOf);
+}
+
+/** Answers whether there is such a user. Gateways serve cached keys until they are told. */
+export async function setUserActive(
+  database: Database,
+  userId: string,
+  active: boolean,
+): Promise<boolean> {
+  const { count } = await database.run(
+    "set a user's activity",
+    (sql) => sql`update users set active = ${active} where user_id = ${userId}`,
+  );
+  return count > 0;
+}
+
+/** null: the tier's; -1: no limit. Answers whether there is such a user. */
+export async function setConcurrentLimit(
+  database: Database,
+  userId: string,
+  concurrentRequests: number | null,
+): Promise<boolean> {
+  const { count } = await database.run(
+    "set a user's concurrency",
+    (sql) =>
+      sql`update users set concurrent_limit = ${concurrentRequests} where user_id = ${userId}`,
+  );
+  return count > 0;
+}
