@@ -1,0 +1,98 @@
+import type { Resource } from "./schemas/check-schema.ts";
+
+/** The parts of resources that the checks read; `schemaProblems` has said before that they have this shape. */
+export interface EnvVar {
+  name: string;
+  value?: string;
+  valueFrom?: { secretKeyRef?: { name: string; key: string } };
+}
+
+export interface Container {
+  name: string;
+  image: string;
+  args?: string[];
+  env?: EnvVar[];
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
+  securityContext?: {
+    allowPrivilegeEscalation?: boolean;
+    readOnlyRootFilesystem?: boolean;
+    capabilities?: { drop?: string[] };
+  };
+  livenessProbe?: { httpGet?: { path: string; port: string | number } };
+  readinessProbe?: { httpGet?: { path: string; port: string | number } };
+}
+
+export interface PodSpec {
+  automountServiceAccountToken?: boolean;
+  terminationGracePeriodSeconds?: number;
+  serviceAccountName?: string;
+  securityContext?: { runAsNonRoot?: boolean; seccompProfile?: { type: string } };
+  initContainers?: Container[];
+  containers: Container[];
+  volumes?: {
+    name: string;
+    configMap?: { name: string };
+    secret?: { secretName: string; items?: { key: string }[] };
+  }[];
+}
+
+export interface Workload extends Resource {
+  kind: "Deployment" | "StatefulSet" | "Job";
+  spec: {
+    replicas?: number;
+    template: { metadata?: { labels?: Record<string, string> }; spec: PodSpec };
+  };
+}
+
+export interface ConfigMap extends Resource {
+  data?: Record<string, string>;
+}
+
+export interface Secret extends Resource {
+  data?: Record<string, string>;
+  stringData?: Record<string, string>;
+}
+
+export interface Trigger {
+  type: string;
+  name?: string;
+  metricType?: string;
+  metadata: Record<string, string>;
+  authenticationRef?: { name: string };
+}
+
+export interface ScaledObject extends Resource {
+  spec: {
+    scaleTargetRef: { name: string };
+    minReplicaCount?: number;
+    maxReplicaCount?: number;
+    triggers: Trigger[];
+  };
+}
+
+export interface TriggerAuthentication extends Resource {
+  spec: { secretTargetRef?: { parameter: string; name: string; key: string }[] };
+}
+
+export interface Rule {
+  record?: string;
+  alert?: string;
+  expr: string;
+  annotations?: Record<string, string>;
+}
+
+export interface PrometheusRule extends Resource {
+  spec: { groups: { name: string; rules: Rule[] }[] };
+}
+
+export interface Certificate extends Resource {
+  spec: { secretName: string };
+}
+
+const WORKLOADS = new Set(["Deployment", "StatefulSet", "Job"]);
+export const isWorkload = (resource: Resource): resource is Workload => WORKLOADS.has(resource.kind);
+
+export const ofKind = <Kind extends Resource>(
+  resources: readonly Resource[],
+  kind: string,
+): Kind[] => resources.filter((resource) => resource.kind === kind) as Kind[];
