@@ -9,7 +9,13 @@ export const LocalStateSchema = t.Object({
   ports: t.Record(t.String(), t.Integer({ minimum: 1, maximum: 65_535 })),
   password: t.String({ minLength: 1 }),
   /** In the order they were started. */
-  processes: t.Array(t.Object({ name: t.String(), identity: ProcessIdentitySchema })),
+  processes: t.Array(
+    t.Object({
+      name: t.String(),
+      identity: ProcessIdentitySchema,
+      started_at: t.String(),
+    }),
+  ),
 });
 export type LocalState = Static<typeof LocalStateSchema>;
 

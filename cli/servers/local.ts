@@ -107,7 +107,11 @@ async function startServer<Name extends ServerName>(
     for (const launch of await server.prepare({ folder, ...state }, binaries)) {
       const logPath = join(paths.logs, `${launch.name}.log`);
       const identity = await spawnDetached({ ...launch, cwd: folder, logPath });
-      state.processes.push({ name: launch.name, identity });
+      state.processes.push({
+        name: launch.name,
+        identity,
+        started_at: new Date().toISOString(),
+      });
       writeJsonFile(statePath(paths, server.name), state);
     }
     await waitUntilReady(server, state, paths);

@@ -1,0 +1,112 @@
+import { migrate } from "../adapters/postgres/migrate.ts";
+import type { Config } from "../core/config/schema.ts";
+import {
+  componentEnvironment,
+  describeComponents,
+  simulatorOverrides,
+  simulatorUrl,
+} from "./components.ts";
+import { createDemoUser } from "./create-demo-user.ts";
+import { type DemoResult, sendDemoRequest } from "./demo-request.ts";
+import { ensureDemoUser } from "./demo-user.ts";
+import { CommandFailure, describeError } from "./failure.ts";
+import { requireFreePorts, startComponents, stopComponents } from "./launch.ts";
+import { shortPath, type StatePaths } from "./paths.ts";
+import type { Progress } from "./progress.ts";
+import { readOrMakeSecrets } from "./secrets.ts";
+import { startServers } from "./servers/servers.ts";
+import { serverEnvironment, type ServerUrls, withoutPassword } from "./servers/urls.ts";
+import { readConfig } from "./stack-config.ts";
+import { judgeStack, readStack } from "./stack.ts";
+import { type UpJson, writeUpJson } from "./up-json.ts";
+
+type Environment = Record<string, string | undefined>;
+
+export interface Upped {
+  up: UpJson;
+  demo: DemoResult;
+}
+
+/**
+ * Everything from nothing to a completed request. What an earlier `up` that was killed left behind is replaced, its servers go on.
+ *
+ * @throws {CommandFailure} naming the step that failed, its log and what to do
+ */
+export async function bringUp(
+  paths: StatePaths,
+  progress: Progress,
+  callerEnv: Environment,
+  { detached }: { detached: boolean },
+): Promise<Upped> {
+  if (judgeStack(readStack(paths)) === "abandoned") {
+    progress.say("  An earlier up was killed: replacing what it left behind.");
+    await stopComponents(paths);
+  }
+  const { secrets, isNew } = readOrMakeSecrets(paths, callerEnv);
+  if (isNew) progress.say(`✓ secrets made: ${shortPath(paths.secretsEnv)} (keep it with the data)`);
+  const env = { ...callerEnv, ...secrets };
+  const config = await readConfig(env);
+  const components = describeComponents(config, env);
+  await requireFreePorts(components);
+
+  const servers = await startServers(paths, progress, env);
+  await migrateStep(servers.postgres, progress);
+  const componentEnv = {
+    ...componentEnvironment(env, serverEnvironment(servers)),
+    ...simulatorOverrides(config, env),
+  };
+  await startComponents(components, componentEnv, paths, progress, { detached });
+
+  const gateway = `http://${config.gateway.host}:${config.gateway.port}`;
+  const user = await progress.step("demo user", async () => {
+    const create = () =>
+      createDemoUser({ ...config, postgres: { ...config.postgres, url: servers.postgres } });
+    const found = await ensureDemoUser({ paths, gateway, create });
+    return { ...found, detail: found.isNew ? "new, with a key" : "the key of last time" };
+  });
+  const demo = await progress.step("first request", async () => {
+    const result = await sendDemoRequest(gateway, user.apiKey);
+    return { ...result, detail: "completed" };
+  });
+  const up = describeUp(config, servers, env, { ...user, gateway });
+  writeUpJson(paths, up);
+  return { up, demo };
+}
+
+/** Brings the schema of the database up to date, and says what it applied. */
+export async function migrateStep(url: string, progress: Progress): Promise<string[]> {
+  const { applied } = await progress.step("database schema", async () => {
+    try {
+      const names = await migrate({ url });
+      return { applied: names, detail: names.length === 0 ? "up to date" : names.join(", ") };
+    } catch (error) {
+      throw new CommandFailure(
+        `the database ${withoutPassword(url)} could not be migrated: ${describeError(error)}`,
+        { cause: error },
+      );
+    }
+  });
+  return applied;
+}
+
+function describeUp(
+  config: Config,
+  servers: ServerUrls,
+  env: Environment,
+  { gateway, userId, apiKey }: { gateway: string; userId: string; apiKey: string },
+): UpJson {
+  const metricsUrl = (role: "gateway" | "worker" | "collector"): string =>
+    `http://${role === "gateway" ? config.gateway.host : config[role].host}:${config[role].metrics_port}/metrics`;
+  return {
+    gateway,
+    metrics: {
+      gateway: metricsUrl("gateway"),
+      worker: metricsUrl("worker"),
+      collector: metricsUrl("collector"),
+    },
+    ...servers,
+    ml: simulatorUrl(env),
+    api_key: apiKey,
+    user_id: userId,
+  };
+}

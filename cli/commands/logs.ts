@@ -1,0 +1,84 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Command } from "commander";
+
+import { CommandFailure, EXIT } from "../failure.ts";
+import { followFile } from "../follow.ts";
+import { lastLines } from "../log-tail.ts";
+import { shortPath, statePaths } from "../paths.ts";
+
+interface LogsOptions {
+  follow?: boolean;
+  lines: string;
+}
+
+const FOLLOW_PERIOD_MS = 200;
+
+export function registerLogs(program: Command): void {
+  program
+    .command("logs")
+    .description("show the last lines of the logs, of all components or of one")
+    .argument("[component]", "gateway, worker, collector, simulator, postgres, redis, rabbitmq, …")
+    .option("-f, --follow", "go on with new lines until Ctrl-C")
+    .option("-n, --lines <count>", "how many lines of each log", "20")
+    .addHelpText(
+      "after",
+      `
+The files are in .tollgate/logs/, one per component; the components write one JSON object per line.
+
+Examples:
+  ./tollgate logs gateway -f
+  ./tollgate logs worker -n 1000 | jq 'select(.level == "error")'`,
+    )
+    .action(logs);
+}
+
+async function logs(component: string | undefined, options: LogsOptions): Promise<void> {
+  const folder = statePaths().logs;
+  const count = Number(options.lines);
+  if (!Number.isInteger(count) || count < 0) {
+    throw new CommandFailure(`--lines ${options.lines} is not a count: give a whole number`, {
+      exitCode: EXIT.usage,
+    });
+  }
+  const names = chooseLogs(folder, component);
+  const prefix = (name: string): string => (component === undefined ? `${name} | ` : "");
+  const print = (name: string, lines: readonly string[]): void => {
+    for (const line of lines) process.stdout.write(`${prefix(name)}${line}\n`);
+  };
+  const followers = names.map((name) => ({
+    name,
+    follower: followFile(join(folder, `${name}.log`)),
+  }));
+  for (const name of names) print(name, lastLines(join(folder, `${name}.log`), count));
+  while (options.follow === true) {
+    await Bun.sleep(FOLLOW_PERIOD_MS);
+    for (const { name, follower } of followers) print(name, follower.readNew());
+  }
+}
+
+function chooseLogs(folder: string, component: string | undefined): string[] {
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder)
+      .filter((file) => file.endsWith(".log"))
+      .map((file) => file.slice(0, -".log".length))
+      .sort();
+  } catch {
+    // No folder yet: nothing was ever started.
+  }
+  if (names.length === 0) {
+    throw new CommandFailure(
+      `there are no logs in ${shortPath(folder)}: start with ./tollgate up`,
+      {
+        exitCode: EXIT.notRunning,
+      },
+    );
+  }
+  if (component === undefined) return names;
+  if (names.includes(component)) return [component];
+  throw new CommandFailure(`there is no log of ${component}: there are ${names.join(", ")}`, {
+    exitCode: EXIT.usage,
+  });
+}

@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+
+import { migrateStep } from "../bring-up.ts";
+import { CommandFailure, EXIT } from "../failure.ts";
+import { statePaths } from "../paths.ts";
+import { createProgress } from "../progress.ts";
+import { readUpJson } from "../up-json.ts";
+
+export function registerMigrate(program: Command): void {
+  program
+    .command("migrate")
+    .description("bring the database's schema up to date")
+    .option("--json", "print {applied: [file names]}")
+    .addHelpText(
+      "after",
+      `
+Works on DATABASE_URL, or on the database of ./tollgate up (which migrates by itself when it starts).
+Two at once wait for each other. Migrations only go forward.
+
+Examples:
+  DATABASE_URL=postgres://tollgate@db.example.org/tollgate ./tollgate migrate`,
+    )
+    .action(migrateCommand);
+}
+
+async function migrateCommand(options: { json?: boolean }): Promise<void> {
+  const url = process.env["DATABASE_URL"] || readUpJson(statePaths())?.postgres;
+  if (url === undefined) {
+    throw new CommandFailure("there is no database: set DATABASE_URL, or start ./tollgate up", {
+      exitCode: EXIT.usage,
+    });
+  }
+  const isJson = options.json === true;
+  const applied = await migrateStep(url, createProgress(isJson ? process.stderr : process.stdout));
+  if (isJson) process.stdout.write(`${JSON.stringify({ applied })}\n`);
+}

@@ -1,0 +1,35 @@
+import type { Command } from "commander";
+
+import { CommandFailure, EXIT } from "../failure.ts";
+import { statePaths } from "../paths.ts";
+import { formatProcesses, listProcesses } from "../process-list.ts";
+
+export function registerPs(program: Command): void {
+  program
+    .command("ps")
+    .description("list the processes of up: pid, state, uptime, memory, port")
+    .option("--json", "print an array of objects")
+    .addHelpText(
+      "after",
+      `
+Exits with ${EXIT.notRunning} when nothing runs, and with ${EXIT.failed} when something should run but does not.
+
+Examples:
+  ./tollgate ps
+  ./tollgate ps --json | jq -r '.[] | select(.component == "worker").pid'`,
+    )
+    .action(ps);
+}
+
+function ps(options: { json?: boolean }): void {
+  const rows = listProcesses(statePaths());
+  if (options.json === true) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+  if (rows.length === 0) {
+    throw new CommandFailure("nothing is up: start it with ./tollgate up", {
+      exitCode: EXIT.notRunning,
+    });
+  }
+  if (options.json !== true) process.stdout.write(`${formatProcesses(rows)}\n`);
+  const down = rows.filter(({ state }) => state !== "running" && state !== "in docker");
+  if (down.length > 0) process.exitCode = EXIT.failed;
+}

@@ -1,0 +1,105 @@
+import { Argument, type Command } from "commander";
+
+import { CommandFailure, describeError, EXIT } from "../failure.ts";
+import { createProgress } from "../progress.ts";
+import { serverEnvironment } from "../servers/urls.ts";
+import { runChecks } from "../testing/checks.ts";
+import { findTestFiles, runStage } from "../testing/run-stage.ts";
+import {
+  formatSummary,
+  selectTests,
+  STAGE_NAMES,
+  type StageName,
+  type StageResult,
+  TEST_STAGES,
+  type StageRun,
+} from "../testing/stages.ts";
+import { startTestServers, type TestServers } from "../testing/test-servers.ts";
+
+export function registerTest(program: Command): void {
+  const stages = TEST_STAGES.map(({ name, about }) => `  ${name.padEnd(9)}${about}`).join("\n");
+  program
+    .command("test")
+    .description("run the checks and tests; starts the servers that they need and removes them")
+    .addArgument(new Argument("[stage]", "only this stage").choices([...STAGE_NAMES]))
+    .option(
+      "--only <pattern>",
+      "test files whose path contains it; if none, tests whose name matches it",
+    )
+    .addHelpText(
+      "after",
+      `
+Stages, in this order:
+  check    format, lint, types, dead code
+${stages}
+
+Servers come from DATABASE_URL, REDIS_URL and AMQP_URL (the tests may wreck those), else from Docker, else from
+programs on this machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one.
+The last line is \`N passed, N failed\`; a failed check counts as a failed test.
+
+Examples:
+  ./tollgate test
+  ./tollgate test unit --only backoff`,
+    )
+    .action(test);
+}
+
+async function test(stageName: StageName | undefined, options: { only?: string }): Promise<void> {
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => interrupt.abort());
+
+  const stages = TEST_STAGES.filter(({ name }) => stageName === undefined || stageName === name);
+  const runs = selectTests(
+    stages.map((stage) => ({ stage, files: findTestFiles(stage) })),
+    options.only,
+  );
+  const wantsCheck =
+    stageName === "check" || (stageName === undefined && options.only === undefined);
+  if (runs.length === 0 && !wantsCheck) {
+    throw new CommandFailure(`there are no tests to run for ${options.only ?? stageName}`, {
+      exitCode: EXIT.usage,
+    });
+  }
+  const results: StageResult[] = [];
+  if (wantsCheck) {
+    process.stdout.write("── check\n");
+    results.push(await runChecks(interrupt.signal));
+  }
+  await runStages(runs, results, interrupt.signal);
+  if (interrupt.signal.aborted)
+    throw new CommandFailure("interrupted", { exitCode: EXIT.interrupted });
+  process.stdout.write(`\n${formatSummary(results)}\n`);
+  if (results.some(({ failed }) => failed > 0)) process.exitCode = EXIT.failed;
+}
+
+/** The stages one after the other; the servers are started before the first that needs them and removed whatever happens. */
+async function runStages(
+  runs: readonly StageRun[],
+  results: StageResult[],
+  interrupt: AbortSignal,
+): Promise<void> {
+  let servers: TestServers | undefined;
+  try {
+    for (const run of runs) {
+      const { stage } = run;
+      if (interrupt.aborted) return;
+      process.stdout.write(`\n── ${stage.name}: ${stage.about}\n`);
+      if (stage.needsServers && servers === undefined) {
+        try {
+          servers = await startTestServers(process.env, createProgress(process.stdout));
+        } catch (error) {
+          // What was run so far is still worth its summary.
+          process.stderr.write(`tollgate: ${describeError(error)}\n`);
+          results.push({ name: "servers", passed: 0, failed: 1, skipped: 0, durationMs: 0 });
+          return;
+        }
+      }
+      const env =
+        stage.needsServers && servers !== undefined ? serverEnvironment(servers.urls) : {};
+      results.push(await runStage(run, env, interrupt));
+    }
+  } finally {
+    await servers?.remove();
+  }
+}

@@ -1,0 +1,161 @@
+import { rmSync } from "node:fs";
+
+import type { Command } from "commander";
+
+import { bringUp, type Upped } from "../bring-up.ts";
+import { demoBody } from "../demo-request.ts";
+import { CommandFailure, EXIT } from "../failure.ts";
+import { stopComponents } from "../launch.ts";
+import { takeLock } from "../lock.ts";
+import { type StatePaths, shortPath, statePaths } from "../paths.ts";
+import { createProgress, type Progress } from "../progress.ts";
+import { stopServers } from "../servers/servers.ts";
+import { judgeStack, readStack } from "../stack.ts";
+import { formatStatusLine, scrape } from "../status-line.ts";
+import type { UpJson } from "../up-json.ts";
+
+interface UpOptions {
+  detach?: boolean;
+  json?: boolean;
+}
+
+const STATUS_PERIOD_MS = 1_000;
+/** Without a terminal a line is a line of a log. */
+const PLAIN_STATUS_PERIOD_MS = 10_000;
+
+export function registerUp(program: Command): void {
+  program
+    .command("up")
+    .description("start everything: servers, schema, simulator, gateway, worker, collector")
+    .option("-d, --detach", "return once it works, and leave it running; writes .tollgate/up.json")
+    .option("--json", "with --detach: print up.json on standard output, progress on standard error")
+    .addHelpText(
+      "after",
+      `
+Servers come from DATABASE_URL, REDIS_URL and AMQP_URL, else from Docker, else from programs on this
+machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one. Data: .tollgate/
+
+Examples:
+  ./tollgate up                              stay, with a live status line; Ctrl-C stops, data are kept
+  ./tollgate up --detach                     return; ./tollgate down stops it
+  TOLLGATE_GATEWAY__PORT=8081 ./tollgate up  another port
+  key=$(./tollgate up --detach --json | jq -r .api_key)`,
+    )
+    .action(up);
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const paths = statePaths();
+  const detached = options.detach === true;
+  if (options.json === true && !detached)
+    throw new CommandFailure("--json needs --detach", { exitCode: EXIT.usage });
+  const lock = requireNotRunning(paths);
+  const progress = createProgress(options.json === true ? process.stderr : process.stdout);
+  const interrupted = onInterrupt();
+  try {
+    const upped = await Promise.race([
+      bringUp(paths, progress, process.env, { detached }),
+      interrupted.then(() => "interrupted" as const),
+    ]);
+    if (upped === "interrupted") {
+      await stopAll(paths, progress);
+      // Whatever was still being started when the signal came is not waited for.
+      process.exit(EXIT.interrupted);
+    }
+    if (options.json === true) process.stdout.write(`${JSON.stringify(upped.up, null, 2)}\n`);
+    else describeResult(upped, progress, detached);
+    if (!detached) {
+      await showStatus(upped.up, interrupted);
+      await stopAll(paths, progress);
+    }
+  } catch (error) {
+    await stopAll(paths, progress);
+    throw error;
+  } finally {
+    lock.release();
+  }
+}
+
+function requireNotRunning(paths: StatePaths): { release: () => void } {
+  const advice = "see it with ./tollgate ps, stop it with ./tollgate down";
+  const lock = takeLock(paths.lock);
+  if ("holder" in lock) {
+    throw new CommandFailure(
+      `already up, in another terminal (pid ${lock.holder.pid}): ${advice}`,
+      {
+        exitCode: EXIT.alreadyRunning,
+      },
+    );
+  }
+  if (judgeStack(readStack(paths)) === "running") {
+    lock.release();
+    throw new CommandFailure(`already up, detached: ${advice}`, {
+      exitCode: EXIT.alreadyRunning,
+    });
+  }
+  return lock;
+}
+
+/** Resolves at the first signal that asks us to stop; a second one ends this process at once. */
+function onInterrupt(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isFirst = true;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (!isFirst) process.exit(EXIT.interrupted);
+      isFirst = false;
+      resolve();
+    });
+  }
+  return promise;
+}
+
+async function stopAll(paths: StatePaths, progress: Progress): Promise<void> {
+  await progress.step("stopping", async () => {
+    await stopComponents(paths);
+    await stopServers(paths);
+    rmSync(paths.upJson, { force: true });
+    return { detail: "the data are kept" };
+  });
+}
+
+function describeResult({ up: running, demo }: Upped, { say }: Progress, detached: boolean): void {
+  say("");
+  say(
+    `The first request ${demo.requestId} is completed: ${JSON.stringify(demo.text.slice(0, 100))}`,
+  );
+  say(
+    `Tokens: ${demo.tokensHeld} held, ${demo.tokensUsed} used, ${demo.tokensGivenBack} given back.`,
+  );
+  say("");
+  say("Try it:");
+  say(
+    `  curl -s ${running.gateway}/generate -H 'Authorization: Bearer ${running.api_key}' -H 'Content-Type: application/json' -d '${demoBody()}'`,
+  );
+  say("");
+  say(`  API        ${running.gateway}   (documentation: ${running.gateway}/docs)`);
+  for (const [role, url] of Object.entries(running.metrics)) say(`  metrics    ${url} (${role})`);
+  say(`  simulator  ${running.ml}`);
+  say(`  logs       ./tollgate logs -f      processes: ./tollgate ps`);
+  say("");
+  if (detached)
+    say(`It runs on; ${shortPath(statePaths().upJson)} tells scripts where. Stop: ./tollgate down`);
+  else say("Ctrl-C stops it and keeps the data.");
+}
+
+/** One line that changes on a terminal, or a line now and then elsewhere, until the signal. */
+async function showStatus(running: UpJson, interrupted: Promise<void>): Promise<void> {
+  const isTerminal = process.stdout.isTTY;
+  const periodMs = isTerminal ? STATUS_PERIOD_MS : PLAIN_STATUS_PERIOD_MS;
+  const stopped = new AbortController();
+  void interrupted.then(() => stopped.abort());
+  let before = await scrape(running.metrics);
+  while (!stopped.signal.aborted) {
+    await Promise.race([Bun.sleep(periodMs), interrupted]);
+    const now = await scrape(running.metrics);
+    const line = formatStatusLine(before, now);
+    process.stdout.write(isTerminal ? `\r\u001B[2K${line}` : `${line}\n`);
+    before = now;
+  }
+  process.stdout.write("\n");
+}

@@ -1,0 +1,51 @@
+import { Command, CommanderError } from "commander";
+
+import { registerDown } from "./commands/down.ts";
+import { registerLogs } from "./commands/logs.ts";
+import { registerMigrate } from "./commands/migrate.ts";
+import { registerPs } from "./commands/ps.ts";
+import { registerTest } from "./commands/test.ts";
+import { registerUp } from "./commands/up.ts";
+import { CommandFailure, describeError, EXIT } from "./failure.ts";
+
+const HELP = `
+Start here:  ./tollgate up
+
+Exit codes: 0 done, ${EXIT.failed} failed, ${EXIT.usage} wrong use or configuration, ${EXIT.notRunning} nothing is up, ${EXIT.alreadyRunning} already up, ${EXIT.interrupted} interrupted.
+TOLLGATE_DEBUG=1 shows where an error comes from.`;
+
+const program = new Command("tollgate")
+  .description("A durable, token-metered front door for slow machine-learning models.")
+  .helpOption("-h, --help", "show this, or ./tollgate COMMAND --help")
+  .addHelpText("after", HELP)
+  .showSuggestionAfterError()
+  .exitOverride();
+
+// One file per command below commands/, each exporting a function that adds its command here.
+for (const register of [
+  registerUp,
+  registerDown,
+  registerPs,
+  registerLogs,
+  registerMigrate,
+  registerTest,
+]) {
+  register(program);
+}
+
+try {
+  await program.parseAsync();
+  // A client library that keeps a socket must not keep the command.
+  process.exit();
+} catch (error) {
+  process.exit(report(error));
+}
+
+function report(error: unknown): number {
+  // Commander has written its message already; help and version are not failures.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
+  process.stderr.write(`tollgate: ${describeError(error)}\n`);
+  if (process.env["TOLLGATE_DEBUG"] && error instanceof Error)
+    process.stderr.write(`${error.stack}\n`);
+  return error instanceof CommandFailure ? error.exitCode : EXIT.failed;
+}

@@ -1,0 +1,100 @@
+import type { StartedTestContainer } from "testcontainers";
+
+import { pingAmqp, pingPostgres, pingRedis } from "../../adapters/ping.ts";
+import type { Progress } from "../progress.ts";
+import { readServerConfig } from "../servers/local-server.ts";
+import type { TestServers } from "./test-servers.ts";
+
+/** Keep in step with docker/servers.yaml. */
+const IMAGES = {
+  postgres: "postgres:17.6",
+  redis: "redis:7.4",
+  rabbitmq: "rabbitmq:4.1-management",
+};
+
+const START_LIMIT_MS = 5 * 60 * 1000;
+const STOP_LIMIT_MS = 10_000;
+const PING_LIMIT_MS = 5_000;
+const PASSWORD = "test";
+
+/** The three servers as throw-away containers. */
+export async function startContainers(progress: Progress): Promise<TestServers> {
+  // Its reaper container keeps Bun's event loop alive for ever (oven-sh/bun#23776); we remove the containers ourselves.
+  process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true";
+  const { GenericContainer, Wait } = await import("testcontainers");
+  const started: StartedTestContainer[] = [];
+  const remove = async (): Promise<void> => {
+    await Promise.all(started.map((container) => container.stop({ timeout: STOP_LIMIT_MS })));
+  };
+
+  const start = async (title: string, spec: InstanceType<typeof GenericContainer>) => {
+    const container = await spec.withStartupTimeout(START_LIMIT_MS).start();
+    started.push(container);
+    return { container, detail: `${title} in Docker` };
+  };
+
+  const postgres = async (): Promise<string> => {
+    const { container } = await progress.step("PostgreSQL", async () =>
+      start(
+        IMAGES.postgres,
+        new GenericContainer(IMAGES.postgres)
+          .withEnvironment({ POSTGRES_USER: "tollgate", POSTGRES_PASSWORD: PASSWORD })
+          .withCopyContentToContainer([
+            { content: await readServerConfig("postgresql.conf"), target: "/etc/postgresql.conf" },
+          ])
+          .withCommand([
+            "postgres",
+            ..."-c config_file=/etc/postgresql.conf -c listen_addresses=*".split(" "),
+          ])
+          .withExposedPorts(5432)
+          // Once while it sets itself up, and once for good.
+          .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2)),
+      ),
+    );
+    return `postgres://tollgate:${PASSWORD}@${container.getHost()}:${container.getMappedPort(5432)}/tollgate`;
+  };
+  const redis = async (): Promise<string> => {
+    const { container } = await progress.step("Redis", async () =>
+      start(
+        IMAGES.redis,
+        new GenericContainer(IMAGES.redis)
+          .withCopyContentToContainer([
+            { content: await readServerConfig("redis.conf"), target: "/etc/redis.conf" },
+          ])
+          .withCommand(["redis-server", "/etc/redis.conf", "--requirepass", PASSWORD])
+          .withExposedPorts(6379)
+          .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/)),
+      ),
+    );
+    return `redis://:${PASSWORD}@${container.getHost()}:${container.getMappedPort(6379)}/0`;
+  };
+  const rabbitmq = async (): Promise<string> => {
+    const { container } = await progress.step("RabbitMQ", () =>
+      start(
+        IMAGES.rabbitmq,
+        new GenericContainer(IMAGES.rabbitmq)
+          .withEnvironment({ RABBITMQ_DEFAULT_USER: "tollgate", RABBITMQ_DEFAULT_PASS: PASSWORD })
+          .withExposedPorts(5672)
+          .withWaitStrategy(Wait.forLogMessage(/Server startup complete/)),
+      ),
+    );
+    return `amqp://tollgate:${PASSWORD}@${container.getHost()}:${container.getMappedPort(5672)}`;
+  };
+
+  const results = await Promise.allSettled([postgres(), redis(), rabbitmq()]);
+  try {
+    const [postgresUrl = "", redisUrl = "", amqpUrl = ""] = results.map((result) => {
+      if (result.status === "rejected") throw result.reason;
+      return result.value;
+    });
+    await Promise.all([
+      pingPostgres(postgresUrl, PING_LIMIT_MS),
+      pingRedis(redisUrl, PING_LIMIT_MS),
+      pingAmqp(amqpUrl, PING_LIMIT_MS),
+    ]);
+    return { urls: { postgres: postgresUrl, redis: redisUrl, amqp: amqpUrl }, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

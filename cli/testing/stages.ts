@@ -1,0 +1,94 @@
+export const STAGE_NAMES = ["check", "unit", "servers", "e2e", "faults"] as const;
+export type StageName = (typeof STAGE_NAMES)[number];
+
+export interface TestStage {
+  name: Exclude<StageName, "check">;
+  about: string;
+  /** Globs of its test files. */
+  files: readonly string[];
+  /** Whether PostgreSQL, Redis and RabbitMQ must run; without, their URLs are hidden from the tests. */
+  needsServers: boolean;
+  /** Longest one test may take. */
+  testLimitMs: number;
+}
+
+/** The stages in the order they are run. A test file belongs to exactly one. */
+export const TEST_STAGES: readonly TestStage[] = [
+  {
+    name: "unit",
+    about: "with nothing listening",
+    files: ["{core,gateway,workers,collector,ml-sim,cli}/**/*.test.ts"],
+    needsServers: false,
+    testLimitMs: 10_000,
+  },
+  {
+    name: "servers",
+    about: "adapters and contracts on real servers",
+    files: ["adapters/**/*.test.ts", "test/*.test.ts", "test/!(e2e|faults)/**/*.test.ts"],
+    needsServers: true,
+    testLimitMs: 30_000,
+  },
+  {
+    name: "e2e",
+    about: "real processes, real HTTP",
+    files: ["test/e2e/**/*.test.ts"],
+    needsServers: true,
+    testLimitMs: 120_000,
+  },
+  {
+    name: "faults",
+    about: "processes killed, servers frozen, connections cut",
+    files: ["test/faults/**/*.test.ts"],
+    needsServers: true,
+    testLimitMs: 180_000,
+  },
+];
+
+export interface StageResult {
+  name: string;
+  passed: number;
+  failed: number;
+  skipped: number;
+  durationMs: number;
+}
+
+/** Which tests of a stage to run. */
+export interface StageRun {
+  stage: TestStage;
+  files: readonly string[];
+  /** A pattern of test names. */
+  namePattern?: string;
+}
+
+/**
+ * `only` means the files whose path contains it; when there is none in any stage, the tests whose name matches it. Stages without a
+ * file are left out.
+ */
+export function selectTests(
+  stages: readonly { stage: TestStage; files: readonly string[] }[],
+  only: string | undefined,
+): StageRun[] {
+  const all = stages.filter(({ files }) => files.length > 0);
+  if (only === undefined) return all;
+  const byPath = all
+    .map(({ stage, files }) => ({ stage, files: files.filter((file) => file.includes(only)) }))
+    .filter(({ files }) => files.length > 0);
+  return byPath.length > 0 ? byPath : all.map((run) => ({ ...run, namePattern: only }));
+}
+
+/** The table of what was run, and the line that scripts read. */
+export function formatSummary(results: readonly StageResult[]): string {
+  const lines = results.map(({ name, passed, failed, skipped, durationMs }) =>
+    [
+      failed === 0 ? "✓" : "✗",
+      name.padEnd(8),
+      `${String(passed).padStart(5)} passed`,
+      `${String(failed).padStart(3)} failed`,
+      ...(skipped === 0 ? [] : [`${String(skipped).padStart(3)} skipped`]),
+      `${(durationMs / 1000).toFixed(1).padStart(6)} s`,
+    ].join("  "),
+  );
+  const sum = (key: "passed" | "failed"): number =>
+    results.reduce((total, result) => total + result[key], 0);
+  return [...lines, `${sum("passed")} passed, ${sum("failed")} failed`].join("\n");
+}
