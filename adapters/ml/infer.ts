@@ -1,0 +1,168 @@
+import type { ModelConfig } from "../../core/config/schema.ts";
+import type { InferencePayload } from "../../core/payload.ts";
+import type { InferenceOutcome, UpstreamFaultCode } from "../../core/worker/outcome.ts";
+import { promptText } from "../../core/worker/prompt-text.ts";
+import { plausibleUsage, usageBounds } from "../../core/worker/usage.ts";
+import { type MlHttpReply, postJson } from "./call.ts";
+import { createJsonProtocol } from "./json.ts";
+import { openaiChat } from "./openai-chat.ts";
+import { openaiCompletions } from "./openai-completions.ts";
+import type { MlReply, Protocol } from "./protocol.ts";
+
+/** One call of the ML service of a model. Resolves within `timeout_ms`, with our words only; rejects only when the signal aborts. */
+export type Infer = (
+  model: string,
+  config: ModelConfig,
+  payload: InferencePayload,
+  signal: AbortSignal,
+) => Promise<InferenceOutcome>;
+
+type Replied = Extract<MlHttpReply, { kind: "replied" }>;
+
+function failed(
+  code: UpstreamFaultCode,
+  message: string,
+  retryAfterMs: number | null = null,
+): InferenceOutcome {
+  return { ok: false, code, message, retryAfterMs };
+}
+
+/** `secret` looks up the environment variables named by `api_key_env`. */
+export function createInfer(secret: (name: string) => string | undefined): Infer {
+  // A reload makes new configuration objects, so that a changed mapping is compiled again and the old one forgotten.
+  const jsonProtocols = new WeakMap<ModelConfig, Protocol>();
+
+  function protocolOf(config: ModelConfig): Protocol {
+    if (config.protocol === "openai-chat") return openaiChat;
+    if (config.protocol === "openai-completions") return openaiCompletions;
+    if (config.mapping === undefined) throw new Error("the protocol json needs a mapping");
+    const protocol = jsonProtocols.get(config) ?? createJsonProtocol(config.mapping);
+    jsonProtocols.set(config, protocol);
+    return protocol;
+  }
+
+  function headersOf({ headers, api_key_env: name }: ModelConfig): Record<string, string> {
+    const key = name === undefined ? undefined : secret(name);
+    return key === undefined ? headers : { ...headers, authorization: `Bearer ${key}` };
+  }
+
+  return async (model, config, payload, signal) => {
+    let protocol: Protocol | undefined;
+    let body: unknown;
+    try {
+      protocol = protocolOf(config);
+      body = await protocol.writeRequest({
+        payload,
+        upstreamModel: config.upstream_model ?? model,
+      });
+    } catch {
+      body = undefined;
+    }
+    if (protocol === undefined || body === undefined) {
+      return failed("UPSTREAM_REJECTED", "the model's mapping could not make a request of it");
+    }
+    const reply = await postJson(
+      {
+        url: config.url,
+        headers: headersOf(config),
+        body,
+        timeoutMs: config.timeout_ms,
+        replyBytesMax: config.reply_bytes_max,
+      },
+      signal,
+    );
+    switch (reply.kind) {
+      case "timeout":
+        return failed("UPSTREAM_TIMEOUT", `no complete reply within ${config.timeout_ms} ms`);
+      case "unreachable":
+        return failed("UPSTREAM_UNREACHABLE", `the connection failed: ${reply.reason}`);
+      case "replied":
+        return reply.status >= 200 && reply.status < 300
+          ? readSuccess(protocol, reply, payload, config.reply_bytes_max)
+          : readFailure(protocol, reply);
+    }
+  };
+}
+
+async function readSuccess(
+  protocol: Protocol,
+  { text, status }: Replied,
+  payload: InferencePayload,
+  replyBytesMax: number,
+): Promise<InferenceOutcome> {
+  if (text === null) {
+    return failed("UPSTREAM_REPLY_TOO_LARGE", `the reply is longer than ${replyBytesMax} bytes`);
+  }
+  const json = parseJson(text);
+  if (json === undefined) {
+    return failed("UPSTREAM_REPLY_INVALID", `the reply of status ${status} is not JSON`);
+  }
+  const reply = await readReply(protocol, json);
+  if (reply === null) {
+    return failed("UPSTREAM_REPLY_INVALID", `the reply of status ${status} lacks the text`);
+  }
+  const kept = reply.choices.slice(0, payload.n);
+  const bounds = usageBounds({
+    promptBytes: Buffer.byteLength(promptText(payload.input)),
+    replyTextBytes: kept.reduce((sum, choice) => sum + Buffer.byteLength(choice.text), 0),
+    maxTokens: payload.maxTokens,
+    n: payload.n,
+  });
+  return {
+    ok: true,
+    choices: kept.map((choice, index) => ({
+      index,
+      text: choice.text,
+      finish_reason: choice.finishReason,
+    })),
+    usage: plausibleUsage(reply.promptTokens, reply.completionTokens, bounds),
+  };
+}
+
+/** An expression that fails on a reply says that the reply is not what the operator described. */
+async function readReply(protocol: Protocol, json: unknown): Promise<MlReply | null> {
+  try {
+    return await protocol.readReply(json);
+  } catch {
+    return null;
+  }
+}
+
+async function readFailure(protocol: Protocol, reply: Replied): Promise<InferenceOutcome> {
+  const { status, retryAfterMs } = reply;
+  const message = `the ML service answered with status ${status}`;
+  const decided = await decideRetryable(protocol, reply);
+  if (decided === false) return failed("UPSTREAM_REJECTED", message);
+  const code = faultOfStatus(status, retryAfterMs);
+  if (decided === true && code === "UPSTREAM_REJECTED") {
+    return failed("UPSTREAM_FAILED", message, retryAfterMs);
+  }
+  return failed(code, message, retryAfterMs);
+}
+
+async function decideRetryable(
+  protocol: Protocol,
+  { status, text }: Replied,
+): Promise<boolean | null> {
+  try {
+    return (await protocol.isRetryable?.(status, text && parseJson(text))) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** 3xx counts as a refusal: redirects are not followed, and trying again would only lead there again. */
+function faultOfStatus(status: number, retryAfterMs: number | null): UpstreamFaultCode {
+  if (status === 429 || (status === 503 && retryAfterMs !== null)) return "UPSTREAM_BUSY";
+  if (status === 408 || status === 504) return "UPSTREAM_TIMEOUT";
+  return status >= 500 ? "UPSTREAM_FAILED" : "UPSTREAM_REJECTED";
+}
+
+/** undefined: not JSON, or nested too deep to be read. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

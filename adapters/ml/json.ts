@@ -1,0 +1,95 @@
+import jsonata from "jsonata";
+
+import type { ModelConfig } from "../../core/config/schema.ts";
+import { promptText } from "../../core/worker/prompt-text.ts";
+import type { MlReply, Protocol } from "./protocol.ts";
+
+export type JsonMapping = NonNullable<ModelConfig["mapping"]>;
+
+/**
+ * Bounds on one evaluation; the library checks them at every step. A single step (a regular expression, a built-in over a huge
+ * array) is not interrupted: expressions come from the operator, only their input is untrusted, and the reply's size is bounded.
+ */
+const GUARDS = { timeout: 1_000, stack: 200, sequence: 100_000 } as const;
+
+type Evaluate = (input: unknown) => Promise<unknown>;
+
+/** An expression of a mapping that cannot be compiled: which one, and why. */
+export class MappingError extends Error {
+  override readonly name = "MappingError";
+}
+
+function compile(name: string, expression: string): Evaluate {
+  try {
+    const compiled = jsonata(expression, GUARDS);
+    return (input) => compiled.evaluate(input);
+  } catch (error) {
+    // The library throws plain objects with code, position and message.
+    const { message } = error as { message?: unknown };
+    throw new MappingError(`mapping.${name}: ${String(message)}`, { cause: error });
+  }
+}
+
+function compileOptional(name: string, expression: string | undefined): Evaluate | null {
+  return expression === undefined ? null : compile(name, expression);
+}
+
+function textsOf(found: unknown): string[] | null {
+  const texts: unknown[] = Array.isArray(found) ? found : [found];
+  return texts.length > 0 && texts.every((text) => typeof text === "string") ? texts : null;
+}
+
+/** One finish reason for all choices, or one for each. */
+function finishReasonOf(found: unknown, index: number): string | null {
+  const reason: unknown = Array.isArray(found) ? found[index] : found;
+  return typeof reason === "string" ? reason : null;
+}
+
+/**
+ * Any HTTP service that takes and gives JSON, by JSONata expressions (https://docs.jsonata.org), compiled once.
+ * `prompt` and `messages` are both there in the request's input, whichever the caller gave.
+ *
+ * @throws {MappingError} when an expression does not compile
+ */
+export function createJsonProtocol(mapping: JsonMapping): Protocol {
+  const request = compile("request", mapping.request);
+  const text = compile("text", mapping.text);
+  const finishReason = compileOptional("finish_reason", mapping.finish_reason);
+  const promptTokens = compileOptional("prompt_tokens", mapping.prompt_tokens);
+  const completionTokens = compileOptional("completion_tokens", mapping.completion_tokens);
+  const retryable = compileOptional("retryable", mapping.retryable);
+
+  return {
+    writeRequest: ({ payload, upstreamModel }) => {
+      const { input, maxTokens, n, parameters } = payload;
+      const prompt = promptText(input);
+      const messages =
+        "messages" in input ? input.messages : [{ role: "user", content: input.prompt }];
+      return request({
+        prompt,
+        messages,
+        max_tokens: maxTokens,
+        n,
+        parameters,
+        model: upstreamModel,
+      });
+    },
+    async readReply(reply): Promise<MlReply | null> {
+      const texts = textsOf(await text(reply));
+      if (texts === null) return null;
+      const reasons = await finishReason?.(reply);
+      return {
+        choices: texts.map((one, index) => ({
+          text: one,
+          finishReason: finishReasonOf(reasons, index),
+        })),
+        promptTokens: await promptTokens?.(reply),
+        completionTokens: await completionTokens?.(reply),
+      };
+    },
+    async isRetryable(status, body) {
+      const found = await retryable?.({ status, body });
+      return typeof found === "boolean" ? found : null;
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type { InferencePayload } from "../../core/payload.ts";
+
+/** One call as the protocols see it. */
+export interface MlCall {
+  payload: InferencePayload;
+  /** The model's name at the ML service. */
+  upstreamModel: string;
+}
+
+/** What a protocol found in a reply of status 2xx. Nothing in it is trusted yet but its types. */
+export interface MlReply {
+  choices: { text: string; finishReason: string | null }[];
+  /** As the reply has them: whatever is not a plausible count is counted here instead. */
+  promptTokens: unknown;
+  completionTokens: unknown;
+}
+
+/** How an ML service is spoken to. */
+export interface Protocol {
+  /** The JSON body to post, or a promise of it. */
+  writeRequest: (call: MlCall) => unknown;
+  /** null: the reply does not have the shape of the protocol. */
+  readReply: (reply: unknown) => MlReply | null | Promise<MlReply | null>;
+  /** Whether a reply of another status may be retried; null: the status decides. Absent: the status always decides. */
+  isRetryable?: (status: number, body: unknown) => Promise<boolean | null>;
+}
