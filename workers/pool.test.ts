@@ -57,6 +57,18 @@ describe("turns", () => {
     expect(running(world)).toEqual(["a", "b"]);
   });
 
+  test("that end without an answer leave the model's slot to the next", async () => {
+    const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
+    world.hints.set("a", { cancelled: true, crashes: 0 });
+    await world.deliver("a");
+    await world.deliver("b");
+    await world.calls[0]?.fail(new Error("a bug"));
+
+    await world.deliver("c");
+
+    expect(running(world)).toEqual(["b", "c"]);
+  });
+
   test("follow a reloaded limit from the next attempt on", async () => {
     const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
     for (const id of ["a", "b", "c"]) await world.deliver(id);
