@@ -175,6 +175,7 @@ test("a queue that exists with other arguments ends the wait for the connection 
 
 test("a connection that is cut while it is prepared is made again", async () => {
   let rounds = 0;
+  const neverSettles = new Promise<void>(() => {});
   const connection = connectAmqp({
     url: proxy.url,
     heartbeatSeconds: 20,
@@ -182,7 +183,10 @@ test("a connection that is cut while it is prepared is made again", async () => 
     log: silentLog,
     prepare: async (withChannel) => {
       rounds += 1;
-      if (rounds === 1) proxy.cut();
+      if (rounds === 1) {
+        proxy.cut();
+        return neverSettles;
+      }
       await withChannel((channel) => channel.checkQueue(broker.queues.requests.name));
     },
   });
