@@ -25,6 +25,7 @@ export interface Idempotency {
 
 type Ports = Pick<
   GatewayPorts,
+  | "publisherId"
   | "config"
   | "log"
   | "now"
@@ -116,7 +117,7 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
         "the request of this Idempotency-Key is past its retention; use a new key",
       );
     return {
-      reply: replyOf(stored.requestId, stored.model, stored.estimatedTokens),
+      reply: replyOf(stored.head.requestId, stored.head.model, stored.head.estimatedTokens),
       headers: { "idempotency-replayed": "true" },
     };
   }
@@ -140,7 +141,7 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
   function rowOf(head: RequestHead, plan: Plan, idempotency: Idempotency | null): NewRequest {
     return {
       head,
-      publisherId: outbox.publisherId,
+      publisherId: ports.publisherId,
       prompt: ports.seal(encodeJson(plan.payload), head, "prompt"),
       metadata:
         plan.metadata === null ? null : ports.seal(encodeJson(plan.metadata), head, "metadata"),

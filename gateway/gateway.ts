@@ -9,15 +9,13 @@ import { createStore } from "./store.ts";
 import { createWaiters } from "./waiters.ts";
 
 export interface GatewayOptions {
-  /** Identity of this process towards the keeper; new at every start. */
-  publisherId: string;
   version: string;
   readiness: () => Promise<Record<string, boolean>>;
 }
 
 /** Puts the parts of the gateway together. */
 export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
-  const outbox = createOutbox(ports, options.publisherId);
+  const outbox = createOutbox(ports);
   const store = createStore(ports);
   const waiters = createWaiters(ports);
   const status = createStatusReader(ports, waiters);

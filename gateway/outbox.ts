@@ -18,7 +18,6 @@ type Ports = Pick<
 >;
 
 export interface Outbox {
-  publisherId: string;
   /** Makes this gateway known to the keeper; nothing may be accepted before. */
   start: () => Promise<void>;
   /** Opens a place for a request that is about to be stored. @throws {Fault} OUTBOX_FULL */
@@ -43,7 +42,7 @@ const SIGN_OF_LIFE_MS = 1_000;
  * The requests of this gateway that are stored but not confirmed by the broker. Ids are time-ordered, so one number, the smallest id
  * still open, tells the keeper where to begin if this process dies: no second write per request.
  */
-export function createOutbox(ports: Ports, publisherId: string): Outbox {
+export function createOutbox(ports: Ports): Outbox {
   /** In order of ids. `unsent`: publishing failed; the content is not kept in memory but read again. */
   const open = new Map<string, "under_way" | "unsent">();
   let notedAtMs = 0;
@@ -112,7 +111,6 @@ export function createOutbox(ports: Ports, publisherId: string): Outbox {
     try {
       const depth = open.size;
       await ports.notePublisher({
-        publisherId,
         confirmedThrough: oldest ?? ports.newId(ports.now()),
         unconfirmed: depth,
       });
@@ -139,10 +137,8 @@ export function createOutbox(ports: Ports, publisherId: string): Outbox {
   const stopRelay = repeat(relayUnsent, RELAY_PAUSE_MS);
 
   return {
-    publisherId,
     start: () =>
       ports.notePublisher({
-        publisherId,
         confirmedThrough: ports.newId(ports.now()),
         unconfirmed: 0,
       }),

@@ -1,10 +1,10 @@
 import type { ReachCrashPoint } from "../core/crash-points.ts";
 import type { Config } from "../core/config/schema.ts";
 import type { Log } from "../core/log.ts";
-import type { QueuedRequest } from "../core/messages.ts";
+import type { QueuedRequest, RequestError } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Admission, QuotaSnapshot, Settlement } from "../core/quota/quota.ts";
-import type { DurableState, RequestHead, UsageSource } from "../core/request.ts";
+import type { DurableState, RequestHead } from "../core/request.ts";
 
 /** An API key as the gateway needs it. */
 export interface KeyRecord {
@@ -23,6 +23,7 @@ export interface Principal {
 /** A request as it is stored on acceptance. Content is sealed. */
 export interface NewRequest {
   head: RequestHead;
+  /** The gateway process that has to publish it. */
   publisherId: string;
   prompt: Uint8Array;
   metadata: Uint8Array | null;
@@ -41,20 +42,14 @@ export type InsertOutcome = { kind: "stored" } | ({ kind: "replay" } & Replay) |
 
 /** A request as it is read back. Content is sealed. */
 export interface StoredRequest {
-  requestId: string;
-  userId: string;
-  model: string;
+  head: RequestHead;
   state: DurableState;
-  estimatedTokens: number;
-  promptTokens: number | null;
-  completionTokens: number | null;
-  totalTokens: number | null;
   attempts: number;
-  createdAtMs: number;
   startedAtMs: number | null;
   completedAtMs: number | null;
-  errorCode: string | null;
-  errorMessage: string | null;
+  /** What was used; null: not ended yet, or nothing was executed. */
+  usage: { promptTokens: number; completionTokens: number } | null;
+  error: RequestError | null;
   metadata: Uint8Array | null;
   result: Uint8Array | null;
 }
@@ -73,25 +68,16 @@ export interface RequestLookup {
 /** Parts of a record that are sealed apart; the name is bound into the seal. */
 export type SealedField = "prompt" | "metadata" | "result";
 
-export interface WaitingByModel {
+/** Work that waits or runs. */
+export interface WaitingModel {
   model: string;
   requests: number;
   tokens: number;
-  oldestCreatedAtMs: number | null;
-}
-
-export interface UsageRow {
-  key: string;
-  requests: number;
-  promptTokens: number;
-  completionTokens: number;
-  totalTokens: number;
-  source?: UsageSource;
+  oldestCreatedAtMs: number;
 }
 
 /** What one gateway has not had confirmed yet, noted for the keeper. */
 export interface PublisherNote {
-  publisherId: string;
   /** All of this gateway's requests with a smaller id are confirmed by the broker. */
   confirmedThrough: string;
   unconfirmed: number;
@@ -99,6 +85,8 @@ export interface PublisherNote {
 
 /** Everything the gateway needs from outside, as functions. Each has a time limit of its own and throws `Fault`s. */
 export interface GatewayPorts {
+  /** Identity of this process towards the keeper, a UUID; new at every start. */
+  publisherId: string;
   config: () => Config;
   metrics: Metrics;
   log: Log;
@@ -133,12 +121,12 @@ export interface GatewayPorts {
   insertRequests: (rows: NewRequest[]) => Promise<InsertOutcome[]>;
   isDataFault: (error: unknown) => boolean;
   /** Removes queued rows that were refused to the caller after an insert with an unknown end. */
-  discardRequests: (requestIds: string[]) => Promise<void>;
+  discardRequests: (requestIds: string[]) => Promise<unknown>;
   /** Reads queued requests again for publishing, content and all; those no longer queued are left out. */
   readQueued: (requestIds: string[]) => Promise<QueuedRequest[]>;
   findRequests: (lookups: RequestLookup[]) => Promise<(StoredRequest | undefined)[]>;
   readStarted: (lookups: RequestLookup[]) => Promise<(StartedHint | undefined)[]>;
-  waitingByModel: () => Promise<WaitingByModel[]>;
+  waitingByModel: () => Promise<WaitingModel[]>;
 
   /** Resolves when the broker has confirmed. */
   publish: (request: QueuedRequest) => Promise<void>;

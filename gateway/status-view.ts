@@ -1,4 +1,3 @@
-import { isFaultCode } from "../core/faults.ts";
 import { decodeJson, type InferenceResult } from "../core/payload.ts";
 import { isTerminal } from "../core/request.ts";
 import type { GatewayPorts, StartedHint, StoredRequest } from "./ports.ts";
@@ -12,32 +11,27 @@ export function statusView(
   started: StartedHint | undefined,
   open: GatewayPorts["open"],
 ): StatusReply {
+  const { head, usage } = stored;
+  const total = usage === null ? null : usage.promptTokens + usage.completionTokens;
   const ended = isTerminal(stored.state);
   const startedAtMs = stored.startedAtMs ?? started?.startedAtMs ?? null;
   const read = (sealed: Uint8Array, field: "metadata" | "result"): unknown =>
-    decodeJson(open(sealed, stored, field));
+    decodeJson(open(sealed, head, field));
   return {
-    request_id: stored.requestId,
+    request_id: head.requestId,
     status: !ended && started !== undefined ? "in_progress" : stored.state,
-    model: stored.model,
+    model: head.model,
     ...(stored.result === null ? {} : { result: read(stored.result, "result") as InferenceResult }),
-    ...(stored.errorCode === null
-      ? {}
-      : {
-          error: {
-            code: isFaultCode(stored.errorCode) ? stored.errorCode : "INTERNAL",
-            message: stored.errorMessage ?? "",
-          },
-        }),
+    ...(stored.error === null ? {} : { error: stored.error }),
     tokens: {
-      estimated: stored.estimatedTokens,
-      prompt: stored.promptTokens,
-      completion: stored.completionTokens,
-      total: stored.totalTokens,
-      refunded: ended ? stored.estimatedTokens - (stored.totalTokens ?? 0) : null,
+      estimated: head.estimatedTokens,
+      prompt: usage?.promptTokens ?? null,
+      completion: usage?.completionTokens ?? null,
+      total,
+      refunded: ended ? head.estimatedTokens - (total ?? 0) : null,
     },
     attempts: ended ? stored.attempts : (started?.attempt ?? stored.attempts),
-    created_at: iso(stored.createdAtMs),
+    created_at: iso(head.createdAtMs),
     ...(startedAtMs === null ? {} : { started_at: iso(startedAtMs) }),
     ...(stored.completedAtMs === null ? {} : { completed_at: iso(stored.completedAtMs) }),
     ...(stored.metadata === null

@@ -12,9 +12,7 @@ describe("reading a request", () => {
       ID,
       storedRequest(ID, {
         state: "completed",
-        promptTokens: 10,
-        completionTokens: 30,
-        totalTokens: 40,
+        usage: { promptTokens: 10, completionTokens: 30 },
         attempts: 1,
         startedAtMs: 1_000,
         completedAtMs: 2_000,
@@ -55,7 +53,7 @@ describe("reading a request", () => {
 
   test("of somebody else answers exactly like an unknown one", async () => {
     const { call, stored } = createFakeGateway();
-    stored.set(ID, storedRequest(ID, { userId: "somebody-else" }));
+    stored.set(ID, storedRequest(ID, {}, "somebody-else"));
 
     const foreign = await call("GET", `/status/${ID}`);
     const unknown = await call("GET", "/status/01900000-0000-7000-8000-00000000dead");
@@ -96,8 +94,7 @@ describe("waiting for a request", () => {
       ID,
       storedRequest(ID, {
         state: "failed",
-        errorCode: "UPSTREAM_TIMEOUT",
-        errorMessage: "too slow",
+        error: { code: "UPSTREAM_TIMEOUT", message: "too slow" },
         completedAtMs: 1,
       }),
     );

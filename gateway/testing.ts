@@ -88,6 +88,7 @@ export function createFakeGateway(
   };
 
   const ports: GatewayPorts = {
+    publisherId: "gateway-1",
     config: () => config,
     metrics: silentMetrics(),
     log: silentLog,
@@ -127,7 +128,7 @@ export function createFakeGateway(
     findRequests: async (lookups) =>
       lookups.map(({ requestId, userId }) => {
         const stored = world.stored.get(requestId);
-        return stored?.userId === userId ? stored : undefined;
+        return stored?.head.userId === userId ? stored : undefined;
       }),
     readStarted: async (lookups) => lookups.map(() => undefined),
     waitingByModel: async () => [],
@@ -139,7 +140,6 @@ export function createFakeGateway(
     ...overrides,
   };
   const gateway = createGateway(ports, {
-    publisherId: "gateway-1",
     version: "test",
     readiness: async () => ({ redis: true }),
   });
@@ -188,26 +188,28 @@ export async function settleMicrotasks(): Promise<void> {
 export const storeDown = (): Promise<never> =>
   Promise.reject(new Fault("STORE_UNAVAILABLE", "the store does not answer"));
 
-/** A stored request in a state, owned by the fake user. */
+/** A stored request in a state, owned by the fake user unless said otherwise. */
 export function storedRequest(
   requestId: string,
   patch: Partial<StoredRequest> = {},
+  userId = "user-1",
 ): StoredRequest {
   return {
-    requestId,
-    userId: "user-1",
-    model: "small",
+    head: {
+      requestId,
+      userId,
+      model: "small",
+      windowDay: "2026-11-21",
+      estimatedTokens: 100,
+      createdAtMs: START_MS,
+      expiresAtMs: START_MS + 1,
+    },
     state: "queued",
-    estimatedTokens: 100,
-    promptTokens: null,
-    completionTokens: null,
-    totalTokens: null,
     attempts: 0,
-    createdAtMs: START_MS,
     startedAtMs: null,
     completedAtMs: null,
-    errorCode: null,
-    errorMessage: null,
+    usage: null,
+    error: null,
     metadata: null,
     result: null,
     ...patch,

@@ -1,0 +1,163 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+
+import packageJson from "../package.json" with { type: "json" };
+import { connectAmqp } from "../adapters/amqp/connection.ts";
+import { encodeRequest } from "../adapters/amqp/messages.ts";
+import { createPublisher } from "../adapters/amqp/publisher.ts";
+import { declareTopology, topology } from "../adapters/amqp/topology.ts";
+import { createSealer } from "../adapters/crypto/envelope.ts";
+import { createKeyHash } from "../adapters/crypto/key-hash.ts";
+import { createIdSource } from "../adapters/ids/id-source.ts";
+import { findKeys } from "../adapters/postgres/api-keys.ts";
+import { connectPostgres } from "../adapters/postgres/connect.ts";
+import { isDataFault } from "../adapters/postgres/errors.ts";
+import { findRequests } from "../adapters/postgres/find-requests.ts";
+import {
+  discardRequests,
+  findReplay,
+  insertRequests,
+} from "../adapters/postgres/insert-requests.ts";
+import { openRequests, waitingByModel } from "../adapters/postgres/open-requests.ts";
+import { notePublisher } from "../adapters/postgres/publishers.ts";
+import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
+import { after } from "../adapters/process/timers.ts";
+import { createLiveQuota } from "../adapters/quota/live-quota.ts";
+import { connectRedis } from "../adapters/redis/connection.ts";
+import { createKeyCache } from "../adapters/redis/key-cache.ts";
+import { createRequestHints } from "../adapters/redis/request-hints.ts";
+import { createSignals } from "../adapters/redis/signals.ts";
+import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
+import { createGateway } from "./gateway.ts";
+import type { GatewayPorts } from "./ports.ts";
+
+/** How long a start waits for the servers before it gives up; an orchestrator then tries again. */
+const START_WAIT_MS = 30_000;
+const PUBLISH_CHANNELS = 4;
+/** Above the longest wait (50 s): the server must not cut a long-poll. */
+const IDLE_TIMEOUT_SECONDS = 75;
+
+async function start({ config, env, log, registry, reach }: RoleContext): Promise<RunningRole> {
+  const settings = config.current();
+  const name = `tollgate-gateway-${process.pid}`;
+  const publisherId = randomUUID();
+
+  const database = connectPostgres({
+    url: settings.postgres.url,
+    poolMax: settings.postgres.pool_max,
+    statementTimeoutMs: settings.postgres.statement_timeout_ms,
+    deadlineMs: settings.postgres.deadline_ms,
+    name,
+  });
+  const redis = connectRedis({
+    url: settings.redis.url,
+    commandTimeoutMs: settings.redis.command_timeout_ms,
+    name,
+    log,
+  });
+  const queues = topology({
+    prefix: settings.amqp.queue_prefix,
+    retryDelaysMs: settings.retry.delays_ms,
+  });
+  const amqp = connectAmqp({
+    url: settings.amqp.url,
+    heartbeatSeconds: settings.amqp.heartbeat_seconds,
+    name,
+    log,
+    prepare: (withChannel) => declareTopology(withChannel, queues.queues),
+  });
+  const publisher = createPublisher(amqp, {
+    channels: PUBLISH_CHANNELS,
+    messagesMax: settings.gateway.publish_messages_max,
+    bytesMax: settings.gateway.publish_bytes_max,
+    confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
+  });
+  await Promise.all([database.ping(), redis.untilReady(START_WAIT_MS), amqp.whenUp(START_WAIT_MS)]);
+
+  const quota = createLiveQuota(redis, database, config.current);
+  const hints = createRequestHints(redis);
+  const signals = createSignals({ url: settings.redis.url, name: `${name}-signals`, log });
+  const keyCache = createKeyCache(redis);
+  const sealer = createSealer(settings.secrets.encryption_keys);
+  const tokens = createTokenCounter();
+
+  const ports: GatewayPorts = {
+    publisherId,
+    config: config.current,
+    metrics: registry.metrics,
+    log,
+    now: Date.now,
+    schedule: after,
+    newId: createIdSource(),
+    reach,
+    hashKey: createKeyHash(settings.secrets.key_pepper),
+    readCachedKey: keyCache.get,
+    cacheKey: keyCache.set,
+    readStoredKey: async (keyHash) => (await findKeys(database, [keyHash]))[0],
+    onKeyChange: signals.onKeyChange,
+    countTokens: tokens.count,
+    admit: quota.gate.admitOrRebuild,
+    settle: quota.store.settle,
+    seal: sealer.seal,
+    open: sealer.open,
+    findReplay: (lookup) => findReplay(database, lookup),
+    insertRequests: (rows) => insertRequests(database, rows),
+    isDataFault,
+    discardRequests: (requestIds) => discardRequests(database, requestIds),
+    readQueued: async (requestIds) =>
+      (await openRequests(database, requestIds)).map(({ head, payload }) => ({
+        head,
+        attempt: 1,
+        payload,
+      })),
+    findRequests: (lookups) => findRequests(database, lookups),
+    readStarted: hints.readStarted,
+    waitingByModel: () => waitingByModel(database),
+    publish: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
+    brokerUp: () => amqp.state() === "up",
+    notePublisher: (note) => notePublisher(database, { publisherId, host: hostname(), ...note }),
+    onFinished: signals.onFinished,
+    onResubscribed: signals.onResubscribed,
+  };
+  const readiness = async () => ({
+    postgres: await database.ping().then(
+      () => true,
+      () => false,
+    ),
+    redis: redis.isReady(),
+    // A gateway without the broker still accepts, up to the bound of the outbox.
+  });
+  const gateway = createGateway(ports, { version: packageJson.version, readiness });
+  await gateway.start();
+  registry.onScrape(gateway.observe);
+  const { host, port, body_bytes_max: bodyBytesMax } = settings.gateway;
+  gateway.app.listen({
+    hostname: host,
+    port,
+    // Several gateways share one port only when told so: a stale process must not steal calls unnoticed.
+    reusePort: env["TOLLGATE_REUSE_PORT"] === "1",
+    idleTimeout: IDLE_TIMEOUT_SECONDS,
+    // Above our own limit, so that a body somewhat too large gets a problem document instead of a bare 413.
+    maxRequestBodySize: bodyBytesMax * 4,
+  });
+  log.info({ host, port }, "listening");
+
+  return {
+    readiness,
+    graceMs: settings.gateway.drain_delay_ms + settings.gateway.drain_ms,
+    stop: async () => {
+      const { drain_delay_ms: delayMs, drain_ms: drainMs } = config.current().gateway;
+      gateway.beginDrain();
+      await new Promise<void>((resolve) => void after(resolve, delayMs));
+      await gateway.app.stop();
+      await gateway.endDrain(drainMs);
+      await publisher.close();
+      await amqp.close();
+      signals.close();
+      redis.close();
+      await database.close();
+    },
+  };
+}
+
+await runRole("gateway", process.env, start);
