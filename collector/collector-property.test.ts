@@ -1,0 +1,85 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+
+import { createWorld, resultOf, type World } from "./fakes/world.ts";
+
+const IDS = ["a", "b", "c", "d", "e", "f"];
+const LATER_MS = 60_000;
+
+type Step =
+  | { do: "complete" | "cancel"; id: string }
+  | { do: "restart" }
+  | { do: "crash"; at: "C1" | "C2" | "C3" }
+  | { do: "postgres" | "redis"; isDown: boolean }
+  | { do: "lose answer" }
+  | { do: "wait"; ms: number };
+
+const id = fc.constantFrom(...IDS);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("complete" as const), id }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("cancel" as const), id }) },
+  fc.constant({ do: "restart" as const }),
+  fc.record({ do: fc.constant("crash" as const), at: fc.constantFrom("C1", "C2", "C3") }),
+  fc.record({ do: fc.constantFrom("postgres", "redis"), isDown: fc.boolean() }),
+  fc.constant({ do: "lose answer" as const }),
+  fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 0, max: 200 }) }),
+);
+
+async function perform(world: World, next: Step): Promise<void> {
+  switch (next.do) {
+    case "complete":
+      return world.publish(resultOf(next.id));
+    case "cancel":
+      return world.publish(
+        resultOf(next.id, { state: "cancelled", usage: null, result: null, attempts: 0 }),
+      );
+    case "restart":
+      // The collector before goes on with what it has, as a frozen process that wakes up would.
+      await world.start();
+      return undefined;
+    case "crash":
+      world.crash.at = next.at;
+      return undefined;
+    case "postgres":
+      world.postgres.isDown = next.isDown;
+      return undefined;
+    case "redis":
+      world.redis.isDown = next.isDown;
+      return undefined;
+    case "lose answer":
+      world.postgres.answersLost += 1;
+      return undefined;
+    case "wait":
+      return world.clock.advance(next.ms);
+  }
+}
+
+test("whatever is delivered twice, dies or stays away, each request ends once and is billed at most once", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const world = createWorld({ prefetch: 5, options: { batch_results_max: 3 } });
+      world.accept(...IDS);
+      await world.start();
+
+      for (const next of steps) await perform(world, next);
+      world.postgres.isDown = false;
+      world.redis.isDown = false;
+      world.postgres.answersLost = 0;
+      await world.start();
+      for (const each of IDS) world.publish(resultOf(each));
+      await world.clock.advance(LATER_MS);
+
+      const requests = [...world.postgres.requests.values()];
+      const completed = requests.filter(({ state }) => state === "completed");
+      expect(requests.filter(({ state }) => state === "queued")).toEqual([]);
+      expect(world.postgres.ledger.map(({ requestId }) => requestId).sort()).toEqual(
+        completed.map(({ head }) => head.requestId).sort(),
+      );
+      expect(world.redis.holds.size).toBe(0);
+      expect(world.redis.used.get("user-1")).toBe(completed.length * 30);
+      expect(world.redis.settles).toBe(IDS.length);
+      expect(world.broker.unacked() + world.broker.ready.length).toBe(0);
+    }),
+    { numRuns: 300 },
+  );
+});
