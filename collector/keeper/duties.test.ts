@@ -1,0 +1,189 @@
+import { describe, expect, test } from "bun:test";
+
+import { createWorld, headOf, START_MS } from "../fakes/world.ts";
+import { createExpire } from "./expire.ts";
+import { createGauges } from "./gauges.ts";
+import { createOrphans } from "./orphans.ts";
+import { createRetention } from "./retention.ts";
+
+const DAY_MS = 86_400_000;
+const { signal } = new AbortController();
+
+describe("orphaned holds", () => {
+  function setUp() {
+    const world = createWorld();
+    const orphans = createOrphans(
+      {
+        ...world.ports,
+        scanHolds: async () => ({ items: [...world.redis.holds.values()], next: null }),
+        standings: async (ids) =>
+          ids.map((requestId) => {
+            const request = world.postgres.requests.get(requestId);
+            const row = world.postgres.ledger.find((each) => each.requestId === requestId);
+            return request && { state: request.state, billedTokens: row?.tokens ?? null };
+          }),
+      },
+      { everyMs: 5_000, orphanAfterMs: 30_000 },
+    );
+    return { world, orphans };
+  }
+
+  test("a hold without any request is released", async () => {
+    const { world, orphans } = setUp();
+    world.redis.take(headOf("a"));
+
+    await orphans.run(signal);
+
+    expect(world.redis.used.get("user-1")).toBe(0);
+    expect(world.metric("keeper_actions_total", "hold_released")).toBe(1);
+  });
+
+  test("a hold whose request has ended is settled with what the ledger says", async () => {
+    const { world, orphans } = setUp();
+    world.accept("a");
+    const [request] = world.postgres.requests.values();
+    if (request !== undefined) request.state = "completed";
+    world.postgres.ledger.push({ requestId: "a", tokens: 30 });
+
+    await orphans.run(signal);
+
+    expect(world.redis.used.get("user-1")).toBe(30);
+    expect(world.metric("keeper_actions_total", "hold_settled")).toBe(1);
+  });
+
+  test("a hold whose request is open stays", async () => {
+    const { world, orphans } = setUp();
+    world.accept("a");
+
+    await orphans.run(signal);
+
+    expect(world.redis.used.get("user-1")).toBe(100);
+  });
+
+  test("a hold that somebody settles meanwhile, or that the scan meets twice, forgets no user", async () => {
+    const { world, orphans } = setUp();
+    const head = headOf("a");
+    const { userId, requestId, windowDay: day, estimatedTokens: tokens } = head;
+    world.redis.take(head);
+    world.redis.holds.set("twice", { userId, requestId, day, tokens });
+
+    await orphans.run(signal);
+
+    expect(world.redis.settles).toBe(1);
+    expect(world.redis.forgotten.size).toBe(0);
+  });
+
+  test("a keeper that dies after freeing a hold frees it once", async () => {
+    const { world, orphans } = setUp();
+    world.redis.take(headOf("a"));
+    world.redis.take(headOf("b"));
+    world.crash.at = "K2";
+    await orphans.run(signal).catch(() => {});
+
+    world.crash.at = null;
+    await orphans.run(signal);
+
+    expect(world.redis.used.get("user-1")).toBe(0);
+    expect(world.redis.settles).toBe(2);
+    expect(world.redis.forgotten.size).toBe(0);
+  });
+});
+
+describe("overdue requests", () => {
+  function setUp(started: string[] = []) {
+    const world = createWorld();
+    world.accept("a", "b");
+    const expire = createExpire(
+      {
+        ...world.ports,
+        overdueRequests: async () => ({
+          items: [...world.postgres.requests.values()]
+            .filter(({ state }) => state === "queued")
+            .map(({ head }) => head),
+          next: null,
+        }),
+        startedHints: async (refs) => refs.map(({ requestId }) => started.includes(requestId)),
+      },
+      { everyMs: 1_000 },
+    );
+    return { world, expire };
+  }
+
+  test("expire unbilled, give their holds back and wake who waits", async () => {
+    const { world, expire } = setUp();
+
+    await expire.run(signal);
+    await expire.run(signal);
+
+    const requests = [...world.postgres.requests.values()];
+    expect(requests.map(({ state }) => state)).toEqual(["expired", "expired"]);
+    expect(requests[0]?.errorCode).toBe("QUEUE_TTL_PASSED");
+    expect(world.postgres.ledger).toEqual([]);
+    expect(world.redis.used.get("user-1")).toBe(0);
+    expect(world.events).toEqual(["commit", "settle", "announce"]);
+  });
+
+  test("are left to their worker when they have started", async () => {
+    const { world, expire } = setUp(["a"]);
+
+    await expire.run(signal);
+
+    expect(world.postgres.requests.get("a")?.state).toBe("queued");
+    expect(world.postgres.requests.get("b")?.state).toBe("expired");
+  });
+});
+
+test("retention makes partitions before it drops any, and deletes keys in bounded bites", async () => {
+  const world = createWorld();
+  const done: string[] = [];
+  let keys = 12_000;
+  const retention = createRetention(
+    {
+      ...world.ports,
+      ensurePartitions: async () => void done.push("ensure"),
+      dropPartitionsBefore: async (beforeMs) => {
+        done.push(`drop before ${(START_MS - beforeMs) / DAY_MS} days ago`);
+        return ["requests_2026_10_01"];
+      },
+      deleteIdempotencyKeysBefore: async (beforeMs, limit) => {
+        const deleted = Math.min(keys, limit);
+        keys -= deleted;
+        done.push(`${deleted} keys of ${(START_MS - beforeMs) / DAY_MS} days ago`);
+        return deleted;
+      },
+      deletePublishersBefore: async () => {
+        done.push("publishers");
+        return 0;
+      },
+    },
+    { everyMs: 1_000, retentionDays: 30 },
+  );
+
+  await retention.run(signal);
+
+  expect(done).toEqual([
+    "ensure",
+    "drop before 30 days ago",
+    "5000 keys of 7 days ago",
+    "5000 keys of 7 days ago",
+    "2000 keys of 7 days ago",
+    "publishers",
+  ]);
+});
+
+test("the depths of outbox and queues are shown", async () => {
+  const world = createWorld();
+  const gauges = createGauges(
+    {
+      ...world.ports,
+      outboxDepth: async () => 7,
+      queueDepths: async () => [{ queue: "inference_requests", kind: "path", ready: 3 }],
+    },
+    { everyMs: 1_000 },
+  );
+
+  await gauges.run(signal);
+
+  expect(world.metric("outbox_depth")).toBe(7);
+  expect(world.metric("queue_depth", "inference_requests")).toBe(3);
+});

@@ -1,0 +1,122 @@
+import { expect, test } from "bun:test";
+
+import { createWorld, queuedOf } from "../fakes/world.ts";
+import { createRepublish } from "./republish.ts";
+
+const AFTER_MS = 60_000;
+const { signal } = new AbortController();
+
+function setUp(ids: string[]) {
+  const world = createWorld();
+  const published: string[] = [];
+  const started = new Set<string>();
+  const state = { ready: 0, dead: 0, pageMax: 100 };
+  const queued = new Set(ids);
+  const duty = createRepublish(
+    {
+      ...world.ports,
+      queueDepths: async () => [
+        { queue: "inference_requests", kind: "path", ready: state.ready },
+        { queue: "inference_requests.dead", kind: "dead", ready: state.dead },
+      ],
+      queuedBefore: async (createdBeforeMs, after, limit) => {
+        const found = [...queued]
+          .map(queuedOf)
+          .filter(({ head }) => head.createdAtMs < createdBeforeMs)
+          .filter(({ head }) => after === null || head.requestId > after);
+        const items = found.slice(0, Math.min(limit, state.pageMax));
+        const isLast = items.length === found.length;
+        return { items, next: isLast ? null : (items.at(-1)?.head.requestId ?? null) };
+      },
+      startedHints: async (refs) => refs.map(({ requestId }) => started.has(requestId)),
+      publishRequest: async ({ head }) => {
+        published.push(head.requestId);
+      },
+    },
+    { everyMs: 1_000, republishAfterMs: AFTER_MS },
+  );
+  /** One round a second. */
+  const rounds = async (seconds: number): Promise<void> => {
+    for (let second = 0; second < seconds; second += 1) {
+      await world.clock.advance(1_000);
+      await duty.run(signal);
+    }
+  };
+  return { world, published, started, state, queued, rounds };
+}
+
+test("requests that no queue holds are published again, once", async () => {
+  const { published, rounds, state } = setUp(["a", "b"]);
+  state.dead = 3;
+
+  await rounds(70);
+  expect(published).toEqual(["a", "b"]);
+
+  await rounds(50);
+  expect(published).toEqual(["a", "b"]);
+});
+
+test("a request that is lost again is published again, but not sooner than the time it is given", async () => {
+  const { published, rounds } = setUp(["a"]);
+
+  await rounds(70);
+  await rounds(70);
+
+  expect(published).toEqual(["a", "a"]);
+});
+
+test("a backlog is left alone however long it waits", async () => {
+  const { published, rounds, state } = setUp(["a", "b"]);
+  state.ready = 1_000_000;
+
+  await rounds(1_000);
+
+  expect(published).toEqual([]);
+});
+
+test("a backlog is left alone although the queues were empty before it came", async () => {
+  const { published, rounds, state } = setUp(["a"]);
+  await rounds(10);
+  state.ready = 1_000_000;
+
+  await rounds(500);
+
+  expect(published).toEqual([]);
+});
+
+test("one count of zero by a broker that just restarted proves nothing", async () => {
+  const { published, rounds, state } = setUp(["a"]);
+  await rounds(10);
+  state.ready = 1_000_000;
+  await rounds(100);
+
+  state.ready = 0;
+  await rounds(1);
+  state.ready = 1_000_000;
+  await rounds(100);
+
+  expect(published).toEqual([]);
+});
+
+test("a request that a worker has begun is not published again", async () => {
+  const { published, rounds, started } = setUp(["a", "b"]);
+  started.add("a");
+
+  await rounds(70);
+
+  expect(published).toEqual(["b"]);
+});
+
+test("a long list of lost requests is published in bounded rounds, each request once", async () => {
+  const ids = Array.from({ length: 30 }, (_, index) => `r${String(index).padStart(2, "0")}`);
+  const { published, rounds, state } = setUp(ids);
+  state.pageMax = 2;
+
+  await rounds(63);
+  expect(published.length).toBeLessThanOrEqual(10);
+  // What was published waits in the queue now, and the walk goes on all the same.
+  state.ready = published.length;
+  await rounds(10);
+
+  expect(published).toEqual(ids);
+});
