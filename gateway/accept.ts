@@ -117,7 +117,7 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
         "the request of this Idempotency-Key is past its retention; use a new key",
       );
     return {
-      reply: replyOf(stored.head.requestId, stored.head.model, stored.head.estimatedTokens),
+      reply: replyOf(stored.requestId, stored.model, stored.estimatedTokens),
       headers: { "idempotency-replayed": "true" },
     };
   }

@@ -2,37 +2,40 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 
 import packageJson from "../package.json" with { type: "json" };
-import { connectAmqp } from "../adapters/amqp/connection.ts";
 import { encodeRequest } from "../adapters/amqp/messages.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
-import { declareTopology, topology } from "../adapters/amqp/topology.ts";
 import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import { createIdSource } from "../adapters/ids/id-source.ts";
 import { findKeys } from "../adapters/postgres/api-keys.ts";
-import { connectPostgres } from "../adapters/postgres/connect.ts";
 import { isDataFault } from "../adapters/postgres/errors.ts";
-import { findRequests } from "../adapters/postgres/find-requests.ts";
+import { findRequests, readQueued } from "../adapters/postgres/find-requests.ts";
 import {
   discardRequests,
   findReplay,
   insertRequests,
 } from "../adapters/postgres/insert-requests.ts";
-import { openRequests, waitingByModel } from "../adapters/postgres/open-requests.ts";
+import { waitingByModel } from "../adapters/postgres/open-requests.ts";
 import { notePublisher } from "../adapters/postgres/publishers.ts";
+import {
+  answers,
+  openBroker,
+  openPostgres,
+  openRedis,
+  redisOptions,
+  START_WAIT_MS,
+  topologyOf,
+} from "../adapters/process/connections.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
-import { connectRedis } from "../adapters/redis/connection.ts";
 import { createKeyCache } from "../adapters/redis/key-cache.ts";
 import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import { createGateway } from "./gateway.ts";
-import type { GatewayPorts } from "./ports.ts";
+import { type GatewayPorts, KeyRecord } from "./ports.ts";
 
-/** How long a start waits for the servers before it gives up; an orchestrator then tries again. */
-const START_WAIT_MS = 30_000;
 const PUBLISH_CHANNELS = 4;
 /** Above the longest wait (50 s): the server must not cut a long-poll. */
 const IDLE_TIMEOUT_SECONDS = 75;
@@ -42,30 +45,10 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   const name = `tollgate-gateway-${process.pid}`;
   const publisherId = randomUUID();
 
-  const database = connectPostgres({
-    url: settings.postgres.url,
-    poolMax: settings.postgres.pool_max,
-    statementTimeoutMs: settings.postgres.statement_timeout_ms,
-    deadlineMs: settings.postgres.deadline_ms,
-    name,
-  });
-  const redis = connectRedis({
-    url: settings.redis.url,
-    commandTimeoutMs: settings.redis.command_timeout_ms,
-    name,
-    log,
-  });
-  const queues = topology({
-    prefix: settings.amqp.queue_prefix,
-    retryDelaysMs: settings.retry.delays_ms,
-  });
-  const amqp = connectAmqp({
-    url: settings.amqp.url,
-    heartbeatSeconds: settings.amqp.heartbeat_seconds,
-    name,
-    log,
-    prepare: (withChannel) => declareTopology(withChannel, queues.queues),
-  });
+  const database = openPostgres(settings, name);
+  const redis = openRedis(settings, name, log);
+  const amqp = openBroker(settings, name, log);
+  const queues = topologyOf(settings);
   const publisher = createPublisher(amqp, {
     channels: PUBLISH_CHANNELS,
     messagesMax: settings.gateway.publish_messages_max,
@@ -76,8 +59,8 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
 
   const quota = createLiveQuota(redis, database, config.current);
   const hints = createRequestHints(redis);
-  const signals = createSignals({ url: settings.redis.url, name: `${name}-signals`, log });
-  const keyCache = createKeyCache(redis);
+  const signals = createSignals(redis, redisOptions(settings, name, log));
+  const keyCache = createKeyCache(redis, KeyRecord);
   const sealer = createSealer(settings.secrets.encryption_keys);
   const tokens = createTokenCounter();
 
@@ -104,12 +87,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     insertRequests: (rows) => insertRequests(database, rows),
     isDataFault,
     discardRequests: (requestIds) => discardRequests(database, requestIds),
-    readQueued: async (requestIds) =>
-      (await openRequests(database, requestIds)).map(({ head, payload }) => ({
-        head,
-        attempt: 1,
-        payload,
-      })),
+    readQueued: (requestIds) => readQueued(database, requestIds),
     findRequests: (lookups) => findRequests(database, lookups),
     readStarted: hints.readStarted,
     waitingByModel: () => waitingByModel(database),
@@ -120,10 +98,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     onResubscribed: signals.onResubscribed,
   };
   const readiness = async () => ({
-    postgres: await database.ping().then(
-      () => true,
-      () => false,
-    ),
+    postgres: await answers(database.ping),
     redis: redis.isReady(),
     // A gateway without the broker still accepts, up to the bound of the outbox.
   });

@@ -1,18 +1,21 @@
+import { type Static, Type } from "@sinclair/typebox";
+
 import type { ReachCrashPoint } from "../core/crash-points.ts";
 import type { Config } from "../core/config/schema.ts";
 import type { Log } from "../core/log.ts";
-import type { QueuedRequest, RequestError } from "../core/messages.ts";
+import type { QueuedRequest } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Admission, QuotaSnapshot, Settlement } from "../core/quota/quota.ts";
 import type { DurableState, RequestHead } from "../core/request.ts";
 
-/** An API key as the gateway needs it. */
-export interface KeyRecord {
-  keyId: string;
-  userId: string;
-  userActive: boolean;
-  expiresAtMs: number | null;
-}
+/** An API key as the gateway needs it; a schema, because it is read back from a cache. */
+export const KeyRecord = Type.Object({
+  keyId: Type.String(),
+  userId: Type.String(),
+  userActive: Type.Boolean(),
+  expiresAtMs: Type.Union([Type.Number(), Type.Null()]),
+});
+export type KeyRecord = Static<typeof KeyRecord>;
 
 /** A caller who has shown a valid key. */
 export interface Principal {
@@ -42,14 +45,20 @@ export type InsertOutcome = { kind: "stored" } | ({ kind: "replay" } & Replay) |
 
 /** A request as it is read back. Content is sealed. */
 export interface StoredRequest {
-  head: RequestHead;
+  requestId: string;
+  userId: string;
+  model: string;
   state: DurableState;
+  estimatedTokens: number;
+  promptTokens: number | null;
+  completionTokens: number | null;
+  totalTokens: number | null;
   attempts: number;
+  createdAtMs: number;
   startedAtMs: number | null;
   completedAtMs: number | null;
-  /** What was used; null: not ended yet, or nothing was executed. */
-  usage: { promptTokens: number; completionTokens: number } | null;
-  error: RequestError | null;
+  errorCode: string | null;
+  errorMessage: string | null;
   metadata: Uint8Array | null;
   result: Uint8Array | null;
 }

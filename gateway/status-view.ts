@@ -1,3 +1,4 @@
+import { isFaultCode } from "../core/faults.ts";
 import { decodeJson, type InferenceResult } from "../core/payload.ts";
 import { isTerminal } from "../core/request.ts";
 import type { GatewayPorts, StartedHint, StoredRequest } from "./ports.ts";
@@ -11,27 +12,32 @@ export function statusView(
   started: StartedHint | undefined,
   open: GatewayPorts["open"],
 ): StatusReply {
-  const { head, usage } = stored;
-  const total = usage === null ? null : usage.promptTokens + usage.completionTokens;
   const ended = isTerminal(stored.state);
   const startedAtMs = stored.startedAtMs ?? started?.startedAtMs ?? null;
   const read = (sealed: Uint8Array, field: "metadata" | "result"): unknown =>
-    decodeJson(open(sealed, head, field));
+    decodeJson(open(sealed, stored, field));
   return {
-    request_id: head.requestId,
+    request_id: stored.requestId,
     status: !ended && started !== undefined ? "in_progress" : stored.state,
-    model: head.model,
+    model: stored.model,
     ...(stored.result === null ? {} : { result: read(stored.result, "result") as InferenceResult }),
-    ...(stored.error === null ? {} : { error: stored.error }),
+    ...(stored.errorCode === null
+      ? {}
+      : {
+          error: {
+            code: isFaultCode(stored.errorCode) ? stored.errorCode : "INTERNAL",
+            message: stored.errorMessage ?? "",
+          },
+        }),
     tokens: {
-      estimated: head.estimatedTokens,
-      prompt: usage?.promptTokens ?? null,
-      completion: usage?.completionTokens ?? null,
-      total,
-      refunded: ended ? head.estimatedTokens - (total ?? 0) : null,
+      estimated: stored.estimatedTokens,
+      prompt: stored.promptTokens,
+      completion: stored.completionTokens,
+      total: stored.totalTokens,
+      refunded: ended ? stored.estimatedTokens - (stored.totalTokens ?? 0) : null,
     },
     attempts: ended ? stored.attempts : (started?.attempt ?? stored.attempts),
-    created_at: iso(head.createdAtMs),
+    created_at: iso(stored.createdAtMs),
     ...(startedAtMs === null ? {} : { started_at: iso(startedAtMs) }),
     ...(stored.completedAtMs === null ? {} : { completed_at: iso(stored.completedAtMs) }),
     ...(stored.metadata === null

@@ -12,7 +12,9 @@ describe("reading a request", () => {
       ID,
       storedRequest(ID, {
         state: "completed",
-        usage: { promptTokens: 10, completionTokens: 30 },
+        promptTokens: 10,
+        completionTokens: 30,
+        totalTokens: 40,
         attempts: 1,
         startedAtMs: 1_000,
         completedAtMs: 2_000,
@@ -53,7 +55,7 @@ describe("reading a request", () => {
 
   test("of somebody else answers exactly like an unknown one", async () => {
     const { call, stored } = createFakeGateway();
-    stored.set(ID, storedRequest(ID, {}, "somebody-else"));
+    stored.set(ID, storedRequest(ID, { userId: "somebody-else" }));
 
     const foreign = await call("GET", `/status/${ID}`);
     const unknown = await call("GET", "/status/01900000-0000-7000-8000-00000000dead");
@@ -94,7 +96,8 @@ describe("waiting for a request", () => {
       ID,
       storedRequest(ID, {
         state: "failed",
-        error: { code: "UPSTREAM_TIMEOUT", message: "too slow" },
+        errorCode: "UPSTREAM_TIMEOUT",
+        errorMessage: "too slow",
         completedAtMs: 1,
       }),
     );

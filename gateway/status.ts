@@ -54,7 +54,7 @@ export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader
     // `in_progress` is only a hint: without Redis the request is shown as queued.
     const hint = isTerminal(stored.state)
       ? undefined
-      : await hints.add(stored.head).catch(() => undefined);
+      : await hints.add(stored).catch(() => undefined);
     return statusView(stored, hint, ports.open);
   }
 

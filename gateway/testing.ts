@@ -128,7 +128,7 @@ export function createFakeGateway(
     findRequests: async (lookups) =>
       lookups.map(({ requestId, userId }) => {
         const stored = world.stored.get(requestId);
-        return stored?.head.userId === userId ? stored : undefined;
+        return stored?.userId === userId ? stored : undefined;
       }),
     readStarted: async (lookups) => lookups.map(() => undefined),
     waitingByModel: async () => [],
@@ -188,28 +188,26 @@ export async function settleMicrotasks(): Promise<void> {
 export const storeDown = (): Promise<never> =>
   Promise.reject(new Fault("STORE_UNAVAILABLE", "the store does not answer"));
 
-/** A stored request in a state, owned by the fake user unless said otherwise. */
+/** A stored request in a state, owned by the fake user. */
 export function storedRequest(
   requestId: string,
   patch: Partial<StoredRequest> = {},
-  userId = "user-1",
 ): StoredRequest {
   return {
-    head: {
-      requestId,
-      userId,
-      model: "small",
-      windowDay: "2026-11-21",
-      estimatedTokens: 100,
-      createdAtMs: START_MS,
-      expiresAtMs: START_MS + 1,
-    },
+    requestId,
+    userId: "user-1",
+    model: "small",
     state: "queued",
+    estimatedTokens: 100,
+    promptTokens: null,
+    completionTokens: null,
+    totalTokens: null,
     attempts: 0,
+    createdAtMs: START_MS,
     startedAtMs: null,
     completedAtMs: null,
-    usage: null,
-    error: null,
+    errorCode: null,
+    errorMessage: null,
     metadata: null,
     result: null,
     ...patch,

@@ -57,7 +57,7 @@ export function createWaiters(ports: Ports): Waiters {
       const found = await ports.findRequests(lookups.slice(from, from + RECHECK_ROWS_MAX));
       for (const stored of found)
         if (stored !== undefined && isTerminal(stored.state))
-          wakeRequest(stored.head.requestId, "recheck");
+          wakeRequest(stored.requestId, "recheck");
     }
   }
 

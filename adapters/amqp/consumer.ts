@@ -70,14 +70,18 @@ class KeptConsumer implements Consumer {
   }
 
   async #adopt(channel: ConfirmChannel): Promise<void> {
-    this.#home = { channel, isOpen: true, ackedUpTo: 0 };
+    this.#home = { channel, isOpen: true, lost: new AbortController(), ackedUpTo: 0 };
     await channel.prefetch(this.#options.prefetch);
     await this.#reconcile();
   }
 
   #abandon(): void {
-    if (this.#home !== undefined) this.#home.isOpen = false;
+    const home = this.#home;
     this.#home = undefined;
+    if (home !== undefined) {
+      home.isOpen = false;
+      home.lost.abort();
+    }
     this.#tag = undefined;
   }
 

@@ -13,6 +13,8 @@ export interface Delivery {
   redelivered: boolean;
   /** How often it came back to its queue unsettled: by a lost consumer or by `requeue`. */
   deliveryCount: number;
+  /** Aborts when its channel is gone: settling does nothing then, and the broker delivers it again. */
+  lost: AbortSignal;
   ack: () => boolean;
   /** Acks this one and every delivery of this channel before it that is not settled, whoever holds it. */
   ackUpTo: () => boolean;
@@ -26,6 +28,7 @@ export interface Delivery {
 export interface DeliveryChannel {
   channel: ConfirmChannel;
   isOpen: boolean;
+  lost: AbortController;
   /** Highest tag of an `ackUpTo`. */
   ackedUpTo: number;
 }
@@ -57,6 +60,7 @@ export function createDelivery(home: DeliveryChannel, message: Message): Deliver
     type: properties.type,
     redelivered: fields.redelivered,
     deliveryCount: deliveryCountOf(headers),
+    lost: home.lost.signal,
     ack: () => settle(() => home.channel.ack(message)),
     ackUpTo: () =>
       settle(() => {

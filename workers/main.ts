@@ -1,0 +1,104 @@
+import {
+  openBroker,
+  openRedis,
+  redisOptions,
+  START_WAIT_MS,
+  topologyOf,
+} from "../adapters/process/connections.ts";
+import { createConsumer } from "../adapters/amqp/consumer.ts";
+import {
+  decodeRequest,
+  encodeDeadRequest,
+  encodeRequest,
+  encodeResult,
+} from "../adapters/amqp/messages.ts";
+import { createPublisher } from "../adapters/amqp/publisher.ts";
+import { createSealer } from "../adapters/crypto/envelope.ts";
+import { createInfer } from "../adapters/ml/infer.ts";
+import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
+import { after } from "../adapters/process/timers.ts";
+import { createRequestHints } from "../adapters/redis/request-hints.ts";
+import { createSignals } from "../adapters/redis/signals.ts";
+import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
+import { decodeJson, encodeJson, type InferencePayload } from "../core/payload.ts";
+import type { WorkerPorts } from "./ports.ts";
+import { createWorker } from "./worker.ts";
+
+const PUBLISH_CHANNELS = 2;
+/** Results of finished attempts under way to the broker; far above what a prefetch can produce at once. */
+const PUBLISH_BYTES_MAX = 64 * 1024 * 1024;
+
+async function start({ config, env, log, registry, reach }: RoleContext): Promise<RunningRole> {
+  const settings = config.current();
+  const name = `tollgate-worker-${process.pid}`;
+
+  const redis = openRedis(settings, name, log);
+  const signals = createSignals(redis, redisOptions(settings, name, log));
+  const hints = createRequestHints(redis);
+  const queues = topologyOf(settings);
+  const consuming = openBroker(settings, `${name}-consume`, log);
+  const publishing = openBroker(settings, `${name}-publish`, log);
+  const publisher = createPublisher(publishing, {
+    channels: PUBLISH_CHANNELS,
+    messagesMax: settings.worker.prefetch,
+    bytesMax: PUBLISH_BYTES_MAX,
+    confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
+  });
+  // Redis is not waited for: without its hints work goes on.
+  await Promise.all([consuming.whenUp(START_WAIT_MS), publishing.whenUp(START_WAIT_MS)]);
+
+  const sealer = createSealer(settings.secrets.encryption_keys);
+  const tokens = createTokenCounter();
+
+  const ports: WorkerPorts = {
+    consume: async (onDelivery, prefetch) =>
+      createConsumer(consuming, {
+        queue: queues.requests.name,
+        prefetch,
+        onDelivery: (delivery) => onDelivery({ ...delivery, decoded: decodeRequest(delivery) }),
+      }),
+    publishResult: (result) => publisher.publish(queues.results.name, encodeResult(result)),
+    publishRetry: (request, { stepMs, expirationMs }) => {
+      // A step that a reload brought has no queue before the next start; the nearest one stands in.
+      const nearest = queues.retries.toSorted(
+        (a, b) => Math.abs(a.delayMs - stepMs) - Math.abs(b.delayMs - stepMs),
+      )[0];
+      if (nearest === undefined) throw new Error("there is no delay queue");
+      return publisher.publish(nearest.queue.name, { ...encodeRequest(request), expirationMs });
+    },
+    publishDead: (request, reason) =>
+      publisher.publish(queues.requestsDead.name, encodeDeadRequest(request, reason)),
+    markStarted: hints.markStarted,
+    clearStarted: hints.clearStarted,
+    onCancel: signals.onCancel,
+    openPayload: ({ head, payload }) =>
+      decodeJson(sealer.open(payload, head, "prompt")) as InferencePayload,
+    sealResult: (head, result) => sealer.seal(encodeJson(result), head, "result"),
+    infer: createInfer((secret) => env[secret]),
+    countTokens: tokens.count,
+    metrics: registry.metrics,
+    log,
+    now: Date.now,
+    random: Math.random,
+    schedule: after,
+    reach,
+  };
+  const worker = createWorker({ config: config.current, ports });
+  await worker.start();
+
+  return {
+    readiness: async () => ({
+      broker: consuming.state() !== "down" && publishing.state() === "up",
+    }),
+    graceMs: settings.worker.grace_ms,
+    stop: async () => {
+      await worker.drain(config.current().worker.grace_ms);
+      await publisher.close();
+      await Promise.all([consuming.close(), publishing.close()]);
+      signals.close();
+      redis.close();
+    },
+  };
+}
+
+await runRole("worker", process.env, start);
