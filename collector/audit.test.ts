@@ -23,7 +23,9 @@ const ledgerOf = (tokens: number, holds: Hold[] = []): LedgerBooks => ({
 const hold = (requestId: string): Hold => ({ userId: "u", requestId, day: DAY, tokens: 10 });
 
 /** Reads the given books; `next` plays the readings of a user one after the other, the last one repeats. */
-function setUp(users: Record<string, { redis: (QuotaBooks | null)[]; postgres: LedgerBooks[] }>) {
+function setUp(
+  users: Record<string, { redis: (QuotaBooks | undefined)[]; postgres: LedgerBooks[] }>,
+) {
   const clock = createFakeClock(START_MS);
   const rebuilt: string[] = [];
   const readings = new Map<string, number>();
@@ -39,7 +41,7 @@ function setUp(users: Record<string, { redis: (QuotaBooks | null)[]; postgres: L
       return { items, next: last === names.at(-1) ? null : last };
     },
     readBooks: async (ids: string[]) =>
-      ids.map((id) => at(users[id]?.redis, readings.get(id) ?? 0) ?? null),
+      ids.map((id) => at(users[id]?.redis, readings.get(id) ?? 0)),
     readLedger: async (ids: string[]) =>
       ids.map((id) => {
         const reading = readings.get(id) ?? 0;
@@ -72,7 +74,7 @@ function setUp(users: Record<string, { redis: (QuotaBooks | null)[]; postgres: L
 test("books that agree are consistent, and the holds are counted", async () => {
   const { audit } = setUp({
     u: { redis: [booksOf(30, [hold("a")])], postgres: [ledgerOf(30, [hold("a")])] },
-    v: { redis: [null], postgres: [ledgerOf(5)] },
+    v: { redis: [undefined], postgres: [ledgerOf(5)] },
   });
 
   expect(await audit()).toMatchObject({

@@ -74,17 +74,26 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
     acks.giveBack(waiting);
   }
 
+  /** A broker that is away takes back what we held anyway. */
+  async function withoutBroker(step: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      ports.log.warn({ err: error }, "the broker did not answer while stopping");
+    }
+  }
+
   return {
     start: async () => {
       consumer = await ports.consumeResults(arrive);
     },
     drain: async () => {
       const callOff = ports.schedule(() => stopping.abort(), options.grace_ms);
-      await consumer?.pause();
+      await withoutBroker(() => consumer?.pause());
       await finishTaken();
       callOff();
       stopping.abort();
-      await consumer?.close();
+      await withoutBroker(() => consumer?.close());
     },
   };
 }

@@ -71,7 +71,7 @@ export interface CollectorPorts extends Process, EndingPorts {
 
 /** Makes one of several collectors the keeper. */
 export interface KeeperLock {
-  /** True when this process is the keeper from now on (or was already). */
+  /** True when this process is the keeper from now on, or still. Asked every interval also while held: silence loses the lock. */
   tryAcquire: () => Promise<boolean>;
   /** Whether it still is, as far as this process knows. */
   held: () => boolean;
@@ -103,8 +103,8 @@ export interface DeadOutbox {
 }
 
 /**
- * `held`: the hold is there. `gone`: Redis has known the user without a gap since the hold was taken, and the hold is not there; only
- * a release takes it away. `unknown`: anything else (user not loaded, Redis restarted or flushed since): nothing can be concluded.
+ * `held`: the hold is there. `gone`: Redis has the user loaded, and the hold is not there. `unknown`: the user is not loaded (never
+ * was, or Redis restarted or was flushed since), so nothing can be concluded.
  */
 export type HoldFate = "held" | "gone" | "unknown";
 
@@ -149,9 +149,14 @@ export interface RequestStanding {
   billedTokens: number | null;
 }
 
+export interface AgedHold extends Hold {
+  /** When it was taken, or last restored from PostgreSQL, Unix milliseconds. */
+  takenAtMs: number;
+}
+
 export interface OrphanPorts {
-  /** Holds older than that, of all users, in no order; a hold may come twice. */
-  scanHolds: (olderThanMs: number, after: string | null, limit: number) => Promise<Page<Hold>>;
+  /** The holds of all users in pages of bounded size, in no order; a hold may come twice. */
+  scanHolds: () => AsyncIterable<AgedHold[]>;
   /** undefined: PostgreSQL has no such request. */
   standings: (requestIds: string[]) => Promise<(RequestStanding | undefined)[]>;
   settle: EndingPorts["settle"];
@@ -184,11 +189,11 @@ export interface GaugePorts {
 export interface AuditPorts {
   /** Ids of all users, in a stable order. */
   userIds: (after: string | null, limit: number) => Promise<Page<string>>;
-  /** null: Redis does not know the user and will rebuild it, so there is nothing to compare. */
-  readBooks: (userIds: string[]) => Promise<(QuotaBooks | null)[]>;
+  /** undefined: Redis does not know the user and will rebuild it, so there is nothing to compare. */
+  readBooks: (userIds: string[]) => Promise<(QuotaBooks | undefined)[]>;
   readLedger: (userIds: string[]) => Promise<LedgerBooks[]>;
   countRequests: () => Promise<RequestCounts>;
-  /** Requests whose ledger rows may not be right (`judgeLedger` decides), at most `limit`. */
+  /** Requests whose ledger rows are not what their state and usage say, at most `limit`. */
   ledgerAnomalies: (limit: number) => Promise<LedgerAnomaly[]>;
   standings: OrphanPorts["standings"];
   /** Ids of the messages ready in the queues, at most `limit`; absent: the queues are not looked into. */

@@ -10,12 +10,14 @@ const DAY_MS = 86_400_000;
 const { signal } = new AbortController();
 
 describe("orphaned holds", () => {
-  function setUp() {
+  function setUp(takenAtMs = START_MS - 31_000) {
     const world = createWorld();
     const orphans = createOrphans(
       {
         ...world.ports,
-        scanHolds: async () => ({ items: [...world.redis.holds.values()], next: null }),
+        scanHolds: async function* () {
+          yield [...world.redis.holds.values()].map((hold) => ({ ...hold, takenAtMs }));
+        },
         standings: async (ids) =>
           ids.map((requestId) => {
             const request = world.postgres.requests.get(requestId);
@@ -36,6 +38,15 @@ describe("orphaned holds", () => {
 
     expect(world.redis.used.get("user-1")).toBe(0);
     expect(world.metric("keeper_actions_total", "hold_released")).toBe(1);
+  });
+
+  test("a hold that is young stays: its row may not be committed yet", async () => {
+    const { world, orphans } = setUp(START_MS - 29_000);
+    world.redis.take(headOf("a"));
+
+    await orphans.run(signal);
+
+    expect(world.redis.used.get("user-1")).toBe(100);
   });
 
   test("a hold whose request has ended is settled with what the ledger says", async () => {

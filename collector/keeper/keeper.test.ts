@@ -75,6 +75,30 @@ test("a keeper that loses the lock stops its duties and competes again", async (
   expect(runs.length).toBeGreaterThan(before);
 });
 
+test("a keeper asks for its lock again and again, because silence loses it", async () => {
+  const { world, runs } = setUp();
+  let askedAtMs = Number.NEGATIVE_INFINITY;
+  const lock: KeeperLock = {
+    tryAcquire: async () => {
+      askedAtMs = world.clock.now();
+      return true;
+    },
+    held: () => world.clock.now() - askedAtMs < 3 * SECOND_MS,
+    release: async () => {},
+  };
+  const run = async () => void runs.push("run");
+  runDuties(
+    { ...world.ports, lock },
+    [{ name: "count", everyMs: SECOND_MS, run }],
+    SECOND_MS,
+  ).start();
+
+  await world.clock.advance(20 * SECOND_MS);
+
+  expect(runs.length).toBeGreaterThanOrEqual(20);
+  expect(world.logged.filter((line) => line === "this collector is the keeper")).toHaveLength(1);
+});
+
 test("a duty that fails is tried again and logged once, not every time", async () => {
   const { world, runs, keeperOf } = setUp();
   keeperOf("first", () => Promise.reject(new Error("away"))).start();

@@ -31,9 +31,9 @@ function keeperDuties(ports: KeeperPorts, options: KeeperOptions): Duty[] {
   return [
     createRelay(ports, { everyMs, silentMs: options.gateway_silent_ms }),
     createRepublish(ports, { everyMs, republishAfterMs: options.republish_after_ms }),
-    // Often enough that a hold is freed soon after its time, seldom enough that scanning costs nothing.
+    // A round walks through all keys of Redis: often enough that a hold is freed soon after its time, and no more.
     createOrphans(ports, {
-      everyMs: Math.max(everyMs, options.orphan_after_ms / 6),
+      everyMs: Math.max(everyMs, options.orphan_after_ms / 3),
       orphanAfterMs: options.orphan_after_ms,
     }),
     createExpire(ports, { everyMs }),
@@ -93,6 +93,8 @@ export function runDuties(
     const work = Promise.all(duties.map((duty) => repeat(duty, tenure.signal)));
     while (ports.lock.held() && !tenure.signal.aborted) {
       await pause(ports.schedule, intervalMs, tenure.signal);
+      // A holder that says nothing loses the lock. One answer that does not come is not yet the loss of it.
+      if (!tenure.signal.aborted) await acquire();
     }
     tenure.abort();
     await work;

@@ -1,7 +1,7 @@
 import type { Hold, Settlement } from "../../core/quota/quota.ts";
-import type { OrphanPorts, Process, RequestStanding } from "../ports.ts";
+import type { AgedHold, OrphanPorts, Process, RequestStanding } from "../ports.ts";
 import { isTerminal } from "../../core/request.ts";
-import { createWalk, type Duty } from "./duty.ts";
+import type { Duty } from "./duty.ts";
 
 export interface OrphanOptions {
   everyMs: number;
@@ -9,20 +9,15 @@ export interface OrphanOptions {
   orphanAfterMs: number;
 }
 
-const PAGE_MAX = 500;
-const PAGES_MAX = 20;
-
 /** Frees holds that no open request stands behind (guarantee I4): a gateway died before its row, or a collector before its settle. */
 export function createOrphans(
   ports: OrphanPorts & Process,
   { everyMs, orphanAfterMs }: OrphanOptions,
 ): Duty {
-  const walk = createWalk<Hold>(
-    (after) => ports.scanHolds(orphanAfterMs, after, PAGE_MAX),
-    PAGES_MAX,
-  );
-
-  async function free(holds: Hold[]): Promise<void> {
+  async function free(aged: AgedHold[]): Promise<void> {
+    const takenBeforeMs = ports.now() - orphanAfterMs;
+    const holds = aged.filter(({ takenAtMs }) => takenAtMs < takenBeforeMs);
+    if (holds.length === 0) return;
     const standings = await ports.standings(holds.map(({ requestId }) => requestId));
     const settlements = holds.flatMap((hold, index) => settlementOf(hold, standings[index]) ?? []);
     if (settlements.length === 0) return;
@@ -39,7 +34,10 @@ export function createOrphans(
     name: "orphans",
     everyMs,
     run: async (signal) => {
-      await walk(free, signal);
+      for await (const page of ports.scanHolds()) {
+        if (signal.aborted) return;
+        await free(page);
+      }
     },
   };
 }

@@ -56,8 +56,9 @@ export function createRelay(
  * removed the row. Such a request must not run (guarantee I7).
  *
  * Why this never takes one that was answered 202: a 202 is given only while the hold is there, and from then on only a settle takes the
- * hold away, which follows the end of the request, and these are still queued. So a hold that is `gone`, from a Redis that has
- * forgotten nothing since, was released by the refusal. One exception: a repeat with the same Idempotency-Key may have been answered
+ * hold away, which follows the end of the request, and these are still queued. A Redis that lost its memory does not have the user
+ * loaded (`unknown`), and loading gives every stored open request its hold. So a hold that is `gone` was released by the refusal. One
+ * exception: a repeat with the same Idempotency-Key may have been answered
  * 202 later, for the stored row; hence keyed requests are relayed whatever their hold. In doubt, relay: running a request that nobody
  * waits for costs tokens, losing one breaks the promise.
  */

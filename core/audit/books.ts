@@ -17,7 +17,7 @@ export type LedgerBooks = Pick<QuotaTruth, "days" | "holds">;
 /** All requests that PostgreSQL knows, read in one snapshot. */
 export type RequestCounts = { accepted: number } & Record<DurableState, number>;
 
-/** A request whose ledger rows are not what its state asks for; see `judgeLedger`. */
+/** A request whose ledger rows are not what its state and usage ask for; `judgeLedger` says why. */
 export interface LedgerAnomaly {
   requestId: string;
   state: DurableState;

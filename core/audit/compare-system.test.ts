@@ -13,21 +13,21 @@ test("accepted requests are open or in one terminal state", () => {
 });
 
 const LEDGER: [state: DurableState, attempts: number, rows: number, kinds: string[]][] = [
-  ["completed", 1, 1, []],
+  ["completed", 1, 1, ["ledger_differs"]],
   ["completed", 1, 2, ["ledger_duplicate"]],
   ["completed", 1, 0, ["ledger_missing"]],
   ["queued", 0, 1, ["ledger_unexecuted"]],
   ["expired", 0, 1, ["ledger_unexecuted"]],
   ["expired", 0, 2, ["ledger_duplicate", "ledger_unexecuted"]],
   ["failed", 0, 1, ["ledger_unexecuted"]],
-  ["failed", 3, 1, []],
-  ["failed", 3, 0, []],
+  ["failed", 3, 1, ["ledger_differs"]],
+  ["failed", 3, 0, ["ledger_differs"]],
   ["cancelled", 0, 1, ["ledger_unexecuted"]],
-  ["cancelled", 1, 1, []],
+  ["cancelled", 1, 1, ["ledger_differs"]],
 ];
 
 test.each(LEDGER)(
-  "a %s request of %i attempts with %i ledger rows is judged %j",
+  "a %s request of %i attempts whose %i ledger rows are not right is judged %j",
   (state, attempts, rows, kinds) => {
     const differences = judgeLedger({ requestId: "a", state, attempts, rows });
 

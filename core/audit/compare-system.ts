@@ -11,7 +11,10 @@ export function judgeRequests(counts: RequestCounts): SystemDifference[] {
     : [{ kind: "requests_unaccounted", accepted, terminal, open }];
 }
 
-/** The ledger (guarantee I2): one row when completed, at most one otherwise, none for what was not executed. */
+/**
+ * What is wrong with the ledger rows of a request (guarantee I2): one row when completed, at most one otherwise, none for what was not
+ * executed, and the amounts of the request. Never empty: that something is wrong is given.
+ */
 export function judgeLedger(anomaly: LedgerAnomaly): SystemDifference[] {
   const { requestId, state, attempts, rows } = anomaly;
   const differences: SystemDifference[] = [];
@@ -20,7 +23,9 @@ export function judgeLedger(anomaly: LedgerAnomaly): SystemDifference[] {
     differences.push({ kind: "ledger_unexecuted", requestId, state });
   }
   if (rows === 0 && state === "completed") differences.push({ kind: "ledger_missing", requestId });
-  return differences;
+  return differences.length > 0
+    ? differences
+    : [{ kind: "ledger_differs", requestId, state, rows }];
 }
 
 /** Failed and cancelled requests are billed for what their attempts used, if there was an attempt. */

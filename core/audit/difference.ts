@@ -30,6 +30,8 @@ export type SystemDifference =
   | { kind: "ledger_duplicate"; requestId: string; rows: number }
   /** Billed although nothing was executed. */
   | { kind: "ledger_unexecuted"; requestId: string; state: string }
+  /** A ledger row that is there or not there, or whose amount, user or day is not the request's. */
+  | { kind: "ledger_differs"; requestId: string; state: string; rows: number }
   /** Completed and never billed. */
   | { kind: "ledger_missing"; requestId: string }
   | { kind: "requests_unaccounted"; accepted: number; terminal: number; open: number }

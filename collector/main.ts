@@ -1,0 +1,221 @@
+import { createConsumer } from "../adapters/amqp/consumer.ts";
+import { queueDepths } from "../adapters/amqp/inspect.ts";
+import {
+  decodeMessage,
+  encodeDeadRequest,
+  encodeRequest,
+  type IncomingMessage,
+} from "../adapters/amqp/messages.ts";
+import { createPublisher } from "../adapters/amqp/publisher.ts";
+import type { Topology } from "../adapters/amqp/topology.ts";
+import { countRequests, ledgerAnomalies, readLedger } from "../adapters/postgres/audit.ts";
+import type { Database } from "../adapters/postgres/connect.ts";
+import { isDataFault } from "../adapters/postgres/errors.ts";
+import { finishRequests } from "../adapters/postgres/finish-requests.ts";
+import { deleteIdempotencyKeysBefore } from "../adapters/postgres/insert-requests.ts";
+import { createKeeperLock } from "../adapters/postgres/keeper-lock.ts";
+import { overdueRequests, queuedBefore, standings } from "../adapters/postgres/open-requests.ts";
+import { dropPartitionsBefore, ensurePartitions } from "../adapters/postgres/partitions.ts";
+import {
+  deletePublishersBefore,
+  noteRelayed,
+  outboxDepth,
+  outboxOfDeadPublishers,
+  publisherDone,
+} from "../adapters/postgres/publishers.ts";
+import { userIds } from "../adapters/postgres/users.ts";
+import {
+  answers,
+  openBroker,
+  openPostgres,
+  openRedis,
+  redisOptions,
+  START_WAIT_MS,
+  topologyOf,
+} from "../adapters/process/connections.ts";
+import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
+import { after } from "../adapters/process/timers.ts";
+import { createLiveQuota, type LiveQuota } from "../adapters/quota/live-quota.ts";
+import { createHoldBooks } from "../adapters/redis/holds.ts";
+import { createPagedHolds } from "../adapters/redis/paged-holds.ts";
+import { createRequestHints } from "../adapters/redis/request-hints.ts";
+import { createSignals } from "../adapters/redis/signals.ts";
+import type { RedisConnection } from "../adapters/redis/connection.ts";
+import { createCollector } from "./collector.ts";
+import { createKeeper } from "./keeper/keeper.ts";
+import type {
+  AuditPorts,
+  DecodedDelivery,
+  EndingPorts,
+  KeeperPorts,
+  Process,
+  QueueDepth,
+  RetentionPorts,
+} from "./ports.ts";
+
+const PUBLISH_CHANNELS = 2;
+const PUBLISH_MESSAGES_MAX = 200;
+const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
+/** A keeper silent for this long is replaced. */
+const KEEPER_SILENT_MS = 5_000;
+const KEEPER_DEADLINE_MS = 2_000;
+const PARTITION_DAYS_AHEAD = 7;
+
+function decode(message: IncomingMessage): DecodedDelivery {
+  const decoded = decodeMessage(message);
+  if (!decoded.ok) {
+    const { requestId, reason } = decoded;
+    return { kind: "unreadable", reason, ...(requestId === undefined ? {} : { requestId }) };
+  }
+  return decoded.kind === "result"
+    ? { kind: "result", result: decoded.result }
+    : { kind: "poisoned-request", request: decoded.request };
+}
+
+function auditPorts(database: Database, redis: RedisConnection, quota: LiveQuota): AuditPorts {
+  const books = createHoldBooks(redis);
+  return {
+    userIds: (afterId, limit) => userIds(database, afterId, limit),
+    readBooks: async (ids) => (await books.readBooks(ids)).map((book) => book ?? null),
+    readLedger: (ids) => readLedger(database, ids),
+    countRequests: () => countRequests(database),
+    ledgerAnomalies: (limit) => ledgerAnomalies(database, limit),
+    standings: (requestIds) => standings(database, requestIds),
+    rebuildUser: async (userId) => {
+      await quota.store.forget(userId);
+      await quota.gate.readOrRebuild(userId);
+    },
+  };
+}
+
+const retentionPorts = (database: Database): RetentionPorts => ({
+  ensurePartitions: async () => void (await ensurePartitions(database, PARTITION_DAYS_AHEAD)),
+  dropPartitionsBefore: (createdBeforeMs) => dropPartitionsBefore(database, createdBeforeMs),
+  deleteIdempotencyKeysBefore: (createdBeforeMs, limit) =>
+    deleteIdempotencyKeysBefore(database, createdBeforeMs, limit),
+  deletePublishersBefore: (seenBeforeMs) => deletePublishersBefore(database, seenBeforeMs),
+});
+
+/** The queues by what they are for. */
+function kindsOf(queues: Topology): { queue: string; kind: QueueDepth["kind"] }[] {
+  const dead = new Set([queues.requestsDead.name, queues.resultsDead.name]);
+  return queues.queues.map(({ name }) => ({ queue: name, kind: dead.has(name) ? "dead" : "path" }));
+}
+
+async function start({ config, log, registry, reach }: RoleContext): Promise<RunningRole> {
+  const settings = config.current();
+  const name = `tollgate-collector-${process.pid}`;
+
+  const database = openPostgres(settings, name);
+  const redis = openRedis(settings, name, log);
+  const signals = createSignals(redis, redisOptions(settings, name, log));
+  const queues = topologyOf(settings);
+  const consuming = openBroker(settings, `${name}-consume`, log);
+  const publishing = openBroker(settings, `${name}-publish`, log);
+  const publisher = createPublisher(publishing, {
+    channels: PUBLISH_CHANNELS,
+    messagesMax: PUBLISH_MESSAGES_MAX,
+    bytesMax: PUBLISH_BYTES_MAX,
+    confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
+  });
+  await Promise.all([
+    database.ping(),
+    redis.untilReady(START_WAIT_MS),
+    consuming.whenUp(START_WAIT_MS),
+    publishing.whenUp(START_WAIT_MS),
+  ]);
+
+  const quota = createLiveQuota(redis, database, config.current);
+  const hints = createRequestHints(redis);
+  const ourProcess: Process = {
+    now: Date.now,
+    schedule: after,
+    log,
+    metrics: registry.metrics,
+    reach,
+  };
+  const ending: EndingPorts = {
+    finishRequests: (finishes) => finishRequests(database, finishes),
+    isDataFault,
+    settle: quota.store.settle,
+    announceFinished: signals.announceFinished,
+  };
+
+  const collector = createCollector(
+    {
+      ...ourProcess,
+      ...ending,
+      consumeResults: async (onDelivery) =>
+        createConsumer(consuming, {
+          queue: queues.results.name,
+          prefetch: settings.collector.prefetch,
+          onDelivery: (delivery) => onDelivery({ ...delivery, decoded: decode(delivery) }),
+        }),
+      publishDeadRequest: (request, error) =>
+        publisher.publish(queues.requestsDead.name, encodeDeadRequest(request, error)),
+      random: Math.random,
+    },
+    settings.collector,
+  );
+
+  const keeperPorts: KeeperPorts = {
+    ...ourProcess,
+    ...ending,
+    ...auditPorts(database, redis, quota),
+    ...retentionPorts(database),
+    lock: createKeeperLock({
+      url: settings.postgres.url,
+      name: `${name}-keeper`,
+      silentMs: KEEPER_SILENT_MS,
+      deadlineMs: KEEPER_DEADLINE_MS,
+      onLost: () => log.warn({}, "no longer the keeper: the lock was lost"),
+    }),
+    outboxOfDeadPublishers: (silentMs, limit) => outboxOfDeadPublishers(database, silentMs, limit),
+    // Redis cannot tell a released hold from one it lost, so nothing is concluded from a hold that is not there.
+    holdFates: async (requests) => requests.map(() => "unknown"),
+    publishRequest: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
+    noteRelayed: (publisherId, throughId) => noteRelayed(database, publisherId, throughId),
+    publisherDone: (publisherId) => publisherDone(database, publisherId),
+    queueDepths: async () => {
+      const kinds = kindsOf(queues);
+      const depths = await queueDepths(
+        publishing,
+        kinds.map(({ queue }) => queue),
+      );
+      return kinds.map(({ queue, kind }) => ({
+        queue,
+        kind,
+        ready: depths.get(queue)?.ready ?? 0,
+      }));
+    },
+    queuedBefore: (createdBeforeMs, afterId, limit) =>
+      queuedBefore(database, createdBeforeMs, afterId, limit),
+    startedHints: async (requests) =>
+      (await hints.readStarted(requests)).map((hint) => hint !== undefined),
+    scanHolds: createPagedHolds(createHoldBooks(redis), Date.now),
+    overdueRequests: (afterId, limit) => overdueRequests(database, afterId, limit),
+    outboxDepth: () => outboxDepth(database),
+  };
+  const keeper = createKeeper(keeperPorts, settings.keeper);
+  await collector.start();
+  keeper.start();
+
+  return {
+    readiness: async () => ({
+      postgres: await answers(database.ping),
+      redis: redis.isReady(),
+      broker: consuming.state() !== "down",
+    }),
+    graceMs: settings.collector.grace_ms,
+    stop: async () => {
+      await Promise.all([collector.drain(), keeper.stop()]);
+      await publisher.close();
+      await Promise.all([consuming.close(), publishing.close()]);
+      signals.close();
+      redis.close();
+      await database.close();
+    },
+  };
+}
+
+await runRole("collector", process.env, start);
