@@ -23,7 +23,7 @@ import {
   outboxOfDeadPublishers,
   publisherDone,
 } from "../adapters/postgres/publishers.ts";
-import { userIds } from "../adapters/postgres/users.ts";
+import { listUsers } from "../adapters/postgres/users.ts";
 import {
   answers,
   openBroker,
@@ -37,7 +37,6 @@ import { type RoleContext, runRole, type RunningRole } from "../adapters/process
 import { after } from "../adapters/process/timers.ts";
 import { createLiveQuota, type LiveQuota } from "../adapters/quota/live-quota.ts";
 import { createHoldBooks } from "../adapters/redis/holds.ts";
-import { createPagedHolds } from "../adapters/redis/paged-holds.ts";
 import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import type { RedisConnection } from "../adapters/redis/connection.ts";
@@ -75,8 +74,11 @@ function decode(message: IncomingMessage): DecodedDelivery {
 function auditPorts(database: Database, redis: RedisConnection, quota: LiveQuota): AuditPorts {
   const books = createHoldBooks(redis);
   return {
-    userIds: (afterId, limit) => userIds(database, afterId, limit),
-    readBooks: async (ids) => (await books.readBooks(ids)).map((book) => book ?? null),
+    userIds: async (afterId, limit) => {
+      const { items, next } = await listUsers(database, afterId, limit);
+      return { items: items.map(({ userId }) => userId), next };
+    },
+    readBooks: books.readBooks,
     readLedger: (ids) => readLedger(database, ids),
     countRequests: () => countRequests(database),
     ledgerAnomalies: (limit) => ledgerAnomalies(database, limit),
@@ -192,7 +194,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       queuedBefore(database, createdBeforeMs, afterId, limit),
     startedHints: async (requests) =>
       (await hints.readStarted(requests)).map((hint) => hint !== undefined),
-    scanHolds: createPagedHolds(createHoldBooks(redis), Date.now),
+    scanHolds: createHoldBooks(redis).scanHolds,
     overdueRequests: (afterId, limit) => overdueRequests(database, afterId, limit),
     outboxDepth: () => outboxDepth(database),
   };
