@@ -1,7 +1,7 @@
 import postgres from "postgres";
 
 import { Fault } from "../../core/faults.ts";
-import { isDataFault, isServerError } from "./errors.ts";
+import { isConnectionLoss, isDataFault, isServerError } from "./errors.ts";
 
 export interface PostgresOptions {
   url: string;
@@ -15,16 +15,19 @@ export interface PostgresOptions {
   name: string;
 }
 
+/**
+ * Tagged templates only, no `begin`: what has to happen together is one statement with CTEs, which saves round trips. It is also safer:
+ * when a connection ends within a transaction, postgres.js 3.4.9 writes its rollback to the closed socket and throws outside of any promise.
+ */
+export type Sql = postgres.ISql;
+
 export interface Database {
   /**
-   * Runs one query or one transaction (`sql.begin`). Answers within the deadline, whatever the server does. Throws `Fault`
-   * STORE_UNAVAILABLE with its cause for everything that is wrong with the server, the network or the schema; after a deadline the
-   * outcome on the server is unknown. An error that lies in the data (`isDataFault`) is thrown as it is.
+   * Runs one statement. Answers within the deadline, whatever the server does. Throws `Fault` STORE_UNAVAILABLE with its cause for
+   * everything that is wrong with the server, the network or the schema; after a deadline or a lost connection the outcome on the
+   * server is unknown. An error that lies in the data (`isDataFault`) is thrown as it is.
    */
-  run: <Answer>(
-    label: string,
-    query: (sql: postgres.Sql) => PromiseLike<Answer>,
-  ) => Promise<Answer>;
+  run: <Answer>(label: string, statement: (sql: Sql) => PromiseLike<Answer>) => Promise<Answer>;
   /** Resolves when the server answers; `aheadMs`: how far its clock is ahead of this machine's, half the round trip taken off. */
   ping: () => Promise<{ aheadMs: number }>;
   /** Lets running queries end for `graceMs`, then cuts them. Never rejects. */
@@ -80,8 +83,6 @@ export function connectPostgres(options: PostgresOptions): Database {
     postgres(options.url, {
       ...clientOptions(options.name, {
         statement_timeout: options.statementTimeoutMs,
-        // A frozen client must not keep its row locks.
-        idle_in_transaction_session_timeout: options.statementTimeoutMs,
         // Compiling costs more than any of our statements.
         jit: "off",
         // A plan made while today's partition was empty would read it from end to end for hours. Planning anew costs 0.1 ms a batch.
@@ -93,7 +94,7 @@ export function connectPostgres(options: PostgresOptions): Database {
     });
   let pool = openPool();
 
-  /** postgres.js cannot replace one connection, so the whole pool goes: statements still under way keep their own deadlines. */
+  /** postgres.js cannot replace one connection, so the whole pool goes; statements under way on others of its connections may end. */
   function retire(stuck: postgres.Sql): void {
     if (stuck !== pool) return;
     pool = openPool();
@@ -102,7 +103,7 @@ export function connectPostgres(options: PostgresOptions): Database {
 
   async function run<Answer>(
     label: string,
-    query: (sql: postgres.Sql) => PromiseLike<Answer>,
+    statement: (sql: Sql) => PromiseLike<Answer>,
   ): Promise<Answer> {
     const used = pool;
     let timer: Timer | undefined;
@@ -113,8 +114,11 @@ export function connectPostgres(options: PostgresOptions): Database {
       }, options.deadlineMs);
     });
     try {
-      return await Promise.race([query(used), deadline]);
+      return await Promise.race([statement(used), deadline]);
     } catch (error) {
+      // postgres.js 3.4.9 carries half-read answers of a lost connection over to the next one on the same object, so that a later
+      // query fails for it or answers with holes in its rows: start afresh.
+      if (isConnectionLoss(error)) retire(used);
       throw isServerError(error) && !isDataFault(error)
         ? unavailable("failed", label, error)
         : error;

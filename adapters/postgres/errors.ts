@@ -35,3 +35,17 @@ export function isServerError(error: unknown): boolean {
     error.name !== "Fault"
   );
 }
+
+const LOST_CODES = [
+  "CONNECTION_CLOSED",
+  "CONNECTION_DESTROYED",
+  "CONNECT_TIMEOUT",
+  "ECONNRESET",
+  "EPIPE",
+];
+
+/** Whether an established connection ended with this error: the server's farewell (severity FATAL or PANIC) or the socket's. */
+export function isConnectionLoss(error: unknown): boolean {
+  if (error instanceof postgres.PostgresError) return error.severity !== "ERROR";
+  return isServerError(error) && LOST_CODES.includes(String((error as { code?: unknown }).code));
+}

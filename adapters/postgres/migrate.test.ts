@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { createTestDatabase, type TestDatabase } from "../../test/servers.ts";
+import { connectPostgres } from "./connect.ts";
+import { migrate, MigrationError, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
+import { dumpSchema } from "./schema-dump.ts";
+
+const SCHEMA_FILE = join(MIGRATIONS_DIRECTORY, "schema.sql");
+
+let server: TestDatabase;
+let directory: string;
+
+beforeAll(async () => {
+  server = await createTestDatabase();
+  directory = await mkdtemp(join(tmpdir(), "migrations-"));
+  await cp(MIGRATIONS_DIRECTORY, directory, { recursive: true });
+});
+afterAll(async () => {
+  await server.drop();
+  await rm(directory, { recursive: true });
+});
+
+test("processes that start at once apply each migration once", async () => {
+  const names = (await readMigrations()).map((migration) => migration.name);
+
+  const applied = await Promise.all(
+    Array.from({ length: 4 }, () => migrate({ url: server.url, directory })),
+  );
+
+  expect(applied.flat().sort()).toEqual(names);
+  expect(await migrate({ url: server.url, directory })).toEqual([]);
+});
+
+test("the committed schema is the migrated one (UPDATE_SCHEMA=1 bun test writes it)", async () => {
+  const database = connectPostgres({
+    url: server.url,
+    poolMax: 1,
+    statementTimeoutMs: 5_000,
+    deadlineMs: 6_000,
+    name: "test",
+  });
+
+  const schema = await dumpSchema(database);
+  await database.close();
+
+  if (process.env["UPDATE_SCHEMA"] === "1") await Bun.write(SCHEMA_FILE, schema);
+  expect(schema).toBe(await Bun.file(SCHEMA_FILE).text());
+});
+
+test("a migration that fails leaves nothing behind and is named", async () => {
+  const next = join(directory, "0004_bad.sql");
+  await Bun.write(next, "create table half_done (id integer); select 1 / 0;");
+
+  const failed = migrate({ url: server.url, directory });
+
+  expect(failed).rejects.toThrow("0004_bad.sql failed and was rolled back: division by zero");
+  await failed.catch(() => {});
+  await Bun.write(next, "create table half_done (id integer);");
+  expect(await migrate({ url: server.url, directory })).toEqual(["0004_bad.sql"]);
+});
+
+test("a process of an older release starts on a newer schema", async () => {
+  expect(await migrate({ url: server.url })).toEqual([]);
+});
+
+test("a file that changed after it was applied is refused", async () => {
+  await Bun.write(join(directory, "0004_bad.sql"), "create table another (id integer);");
+
+  const failed = migrate({ url: server.url, directory });
+
+  expect(failed).rejects.toThrow(MigrationError);
+  expect(failed).rejects.toThrow("0004_bad.sql has changed since it was applied");
+  await failed.catch(() => {});
+});
+
+test("numbers must be consecutive", async () => {
+  await Bun.write(join(directory, "0006_gap.sql"), "select 1;");
+
+  const failed = readMigrations(directory);
+
+  expect(failed).rejects.toThrow("0006_gap.sql should have the number 5");
+  await failed.catch(() => {});
+});

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+
+import { dayOf } from "../../core/windows.ts";
+import { finishRequests } from "./finish-requests.ts";
+import { insertRequests } from "./insert-requests.ts";
+import { standings } from "./open-requests.ts";
+import { dropPartitionsBefore, ensurePartitions } from "./partitions.ts";
+import {
+  completion,
+  createMigratedDatabase,
+  HOUR_MS,
+  type MigratedDatabase,
+  newRequest,
+} from "./testing.ts";
+
+const DAY_MS = 24 * HOUR_MS;
+const NOW = Date.now();
+
+let server: MigratedDatabase;
+beforeAll(async () => {
+  server = await createMigratedDatabase();
+});
+afterAll(() => server.drop());
+
+async function partitionOf(requestId: string): Promise<string | undefined> {
+  const [row] = await server.database.run(
+    "find the partition",
+    (sql) =>
+      sql<
+        { name: string }[]
+      >`select tableoid::regclass::text as name from requests where request_id = ${requestId}`,
+  );
+  return row?.name;
+}
+
+const partitionName = (atMs: number): string => `requests_${dayOf(atMs).replaceAll("-", "")}`;
+
+test("a request before its partition is stored all the same, and moves when the partition is made", async () => {
+  const row = newRequest({ metadata: Buffer.from("kept") });
+  const { requestId } = row.head;
+  await insertRequests(server.database, [row]);
+  await finishRequests(server.database, [completion(requestId)]);
+  const before = await partitionOf(requestId);
+
+  await ensurePartitions(server.database, 0);
+
+  expect(before).toBe("requests_default");
+  expect(await partitionOf(requestId)).toBe(partitionName(NOW));
+  expect(await standings(server.database, [requestId])).toEqual([
+    { state: "completed", billedTokens: 30 },
+  ]);
+});
+
+test("several keepers make each day once", async () => {
+  const made = await Promise.all(
+    Array.from({ length: 4 }, () => ensurePartitions(server.database, 3)),
+  );
+
+  expect(made.flat().sort()).toEqual([1, 2, 3].map((days) => dayOf(NOW + days * DAY_MS)));
+});
+
+test("a request is stored in the partition of the day in its id, from the first to the last millisecond", async () => {
+  const midnight = Date.parse(`${dayOf(NOW + DAY_MS)}T00:00:00Z`);
+  const rows = [midnight - 1, midnight, midnight + DAY_MS - 1].map((createdAtMs) =>
+    newRequest({ createdAtMs }),
+  );
+  await insertRequests(server.database, rows);
+
+  const names = await Promise.all(rows.map(({ head }) => partitionOf(head.requestId)));
+
+  expect(names).toEqual([midnight - 1, midnight, midnight].map(partitionName));
+});
+
+test("old days are dropped with their requests, but not a day with an open request, and never the ledger", async () => {
+  const [today, yesterday, forgotten] = [NOW, NOW - DAY_MS, NOW - 40 * DAY_MS].map((createdAtMs) =>
+    newRequest({ createdAtMs }),
+  );
+  const rows = [today, yesterday, forgotten].filter((row) => row !== undefined);
+  const ids = rows.map(({ head }) => head.requestId);
+  await insertRequests(server.database, rows);
+  await finishRequests(
+    server.database,
+    ids.slice(1).map((requestId) => completion(requestId)),
+  );
+
+  const dropped = await dropPartitionsBefore(server.database, NOW + 2 * DAY_MS);
+
+  expect(dropped).toContain(dayOf(NOW - DAY_MS));
+  expect(dropped).not.toContain(dayOf(NOW));
+  const [open, ...gone] = await standings(server.database, ids);
+  expect(open?.state).toBe("queued");
+  expect(gone).toEqual([undefined, undefined]);
+  const [ledger] = await server.database.run(
+    "count bills",
+    (sql) =>
+      sql`select count(*) as bills from token_logs where request_id = any(${`{${ids.join()}}`}::uuid[])`,
+  );
+  expect(ledger).toEqual({ bills: 2 });
+});
+
+test("a look-up by id reads one partition only", async () => {
+  const { requestId } = newRequest().head;
+
+  const plan = await server.database.run(
+    "explain",
+    (sql) =>
+      sql`explain select * from requests where request_id = any(${`{${requestId}}`}::uuid[])`,
+  );
+
+  expect(JSON.stringify(plan)).toContain(partitionName(NOW));
+  expect(JSON.stringify(plan)).not.toContain("requests_default");
+});

@@ -1,0 +1,220 @@
+-- The schema after all migrations. Compared with the migrated database by adapters/postgres/schema-dump.test.ts, which also says how
+-- to write it anew. Change it only by adding a migration.
+
+create table api_keys (
+  key_id uuid not null,
+  user_id uuid not null,
+  key_hash bytea not null,
+  prefix text not null,
+  last4 text not null,
+  name text not null,
+  created_at timestamp with time zone default now() not null,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
+  constraint api_keys_key_hash_key UNIQUE (key_hash),
+  constraint api_keys_last4_check CHECK ((length(last4) = 4)),
+  constraint api_keys_name_check CHECK ((length(name) <= 200)),
+  constraint api_keys_pkey PRIMARY KEY (key_id),
+  constraint api_keys_prefix_check CHECK ((length(prefix) <= 16)),
+  constraint api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(user_id) ON DELETE CASCADE
+);
+
+create table idempotency_keys (
+  user_id uuid not null,
+  key_hash bytea not null,
+  fingerprint bytea not null,
+  request_id uuid not null,
+  created_at timestamp with time zone default now() not null,
+  constraint idempotency_keys_fingerprint_check CHECK ((octet_length(fingerprint) = 32)),
+  constraint idempotency_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
+  constraint idempotency_keys_pkey PRIMARY KEY (user_id, key_hash)
+);
+
+create table publishers (
+  publisher_id uuid not null,
+  host text not null,
+  started_at timestamp with time zone default now() not null,
+  seen_at timestamp with time zone default now() not null,
+  done_at timestamp with time zone,
+  confirmed_through uuid not null,
+  unconfirmed integer not null,
+  constraint publishers_pkey PRIMARY KEY (publisher_id),
+  constraint publishers_unconfirmed_check CHECK ((unconfirmed >= 0))
+) with (fillfactor=50);
+
+create table quotas (
+  quota_id uuid default gen_random_uuid() not null,
+  user_id uuid not null,
+  tier text not null,
+  reset_frequency text not null,
+  request_limit bigint,
+  token_limit bigint,
+  constraint quotas_pkey PRIMARY KEY (quota_id),
+  constraint quotas_request_limit_check CHECK ((request_limit >= '-1'::integer)),
+  constraint quotas_reset_frequency_check CHECK ((reset_frequency = ANY (ARRAY['daily'::text, 'monthly'::text]))),
+  constraint quotas_tier_check CHECK ((tier ~ '^[a-z0-9-]+$'::text)),
+  constraint quotas_token_limit_check CHECK ((token_limit >= '-1'::integer)),
+  constraint quotas_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(user_id) ON DELETE CASCADE,
+  constraint quotas_user_id_reset_frequency_key UNIQUE (user_id, reset_frequency)
+);
+
+create table requests (
+  request_id uuid not null,
+  user_id uuid not null,
+  model text not null,
+  status text default 'queued'::text not null,
+  prompt bytea storage external not null,
+  metadata bytea storage external,
+  result bytea storage external,
+  error_code text,
+  error_message text,
+  estimated_tokens bigint not null,
+  prompt_tokens bigint,
+  completion_tokens bigint,
+  total_tokens bigint generated always as (prompt_tokens + completion_tokens) stored,
+  attempts integer default 0 not null,
+  window_day date not null,
+  publisher_id uuid not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  started_at timestamp with time zone,
+  completed_at timestamp with time zone,
+  constraint requests_attempts_check CHECK ((attempts >= 0)),
+  constraint requests_completed_has_a_result CHECK (((status = 'completed'::text) = (result IS NOT NULL))),
+  constraint requests_completion_tokens_check CHECK ((completion_tokens >= 0)),
+  constraint requests_estimated_tokens_check CHECK ((estimated_tokens >= 0)),
+  constraint requests_pkey PRIMARY KEY (request_id),
+  constraint requests_prompt_tokens_check CHECK ((prompt_tokens >= 0)),
+  constraint requests_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'expired'::text]))),
+  constraint requests_terminal_has_an_end CHECK (((status = 'queued'::text) = (completed_at IS NULL))),
+  constraint requests_usage_is_whole CHECK (((prompt_tokens IS NULL) = (completion_tokens IS NULL)))
+) partition by RANGE (request_id);
+
+create table schema_migrations (
+  version integer not null,
+  name text not null,
+  checksum text not null,
+  applied_at timestamp with time zone default now() not null,
+  constraint schema_migrations_pkey PRIMARY KEY (version)
+);
+
+create table token_logs (
+  request_id uuid not null,
+  user_id uuid not null,
+  model text not null,
+  window_day date not null,
+  prompt_tokens bigint not null,
+  completion_tokens bigint not null,
+  total_tokens bigint generated always as (prompt_tokens + completion_tokens) stored,
+  usage_source text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint token_logs_completion_tokens_check CHECK ((completion_tokens >= 0)),
+  constraint token_logs_pkey PRIMARY KEY (request_id),
+  constraint token_logs_prompt_tokens_check CHECK ((prompt_tokens >= 0)),
+  constraint token_logs_usage_source_check CHECK ((usage_source = ANY (ARRAY['reported'::text, 'counted'::text])))
+);
+
+create table users (
+  user_id uuid not null,
+  name text not null,
+  email text not null,
+  created_at timestamp with time zone default now() not null,
+  active boolean default true not null,
+  concurrent_limit integer,
+  constraint users_concurrent_limit_check CHECK (((concurrent_limit = '-1'::integer) OR (concurrent_limit >= 1))),
+  constraint users_email_check CHECK (((length(email) >= 3) AND (length(email) <= 320))),
+  constraint users_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
+  constraint users_pkey PRIMARY KEY (user_id)
+);
+
+CREATE INDEX api_keys_user_id ON public.api_keys USING btree (user_id);
+
+CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING brin (created_at) WITH (pages_per_range='16');
+
+CREATE INDEX requests_open ON ONLY public.requests USING btree (user_id, request_id) WHERE (status = 'queued'::text);
+
+CREATE INDEX requests_user_id ON ONLY public.requests USING btree (user_id, request_id);
+
+CREATE INDEX token_logs_user_day ON public.token_logs USING btree (user_id, window_day) INCLUDE (total_tokens);
+
+CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
+
+CREATE OR REPLACE FUNCTION public.drop_request_partitions_before(day date)
+ RETURNS SETOF date
+ LANGUAGE plpgsql
+AS $function$
+declare
+  partition_name text;
+  still_open boolean;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tollgate partitions', 0));
+  perform set_config('lock_timeout', '2s', true);
+  for partition_name in
+    select c.relname
+      from pg_inherits i
+      join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = 'requests'::regclass
+        and c.relname ~ '^requests_\d{8}$'
+        and c.relname < 'requests_' || to_char(day, 'YYYYMMDD')
+      order by c.relname
+  loop
+    execute format('select exists (select from %I where status = ''queued'')', partition_name) into still_open;
+    continue when still_open;
+    execute format('alter table requests detach partition %I', partition_name);
+    execute format('drop table %I', partition_name);
+    return next to_date(right(partition_name, 8), 'YYYYMMDD');
+  end loop;
+  delete from requests_default where request_id < uuid_floor(day) and status <> 'queued';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.ensure_request_partition(day date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+declare
+  partition_name constant text := 'requests_' || to_char(day, 'YYYYMMDD');
+  columns text;
+begin
+  -- Two keepers at once: the second waits here and finds it done.
+  perform pg_advisory_xact_lock(hashtextextended('tollgate partitions', 0));
+  if to_regclass(partition_name) is not null then
+    return false;
+  end if;
+  -- Never make the path of a request wait behind this for long; the keeper tries again.
+  perform set_config('lock_timeout', '2s', true);
+  execute format('create table %I (like requests including all)', partition_name);
+  -- A third of the rows are dead once their requests have ended: vacuum early, so that the index of open requests stays small.
+  execute format('alter table %I set (autovacuum_vacuum_scale_factor = 0.05)', partition_name);
+  select string_agg(quote_ident(attname), ', ')
+    into columns
+    from pg_attribute
+    where attrelid = 'requests'::regclass and attnum > 0 and not attisdropped and attgenerated = '';
+  execute format(
+    'with moved as (delete from requests_default where request_id >= %2$L and request_id < %3$L returning *)
+     insert into %1$I (%4$s) select %4$s from moved',
+    partition_name, uuid_floor(day), uuid_floor(day + 1), columns);
+  execute format(
+    'alter table requests attach partition %I for values from (%L) to (%L)',
+    partition_name, uuid_floor(day), uuid_floor(day + 1));
+  return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.refuse_ledger_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'token_logs is append-only: % refused', tg_op using errcode = 'restrict_violation';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.uuid_floor(day date)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (rpad(lpad(to_hex(((EXTRACT(epoch FROM day) * (1000)::numeric))::bigint), 12, '0'::text), 32, '0'::text))::uuid;
+
+CREATE TRIGGER token_logs_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.token_logs FOR EACH STATEMENT EXECUTE FUNCTION refuse_ledger_change();
