@@ -1,0 +1,70 @@
+/** What the simulator can do wrong, and what the number after the colon means. */
+export const FAULTS = {
+  "400": "status 400",
+  "429": "status 429 with Retry-After; :SECONDS",
+  "500": "status 500",
+  "503": "status 503",
+  timeout: "no answer at all",
+  truncate: "a body that ends in the middle of the JSON",
+  "no-usage": "a good answer without usage",
+  "negative-usage": "a good answer with negative usage",
+  huge: "a body of so many bytes; :BYTES",
+  reset: "the connection is reset in the middle of the body",
+  drip: "a body of one byte per 100 ms without end",
+  slow: "a good answer, later; :MS",
+  "fail-times": "status 500 for the first calls with this prompt; :N",
+} as const;
+
+export type FaultKind = keyof typeof FAULTS;
+export const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
+
+export interface FaultWish {
+  kind: FaultKind;
+  /** The number after the colon; null: the kind's own default. */
+  amount: number | null;
+}
+
+const WISH = /^([a-z0-9-]+)(?::(\d{1,12}))?$/;
+const MARKER = "[[sim:";
+
+/** Reads `KIND` or `KIND:NUMBER`, as the header `x-sim-fault` has it; null when it is not a fault. */
+export function parseFault(text: string | null): FaultWish | null {
+  const [, kind = "", amount] = WISH.exec(text ?? "") ?? [];
+  if (!isFaultKind(kind)) return null;
+  return { kind, amount: amount === undefined ? null : Number(amount) };
+}
+
+function isFaultKind(name: string): name is FaultKind {
+  return Object.hasOwn(FAULTS, name);
+}
+
+/** The fault that a prompt asks for with `[[sim:KIND]]` or `[[sim:KIND:NUMBER]]`, the first of them; null when it does not. */
+export function faultOfPrompt(prompt: string): FaultWish | null {
+  const start = prompt.indexOf(MARKER);
+  if (start === -1) return null;
+  const end = prompt.indexOf("]]", start);
+  return end === -1 ? null : parseFault(prompt.slice(start + MARKER.length, end));
+}
+
+/** Draws a fault by the given rates; `random` is in [0, 1). */
+export function drawFault(
+  rates: Partial<Record<FaultKind, number>>,
+  random: () => number,
+): FaultWish | null {
+  for (const kind of FAULT_KINDS) {
+    const rate = rates[kind] ?? 0;
+    if (rate > 0 && random() < rate) return { kind, amount: null };
+  }
+  return null;
+}
+
+/** Random numbers in [0, 1) that a seed determines (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
