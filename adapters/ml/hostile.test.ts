@@ -150,7 +150,7 @@ test("a call rejects when its signal aborts, and the ML service sees the connect
       arrived.resolve();
       return new Promise(() => {});
     },
-    {},
+    { timeout_ms: 60_000 },
     {},
     abort.signal,
   );

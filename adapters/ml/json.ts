@@ -7,10 +7,10 @@ import type { MlReply, Protocol } from "./protocol.ts";
 export type JsonMapping = NonNullable<ModelConfig["mapping"]>;
 
 /**
- * Bounds on one evaluation; the library checks them at every step. A single step (a regular expression, a built-in over a huge
+ * Bounds on one evaluation (`timeout` in milliseconds, of which the event loop may be blocked for all); checked at every step. A single step (a regular expression, a built-in over a huge
  * array) is not interrupted: expressions come from the operator, only their input is untrusted, and the reply's size is bounded.
  */
-const GUARDS = { timeout: 1_000, stack: 200, sequence: 100_000 } as const;
+const GUARDS = { timeout: 250, stack: 200, sequence: 100_000 } as const;
 
 type Evaluate = (input: unknown) => Promise<unknown>;
 
