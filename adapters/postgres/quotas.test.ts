@@ -1,0 +1,198 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+
+import { dayOf } from "../../core/windows.ts";
+import { countRequests, ledgerAnomalies, readLedger } from "./audit.ts";
+import { isForeignKeyViolation } from "./errors.ts";
+import { finishRequests } from "./finish-requests.ts";
+import { insertRequests } from "./insert-requests.ts";
+import { usage } from "./ledger.ts";
+import { findLimits, quotaTruth, quotaTruthOf, setQuota } from "./quotas.ts";
+import {
+  completion,
+  createMigratedDatabase,
+  ending,
+  type MigratedDatabase,
+  newRequest,
+  newUser,
+} from "./testing.ts";
+import { setConcurrentLimit } from "./users.ts";
+
+const TODAY = dayOf(Date.now());
+const FIRST_OF_MONTH = `${TODAY.slice(0, 7)}-01`;
+const LAST_YEAR = `${Number(TODAY.slice(0, 4)) - 1}-12-31`;
+
+let server: MigratedDatabase;
+beforeAll(async () => {
+  server = await createMigratedDatabase();
+});
+afterAll(() => server.drop());
+
+/** Two bills today and on the first of the month, one of last year, one request cancelled, two open. */
+async function newUserWithHistory() {
+  const userId = await newUser(server.database);
+  const billed = [FIRST_OF_MONTH, FIRST_OF_MONTH, LAST_YEAR].map((windowDay) =>
+    newRequest({ userId, windowDay }),
+  );
+  const cancelled = newRequest({ userId });
+  const open = [
+    newRequest({ userId, estimatedTokens: 7 }),
+    newRequest({ userId, estimatedTokens: 8, windowDay: LAST_YEAR, model: "slow" }),
+  ];
+  await insertRequests(server.database, [...billed, cancelled, ...open]);
+  await finishRequests(server.database, [
+    ...billed.map(({ head }) => completion(head.requestId)),
+    ending(cancelled.head.requestId, "cancelled"),
+  ]);
+  return { userId, billed, open };
+}
+
+describe("what Redis is rebuilt from", () => {
+  test("is the ledger of this month and every open request, for many users at once", async () => {
+    const { userId, open } = await newUserWithHistory();
+    const idle = await newUser(server.database);
+    const unknown = crypto.randomUUID();
+
+    const [busyTruth, idleTruth, none] = await quotaTruth(server.database, [userId, idle, unknown]);
+
+    const [first, second] = open.map(({ head }) => head.requestId);
+    expect(busyTruth?.days).toEqual([{ day: FIRST_OF_MONTH, requests: 2, tokens: 60 }]);
+    expect(busyTruth?.holds.toSorted((a, b) => a.tokens - b.tokens)).toEqual([
+      { userId, requestId: first ?? "", day: TODAY, tokens: 7 },
+      { userId, requestId: second ?? "", day: LAST_YEAR, tokens: 8 },
+    ]);
+    expect(idleTruth).toEqual({
+      userId: idle,
+      limits: { quotas: [], concurrentRequests: null },
+      days: [],
+      holds: [],
+    });
+    expect(none).toBeUndefined();
+  });
+
+  test("tells which recent requests are not stored, whatever became of the others", async () => {
+    const { userId, billed, open } = await newUserWithHistory();
+    const missing = newRequest().head.requestId;
+
+    const { truth, unstored } = await quotaTruthOf(server.database, userId, [
+      ...[...billed, ...open].map(({ head }) => head.requestId),
+      missing,
+    ]);
+
+    expect(unstored).toEqual([missing]);
+    expect(truth?.holds.length).toBe(2);
+  });
+
+  test("has the limits that are stored for the user", async () => {
+    const userId = await newUser(server.database);
+    await setConcurrentLimit(server.database, userId, -1);
+    await setQuota(server.database, {
+      userId,
+      window: "daily",
+      tier: "free",
+      requests: 5,
+      tokens: null,
+    });
+    await setQuota(server.database, {
+      userId,
+      window: "daily",
+      tier: "pro",
+      requests: null,
+      tokens: -1,
+    });
+
+    const [truth] = await quotaTruth(server.database, [userId]);
+
+    const limits = {
+      quotas: [{ window: "daily" as const, tier: "pro", requests: null, tokens: -1 }],
+      concurrentRequests: -1,
+    };
+    expect(truth?.limits).toEqual(limits);
+    expect(await findLimits(server.database, userId)).toEqual(limits);
+    expect(await findLimits(server.database, crypto.randomUUID())).toBeUndefined();
+  });
+});
+
+test("a quota for nobody is refused", async () => {
+  const quota = {
+    userId: crypto.randomUUID(),
+    window: "daily" as const,
+    tier: "free",
+    requests: null,
+    tokens: null,
+  };
+
+  const failure = await setQuota(server.database, quota).catch((error: unknown) => error);
+
+  expect(isForeignKeyViolation(failure)).toBe(true);
+});
+
+test("usage is summed by day and by model, from the first to the last day asked for", async () => {
+  const { userId } = await newUserWithHistory();
+
+  const byDay = await usage(server.database, { userId, from: LAST_YEAR, to: TODAY, by: "day" });
+  const byModel = await usage(server.database, {
+    userId,
+    from: FIRST_OF_MONTH,
+    to: TODAY,
+    by: "model",
+  });
+
+  const bill = { requests: 1, promptTokens: 10, completionTokens: 20, totalTokens: 30 };
+  const twice = { requests: 2, promptTokens: 20, completionTokens: 40, totalTokens: 60 };
+  expect(byDay).toEqual([
+    { key: LAST_YEAR, ...bill },
+    { key: FIRST_OF_MONTH, ...twice },
+  ]);
+  expect(byModel).toEqual([{ key: "sim-chat", ...twice }]);
+});
+
+describe("the audit", () => {
+  test("reads the books of users in the order asked, empty for who has none", async () => {
+    const { userId } = await newUserWithHistory();
+
+    const [none, books] = await readLedger(server.database, [crypto.randomUUID(), userId]);
+
+    expect(none).toEqual({ days: [], holds: [] });
+    expect(books?.days).toEqual([{ day: FIRST_OF_MONTH, requests: 2, tokens: 60 }]);
+  });
+
+  test("counts every request in one state", async () => {
+    const before = await countRequests(server.database);
+
+    await newUserWithHistory();
+
+    const after = await countRequests(server.database);
+    expect(after.accepted - before.accepted).toBe(6);
+    expect(after.completed - before.completed).toBe(3);
+    expect(after.accepted).toBe(
+      after.queued + after.completed + after.failed + after.cancelled + after.expired,
+    );
+  });
+
+  test("finds a bill that is missing and one that should not be", async () => {
+    const { userId, billed, open } = await newUserWithHistory();
+    expect(await ledgerAnomalies(server.database, 10)).toEqual([]);
+    const [lost = "", unexpected = ""] = [billed[0], open[0]].map((row) => row?.head.requestId);
+    const { database } = server;
+    await database.run(
+      "break",
+      (sql) => sql`alter table token_logs disable trigger token_logs_append_only`,
+    );
+    await database.run("break", (sql) => sql`delete from token_logs where request_id = ${lost}`);
+    await database.run(
+      "break",
+      (sql) => sql`
+        insert into token_logs (request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source)
+        values (${unexpected}, ${userId}, 'sim-chat', ${TODAY}, 1, 1, 'counted')`,
+    );
+
+    const anomalies = await ledgerAnomalies(database, 10);
+
+    expect(new Set(anomalies)).toEqual(
+      new Set([
+        { requestId: lost, state: "completed", attempts: 1, rows: 0 },
+        { requestId: unexpected, state: "queued", attempts: 0, rows: 1 },
+      ]),
+    );
+  });
+});

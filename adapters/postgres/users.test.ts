@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { randomUUIDv7 } from "bun";
+import { randomBytes } from "node:crypto";
+
+import { addKey, findKeys, listKeys, type NewApiKey, revokeKey, rotateKey } from "./api-keys.ts";
+import { isForeignKeyViolation, isUniqueViolation } from "./errors.ts";
+import { createMigratedDatabase, HOUR_MS, type MigratedDatabase, newUser } from "./testing.ts";
+import { addUser, findUser, findUserByEmail, listUsers, setUserActive } from "./users.ts";
+
+let server: MigratedDatabase;
+beforeAll(async () => {
+  server = await createMigratedDatabase();
+});
+afterAll(() => server.drop());
+
+const newKey = (userId: string, overrides: Partial<NewApiKey> = {}): NewApiKey => ({
+  keyId: randomUUIDv7(),
+  userId,
+  keyHash: randomBytes(32),
+  prefix: "tg_live_abcd",
+  last4: "wxyz",
+  name: "laptop",
+  expiresAtMs: null,
+  ...overrides,
+});
+
+describe("users", () => {
+  test("are found by id and by email in any case", async () => {
+    const userId = crypto.randomUUID();
+    await addUser(server.database, { userId, name: "Grace", email: "Grace@Example.com" });
+
+    const byId = await findUser(server.database, userId);
+
+    expect(byId).toMatchObject({
+      userId,
+      name: "Grace",
+      email: "Grace@Example.com",
+      active: true,
+      concurrentRequests: null,
+    });
+    expect(await findUserByEmail(server.database, "grace@example.COM")).toEqual(byId);
+    expect(await findUser(server.database, crypto.randomUUID())).toBeUndefined();
+  });
+
+  test("cannot share an email", async () => {
+    await addUser(server.database, {
+      userId: crypto.randomUUID(),
+      name: "A",
+      email: "one@example.com",
+    });
+
+    const failure = await addUser(server.database, {
+      userId: crypto.randomUUID(),
+      name: "B",
+      email: "ONE@example.com",
+    }).catch((error: unknown) => error);
+
+    expect(isUniqueViolation(failure)).toBe(true);
+  });
+
+  test("are listed in pages, each once", async () => {
+    const added = await Promise.all(Array.from({ length: 5 }, () => newUser(server.database)));
+
+    const seen: string[] = [];
+    let after: string | null = null;
+    do {
+      const page = await listUsers(server.database, after, 2);
+      seen.push(...page.items.map(({ userId }) => userId));
+      after = page.next;
+    } while (after !== null);
+
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(added.every((userId) => seen.includes(userId))).toBe(true);
+  });
+});
+
+describe("API keys", () => {
+  test("are found by their hashes, many at once, with what authentication needs", async () => {
+    const userId = await newUser(server.database);
+    const [plain, expiring] = [
+      newKey(userId),
+      newKey(userId, { expiresAtMs: Date.now() + HOUR_MS }),
+    ];
+    await addKey(server.database, plain);
+    await addKey(server.database, expiring);
+    await setUserActive(server.database, userId, false);
+
+    const found = await findKeys(server.database, [
+      expiring.keyHash,
+      randomBytes(32),
+      plain.keyHash,
+    ]);
+
+    expect(found).toEqual([
+      { keyId: expiring.keyId, userId, userActive: false, expiresAtMs: expiring.expiresAtMs },
+      undefined,
+      { keyId: plain.keyId, userId, userActive: false, expiresAtMs: null },
+    ]);
+  });
+
+  test("cannot belong to nobody", async () => {
+    const failure = await addKey(server.database, newKey(crypto.randomUUID())).catch(
+      (error: unknown) => error,
+    );
+
+    expect(isForeignKeyViolation(failure)).toBe(true);
+  });
+
+  test("that are revoked are not found any more but still listed", async () => {
+    const userId = await newUser(server.database);
+    const key = newKey(userId);
+    await addKey(server.database, key);
+
+    const revoked = await revokeKey(server.database, key.keyId);
+
+    expect(Buffer.compare(revoked ?? Buffer.alloc(0), key.keyHash)).toBe(0);
+    expect(await findKeys(server.database, [key.keyHash])).toEqual([undefined]);
+    expect(await listKeys(server.database, userId)).toMatchObject([
+      { keyId: key.keyId, usable: false },
+    ]);
+    expect(await revokeKey(server.database, randomUUIDv7())).toBeUndefined();
+  });
+
+  test("are rotated: the successor works at once, the old one for the overlap and not longer", async () => {
+    const userId = await newUser(server.database);
+    const [old, successor] = [newKey(userId), newKey(userId, { name: "laptop 2" })];
+    await addKey(server.database, old);
+
+    const rotated = await rotateKey(server.database, {
+      keyId: old.keyId,
+      overlapMs: HOUR_MS,
+      successor,
+    });
+
+    expect(rotated?.userId).toBe(userId);
+    const [oldOwner, newOwner] = await findKeys(server.database, [old.keyHash, successor.keyHash]);
+    expect(newOwner).toMatchObject({ keyId: successor.keyId, userId, expiresAtMs: null });
+    expect(Math.abs((oldOwner?.expiresAtMs ?? 0) - Date.now() - HOUR_MS)).toBeLessThan(60_000);
+  });
+
+  test("that are revoked cannot be rotated into usable ones", async () => {
+    const userId = await newUser(server.database);
+    const [old, successor] = [newKey(userId), newKey(userId)];
+    await addKey(server.database, old);
+    await revokeKey(server.database, old.keyId);
+
+    const rotated = await rotateKey(server.database, { keyId: old.keyId, overlapMs: 0, successor });
+
+    expect(rotated).toBeUndefined();
+    expect(await findKeys(server.database, [successor.keyHash])).toEqual([undefined]);
+  });
+});
