@@ -30,6 +30,7 @@ test("starts on the port it says, answers, and ends with 0 on SIGTERM", async ()
 test.each([
   [["--slots", "many"], "slots"],
   [["--slots=-1"], "slots"],
+  [["--slots", "-1"], "slots"],
   [["--port", "70000"], "port"],
   [["--unknown"], "unknown"],
 ])("refuses %j in one line with exit code 2", async (args, named) => {

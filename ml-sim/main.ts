@@ -95,6 +95,7 @@ function main(): void {
 try {
   main();
 } catch (error) {
-  process.stderr.write(`ml-sim: ${error instanceof Error ? error.message : String(error)}\n`);
+  const [line] = (error instanceof Error ? error.message : String(error)).split("\n");
+  process.stderr.write(`ml-sim: ${line}\n`);
   process.exit(2);
 }
