@@ -1,18 +1,22 @@
 -- Replaces everything that Redis holds about a user by what PostgreSQL knows. Applies only under the nonce of the loading that
 -- the reading was made in. Windows that are over are dropped, not restored.
 --
--- KEYS   the books of the user (shared/books.lua)
+-- KEYS   the books of the user (shared/books.lua), then `loaded_at`: Unix milliseconds of the load
 -- ARGV   instance      run_id of the Redis process that the loading was begun on
 --        nonce         as answered by begin-load
 --        known_for_ms  how long the user counts as known; afterwards it is loaded anew
 --        clock_ms      0: the clock of Redis; otherwise Unix milliseconds, for tests
---        truth         JSON {limits: [daily requests, daily tokens, monthly requests, monthly tokens, concurrent], -1: no limit
+--        truth_json    JSON {limits: [daily requests, daily tokens, monthly requests, monthly tokens, concurrent], -1: no limit
 --                      days: [[day, requests, tokens] …]   sums of the ledger
 --                      holds: [[request_id, day, tokens] …]   open requests
 --                      unstored: [request_id …]}   asked about, but PostgreSQL has no such request (yet)
 -- Reply  'loaded' | 'already' (someone else did) | 'superseded' (begin again)
+local loaded_at = KEYS[18]
 local instance, nonce, known_for_ms, clock_ms, truth_json = unpack(ARGV)
 known_for_ms = tonumber(known_for_ms)
+
+-- How long a user counts as known after a load that may have missed a bill.
+local UNSURE_KNOWN_FOR_MS = 2000
 
 if redis.call('GET', marker) == instance then
   return 'already'
@@ -70,6 +74,7 @@ for _, row in ipairs(truth.holds) do
   local settlement = settled[request_id]
   if settlement then
     add_settled(day, settlement.billed)
+    settlement.is_placed = true
   else
     add_hold(request_id, day, tokens)
   end
@@ -83,6 +88,14 @@ for _, request_id in ipairs(truth.unstored) do
     add_hold(request_id, day, tokens)
   elseif settlement and settlement.day ~= '' then
     add_settled(settlement.day, settlement.billed)
+    settlement.is_placed = true
+  end
+end
+-- Bills whose hold Redis had lost and that the reading does not show as open: either it counts them already, or it is older than
+-- the whole request. A later reading knows.
+for _, settlement in pairs(settled) do
+  if settlement.day == '' and settlement.billed >= 0 and not settlement.is_placed then
+    known_for_ms = math.min(known_for_ms, UNSURE_KNOWN_FOR_MS)
   end
 end
 
@@ -107,5 +120,6 @@ if #open_holds > 0 then
   redis.call('PEXPIRE', holds, HOLDS_TTL_MS)
 end
 write_limits(truth.limits, known_for_ms)
+redis.call('SET', loaded_at, string.format('%.0f', at_ms), 'PX', known_for_ms)
 redis.call('SET', marker, instance, 'PX', known_for_ms)
 return 'loaded'

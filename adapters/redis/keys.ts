@@ -51,6 +51,9 @@ export function booksKeys(userId: string): BooksKeys {
   };
 }
 
+/** When the user was loaded. */
+export const loadedAtKey = (userId: string): string => `${ofUser(userId)}:quota:loaded-at`;
+
 /** The counters of the windows of `day`: daily used and held (requests, tokens), then monthly used and held. */
 export function counterKeys(userId: string, day: string): string[] {
   const keys = booksKeys(userId);

@@ -1,7 +1,9 @@
 import { Type as t } from "@sinclair/typebox";
 import admit from "../../lua/admit.lua" with { type: "text" };
 import beginLoad from "../../lua/begin-load.lua" with { type: "text" };
+import holdFate from "../../lua/hold-fate.lua" with { type: "text" };
 import load from "../../lua/load.lua" with { type: "text" };
+import readBooks from "../../lua/read-books.lua" with { type: "text" };
 import readQuota from "../../lua/read-quota.lua" with { type: "text" };
 import setLimits from "../../lua/set-limits.lua" with { type: "text" };
 import settle from "../../lua/settle.lua" with { type: "text" };
@@ -32,6 +34,21 @@ export const READ_QUOTA = {
   reply: t.Union([snapshotOf("known"), unknown]),
 } as const;
 
+export const READ_BOOKS = {
+  lua: `${books}${snapshot}${readBooks}`,
+  keys: BOOKS_KEYS,
+  args: ["instance", "clockMs"],
+  /** The snapshot, then request id and packed hold in turns. */
+  reply: t.Union([t.Tuple([snapshotOf("known"), t.Array(t.String())]), unknown]),
+} as const;
+
+export const HOLD_FATE = {
+  lua: holdFate,
+  keys: ["marker", "loadedAt", "holds"],
+  args: ["instance", "requestId", "createdAtMs"],
+  reply: t.Union([t.Literal("held"), t.Literal("gone"), t.Literal("unknown")]),
+} as const;
+
 export const SETTLE = {
   lua: `${books}${settle}`,
   keys: [...BOOKS_KEYS, "started"],
@@ -49,8 +66,8 @@ export const BEGIN_LOAD = {
 
 export const LOAD = {
   lua: `${books}${load}`,
-  keys: BOOKS_KEYS,
-  args: ["instance", "nonce", "knownForMs", "clockMs", "truth"],
+  keys: [...BOOKS_KEYS, "loadedAt"],
+  args: ["instance", "nonce", "knownForMs", "clockMs", "truthJson"],
   reply: t.Union([t.Literal("loaded"), t.Literal("already"), t.Literal("superseded")]),
 } as const;
 

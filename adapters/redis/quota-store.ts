@@ -11,9 +11,10 @@ import type {
   SettleReply,
 } from "../../core/quota/quota.ts";
 import type { RedisConnection } from "./connection.ts";
-import { booksKeys, startedKey } from "./keys.ts";
+import { booksKeys, loadedAtKey, startedKey } from "./keys.ts";
 import { ADMIT, BEGIN_LOAD, LOAD, READ_QUOTA, SET_LIMITS, SETTLE } from "./quota-scripts.ts";
 import { bindScript } from "./script.ts";
+import { toSnapshot } from "./snapshot.ts";
 
 /** The quotas of users in Redis. Every function throws `QUOTA_UNAVAILABLE` when Redis does not answer, at once or in time. */
 export interface QuotaStore {
@@ -45,7 +46,6 @@ const KNOWN_FOR_MS = 6 * 3_600_000;
 const knownForMs = (): number => Math.round(KNOWN_FOR_MS * (0.9 + Math.random() * 0.2));
 
 const toLimitArg = (limit: number | null): number => limit ?? -1;
-const fromLimitReply = (limit: number): number | null => (limit < 0 ? null : limit);
 
 export function createQuotaStore(
   redis: RedisConnection,
@@ -100,13 +100,13 @@ export function createQuotaStore(
       // A ticket of another Redis process: what was noted since it was given out is gone.
       if (redis.server().instance !== instance) return "superseded";
       return load.run({
-        keys: booksKeys(userId),
+        keys: { ...booksKeys(userId), loadedAt: loadedAtKey(userId) },
         args: {
           instance,
           nonce,
           knownForMs: knownForMs(),
           clockMs: clockMs(),
-          truth: truthJson(truth),
+          truthJson: toJson(truth),
         },
       });
     },
@@ -127,56 +127,6 @@ export function createQuotaStore(
   };
 }
 
-type SnapshotReply = [
-  atMs: number,
-  day: string,
-  openRequests: number,
-  concurrent: number,
-  ...limits: FourNumbers,
-  ...used: FourNumbers,
-  ...held: FourNumbers,
-];
-type FourNumbers = [number, number, number, number];
-
-function toSnapshot(reply: SnapshotReply): QuotaSnapshot {
-  const [
-    atMs,
-    day,
-    openRequests,
-    concurrent,
-    lr,
-    lt,
-    mlr,
-    mlt,
-    ur,
-    ut,
-    mur,
-    mut,
-    hr,
-    ht,
-    mhr,
-    mht,
-  ] = reply;
-  return {
-    atMs,
-    day,
-    openRequests,
-    concurrentRequests: fromLimitReply(concurrent),
-    windows: {
-      daily: {
-        limit: { requests: fromLimitReply(lr), tokens: fromLimitReply(lt) },
-        used: { requests: ur, tokens: ut },
-        held: { requests: hr, tokens: ht },
-      },
-      monthly: {
-        limit: { requests: fromLimitReply(mlr), tokens: fromLimitReply(mlt) },
-        used: { requests: mur, tokens: mut },
-        held: { requests: mhr, tokens: mht },
-      },
-    },
-  };
-}
-
 function limitArgs({
   windows: { daily, monthly },
   concurrentRequests,
@@ -190,7 +140,7 @@ function limitArgs({
   ];
 }
 
-function truthJson({ limits, days, holds, unstored = [] }: QuotaTruth): string {
+function toJson({ limits, days, holds, unstored = [] }: QuotaTruth): string {
   return JSON.stringify({
     limits: limitArgs(limits),
     days: days.map(({ day, requests, tokens }) => [day, requests, tokens]),

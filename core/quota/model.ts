@@ -30,6 +30,8 @@ interface Loading {
  */
 export interface QuotaModel {
   isKnown: boolean;
+  /** Loaded by a reading that may have missed a bill: known for two seconds only. */
+  isUnsure: boolean;
   limits: QuotaLimits;
   windows: Readonly<Record<string, WindowCounters>>;
   holds: Readonly<Record<string, Hold>>;
@@ -45,6 +47,7 @@ const NO_LIMITS: QuotaLimits = {
 /** A user that Redis has never heard of: also what a flush leaves. */
 export const UNKNOWN_USER: QuotaModel = {
   isKnown: false,
+  isUnsure: false,
   limits: NO_LIMITS,
   windows: {},
   holds: {},
@@ -137,7 +140,13 @@ export function loadInModel(
     if (kept !== undefined) hold(kept);
     else if (settlement?.day !== undefined) bill(settlement.day, settlement.billedTokens);
   }
-  return [{ isKnown: true, limits: truth.limits, windows, holds, loading: undefined }, "loaded"];
+  const open = new Set(truth.holds.map(({ requestId }) => requestId));
+  const isUnsure = Object.entries(settled).some(
+    ([requestId, { billedTokens, day }]) =>
+      billedTokens !== null && day === undefined && !open.has(requestId),
+  );
+  const { limits } = truth;
+  return [{ isKnown: true, isUnsure, limits, windows, holds, loading: undefined }, "loaded"];
 }
 
 export function setLimitsInModel(model: QuotaModel, limits: QuotaLimits): QuotaModel {

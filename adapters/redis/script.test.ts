@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { Type as t } from "@sinclair/typebox";
+import type { RedisConnection } from "./connection.ts";
+import { BOOKS_KEYS } from "./keys.ts";
+import * as scripts from "./quota-scripts.ts";
+import { connectForTest, newId } from "./redis-fixture.ts";
+import { bindScript } from "./script.ts";
+
+let redis: RedisConnection;
+
+beforeAll(async () => {
+  redis = await connectForTest();
+});
+afterAll(() => redis.close());
+
+/** A script that the server cannot know: its text is new, and it is not preloaded. */
+function bindUnknown(reply = t.Integer()) {
+  const lua = `-- ${newId()}\nreturn redis.call('INCRBY', KEYS[1], ARGV[1])`;
+  const spec = { lua, keys: ["counter"], args: ["amount"], reply } as const;
+  return bindScript({ ...redis, preload: () => {} }, spec);
+}
+
+const callOf = () => ({ keys: { counter: `test:${newId()}` }, args: { amount: 2 } });
+
+test("a script that Redis has forgotten is sent again and runs once", async () => {
+  expect(await bindUnknown().run(callOf())).toBe(2);
+});
+
+test("a pipeline of a forgotten script runs every call once, in order", async () => {
+  const call = callOf();
+
+  expect(await bindUnknown().runAll([call, call, call])).toEqual([2, 4, 6]);
+});
+
+test("a reply of another shape is an error, not a value", async () => {
+  const failure = await bindUnknown(t.String() as never)
+    .run(callOf())
+    .catch((error: unknown) => error);
+
+  expect(failure).toBeInstanceOf(Error);
+});
+
+test("an error of a script is the fault that a caller may see", async () => {
+  const call = callOf();
+  await redis.run(({ client }) => client.set(call.keys.counter, "no number", "EX", 60));
+
+  const failure = await bindUnknown()
+    .run(call)
+    .catch((error: unknown) => error);
+
+  expect(failure).toMatchObject({ code: "QUOTA_UNAVAILABLE" });
+});
+
+test("scripts are loaded before they are first called", async () => {
+  const { lua, keys, args, reply } = scripts.ADMIT;
+  bindScript(redis, { lua, keys, args, reply });
+  const sha = new Bun.CryptoHasher("sha1").update(lua).digest("hex");
+
+  expect(await redis.run(({ client }) => client.script("EXISTS", sha))).toEqual([1]);
+});
+
+const snakeCase = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+test("the scripts take keys and arguments in the order in which they are given", () => {
+  for (const [name, { lua, keys, args }] of Object.entries(scripts)) {
+    const shared = BOOKS_KEYS.map(snakeCase);
+    const own = keys.map(snakeCase);
+    const unpacked = [...lua.matchAll(/^local ([\w,\s]+?) = unpack\((KEYS|ARGV)\)/gm)];
+    const taken = (from: string) =>
+      unpacked.filter((match) => match[2] === from).map((match) => match[1]?.replace(/\s/g, ""));
+    const isOnBooks = own.join().startsWith(shared.join());
+    const more = isOnBooks ? own.slice(shared.length) : [];
+
+    for (const [index, key] of more.entries())
+      expect(lua).toContain(`local ${key} = KEYS[${shared.length + index + 1}]`);
+    expect([name, taken("KEYS")]).toEqual([name, [(isOnBooks ? shared : own).join()]]);
+    if (name !== "SET_LIMITS")
+      expect([name, taken("ARGV")]).toEqual([name, [args.map(snakeCase).join()]]);
+  }
+});
