@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { dayOf } from "../../core/windows.ts";
+import type { RedisConnection } from "./connection.ts";
+import { createHoldBooks, type HoldBooks, type OpenHold } from "./holds.ts";
+import { loadedAtKey } from "./keys.ts";
+import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
+import { asInstance, connectForTest, freshTruth, limitsOf, newId } from "./redis-fixture.ts";
+
+let redis: RedisConnection;
+let store: QuotaStore;
+let books: HoldBooks;
+
+beforeAll(async () => {
+  redis = await connectForTest();
+  store = createQuotaStore(redis);
+  books = createHoldBooks(redis);
+});
+afterAll(() => redis.close());
+
+async function loadUser(): Promise<string> {
+  const userId = newId();
+  const ticket = await store.beginLoad(userId);
+  if (ticket === undefined) throw new Error("a new user is loaded already");
+  await store.load(userId, ticket, freshTruth(limitsOf()));
+  return userId;
+}
+
+async function admitMany(userId: string, count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, newId);
+  await Promise.all(ids.map((requestId) => store.admit({ userId, requestId, tokens: 7 })));
+  return ids;
+}
+
+test("a scan finds every open hold of every user, in pages of bounded size", async () => {
+  const [small, large] = [await loadUser(), await loadUser()];
+  const ids = [...(await admitMany(small, 1)), ...(await admitMany(large, 5_000))];
+  const found = new Map<string, OpenHold>();
+  let pageMax = 0;
+
+  for await (const page of books.scanHolds()) {
+    pageMax = Math.max(pageMax, page.length);
+    for (const hold of page) found.set(hold.requestId, hold);
+  }
+
+  expect(ids.every((id) => found.has(id))).toBe(true);
+  expect(pageMax).toBeLessThan(2_000);
+  expect(found.get(ids[0] ?? "")).toMatchObject({
+    userId: small,
+    tokens: 7,
+    day: dayOf(Date.now()),
+    takenAtMs: expect.any(Number),
+  });
+});
+
+test("the books of several users are read in order, those not loaded as unknown", async () => {
+  const userId = await loadUser();
+  const [requestId] = await admitMany(userId, 1);
+  const amount = { requests: 1, tokens: 7 };
+
+  const [known, unknown] = await books.readBooks([userId, newId()]);
+
+  expect(known).toEqual({
+    day: dayOf(Date.now()),
+    windows: { daily: { used: amount, held: amount }, monthly: { used: amount, held: amount } },
+    holds: [
+      { userId, requestId, tokens: 7, day: dayOf(Date.now()), takenAtMs: expect.any(Number) },
+    ],
+  } as never);
+  expect(unknown).toBeUndefined();
+});
+
+test("a hold counts as gone only when the user was loaded well before the request was made", async () => {
+  const userId = await loadUser();
+  const [held = ""] = await admitMany(userId, 1);
+  const missing = newId();
+  const fates = () => books.holdFates([held, missing].map((requestId) => ({ userId, requestId })));
+
+  expect(await fates()).toEqual(["held", "unknown"]);
+
+  await redis.run(({ client }) => client.set(loadedAtKey(userId), Date.now() - 120_000));
+  expect(await fates()).toEqual(["held", "gone"]);
+
+  const restarted = createHoldBooks(asInstance(redis, "another-run"));
+  expect(await restarted.holdFates([{ userId, requestId: held }])).toEqual(["unknown"]);
+});

@@ -1,0 +1,118 @@
+import type { QuotaBooks } from "../../core/audit/books.ts";
+import type { Hold, WindowSnapshot } from "../../core/quota/quota.ts";
+import type { RedisConnection } from "./connection.ts";
+import { booksKeys, HOLDS_KEY_PATTERN, holdsKey, loadedAtKey, userOfHoldsKey } from "./keys.ts";
+import { HOLD_FATE, READ_BOOKS } from "./quota-scripts.ts";
+import { bindScript } from "./script.ts";
+import { toSnapshot } from "./snapshot.ts";
+
+export interface OpenHold extends Hold {
+  /** When it was taken or last restored from PostgreSQL, Unix milliseconds of Redis. */
+  takenAtMs: number;
+}
+
+/** The holds of all users, for the keeper and the audit. All functions throw `QUOTA_UNAVAILABLE`. */
+export interface HoldBooks {
+  /**
+   * Every hold that is open during the whole scan, in pages of bounded size; others may come or not, and one may come twice.
+   * Walks through all keys: not for every second.
+   */
+  scanHolds: () => AsyncGenerator<OpenHold[]>;
+  /** Counters of the present windows and all holds of each user, each user at one instant; undefined: not loaded. */
+  readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | undefined)[]>;
+  /**
+   * In order. `gone`: the hold was there and was settled or released. `unknown`: nothing can be concluded, because the user is not
+   * loaded, or was loaded less than a minute before the request was made or after it.
+   */
+  holdFates: (
+    requests: readonly { userId: string; requestId: string }[],
+  ) => Promise<("held" | "gone" | "unknown")[]>;
+}
+
+const SCAN_COUNT = 1_000;
+
+/** The time in a UUIDv7: its first 48 bits, Unix milliseconds (RFC 9562 section 5.7). */
+function uuidTimeMs(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
+
+function parseHold(userId: string, requestId: string, packed: string): OpenHold {
+  const [tokens, day, takenAtMs] = packed.split("|");
+  if (day === undefined) throw new Error("a stored hold is out of shape");
+  return { userId, requestId, day, tokens: Number(tokens), takenAtMs: Number(takenAtMs) };
+}
+
+function parseHolds(userId: string, entries: readonly string[]): OpenHold[] {
+  const holds: OpenHold[] = [];
+  for (let i = 0; i + 1 < entries.length; i += 2)
+    holds.push(parseHold(userId, entries[i] ?? "", entries[i + 1] ?? ""));
+  return holds;
+}
+
+function countersOf({ used, held }: WindowSnapshot): Pick<WindowSnapshot, "used" | "held"> {
+  return { used, held };
+}
+
+export function createHoldBooks(redis: RedisConnection): HoldBooks {
+  const readBooks = bindScript(redis, READ_BOOKS);
+  const holdFate = bindScript(redis, HOLD_FATE);
+
+  async function* scanKeys(): AsyncGenerator<string[]> {
+    let cursor = "0";
+    do {
+      const [next, keys] = await redis.run(({ client }) =>
+        client.scan(cursor, "MATCH", HOLDS_KEY_PATTERN, "COUNT", SCAN_COUNT),
+      );
+      yield keys;
+      cursor = next;
+    } while (cursor !== "0");
+  }
+
+  async function* scanUser(userId: string): AsyncGenerator<OpenHold[]> {
+    let cursor = "0";
+    do {
+      const [next, entries] = await redis.run(({ client }) =>
+        client.hscan(holdsKey(userId), cursor, "COUNT", SCAN_COUNT),
+      );
+      if (entries.length > 0) yield parseHolds(userId, entries);
+      cursor = next;
+    } while (cursor !== "0");
+  }
+
+  return {
+    scanHolds: async function* () {
+      for await (const keys of scanKeys())
+        for (const key of keys) yield* scanUser(userOfHoldsKey(key));
+    },
+
+    holdFates: async (requests) => {
+      const { instance } = redis.server();
+      return holdFate.runAll(
+        requests.map(({ userId, requestId }) => {
+          const { marker, holds } = booksKeys(userId);
+          return {
+            keys: { marker, loadedAt: loadedAtKey(userId), holds },
+            args: { instance, requestId, createdAtMs: uuidTimeMs(requestId) },
+          };
+        }),
+      );
+    },
+
+    readBooks: async (userIds) => {
+      const { instance } = redis.server();
+      const replies = await readBooks.runAll(
+        userIds.map((userId) => ({ keys: booksKeys(userId), args: { instance, clockMs: 0 } })),
+      );
+      return replies.map((reply, index) => {
+        if (reply.length === 1) return undefined;
+        const [[, ...numbers], entries] = reply;
+        const { day, windows } = toSnapshot(numbers);
+        return {
+          day,
+          windows: { daily: countersOf(windows.daily), monthly: countersOf(windows.monthly) },
+          holds: parseHolds(userIds[index] ?? "", entries),
+        };
+      });
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import type { RedisConnection } from "./connection.ts";
+import { apiKeyKey } from "./keys.ts";
+
+/** Records of API keys by keyed hash, shared by all gateways. All functions throw `QUOTA_UNAVAILABLE`. */
+export interface KeyCache<KeyRecord> {
+  get: (keyHash: string) => Promise<KeyRecord | undefined>;
+  /** Keeps what is there: a record read from PostgreSQL before a change must not come back after it. */
+  set: (keyHash: string, record: KeyRecord) => Promise<void>;
+  /** Call after a change was committed. For as long as a record would have lived none is learnt, so all read PostgreSQL. */
+  delete: (keyHash: string) => Promise<void>;
+}
+
+const TTL_SECONDS = 300;
+/** Stands where a record was deleted. */
+const DELETED = "";
+
+/** What does not fit the schema (another version wrote it) counts as absent. */
+export function createKeyCache<Schema extends TSchema>(
+  redis: RedisConnection,
+  schema: Schema,
+): KeyCache<Static<Schema>> {
+  const check = TypeCompiler.Compile(schema);
+  return {
+    get: async (keyHash) => {
+      const stored = await redis.run(({ client }) => client.get(apiKeyKey(keyHash)));
+      if (stored === null || stored === DELETED) return undefined;
+      const record: unknown = JSON.parse(stored);
+      return check.Check(record) ? record : undefined;
+    },
+    set: async (keyHash, record) => {
+      const json = JSON.stringify(record);
+      await redis.run(({ client }) =>
+        client.set(apiKeyKey(keyHash), json, "EX", TTL_SECONDS, "NX"),
+      );
+    },
+    delete: async (keyHash) => {
+      await redis.run(({ client }) => client.set(apiKeyKey(keyHash), DELETED, "EX", TTL_SECONDS));
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { RedisConnection } from "./connection.ts";
+import { connectForTest, newId } from "./redis-fixture.ts";
+import { createRequestHints, type RequestHints } from "./request-hints.ts";
+
+let redis: RedisConnection;
+let hints: RequestHints;
+
+beforeAll(async () => {
+  redis = await connectForTest();
+  hints = createRequestHints(redis);
+});
+afterAll(() => redis.close());
+
+const requestOf = () => ({ userId: newId(), requestId: newId() });
+const first = { attempt: 1, startedAtMs: 1_000, redelivered: false };
+
+test("a started attempt is shown until it is cleared", async () => {
+  const [started, other] = [requestOf(), requestOf()];
+
+  expect(await hints.markStarted({ ...started, ...first })).toEqual({
+    cancelled: false,
+    crashes: 0,
+  });
+
+  expect(await hints.readStarted([other, started])).toEqual([
+    undefined,
+    { attempt: 1, startedAtMs: 1_000 },
+  ]);
+  await hints.clearStarted(started);
+  expect(await hints.readStarted([started])).toEqual([undefined]);
+});
+
+test("each redelivery of an attempt that never ended counts one crash", async () => {
+  const request = requestOf();
+  await hints.markStarted({ ...request, ...first });
+
+  const second = await hints.markStarted({ ...request, ...first, redelivered: true });
+  const third = await hints.markStarted({ ...request, ...first, redelivered: true });
+
+  expect([second.crashes, third.crashes]).toEqual([1, 2]);
+});
+
+test("a neighbour that was only prefetched when its worker died is not suspected", async () => {
+  const neighbour = requestOf();
+
+  const start = await hints.markStarted({ ...neighbour, ...first, redelivered: true });
+
+  expect(start.crashes).toBe(0);
+});
+
+test("an attempt that ended in its worker's hands is not suspected when it comes again", async () => {
+  const request = requestOf();
+  await hints.markStarted({ ...request, ...first });
+  await hints.clearStarted(request);
+
+  const again = await hints.markStarted({ ...request, ...first, redelivered: true });
+
+  expect(again.crashes).toBe(0);
+});
+
+test("a second copy of a message is not a crash", async () => {
+  const request = requestOf();
+  await hints.markStarted({ ...request, ...first });
+
+  const copy = await hints.markStarted({ ...request, ...first });
+
+  expect(copy.crashes).toBe(0);
+});
+
+test("a worker learns at the start that the request was cancelled, and nothing shows it as started", async () => {
+  const request = requestOf();
+  await hints.markCancelled(request);
+
+  const { cancelled } = await hints.markStarted({ ...request, ...first });
+
+  expect(cancelled).toBe(true);
+  expect(await hints.readStarted([request])).toEqual([undefined]);
+});

@@ -1,0 +1,87 @@
+import { Type as t } from "@sinclair/typebox";
+import start from "../../lua/start.lua" with { type: "text" };
+import type { RedisConnection } from "./connection.ts";
+import { cancelledKey, startedKey } from "./keys.ts";
+import { bindScript } from "./script.ts";
+
+const START = {
+  lua: start,
+  keys: ["started", "cancelled"],
+  args: ["attempt", "startedAtMs", "redelivered"],
+  /** [cancelled 0|1, crashes] */
+  reply: t.Tuple([t.Union([t.Literal(0), t.Literal(1)]), t.Integer({ minimum: 0 })]),
+} as const;
+
+interface RequestRef {
+  userId: string;
+  requestId: string;
+}
+
+interface AttemptStart extends RequestRef {
+  attempt: number;
+  startedAtMs: number;
+  /** Whether the broker has delivered this message before. */
+  redelivered: boolean;
+}
+
+/**
+ * Short-lived facts about requests that PostgreSQL need not know. Losing them loses no request: a status shows `queued` for
+ * `in_progress`, a cancelled request may be executed, a crash goes uncounted. All functions throw `QUOTA_UNAVAILABLE`.
+ */
+export interface RequestHints {
+  /**
+   * Call at the very start of an attempt, not when the delivery arrives: `crashes` counts the starts of this request that ended
+   * with the death of their worker, so only what was being executed is suspected, not what was merely prefetched. Requests that
+   * ran side by side are suspected together; running a suspect (`crashes` > 0) alone tells them apart.
+   */
+  markStarted: (attempt: AttemptStart) => Promise<{ cancelled: boolean; crashes: number }>;
+  /** The attempt ended in its worker's hands. Not needed once the request is settled. */
+  clearStarted: (request: RequestRef) => Promise<void>;
+  /** In order; undefined: no attempt is under way. */
+  readStarted: (
+    requests: readonly RequestRef[],
+  ) => Promise<({ attempt: number; startedAtMs: number } | undefined)[]>;
+  /** Workers that are given the request from now on learn that it was cancelled. */
+  markCancelled: (request: RequestRef) => Promise<void>;
+}
+
+/** Longer than a cancelled request may still lie in a queue: a week by default, and the retry delays. */
+const CANCELLED_TTL_SECONDS = 8 * 86_400;
+
+export function createRequestHints(redis: RedisConnection): RequestHints {
+  const markStarted = bindScript(redis, START);
+  return {
+    markStarted: async ({ userId, requestId, attempt, startedAtMs, redelivered }) => {
+      const [cancelled, crashes] = await markStarted.run({
+        keys: {
+          started: startedKey(userId, requestId),
+          cancelled: cancelledKey(userId, requestId),
+        },
+        args: { attempt, startedAtMs, redelivered: redelivered ? 1 : 0 },
+      });
+      return { cancelled: cancelled === 1, crashes };
+    },
+
+    clearStarted: async ({ userId, requestId }) => {
+      await redis.run(({ client }) => client.del(startedKey(userId, requestId)));
+    },
+
+    readStarted: (requests) =>
+      // None waits for another, so this takes one round trip.
+      redis.run(({ client }) =>
+        Promise.all(
+          requests.map(async ({ userId, requestId }) => {
+            const key = startedKey(userId, requestId);
+            const [attempt, startedAtMs] = await client.hmget(key, "attempt", "startedAtMs");
+            if (!attempt || !startedAtMs) return undefined;
+            return { attempt: Number(attempt), startedAtMs: Number(startedAtMs) };
+          }),
+        ),
+      ),
+
+    markCancelled: async ({ userId, requestId }) => {
+      const key = cancelledKey(userId, requestId);
+      await redis.run(({ client }) => client.set(key, "1", "EX", CANCELLED_TTL_SECONDS));
+    },
+  };
+}

@@ -1,0 +1,24 @@
+-- Marks that a worker begins an attempt. A delivery that the broker gives out again while the mark of an earlier start is still
+-- there means that its worker died at it: that counts as a crash. Neighbours that the dead worker only held have no mark.
+--
+-- KEYS   started    the mark, a hash of attempt, startedAtMs, crashes
+--        cancelled  present when the user cancelled the request
+-- ARGV   attempt, started_at_ms (Unix milliseconds)
+--        redelivered  1: the broker has delivered this message before
+-- Reply  {cancelled 0|1, crashes}
+local started, cancelled = unpack(KEYS)
+local attempt, started_at_ms, redelivered = unpack(ARGV)
+
+-- Longer than any attempt; settling removes the mark before.
+local STARTED_TTL_MS = 24 * 3600000
+
+local crashes = tonumber(redis.call('HGET', started, 'crashes') or 0)
+if redelivered == '1' and redis.call('EXISTS', started) == 1 then
+  crashes = crashes + 1
+end
+local is_cancelled = redis.call('EXISTS', cancelled)
+if is_cancelled == 0 then
+  redis.call('HSET', started, 'attempt', attempt, 'startedAtMs', started_at_ms, 'crashes', crashes)
+  redis.call('PEXPIRE', started, STARTED_TTL_MS)
+end
+return { is_cancelled, crashes }
