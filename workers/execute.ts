@@ -1,8 +1,8 @@
 import type { ModelConfig } from "../core/config/schema.ts";
+import { chatTokens } from "../core/estimate.ts";
 import type { InferenceChoice, InferencePayload } from "../core/payload.ts";
 import type { TokenUsage } from "../core/request.ts";
 import { healthSignalOf, type InferenceOutcome } from "../core/worker/outcome.ts";
-import { promptText } from "../core/worker/prompt-text.ts";
 import type { Held } from "./held.ts";
 import type { Pass } from "./model-gate.ts";
 import type { WorkerPorts } from "./ports.ts";
@@ -77,14 +77,24 @@ async function call(
   }
 }
 
-/** Tokens counted here, because the ML service did not say or was not let finish. The prompt counts once. */
+/**
+ * Tokens counted here, because the ML service did not say or was not let finish. The prompt counts once, as the gateway counted it
+ * for the estimate.
+ */
 export async function countUsage(
-  payload: InferencePayload,
+  { input }: InferencePayload,
   choices: readonly InferenceChoice[],
   countTokens: WorkerPorts["countTokens"],
 ): Promise<TokenUsage> {
-  const promptTokens = await countTokens(promptText(payload.input));
-  let completionTokens = 0;
-  for (const choice of choices) completionTokens += await countTokens(choice.text);
+  const countAll = async (texts: readonly string[]): Promise<number> => {
+    let tokens = 0;
+    for (const text of texts) tokens += await countTokens(text);
+    return tokens;
+  };
+  const promptTokens =
+    "prompt" in input
+      ? await countTokens(input.prompt)
+      : chatTokens(input.messages, await countAll(input.messages.map(({ content }) => content)));
+  const completionTokens = await countAll(choices.map(({ text }) => text));
   return { promptTokens, completionTokens, source: "counted" };
 }

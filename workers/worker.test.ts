@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { chatTokens } from "../core/estimate.ts";
 import { settled } from "./fake-clock.ts";
 import { answered, failed, type FakeWorld, MODEL, startFakeWorld } from "./fake-world.ts";
 
@@ -38,6 +39,25 @@ describe("one attempt", () => {
       completionTokens: 2,
       source: "counted",
     });
+  });
+
+  test("counts a chat as the gateway counted it for the estimate", async () => {
+    const world = await startFakeWorld();
+    const messages = [
+      { role: "system", content: "be short" },
+      { role: "user", content: "why is that" },
+    ] as const;
+    world.ports.openPayload = () => ({
+      input: { messages: [...messages] },
+      maxTokens: 16,
+      n: 1,
+      parameters: {},
+    });
+    await world.deliver("a");
+
+    await world.calls[0]?.answer({ ...answered, usage: null });
+
+    expect(world.results[0]?.usage?.promptTokens).toBe(chatTokens([...messages], 5));
   });
 
   test("hands the request to its next attempt before it acks, and forgets the start before that", async () => {
