@@ -73,6 +73,16 @@ describe("a server that freezes", () => {
   });
 });
 
+test("connections that were cut without a word are replaced after one deadline", async () => {
+  await Promise.all([select1(frozen), select1(frozen)]);
+  proxy.cutPresent();
+
+  const failure = await failureOf(select1(frozen));
+
+  expect(isUnavailable(failure)).toBe(true);
+  expect(await select1(frozen)).toMatchObject([{ one: 1 }]);
+});
+
 test("a server that is not there is a fault, not an exception of the client library", async () => {
   const nowhere = connectPostgres({
     url: "postgres://127.0.0.1:1/none",

@@ -158,8 +158,9 @@ describe("an Idempotency-Key", () => {
   });
 
   test("used on two gateways at once in crossing orders stores one request each, without a deadlock", async () => {
-    const keys = Array.from({ length: 40 }, (_, i) => `race ${i}`);
+    const keys = Array.from({ length: 400 }, (_, i) => `race ${i}`);
     const gateways = Array.from({ length: 4 }, () => server.connect({ poolMax: 1 }));
+    await Promise.all(gateways.map((gateway) => gateway.ping())); // Connected, so that they do start together.
     const batches = gateways.map((_, i) => {
       const rows = keys.map((key) => keyed(key, "a"));
       return i % 2 === 0 ? rows : rows.toReversed();

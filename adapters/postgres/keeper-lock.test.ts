@@ -93,6 +93,18 @@ test("a keeper that freezes loses the lock to another, and no longer believes th
   await b.lock.release();
 });
 
+test("a keeper that was frozen itself does not act on a lock that it may have lost", async () => {
+  let nowMs = 0;
+  const { lock } = newLock({ now: () => nowMs });
+  await takeOver(lock);
+
+  nowMs += SILENT_MS; // Woken, before any news from the server.
+
+  expect(lock.held()).toBe(false);
+  expect([await lock.tryAcquire(), lock.held()]).toEqual([true, true]);
+  await lock.release();
+});
+
 test("a keeper that is cut off gives up before the server gives the lock to another", async () => {
   const proxy = await startFreezingProxy(server.url);
   const [a, b] = [newLock({ url: proxy.url }), newLock()];

@@ -31,7 +31,7 @@ interface TruthRow {
  * Everything that Redis has to know of users, read in one snapshot: the limits stored for them, the ledger's sums by day since the
  * first of the current UTC month, and a hold for each open request of whatever day. Answers in order; undefined: no such user.
  *
- * The sums are read from an index alone, about 0.1 µs per ledger row of the month.
+ * The sums are read from an index alone, about 0.3 µs per ledger row of the month (60 ms for a user with 200,000).
  */
 export async function quotaTruth(
   database: Database,

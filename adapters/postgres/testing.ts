@@ -125,12 +125,15 @@ export interface FreezingProxy {
   /** Stops passing bytes on in both directions, as a frozen server or a cut network would; they are kept. */
   freeze: () => void;
   thaw: () => void;
+  /** Passes nothing on for the present connections ever again, without closing them: half-open. New ones work. */
+  cutPresent: () => void;
   stop: () => void;
 }
 
 interface Side {
   peer: Bun.Socket<Side> | undefined;
   kept: Buffer[];
+  isCut: boolean;
 }
 
 /** A TCP proxy before the server of a database URL that can be frozen. */
@@ -139,7 +142,7 @@ export async function startFreezingProxy(url: string): Promise<FreezingProxy> {
   let frozen = false;
   const sides = new Set<Bun.Socket<Side>>();
   const passOn = (socket: Bun.Socket<Side>): void => {
-    if (frozen || socket.data.peer === undefined) return;
+    if (frozen || socket.data.isCut || socket.data.peer === undefined) return;
     for (const bytes of socket.data.kept.splice(0)) socket.data.peer.write(bytes);
   };
   const handlers = {
@@ -149,7 +152,7 @@ export async function startFreezingProxy(url: string): Promise<FreezingProxy> {
     },
     close: (socket: Bun.Socket<Side>) => {
       sides.delete(socket);
-      if (!frozen) socket.data.peer?.end();
+      if (!frozen && !socket.data.isCut) socket.data.peer?.end();
     },
     error: () => {},
   };
@@ -159,12 +162,12 @@ export async function startFreezingProxy(url: string): Promise<FreezingProxy> {
     socket: {
       ...handlers,
       open: (socket) => {
-        socket.data = { peer: undefined, kept: [] };
+        socket.data = { peer: undefined, kept: [], isCut: false };
         sides.add(socket);
         void Bun.connect<Side>({
           hostname,
           port: Number(port),
-          data: { peer: socket, kept: [] },
+          data: { peer: socket, kept: [], isCut: false },
           socket: handlers,
         }).then((upstream) => {
           sides.add(upstream);
@@ -184,6 +187,9 @@ export async function startFreezingProxy(url: string): Promise<FreezingProxy> {
     thaw: () => {
       frozen = false;
       for (const side of sides) passOn(side);
+    },
+    cutPresent: () => {
+      for (const side of sides) side.data.isCut = true;
     },
     stop: () => {
       frozen = false;
