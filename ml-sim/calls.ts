@@ -95,19 +95,23 @@ const completions: SimProtocol = {
   },
 };
 
-/** A shape of its own, for the protocol `json`: `{inputs, limit?, count?}` to `{simulator, outputs, why, meta?: {in, out}}`. */
+/**
+ * A shape of its own, for the protocol `json`: `{input, max_new_tokens?, n?}` to
+ * `{simulator, output: [{text, finish_reason}], usage?: {input, output}}`.
+ */
 const plain: SimProtocol = {
-  read: reader(t.Object({ inputs: t.String(), limit: maxTokens, count: n }), (body) => ({
-    prompt: body.inputs,
+  read: reader(t.Object({ input: t.String(), max_new_tokens: maxTokens, n }), (body) => ({
+    prompt: body.input,
     model: "simulator",
-    maxTokens: body.limit ?? MAX_TOKENS_DEFAULT,
-    n: body.count ?? 1,
+    maxTokens: body.max_new_tokens ?? MAX_TOKENS_DEFAULT,
+    n: body.n ?? 1,
   })),
   write: (_call, outputs, usage) => ({
     simulator: true,
-    outputs: outputs.map(({ text }) => text),
-    why: outputs.map(({ finishReason }) => finishReason),
-    ...(usage === null ? {} : { meta: { in: usage.promptTokens, out: usage.completionTokens } }),
+    output: outputs.map(({ text, finishReason }) => ({ text, finish_reason: finishReason })),
+    ...(usage === null
+      ? {}
+      : { usage: { input: usage.promptTokens, output: usage.completionTokens } }),
   }),
 };
 

@@ -27,7 +27,7 @@ usage: bun ml-sim/main.ts [flags]
   --help                   This text
 ${settings.join("\n")}
 
-routes: POST /v1/chat/completions, /v1/completions, /generate {inputs, limit?, count?}
+routes: POST /v1/chat/completions, /v1/completions, /generate {input, max_new_tokens?, n?}
         GET /health, GET /sim/stats, GET and POST /sim/settings (a JSON object with some of the settings)
 
 A prompt that holds [[sim:KIND]] or [[sim:KIND:NUMBER]], or a header x-sim-fault: KIND:NUMBER, asks for a fault:

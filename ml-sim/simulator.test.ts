@@ -21,8 +21,8 @@ async function post(
   return simulator.fetch(request);
 }
 
-const generate = (simulator: Simulator, inputs: string, init?: RequestInit): Promise<Response> =>
-  post(simulator, "/generate", { inputs, limit: 8 }, init);
+const generate = (simulator: Simulator, input: string, init?: RequestInit): Promise<Response> =>
+  post(simulator, "/generate", { input, max_new_tokens: 8 }, init);
 
 async function statsOf(
   simulator: Simulator,
@@ -85,7 +85,7 @@ describe("an answer of the simulator", () => {
     await generate(simulator, "[[sim:500]]");
     await generate(simulator, "[[sim:truncate]]");
 
-    expect(reply).toMatchObject({ simulator: true, meta: { in: 2, out: 8 } });
+    expect(reply).toMatchObject({ simulator: true, usage: { input: 2, output: 8 } });
     expect(await statsOf(simulator)).toMatchObject({
       calls: 3,
       answered: 1,
@@ -99,7 +99,7 @@ describe("an answer of the simulator", () => {
     ["/v1/chat/completions", { messages: [] }],
     ["/v1/completions", { prompt: 7 }],
     ["/generate", {}],
-    ["/generate", { inputs: "a", limit: 0 }],
+    ["/generate", { input: "a", max_new_tokens: 0 }],
   ])("is refused with 400 when the body does not fit %s: %j", async (path, body) => {
     expect((await post(start(), path, body)).status).toBe(400);
   });
@@ -145,8 +145,8 @@ describe("a fault on demand", () => {
     const none = await (await generate(start(), "[[sim:no-usage]]")).json();
     const negative = await (await generate(start(), "[[sim:negative-usage]]")).json();
 
-    expect(none).not.toHaveProperty("meta");
-    expect(negative).toMatchObject({ meta: { in: -6, out: -8 } });
+    expect(none).not.toHaveProperty("usage");
+    expect(negative).toMatchObject({ usage: { input: -6, output: -8 } });
   });
 
   test("spoils the body", async () => {

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 
 import type { ModelConfig } from "../../core/config/schema.ts";
+import { loadConfig } from "../config/load.ts";
 import { changeSettings } from "../../ml-sim/settings.ts";
 import { createSimulator } from "../../ml-sim/simulator.ts";
 import { codeOf, startFakeMlService } from "./fake-ml-service.ts";
@@ -18,29 +19,26 @@ afterAll(async () => {
   await Promise.all([server.stop(true), ml.stop()]);
 });
 
-const at = (path: string): string => new URL(path, server.url).href;
-const CHAT = { protocol: "openai-chat", url: at("/v1/chat/completions") } as const;
-const COMPLETIONS = { protocol: "openai-completions", url: at("/v1/completions") } as const;
-const JSON_MAPPED: Partial<ModelConfig> = {
-  protocol: "json",
-  url: at("/generate"),
-  mapping: {
-    request: '{ "inputs": prompt, "limit": max_tokens, "count": n }',
-    text: "outputs",
-    finish_reason: "why",
-    prompt_tokens: "meta.in",
-    completion_tokens: "meta.out",
-  },
+const SECRETS = {
+  TOLLGATE_SECRETS__ENCRYPTION_KEYS: "k1:unused-here",
+  TOLLGATE_SECRETS__KEY_PEPPER: "unused-here".padEnd(32, "-"),
 };
+/** The models of the configuration that everybody starts with, here on this file's port. */
+const { models } = await loadConfig(
+  new URL("../../tollgate.yaml", import.meta.url).pathname,
+  SECRETS,
+);
+const onThisPort = (config: ModelConfig): ModelConfig => ({
+  ...config,
+  url: new URL(new URL(config.url).pathname, server.url).href,
+});
 
 const callSimulator = (config: Partial<ModelConfig>, prompt: string) =>
   ml.infer(() => new Response(), { ...config, timeout_ms: 300 }, { input: { prompt }, n: 2 });
 
-describe.each([
-  ["openai-chat", CHAT],
-  ["openai-completions", COMPLETIONS],
-  ["json", JSON_MAPPED],
-] as const)("the simulator through the protocol %s", (_name, config) => {
+describe.each(Object.entries(models))("the model %s of tollgate.yaml", (_name, model) => {
+  const config = onThisPort(model);
+
   test("answers with choices and usage", async () => {
     const outcome = await callSimulator(config, "12345678");
 
