@@ -70,8 +70,14 @@ export interface ScaledObject extends Resource {
   };
 }
 
+interface Parameter {
+  parameter: string;
+  name: string;
+  key: string;
+}
+
 export interface TriggerAuthentication extends Resource {
-  spec: { secretTargetRef?: { parameter: string; name: string; key: string }[] };
+  spec: { secretTargetRef?: Parameter[]; configMapTargetRef?: Parameter[] };
 }
 
 export interface Rule {
@@ -90,7 +96,8 @@ export interface Certificate extends Resource {
 }
 
 const WORKLOADS = new Set(["Deployment", "StatefulSet", "Job"]);
-export const isWorkload = (resource: Resource): resource is Workload => WORKLOADS.has(resource.kind);
+export const isWorkload = (resource: Resource): resource is Workload =>
+  WORKLOADS.has(resource.kind);
 
 export const ofKind = <Kind extends Resource>(
   resources: readonly Resource[],

@@ -1,0 +1,231 @@
+import { describe, expect, test } from "bun:test";
+
+import { parseConfig } from "../../core/config/parse.ts";
+import type { Config } from "../../core/config/schema.ts";
+import { built, installations } from "./built.ts";
+import { copies } from "./copies.ts";
+import {
+  type Certificate,
+  type ConfigMap,
+  type Container,
+  type EnvVar,
+  isWorkload,
+  ofKind,
+  type PodSpec,
+  type Secret,
+  type TriggerAuthentication,
+  type Workload,
+} from "./resources.ts";
+import type { Resource } from "./schemas/check-schema.ts";
+
+/** Secrets that no manifest holds, by who makes them: an operator from a resource, or a person (docs/kubernetes.md). */
+const SECRETS_BY_HAND: Record<string, readonly string[]> = {
+  "tollgate-secrets": ["encryption-keys", "key-pepper"],
+  "redis-passwords": ["tollgate", "replication", "proxy"],
+  "backup-storage": ["access-key-id", "secret-access-key"],
+};
+/** What closing connections may take on top of a drain. */
+const CLOSE_MS = 5_000;
+const ROLES = ["gateway", "worker", "collector"] as const;
+
+const podOf = ({ spec }: Workload): PodSpec => spec.template.spec;
+const containersOf = (pod: PodSpec): Container[] => [
+  ...(pod.initContainers ?? []),
+  ...pod.containers,
+];
+
+function workload(resources: readonly Resource[], name: string): Workload {
+  const found = resources.filter(isWorkload).find(({ metadata }) => metadata.name === name);
+  if (found === undefined) throw new Error(`there is no workload ${name}`);
+  return found;
+}
+
+/** A name without the hash that kustomize's generators append. */
+const plainName = (name: string): string => name.replace(/-[a-z0-9]{10}$/, "");
+
+/** The keys of every secret that will exist, by name: in the manifests, by certificate, operator or hand. */
+function secretKeys(resources: readonly Resource[]): Map<string, readonly string[]> {
+  const keys = new Map<string, readonly string[]>();
+  for (const { spec } of ofKind<Certificate>(resources, "Certificate"))
+    keys.set(spec.secretName, ["ca.crt", "tls.crt", "tls.key"]);
+  for (const { metadata } of ofKind(resources, "User"))
+    keys.set(`${metadata.name}-user-credentials`, ["username", "password"]);
+  for (const { metadata } of ofKind(resources, "Cluster"))
+    keys.set(`${metadata.name}-app`, ["username", "password", "uri"]);
+  for (const [name, names] of Object.entries(SECRETS_BY_HAND)) keys.set(name, names);
+  for (const { metadata, data, stringData } of ofKind<Secret>(resources, "Secret"))
+    keys.set(metadata.name, Object.keys({ ...data, ...stringData }));
+  return keys;
+}
+
+const valueOf = (env: readonly EnvVar[], name: string): string | undefined =>
+  env.find((entry) => entry.name === name)?.value;
+
+/** The configuration as one role sees it: the mounted file and its environment, secrets replaced by stand-ins. */
+function configOf(resources: readonly Resource[], role: string): Config {
+  const config = ofKind<ConfigMap>(resources, "ConfigMap").find(
+    ({ metadata }) => plainName(metadata.name) === "tollgate-config",
+  );
+  const env = Object.fromEntries(
+    (podOf(workload(resources, role)).containers[0]?.env ?? [])
+      .filter(({ name }) => name !== "TOLLGATE_CONFIG")
+      .map(({ name, value }) => [name, value]),
+  );
+  return parseConfig(Bun.YAML.parse(config?.data?.["tollgate.yaml"] ?? ""), {
+    ...env,
+    TOLLGATE_SECRETS__ENCRYPTION_KEYS: "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    TOLLGATE_SECRETS__KEY_PEPPER: "a-pepper-of-thirty-two-characters!",
+  });
+}
+
+const graceMs = (resources: readonly Resource[], name: string): number =>
+  (podOf(workload(resources, name)).terminationGracePeriodSeconds ?? 30) * 1_000;
+
+test("files that repeat another one are equal to it (bun test/k8s/copies.ts writes them)", async () => {
+  for (const { path, text } of await copies()) {
+    // oxlint-disable-next-line no-await-in-loop
+    expect(await Bun.file(path).text()).toBe(text);
+  }
+});
+
+describe.skipIf(built === null).each(installations)("pods of k8s/%s", (_root, resources) => {
+  test("fit the pod security standard `restricted`, with a read-only root for our own image", () => {
+    const problems = resources.filter(isWorkload).flatMap((one) => {
+      const { securityContext } = podOf(one);
+      const bad: string[] = [];
+      if (securityContext?.runAsNonRoot !== true) bad.push("runs as root");
+      if (securityContext?.seccompProfile?.type !== "RuntimeDefault")
+        bad.push("no seccomp profile");
+      if (podOf(one).automountServiceAccountToken !== false) bad.push("has a token");
+      for (const { name, image, securityContext: own } of containersOf(podOf(one))) {
+        if (own?.allowPrivilegeEscalation !== false) bad.push(`${name} may gain privileges`);
+        if (own?.capabilities?.drop?.includes("ALL") !== true) bad.push(`${name} has capabilities`);
+        if (image.includes("tollgate") && own?.readOnlyRootFilesystem !== true)
+          bad.push(`${name} may write to its root`);
+      }
+      return bad.map((text) => `${one.metadata.name}: ${text}`);
+    });
+
+    expect(problems).toEqual([]);
+  });
+
+  test("say what memory they need and at most take", () => {
+    const lacking = resources
+      .filter(isWorkload)
+      .flatMap((one) => containersOf(podOf(one)))
+      .filter(({ resources: own }) => !own?.requests?.["cpu"] || !own.limits?.["memory"]);
+
+    expect(lacking).toEqual([]);
+  });
+
+  test("are alive without any server, ready only with them", () => {
+    for (const role of ROLES) {
+      const container = podOf(workload(resources, role)).containers[0];
+
+      expect(container?.livenessProbe?.httpGet?.path).toBe("/health/live");
+      expect(container?.readinessProbe?.httpGet?.path).toBe("/health/ready");
+    }
+  });
+
+  test("read only keys that their secrets have", () => {
+    const keys = secretKeys(resources);
+    const wanted = [
+      ...resources
+        .filter(isWorkload)
+        .flatMap((one) => [
+          ...containersOf(podOf(one)).flatMap(({ env = [] }) =>
+            env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
+          ),
+          ...(podOf(one).volumes ?? []).flatMap(({ secret }) =>
+            (secret?.items ?? []).map(({ key }) => ({ name: secret?.secretName ?? "", key })),
+          ),
+        ]),
+      ...ofKind<TriggerAuthentication>(resources, "TriggerAuthentication").flatMap(
+        ({ spec }) => spec.secretTargetRef ?? [],
+      ),
+    ];
+
+    expect(wanted.length).toBeGreaterThan(0);
+    expect(wanted.filter(({ name, key }) => keys.get(name)?.includes(key) !== true)).toEqual([]);
+  });
+
+  test("mount only config maps and secrets that exist", () => {
+    const configs = new Set(ofKind(resources, "ConfigMap").map(({ metadata }) => metadata.name));
+    const keys = secretKeys(resources);
+    const volumes = resources.filter(isWorkload).flatMap((one) => podOf(one).volumes ?? []);
+
+    expect(
+      volumes.filter(
+        ({ configMap, secret }) =>
+          (configMap !== undefined && !configs.has(configMap.name)) ||
+          (secret !== undefined && !keys.has(secret.secretName)),
+      ),
+    ).toEqual([]);
+  });
+
+  test("refer inside a variable only to variables named before it", () => {
+    const late = resources.filter(isWorkload).flatMap((one) =>
+      containersOf(podOf(one)).flatMap(({ env = [] }) =>
+        env.flatMap(({ name, value = "" }, index) =>
+          [...value.matchAll(/\$\((\w+)\)/g)]
+            .map(([, used]) => used)
+            .filter((used) => !env.slice(0, index).some((earlier) => earlier.name === used))
+            .map((used) => `${one.metadata.name}: ${name} uses ${used}`),
+        ),
+      ),
+    );
+
+    expect(late).toEqual([]);
+  });
+
+  test("use accounts that exist", () => {
+    const accounts = new Set(
+      ofKind(resources, "ServiceAccount").map(({ metadata }) => metadata.name),
+    );
+    const used = resources
+      .filter(isWorkload)
+      .map((one) => podOf(one).serviceAccountName ?? "default");
+
+    expect(used.filter((name) => !accounts.has(name))).toEqual([]);
+  });
+
+  test.each([...ROLES])("the %s's file and variables are a valid configuration", (role) => {
+    expect(() => configOf(resources, role)).not.toThrow();
+  });
+
+  test("have longer to end than they take to drain", () => {
+    const { gateway } = configOf(resources, "gateway");
+    const { worker, models } = configOf(resources, "worker");
+    const { collector } = configOf(resources, "collector");
+    const longestAttemptMs = Math.max(...Object.values(models).map(({ timeout_ms }) => timeout_ms));
+
+    expect(graceMs(resources, "gateway")).toBeGreaterThanOrEqual(
+      gateway.drain_delay_ms + gateway.drain_ms + CLOSE_MS,
+    );
+    expect(worker.grace_ms).toBeGreaterThan(longestAttemptMs);
+    expect(graceMs(resources, "worker")).toBeGreaterThanOrEqual(worker.grace_ms + CLOSE_MS);
+    expect(graceMs(resources, "collector")).toBeGreaterThanOrEqual(collector.grace_ms + CLOSE_MS);
+    expect(graceMs(resources, "ml")).toBeGreaterThan(longestAttemptMs);
+  });
+
+  test("serve metrics on 9090 and listen on every address", () => {
+    for (const role of ROLES) {
+      const env = podOf(workload(resources, role)).containers[0]?.env ?? [];
+      const section = `TOLLGATE_${role.toUpperCase()}__`;
+
+      expect(valueOf(env, `${section}HOST`)).toBe("0.0.0.0");
+      expect(valueOf(env, `${section}METRICS_PORT`)).toBe("9090");
+    }
+  });
+});
+
+test.skipIf(built === null)(
+  "Bun's bound on calls at once is above every worker's prefetch",
+  async () => {
+    const dockerfile = await Bun.file(new URL("../../Dockerfile", import.meta.url)).text();
+    const callsMax = Number(/BUN_CONFIG_MAX_HTTP_REQUESTS=(\d+)/.exec(dockerfile)?.[1]);
+
+    for (const [, resources] of installations)
+      expect(callsMax).toBeGreaterThan(configOf(resources, "worker").worker.prefetch);
+  },
+);

@@ -1,0 +1,98 @@
+import { METRICS, type MetricRole, type MetricSpec } from "../../core/metrics.ts";
+
+/** A metric as a query uses it: its name and the labels that it selects by. */
+export interface MetricUse {
+  name: string;
+  labels: string[];
+}
+
+/** Words of PromQL that are no metrics; functions are told by their parenthesis. */
+const WORDS = new Set([
+  "and",
+  "or",
+  "unless",
+  "by",
+  "without",
+  "on",
+  "ignoring",
+  "bool",
+  "group_left",
+  "group_right",
+  "offset",
+]);
+
+/** Added by the scrape, or by a histogram. */
+const SCRAPE_LABELS = ["namespace", "job", "instance", "le"];
+
+/** What every process exports beside our own metrics. */
+const PROCESS_METRIC = /^(process|nodejs)_/;
+
+const withoutStrings = (query: string): string => query.replace(/"(?:\\.|[^"\\])*"/g, '""');
+
+/** Grafana's variables replaced by what they stand for on a running stack. */
+export function withoutVariables(query: string): string {
+  return query
+    .replaceAll("$__rate_interval", "1m")
+    .replaceAll("$namespace", ".*")
+    .replaceAll("$model", ".*");
+}
+
+/** The metrics of a query, with the labels in their selectors. */
+export function metricsOf(query: string): MetricUse[] {
+  const text = withoutStrings(withoutVariables(query))
+    // Label lists of aggregations and matches are no metrics.
+    .replace(/\b(by|without|on|ignoring)\s*\([^)]*\)/g, "")
+    .replace(/\[[^\]]*\]/g, "");
+  return [...text.matchAll(/(?<![\w:])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\}|\()?/g)]
+    .filter(([, name = "", after = ""]) => after !== "(" && !WORDS.has(name))
+    .map(([, name = "", selector = ""]) => ({
+      name,
+      labels: [...selector.matchAll(/(\w+)\s*(?:=|!)/g)].map(([, label = ""]) => label),
+    }));
+}
+
+/** Labels that a query groups by. */
+export const groupsOf = (query: string): string[] =>
+  [...withoutStrings(query).matchAll(/\b(?:by|on)\s*\(([^)]*)\)/g)].flatMap(([, list = ""]) =>
+    list.split(",").map((label) => label.trim()),
+  );
+
+/** The spec of a name as Prometheus knows it: `_bucket`, `_sum` and `_count` belong to their histogram. */
+export function specOf(name: string): MetricSpec | undefined {
+  const specs: Record<string, MetricSpec> = METRICS;
+  const own = specs[name];
+  if (own !== undefined && own.type !== "histogram") return own;
+  const base = specs[name.replace(/_(bucket|sum|count)$/, "")];
+  return base?.type === "histogram" && base !== own ? base : undefined;
+}
+
+/** What is wrong with the names in a query: metrics that no role exports, labels that a metric does not have. */
+export function nameProblems(query: string, recorded: ReadonlySet<string>): string[] {
+  const known = new Set(SCRAPE_LABELS);
+  const problems: string[] = [];
+  for (const { name, labels } of metricsOf(query)) {
+    const spec = specOf(name);
+    if (spec === undefined) {
+      if (!PROCESS_METRIC.test(name) && !recorded.has(name))
+        problems.push(`${name} does not exist`);
+      // A recording rule's own query says which labels are left; promtool's tests hold it to them.
+      if (recorded.has(name)) for (const label of ["queue", "model"]) known.add(label);
+      continue;
+    }
+    for (const label of spec.labels) known.add(label);
+    const allowed = new Set([...spec.labels, ...SCRAPE_LABELS]);
+    for (const label of labels.filter((one) => !allowed.has(one)))
+      problems.push(`${name} has no label ${label}`);
+  }
+  for (const label of groupsOf(query).filter((one) => one !== "" && !known.has(one)))
+    problems.push(`no metric of the query has the label ${label}`);
+  return problems;
+}
+
+/** The roles that export all our metrics of a query. */
+export function rolesOf(query: string): MetricRole[][] {
+  return metricsOf(query).flatMap(({ name }) => {
+    const spec = specOf(name);
+    return spec === undefined ? [] : [[...spec.roles]];
+  });
+}
