@@ -9,8 +9,9 @@
 --        PostgreSQL may not know yet
 local instance, nonce, clock_ms = unpack(ARGV)
 
--- Longer than an accept may take between its hold and its commit.
-local RECENT_MS = 60000
+-- Longer than an accept may take between its hold and its commit (gateway.accept_timeout_ms, 5 s by default). A hold that is lost
+-- because its accept took longer still is missed when it is settled.
+local RECENT_MS = 30000
 
 if redis.call('GET', marker) == instance then
   return {}
