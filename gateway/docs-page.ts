@@ -1,7 +1,11 @@
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
 import { openapi } from "@elysiajs/openapi";
 import { Elysia } from "elysia";
-import { absolutePath } from "swagger-ui-dist";
 
+/** The package's files only: importing it would load the whole page into the gateway. */
+const ASSETS_FOLDER = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
 const ASSETS = { "swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css" } as const;
 
 /** `/openapi.json` from the routes' schemas and `/docs` to read it. The page's files come from here: it works without the internet. */
@@ -34,7 +38,7 @@ export function docsPage(version: string) {
   return new Elysia({ name: "docs" }).use(page).get("/docs/assets/:file", ({ params }) => {
     const type = ASSETS[params.file as keyof typeof ASSETS];
     if (type === undefined) return new Response(null, { status: 404 });
-    return new Response(Bun.file(`${absolutePath()}/${params.file}`), {
+    return new Response(Bun.file(`${ASSETS_FOLDER}/${params.file}`), {
       headers: { "content-type": type, "cache-control": "public, max-age=86400" },
     });
   });
