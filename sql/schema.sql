@@ -1,4 +1,4 @@
--- The schema after all migrations. Compared with the migrated database by adapters/postgres/schema-dump.test.ts, which also says how
+-- The schema after all migrations. Compared with the migrated database by adapters/postgres/migrate.test.ts, which also says how
 -- to write it anew. Change it only by adding a migration.
 
 create table api_keys (

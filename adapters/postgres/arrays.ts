@@ -1,7 +1,6 @@
 /**
  * Array literals of PostgreSQL, for `${literal}::type[]`. One parameter per column keeps the text of a statement constant whatever the
- * size of its batch, so that each connection prepares one plan. Writing the literals here costs a third of what postgres.js needs to
- * escape them, and needs no look-up of array types.
+ * size of its batch, so that each connection prepares it once, and no look-up of array types is needed when a connection opens.
  */
 type Nullable<Value> = readonly (Value | null)[];
 

@@ -26,7 +26,7 @@ export function isForeignKeyViolation(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === FOREIGN_KEY_VIOLATION;
 }
 
-/** Whether an error came from the server or the connection, as opposed to our own code: those carry a code (SQLSTATE, errno, CONNECTION_…). */
+/** Whether an error came from the server or the connection rather than our own code: it has a code (SQLSTATE, errno, CONNECTION_…). */
 export function isServerError(error: unknown): boolean {
   return (
     error instanceof Error &&

@@ -16,7 +16,8 @@ interface FinishedRow {
 /**
  * Ends requests and bills them, in one transaction: a request moves only if it is still queued (I5), and only one that this call
  * moved gets a ledger row, if it has usage (I2). Answers in order, also for requests that had ended before, so that the caller can
- * settle again what may not have been settled. If an id comes twice, its first finish counts. Throws STORE_UNAVAILABLE, after which
+ * settle again what may not have been settled. If an id comes twice, its first finish counts. As with inserts, bound the
+ * bytes of a batch. Throws STORE_UNAVAILABLE, after which
  * calling again with the same finishes is right, or a data fault if a row cannot be stored: then none is.
  */
 export async function finishRequests(

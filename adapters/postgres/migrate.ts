@@ -108,7 +108,8 @@ async function apply(sql: postgres.Sql, migration: Migration): Promise<void> {
     // Statements of one simple query are one transaction. Only what the patterns above let through gets into the text.
     await sql
       .unsafe(
-        `${migration.sql};
+        `${migration.sql}
+        ;
         insert into schema_migrations (version, name, checksum)
         values (${migration.version}, '${migration.name}', '${migration.checksum}')`,
       )

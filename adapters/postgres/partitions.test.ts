@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { dayOf } from "../../core/windows.ts";
 import { finishRequests } from "./finish-requests.ts";
@@ -17,10 +17,10 @@ const DAY_MS = 24 * HOUR_MS;
 const NOW = Date.now();
 
 let server: MigratedDatabase;
-beforeAll(async () => {
+beforeEach(async () => {
   server = await createMigratedDatabase();
 });
-afterAll(() => server.drop());
+afterEach(() => server.drop());
 
 async function partitionOf(requestId: string): Promise<string | undefined> {
   const [row] = await server.database.run(
@@ -56,10 +56,11 @@ test("several keepers make each day once", async () => {
     Array.from({ length: 4 }, () => ensurePartitions(server.database, 3)),
   );
 
-  expect(made.flat().sort()).toEqual([1, 2, 3].map((days) => dayOf(NOW + days * DAY_MS)));
+  expect(made.flat().sort()).toEqual([-1, 0, 1, 2, 3].map((days) => dayOf(NOW + days * DAY_MS)));
 });
 
 test("a request is stored in the partition of the day in its id, from the first to the last millisecond", async () => {
+  await ensurePartitions(server.database, 1);
   const midnight = Date.parse(`${dayOf(NOW + DAY_MS)}T00:00:00Z`);
   const rows = [midnight - 1, midnight, midnight + DAY_MS - 1].map((createdAtMs) =>
     newRequest({ createdAtMs }),
@@ -72,6 +73,7 @@ test("a request is stored in the partition of the day in its id, from the first 
 });
 
 test("old days are dropped with their requests, but not a day with an open request, and never the ledger", async () => {
+  await ensurePartitions(server.database, 0);
   const [today, yesterday, forgotten] = [NOW, NOW - DAY_MS, NOW - 40 * DAY_MS].map((createdAtMs) =>
     newRequest({ createdAtMs }),
   );
@@ -99,6 +101,7 @@ test("old days are dropped with their requests, but not a day with an open reque
 });
 
 test("a look-up by id reads one partition only", async () => {
+  await ensurePartitions(server.database, 5);
   const { requestId } = newRequest().head;
 
   const plan = await server.database.run(

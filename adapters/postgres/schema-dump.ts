@@ -15,7 +15,7 @@ export async function dumpSchema(database: Database): Promise<string> {
     functions(database),
     triggers(database),
   ]);
-  return `-- The schema after all migrations. Compared with the migrated database by adapters/postgres/schema-dump.test.ts, which also says how
+  return `-- The schema after all migrations. Compared with the migrated database by adapters/postgres/migrate.test.ts, which also says how
 -- to write it anew. Change it only by adding a migration.
 
 ${parts.flat().join("\n\n")}
