@@ -99,6 +99,9 @@ for _, settlement in pairs(settled) do
   end
 end
 
+-- First, because a Redis that is out of memory refuses this, but not the deletes below: an error must leave nothing half done.
+redis.call('SET', loaded_at, string.format('%.0f', at_ms), 'PX', known_for_ms)
+
 -- Every window that is over but whose counters may still exist.
 for days_ago = 1, DAILY_TTL_MS / DAY_MS do
   local day = day_of(at_ms - days_ago * DAY_MS)
@@ -120,6 +123,5 @@ if #open_holds > 0 then
   redis.call('PEXPIRE', holds, HOLDS_TTL_MS)
 end
 write_limits(truth.limits, known_for_ms)
-redis.call('SET', loaded_at, string.format('%.0f', at_ms), 'PX', known_for_ms)
 redis.call('SET', marker, instance, 'PX', known_for_ms)
 return 'loaded'

@@ -13,7 +13,6 @@ local started = KEYS[18]
 local request_id, billed_tokens, expect_hold = unpack(ARGV)
 local billed = tonumber(billed_tokens)
 
-redis.call('DEL', started)
 local hold = redis.call('HGET', holds, request_id)
 local is_loading = redis.call('EXISTS', loading) == 1
 local tokens, day
@@ -28,23 +27,24 @@ elseif not hold and expect_hold == '1' then
   redis.call('DEL', marker)
 end
 
-if not hold then
-  return 'absent'
+if hold then
+  local used, held = used_keys(day), held_keys(day)
+  local present = redis.call('MGET', used[1], used[2], used[3], used[4], held[1], held[2], held[3], held[4])
+  local is_release = billed < 0
+  local used_changes = is_release and { -1, -tokens, -1, -tokens } or { 0, billed - tokens, 0, billed - tokens }
+  local held_changes = { -1, -tokens, -1, -tokens }
+  for i = 1, 4 do
+    -- A counter whose window is long gone is not brought back.
+    if present[i] and used_changes[i] ~= 0 then
+      redis.call('INCRBY', used[i], used_changes[i])
+    end
+    if present[i + 4] and held_changes[i] ~= 0 then
+      redis.call('INCRBY', held[i], held_changes[i])
+    end
+  end
 end
 
+-- Last, because Redis lets these pass when it is out of memory, but not the ones above: an error must leave nothing half done.
 redis.call('HDEL', holds, request_id)
-local used, held = used_keys(day), held_keys(day)
-local present = redis.call('MGET', used[1], used[2], used[3], used[4], held[1], held[2], held[3], held[4])
-local is_release = billed < 0
-local used_changes = is_release and { -1, -tokens, -1, -tokens } or { 0, billed - tokens, 0, billed - tokens }
-local held_changes = { -1, -tokens, -1, -tokens }
-for i = 1, 4 do
-  -- A counter whose window is long gone is not brought back.
-  if present[i] and used_changes[i] ~= 0 then
-    redis.call('INCRBY', used[i], used_changes[i])
-  end
-  if present[i + 4] and held_changes[i] ~= 0 then
-    redis.call('INCRBY', held[i], held_changes[i])
-  end
-end
-return 'settled'
+redis.call('DEL', started)
+return hold and 'settled' or 'absent'
