@@ -4,7 +4,14 @@ import { silentMetrics } from "../core/metrics.ts";
 import type { Delay } from "../core/worker/backoff.ts";
 import type { InferenceOutcome, UpstreamFaultCode } from "../core/worker/outcome.ts";
 import { createFakeClock, type FakeClock, settled } from "./fake-clock.ts";
-import type { DeadReason, Delivery, StartHints, WorkerConfig, WorkerPorts } from "./ports.ts";
+import type {
+  Consumer,
+  DeadReason,
+  Delivery,
+  StartHints,
+  WorkerConfig,
+  WorkerPorts,
+} from "./ports.ts";
 import { createWorker, type Worker } from "./worker.ts";
 
 /** One call of the ML service, to be answered by the test. */
@@ -73,6 +80,7 @@ export interface FakeWorld extends Journal {
   worker: Worker;
   config: WorkerConfig;
   ports: WorkerPorts;
+  consumer: Consumer;
   clock: FakeClock;
   hints: Map<string, StartHints>;
   deliver: (
@@ -90,7 +98,11 @@ export async function startFakeWorld(
   const clock = createFakeClock(1_000_000);
   const hints = new Map<string, StartHints>();
   const listeners: Listeners = { onDelivery: () => {}, onCancel: () => {} };
-  const ports = createFakePorts(journal, clock, hints, listeners);
+  const consumer: Consumer = {
+    pause: async () => void journal.events.push("pause"),
+    close: async () => void journal.events.push("close"),
+  };
+  const ports = createFakePorts(journal, clock, hints, listeners, consumer);
   const config: WorkerConfig = {
     worker: { ...WORKER, ...worker },
     retry: { attempts_max: 3, delays_ms: [1_000, 5_000] },
@@ -101,6 +113,7 @@ export async function startFakeWorld(
     worker: createWorker({ config: () => config, ports }),
     config,
     ports,
+    consumer,
     clock,
     hints,
     async deliver(id, { request, ...more } = {}) {
@@ -129,15 +142,13 @@ function createFakePorts(
   { now, schedule }: FakeClock,
   hints: Map<string, StartHints>,
   listeners: Listeners,
+  consumer: Consumer,
 ): WorkerPorts {
   const silent = (): void => {};
   return {
     async consume(onDelivery) {
       listeners.onDelivery = onDelivery;
-      return {
-        pause: async () => void events.push("pause"),
-        close: async () => void events.push("close"),
-      };
+      return consumer;
     },
     async publishResult(result) {
       events.push(`result ${result.head.requestId} ${result.state}`);

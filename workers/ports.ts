@@ -26,7 +26,7 @@ export interface Delivery {
 }
 
 export interface Consumer {
-  /** Stops new deliveries; those held stay valid. Resolves when none can come any more. */
+  /** Stops new deliveries; those held stay valid. Resolves when none can come any more; may reject when the broker is away. */
   pause: () => Promise<void>;
   /** Closes the channel; the broker takes back what is still held. */
   close: () => Promise<void>;

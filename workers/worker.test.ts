@@ -295,6 +295,21 @@ describe("a drain", () => {
     expect(world.results).toEqual([]);
   });
 
+  test("ends in time with a broker that is away", async () => {
+    const world = await startFakeWorld();
+    world.consumer.pause = () => Promise.reject(new Error("the broker is away"));
+    world.consumer.close = () => Promise.reject(new Error("the broker is away"));
+    const delivery = await world.deliver("a");
+
+    const drained = world.worker.drain(1_000);
+    await settled();
+    await world.clock.advance(1_000);
+    await drained;
+
+    expect(delivery.conclusions).toEqual(["requeue"]);
+    expect(world.worker.snapshot().state).toBe("stopped");
+  });
+
   test("takes nothing more, and asking twice is asking once", async () => {
     const world = await startFakeWorld();
 

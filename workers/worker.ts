@@ -90,17 +90,26 @@ export function createWorker({
     await timer;
   }
 
+  /** A broker that is away must not keep a worker from ending: it takes back what this one held. */
+  async function attempt(what: string, step: Promise<void> | undefined): Promise<void> {
+    try {
+      await step;
+    } catch (error) {
+      ports.log.warn({ err: error, what }, "a step of the drain failed");
+    }
+  }
+
   async function stop(graceMs: number): Promise<void> {
     state = "draining";
     parking.stop();
     pool.drain();
-    await consumer?.pause();
+    await attempt("pause", consumer?.pause());
     dropWaiting(() => true);
     await settleWithin(graceMs);
     for (const held of holdings.all()) giveBack(held);
     await settleWithin(GIVE_BACK_MS);
     stopListening?.();
-    await consumer?.close();
+    await attempt("close", consumer?.close());
     state = "stopped";
   }
 
