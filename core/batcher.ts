@@ -1,6 +1,10 @@
 export interface BatcherOptions<Item, Outcome> {
   /** Most items in one flush. */
   itemsMax: number;
+  /** Size of an item, for example in bytes. Absent: only their number counts. */
+  weightOf?: (item: Item) => number;
+  /** Most weight in one flush; a single heavier item goes alone. */
+  weightMax?: number;
   /** How long the first item of a batch may wait for company, milliseconds; 0 flushes at the end of the tick. */
   waitMs: number;
   /** Most flushes under way at once; items above that wait in the queue. */
@@ -56,12 +60,26 @@ export function createBatcher<Item, Outcome>(
     }
   }
 
+  /** How many of those waiting fit into one flush; at least 1. */
+  function nextBatchSize(): number {
+    const most = Math.min(waiting.length, options.itemsMax);
+    if (options.weightOf === undefined) return most;
+    let weight = 0;
+    for (let size = 0; size < most; size += 1) {
+      const entry = waiting[size];
+      if (entry !== undefined) weight += options.weightOf(entry.item);
+      if (weight > (options.weightMax ?? Number.POSITIVE_INFINITY)) return Math.max(1, size);
+    }
+    return most;
+  }
+
   function flushNow(): void {
     cancelTimer?.();
     cancelTimer = undefined;
     while (waiting.length > 0 && flushes < options.flushesMax) {
-      const batch = waiting.slice(0, options.itemsMax);
-      waiting = waiting.slice(options.itemsMax);
+      const size = nextBatchSize();
+      const batch = waiting.slice(0, size);
+      waiting = waiting.slice(size);
       flushes += 1;
       underWay += batch.length;
       void run(batch);

@@ -1,6 +1,7 @@
 import { createBatcher } from "../core/batcher.ts";
 import { type ItemOutcome, runBisected } from "../core/bisect.ts";
 import { Fault } from "../core/faults.ts";
+import { createDiscards } from "./discards.ts";
 import type { GatewayPorts, InsertOutcome, NewRequest } from "./ports.ts";
 
 type Ports = Pick<
@@ -15,8 +16,8 @@ type Ports = Pick<
   | "discardRequests"
 >;
 
-/** After a refusal with unknown end a row may still appear until the server has given up the statement. */
-const DISCARD_MARGIN_MS = 2_000;
+/** A batch travels as text of twice its size; beyond this it would hold up those behind it. */
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
 export type StoreOutcome = Exclude<InsertOutcome, { kind: "late" }>;
 
@@ -36,8 +37,11 @@ export interface Store {
 /** Group commit of accepted requests: one statement and one commit for all that arrive within `insert_wait_ms`. */
 export function createStore(ports: Ports): Store {
   const { gateway } = ports.config();
+  const { discard } = createDiscards(ports);
   const batcher = createBatcher<NewRequest, ItemOutcome<InsertOutcome>>({
     itemsMax: gateway.insert_rows_max,
+    weightOf: (row) => row.prompt.byteLength + (row.metadata?.byteLength ?? 0),
+    weightMax: BATCH_BYTES_MAX,
     waitMs: gateway.insert_wait_ms,
     flushesMax: gateway.insert_flushes_max,
     pendingMax: gateway.accepts_max,
@@ -49,19 +53,6 @@ export function createStore(ports: Ports): Store {
       new Fault("OVERLOADED", "too many requests are being accepted at once; try again shortly"),
     schedule: ports.schedule,
   });
-
-  /** The caller was told no, so the row must not be there: taken out now and once more when no statement can be under way. */
-  function discard(requestId: string): void {
-    const run = (): void =>
-      void ports.discardRequests([requestId]).catch((error: unknown) => {
-        ports.log.warn(
-          { err: error, request_id: requestId },
-          "cannot take out a refused request; the keeper will",
-        );
-      });
-    run();
-    ports.schedule(run, ports.config().postgres.statement_timeout_ms + DISCARD_MARGIN_MS);
-  }
 
   function insert(row: NewRequest): Promise<StoreOutcome> {
     const { requestId } = row.head;

@@ -1,0 +1,114 @@
+import { describe, expect, test } from "bun:test";
+
+import { type BatcherOptions, createBatcher } from "./batcher.ts";
+
+/** A batcher whose timer runs when told and whose flushes end when told. */
+function createWorld(options: Partial<BatcherOptions<number, string>> = {}) {
+  const timers = new Set<() => void>();
+  const flushed: number[][] = [];
+  const ends: ((outcome: Promise<string[]> | string[]) => void)[] = [];
+  const batcher = createBatcher<number, string>({
+    itemsMax: 3,
+    waitMs: 5,
+    flushesMax: 1,
+    pendingMax: 10,
+    flush: (items) => {
+      flushed.push(items);
+      return new Promise((resolve) => ends.push(resolve));
+    },
+    onFull: () => new Error("full"),
+    schedule: (callback) => {
+      timers.add(callback);
+      return () => timers.delete(callback);
+    },
+    ...options,
+  });
+  return {
+    batcher,
+    flushed,
+    runTimers: () => {
+      for (const timer of timers) {
+        timers.delete(timer);
+        timer();
+      }
+    },
+    endFlush: async (outcome: Promise<string[]> | string[]) => {
+      ends.shift()?.(outcome);
+      for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    },
+  };
+}
+
+describe("a batcher", () => {
+  test("handles what arrives within the wait by one call, and answers each its own outcome", async () => {
+    const { batcher, flushed, runTimers, endFlush } = createWorld();
+    const answers = Promise.all([batcher.add(1), batcher.add(2)]);
+
+    expect(flushed).toEqual([]);
+    runTimers();
+    await endFlush(["one", "two"]);
+
+    expect(await answers).toEqual(["one", "two"]);
+    expect(flushed).toEqual([[1, 2]]);
+    expect(batcher.pending()).toBe(0);
+  });
+
+  test("does not wait once a batch is full, and flushes at most as many at once as allowed", async () => {
+    const { batcher, flushed, endFlush } = createWorld();
+    const answers = Promise.all([1, 2, 3, 4].map((item) => batcher.add(item)));
+
+    expect(flushed).toEqual([[1, 2, 3]]);
+    await endFlush(["1", "2", "3"]);
+    await endFlush(["4"]);
+
+    expect(await answers).toEqual(["1", "2", "3", "4"]);
+    expect(flushed).toEqual([[1, 2, 3], [4]]);
+  });
+
+  test("cuts a batch at its weight, and lets a single heavier item go alone", async () => {
+    const { batcher, flushed, runTimers } = createWorld({
+      itemsMax: 9,
+      flushesMax: 9,
+      weightOf: (item) => item,
+      weightMax: 10,
+    });
+    for (const item of [4, 5, 6, 20, 1]) void batcher.add(item);
+
+    runTimers();
+
+    expect(flushed).toEqual([[4, 5], [6], [20], [1]]);
+  });
+
+  test("refuses what is beyond its bound, and takes again when there is room", async () => {
+    const { batcher, endFlush } = createWorld({ pendingMax: 3 });
+    const first = Promise.all([1, 2, 3].map((item) => batcher.add(item)));
+
+    await expect(batcher.add(4)).rejects.toThrow("full");
+    await endFlush(["1", "2", "3"]);
+    await first;
+
+    expect(batcher.pending()).toBe(0);
+    void batcher.add(5);
+    expect(batcher.pending()).toBe(1);
+  });
+
+  test("a flush that fails, or answers too few, fails its own items only", async () => {
+    const { batcher, endFlush } = createWorld();
+    const first = Promise.allSettled([1, 2, 3].map((item) => batcher.add(item)));
+    const second = Promise.allSettled([4, 5, 6].map((item) => batcher.add(item)));
+
+    await endFlush(Promise.reject(new Error("down")));
+    await endFlush(["4"]);
+
+    expect((await first).map((result) => result.status)).toEqual([
+      "rejected",
+      "rejected",
+      "rejected",
+    ]);
+    expect((await second).map((result) => result.status)).toEqual([
+      "fulfilled",
+      "rejected",
+      "rejected",
+    ]);
+  });
+});
