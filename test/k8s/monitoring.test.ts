@@ -44,16 +44,20 @@ describe("rules", () => {
     expect(unitTests).toContain(`alertname: ${alert}\n        exp_alerts:`);
   });
 
-  test.skipIf(promtool === null)("pass promtool's unit tests", () => {
-    const { exitCode, output } = runPromtool(
-      "test",
-      "rules",
-      join(import.meta.dir, "rules.test.yaml"),
-    );
+  test.skipIf(promtool === null)(
+    "pass promtool's unit tests",
+    () => {
+      const { exitCode, output } = runPromtool(
+        "test",
+        "rules",
+        join(import.meta.dir, "rules.test.yaml"),
+      );
 
-    expect(output).toContain("SUCCESS");
-    expect(exitCode).toBe(0);
-  });
+      expect(output).toContain("SUCCESS");
+      expect(exitCode).toBe(0);
+    },
+    60_000,
+  );
 });
 
 describe("dashboards", () => {
