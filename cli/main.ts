@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 
+import { registerCapacity } from "./commands/capacity.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerLogs } from "./commands/logs.ts";
 import { registerMigrate } from "./commands/migrate.ts";
@@ -29,9 +30,15 @@ for (const register of [
   registerLogs,
   registerMigrate,
   registerTest,
+  registerCapacity,
 ]) {
   register(program);
 }
+
+// Whoever read our output is gone (`| head`): what is being started or stopped still has to be finished.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 
 try {
   await program.parseAsync();
