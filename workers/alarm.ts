@@ -2,8 +2,10 @@ import type { WorkerPorts } from "./ports.ts";
 
 /** One timer for the earliest of many due times. May ring early; whoever is rung looks at the clock and sets it again. */
 export interface Alarm {
-  /** Unix milliseconds; infinity: nothing is due. */
+  /** Rings by then, if not before; Unix milliseconds, infinity: nothing is due. */
   setAt: (atMs: number) => void;
+  /** Rings no more. */
+  stop: () => void;
 }
 
 export function createAlarm(
@@ -11,18 +13,13 @@ export function createAlarm(
   ring: () => void,
 ): Alarm {
   let armed: { atMs: number; callOff: () => void } | null = null;
-
-  function disarm(): void {
-    armed?.callOff();
-    armed = null;
-  }
+  let isStopped = false;
 
   return {
     setAt(atMs) {
       // An earlier timer is left to ring: re-arming for every delivery would cost more than one look in vain.
-      if (armed !== null && Number.isFinite(atMs) && armed.atMs <= atMs) return;
-      disarm();
-      if (!Number.isFinite(atMs)) return;
+      if (isStopped || !Number.isFinite(atMs) || (armed !== null && armed.atMs <= atMs)) return;
+      armed?.callOff();
       const callOff = schedule(
         () => {
           armed = null;
@@ -31,6 +28,11 @@ export function createAlarm(
         Math.max(1, atMs - now()),
       );
       armed = { atMs, callOff };
+    },
+    stop() {
+      isStopped = true;
+      armed?.callOff();
+      armed = null;
     },
   };
 }

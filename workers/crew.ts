@@ -26,6 +26,7 @@ export function createCrew<Work>({
 }: CrewDuties<Work>): Crew<Work> {
   const idle: Actor<Work>[] = [];
   const busy = new Set<Actor<Work>>();
+  let isDraining = false;
 
   const hire = (): Actor<Work> =>
     createActor(run, {
@@ -50,17 +51,13 @@ export function createCrew<Work>({
       actor.give(work);
     },
     drain() {
+      isDraining = true;
       idle.length = 0;
       for (const actor of busy) actor.drain();
     },
-    counts() {
-      const states = [...busy].map((actor) => actor.state());
-      const draining = states.filter((state) => state === "draining").length;
-      return {
-        idle: draining > 0 ? 0 : actorsMax - busy.size,
-        busy: states.length - draining,
-        draining,
-      };
-    },
+    counts: () =>
+      isDraining
+        ? { idle: 0, busy: 0, draining: busy.size }
+        : { idle: actorsMax - busy.size, busy: busy.size, draining: 0 },
   };
 }

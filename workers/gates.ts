@@ -9,8 +9,8 @@ export interface Gates {
   mayStart: (held: Held) => boolean;
   /** null: the turn needs no leave, because it will not call the ML service. Ask `mayStart` first. */
   enter: (held: Held) => Pass | null;
-  /** When time alone may open the gate of this delivery, Unix milliseconds; null: it will not. */
-  opensAtMs: (held: Held) => number | null;
+  /** When time alone opens a gate next, Unix milliseconds; infinity: it opens none. */
+  nextOpeningMs: () => number;
   snapshot: () => Record<string, GateSnapshot>;
 }
 
@@ -45,7 +45,16 @@ export function createGates(
       const found = gateOf(held);
       return found === null ? null : found.gate.enter(found.modelConfig);
     },
-    opensAtMs: (held) => gates.get(held.request.head.model)?.opensAtMs() ?? null,
+    nextOpeningMs() {
+      const nowMs = ports.now();
+      let nextMs = Number.POSITIVE_INFINITY;
+      for (const gate of gates.values()) {
+        const atMs = gate.opensAtMs();
+        // A breaker whose time is up waits for an actor or a delivery, not for the clock.
+        if (atMs !== null && atMs > nowMs) nextMs = Math.min(nextMs, atMs);
+      }
+      return nextMs;
+    },
     snapshot() {
       const entries: [string, GateSnapshot][] = [];
       for (const [model, gate] of gates) {

@@ -7,7 +7,7 @@ import type { WorkerConfig, WorkerPorts } from "./ports.ts";
 
 /** Watches over waiting times: wakes the pool when a breaker may be probed, parks what waits for its model too long. */
 export interface Parking {
-  /** Looks again what is due next; call when something began to wait. */
+  /** Something waits. Cheap: called whenever a turn was given or ended. */
   watch: () => void;
   stop: () => void;
 }
@@ -20,24 +20,12 @@ export function createParking(
   conclusions: Pick<Conclusions, "park">,
   onParked: (held: Held) => void,
 ): Parking {
-  let isStopped = false;
   const alarm = createAlarm(ports, () => {
     parkOverdue();
     pool.startTurns();
-    watch();
+    const dueMs = pool.waiting().map(({ parkAtMs }) => parkAtMs);
+    alarm.setAt(Math.min(...dueMs, pool.nextOpeningMs()));
   });
-
-  function watch(): void {
-    const nowMs = ports.now();
-    let atMs = Number.POSITIVE_INFINITY;
-    for (const held of isStopped ? [] : pool.waiting()) {
-      atMs = Math.min(atMs, held.parkAtMs);
-      const opensAtMs = pool.opensAtMs(held);
-      // A breaker whose time is up waits for an actor, not for the clock.
-      if (opensAtMs !== null && opensAtMs > nowMs) atMs = Math.min(atMs, opensAtMs);
-    }
-    alarm.setAt(atMs);
-  }
 
   /** A suspect stays: the delay queue would clear the count that makes it one. */
   function parkOverdue(): void {
@@ -66,10 +54,11 @@ export function createParking(
   }
 
   return {
-    watch,
-    stop() {
-      isStopped = true;
-      watch();
+    watch() {
+      // The first of those that wait came first, and what comes later is due later.
+      const [first] = pool.waiting();
+      if (first !== undefined) alarm.setAt(Math.min(first.parkAtMs, pool.nextOpeningMs()));
     },
+    stop: alarm.stop,
   };
 }

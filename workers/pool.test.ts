@@ -133,6 +133,20 @@ describe("a model in trouble", () => {
     expect(running(world)).toEqual(["a", "b", "c", "d", "e"]);
   });
 
+  test("is probed in time by what waited already when its breaker opened", async () => {
+    const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 3 } });
+    for (const id of ["a", "b", "c", "d"]) await world.deliver(id);
+    for (const id of ["a", "b"]) await answer(world, id, failed("UPSTREAM_FAILED"));
+    await world.deliver("e");
+    await world.deliver("f");
+    for (const id of ["c"]) await answer(world, id, failed("UPSTREAM_FAILED"));
+    expect(running(world)).toEqual(["a", "b", "c", "d", "e"]);
+
+    await world.clock.advance(5_000);
+
+    expect(running(world)).toEqual(["a", "b", "c", "d", "e", "f"]);
+  });
+
   test("is probed by the next one when the probe was cancelled", async () => {
     const world = await startFakeWorld();
     for (const id of ["a", "b", "c"]) await world.deliver(id);

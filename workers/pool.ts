@@ -23,19 +23,25 @@ export interface Pool {
   /** What waits though an actor would be free: its model is at its limit, or its breaker is open. */
   isBlocked: (held: Held) => boolean;
   waiting: () => readonly Held[];
-  /** When time alone may let this delivery start, Unix milliseconds; null: it will not. */
-  opensAtMs: (held: Held) => number | null;
+  /** When time alone may let a delivery start next, Unix milliseconds; infinity: it will not. */
+  nextOpeningMs: () => number;
   /** Starts no turn from now on. */
   drain: () => void;
   snapshot: () => PoolSnapshot;
 }
 
-/** `onTurnEnd` is called once for each turn, when its delivery has been concluded. */
+export interface PoolDuties {
+  /** Called once for each turn, when its delivery has been concluded. */
+  onTurnEnd: (held: Held) => void;
+  /** Some deliveries could not get a turn now. */
+  onWaiting: () => void;
+}
+
 export function createPool(
   config: () => WorkerConfig,
   ports: Pick<WorkerPorts, "now" | "metrics" | "log">,
   handler: TurnHandler,
-  onTurnEnd: (held: Held) => void,
+  { onTurnEnd, onWaiting }: PoolDuties,
 ): Pool {
   const waiting = createWaiting();
   const gates: Gates = createGates(config, ports, startTurns);
@@ -59,9 +65,15 @@ export function createPool(
       crew.give({ held, pass: gates.enter(held) });
       reportWaiting(held);
     }
-    for (const [state, count] of Object.entries(crew.counts())) {
-      ports.metrics.worker_actors.set(count, state);
-    }
+    reportActors();
+    if (waiting.all().length > 0) onWaiting();
+  }
+
+  function reportActors(): void {
+    const { idle, busy, draining } = crew.counts();
+    ports.metrics.worker_actors.set(idle, "idle");
+    ports.metrics.worker_actors.set(busy, "busy");
+    ports.metrics.worker_actors.set(draining, "draining");
   }
 
   function endTurn({ held, pass }: Turn): void {
@@ -104,7 +116,7 @@ export function createPool(
     },
     isBlocked: (held) => !gates.mayStart(held),
     waiting: waiting.all,
-    opensAtMs: gates.opensAtMs,
+    nextOpeningMs: gates.nextOpeningMs,
     drain() {
       isDraining = true;
       crew.drain();

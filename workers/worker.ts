@@ -37,7 +37,10 @@ export function createWorker({
   const holdings = createHoldings();
   const conclusions = createConclusions(ports);
   const handler = createTurnHandler(config, ports, conclusions);
-  const pool = createPool(config, ports, handler, holdings.remove);
+  const pool = createPool(config, ports, handler, {
+    onTurnEnd: holdings.remove,
+    onWaiting: () => parking.watch(),
+  });
   const parking = createParking(config, ports, pool, conclusions, holdings.remove);
   let state: WorkerSnapshot["state"] = "stopped";
   let consumer: Consumer | null = null;
@@ -58,7 +61,6 @@ export function createWorker({
     const held = hold(delivery, delivery.decoded.request, parkAtMs);
     holdings.add(held, () => lose(held));
     pool.add(held);
-    parking.watch();
   }
 
   function lose(held: Held): void {
