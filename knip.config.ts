@@ -7,6 +7,7 @@ const config: KnipConfig = {
     "workers/main.ts",
     "collector/main.ts",
     "ml-sim/main.ts",
+    "test/k8s/schemas/vendor.ts",
     "**/*.test.ts",
   ],
   project: ["**/*.ts", "lua/**/*.lua"],

@@ -1,12 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { parseConfig } from "../../core/config/parse.ts";
-import type { Config } from "../../core/config/schema.ts";
 import { built, installations } from "./built.ts";
+import { configOf, podOf, workload } from "./config.ts";
 import { copies } from "./copies.ts";
 import {
   type Certificate,
-  type ConfigMap,
   type Container,
   type EnvVar,
   isWorkload,
@@ -14,7 +12,6 @@ import {
   type PodSpec,
   type Secret,
   type TriggerAuthentication,
-  type Workload,
 } from "./resources.ts";
 import type { Resource } from "./schemas/check-schema.ts";
 
@@ -28,20 +25,10 @@ const SECRETS_BY_HAND: Record<string, readonly string[]> = {
 const CLOSE_MS = 5_000;
 const ROLES = ["gateway", "worker", "collector"] as const;
 
-const podOf = ({ spec }: Workload): PodSpec => spec.template.spec;
 const containersOf = (pod: PodSpec): Container[] => [
   ...(pod.initContainers ?? []),
   ...pod.containers,
 ];
-
-function workload(resources: readonly Resource[], name: string): Workload {
-  const found = resources.filter(isWorkload).find(({ metadata }) => metadata.name === name);
-  if (found === undefined) throw new Error(`there is no workload ${name}`);
-  return found;
-}
-
-/** A name without the hash that kustomize's generators append. */
-const plainName = (name: string): string => name.replace(/-[a-z0-9]{10}$/, "");
 
 /** The keys of every secret that will exist, by name: in the manifests, by certificate, operator or hand. */
 function secretKeys(resources: readonly Resource[]): Map<string, readonly string[]> {
@@ -60,23 +47,6 @@ function secretKeys(resources: readonly Resource[]): Map<string, readonly string
 
 const valueOf = (env: readonly EnvVar[], name: string): string | undefined =>
   env.find((entry) => entry.name === name)?.value;
-
-/** The configuration as one role sees it: the mounted file and its environment, secrets replaced by stand-ins. */
-function configOf(resources: readonly Resource[], role: string): Config {
-  const config = ofKind<ConfigMap>(resources, "ConfigMap").find(
-    ({ metadata }) => plainName(metadata.name) === "tollgate-config",
-  );
-  const env = Object.fromEntries(
-    (podOf(workload(resources, role)).containers[0]?.env ?? [])
-      .filter(({ name }) => name !== "TOLLGATE_CONFIG")
-      .map(({ name, value }) => [name, value]),
-  );
-  return parseConfig(Bun.YAML.parse(config?.data?.["tollgate.yaml"] ?? ""), {
-    ...env,
-    TOLLGATE_SECRETS__ENCRYPTION_KEYS: "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-    TOLLGATE_SECRETS__KEY_PEPPER: "a-pepper-of-thirty-two-characters!",
-  });
-}
 
 const graceMs = (resources: readonly Resource[], name: string): number =>
   (podOf(workload(resources, name)).terminationGracePeriodSeconds ?? 30) * 1_000;

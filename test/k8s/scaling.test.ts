@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { topology } from "../../adapters/amqp/topology.ts";
 import { built, installations } from "./built.ts";
+import { configOf } from "./config.ts";
 import { nameProblems, rolesOf } from "./promql.ts";
 import {
   isWorkload,
@@ -106,6 +107,16 @@ describe.skipIf(built === null).each(installations)(
         expect(metadata["protocol"]).toBe("http");
         expect(metadata["excludeUnacknowledged"]).toBe("false");
       }
+    });
+
+    test("ask for one worker per as many messages as one executes at once", () => {
+      const { worker, models, default_model } = configOf(resources, "worker");
+      const atOnce = Math.min(worker.actors, models[default_model]?.concurrency_max ?? 0);
+      const values = triggers(resources)
+        .filter(([, { type }]) => type === "rabbitmq")
+        .map(([, { metadata }]) => Number(metadata["value"]));
+
+      expect(values).toEqual([atOnce]);
     });
 
     test("ask Prometheus for metrics that exist, in their own namespace", () => {
