@@ -15,6 +15,7 @@ import {
   mayPass,
 } from "../core/worker/circuit-breaker.ts";
 import type { HealthSignal } from "../core/worker/outcome.ts";
+import { onChange } from "./on-change.ts";
 import type { WorkerPorts } from "./ports.ts";
 
 /** Leave to run one attempt of a model. */
@@ -60,13 +61,15 @@ export function createModelGate(
   { now, metrics }: Pick<WorkerPorts, "now" | "metrics">,
   onRoom: () => void,
 ): ModelGate {
+  const limitGauge = onChange(metrics.worker_concurrency_limit);
+  const breakerGauge = onChange(metrics.worker_breaker_open);
   let limit: AdaptiveLimit = initialLimit(boundsOf(firstConfig));
   let breaker: Breaker = CLOSED_BREAKER;
   let underWay = 0;
 
   function report(config: ModelConfig): void {
-    metrics.worker_concurrency_limit.set(allowedOf(limit, boundsOf(config)), model);
-    metrics.worker_breaker_open.set(breaker.kind === "closed" ? 0 : 1, model);
+    limitGauge.set(allowedOf(limit, boundsOf(config)), model);
+    breakerGauge.set(breaker.kind === "closed" ? 0 : 1, model);
   }
 
   function leave(

@@ -5,6 +5,7 @@ import type { Turn, TurnHandler } from "./handle.ts";
 import type { Held } from "./held.ts";
 import type { GateSnapshot } from "./model-gate.ts";
 import type { WorkerConfig, WorkerPorts } from "./ports.ts";
+import { onChange } from "./on-change.ts";
 import { createWaiting } from "./waiting.ts";
 
 export interface PoolSnapshot {
@@ -43,6 +44,8 @@ export function createPool(
   handler: TurnHandler,
   { onTurnEnd, onWaiting }: PoolDuties,
 ): Pool {
+  const actorsGauge = onChange(ports.metrics.worker_actors);
+  const waitingGauge = onChange(ports.metrics.worker_deliveries_waiting);
   const waiting = createWaiting();
   const gates: Gates = createGates(config, ports, startTurns);
   const crew: Crew<Turn> = createCrew<Turn>({
@@ -71,9 +74,9 @@ export function createPool(
 
   function reportActors(): void {
     const { idle, busy, draining } = crew.counts();
-    ports.metrics.worker_actors.set(idle, "idle");
-    ports.metrics.worker_actors.set(busy, "busy");
-    ports.metrics.worker_actors.set(draining, "draining");
+    actorsGauge.set(idle, "idle");
+    actorsGauge.set(busy, "busy");
+    actorsGauge.set(draining, "draining");
   }
 
   function endTurn({ held, pass }: Turn): void {
@@ -98,15 +101,15 @@ export function createPool(
 
   function reportWaiting({ request: { head } }: Held): void {
     if (Object.hasOwn(config().models, head.model)) {
-      ports.metrics.worker_deliveries_waiting.set(waiting.countOf(head.model), head.model);
+      waitingGauge.set(waiting.countOf(head.model), head.model);
     }
   }
 
   return {
     add(held) {
       waiting.add(held);
-      reportWaiting(held);
       startTurns();
+      reportWaiting(held);
     },
     startTurns,
     takeWaiting(isWanted) {
