@@ -1,7 +1,7 @@
 -- Replaces everything that Redis holds about a user by what PostgreSQL knows. Applies only under the nonce of the loading that
 -- the reading was made in. Windows that are over are dropped, not restored.
 --
--- KEYS   the books of the user (shared/books.lua), then `loaded_at`: Unix milliseconds of the load
+-- KEYS   the books of the user (shared/books.lua), then `loaded_at`: Unix milliseconds of the load, by Redis
 -- ARGV   instance      run_id of the Redis process that the loading was begun on
 --        nonce         as answered by begin-load
 --        known_for_ms  how long the user counts as known; afterwards it is loaded anew
@@ -14,9 +14,6 @@
 local loaded_at = KEYS[18]
 local instance, nonce, known_for_ms, clock_ms, truth_json = unpack(ARGV)
 known_for_ms = tonumber(known_for_ms)
-
--- How long a user counts as known after a load that may have missed a bill.
-local UNSURE_KNOWN_FOR_MS = 2000
 
 if redis.call('GET', marker) == instance then
   return 'already'
@@ -100,7 +97,7 @@ for _, settlement in pairs(settled) do
 end
 
 -- First, because a Redis that is out of memory refuses this, but not the deletes below: an error must leave nothing half done.
-redis.call('SET', loaded_at, string.format('%.0f', at_ms), 'PX', known_for_ms)
+redis.call('SET', loaded_at, string.format('%.0f', now(0)), 'PX', known_for_ms)
 
 -- Every window that is over but whose counters may still exist.
 for days_ago = 1, DAILY_TTL_MS / DAY_MS do

@@ -3,13 +3,15 @@
 --
 -- While a user is being loaded the settlement is also noted for the load, whose reading of PostgreSQL may be older than it.
 --
--- KEYS   the books of the user (shared/books.lua), then `started`: the mark that an attempt is under way, which ends here
+-- KEYS   the books of the user (shared/books.lua), then `started`: the mark that an attempt is under way, which ends here, and
+--        `loaded_at`: Unix milliseconds of the last load
 -- ARGV   request_id
 --        billed_tokens  whole number >= 0; -1 releases: the request and all its tokens are given back
---        expect_hold    1: a missing hold means that Redis lost something; the user is forgotten, to be loaded before the next
---                       admission; 0: a missing hold is fine (a repeat)
+--        expect_hold    1: nobody settled this before, so a missing hold means that Redis lost something: the user is forgotten, to be
+--                       loaded before the next admission. 0: a missing hold is fine (a repeat)
 -- Reply  'settled' | 'absent'
 local started = KEYS[18]
+local loaded_at = KEYS[19]
 local request_id, billed_tokens, expect_hold = unpack(ARGV)
 local billed = tonumber(billed_tokens)
 
@@ -24,7 +26,14 @@ if is_loading then
   redis.call('HSETNX', settled_log, request_id, string.format('%.0f|%s', billed, day or ''))
   redis.call('PEXPIRE', settled_log, LOADING_TTL_MS)
 elseif not hold and expect_hold == '1' then
-  redis.call('DEL', marker)
+  local loaded_ago_ms = now(0) - tonumber(redis.call('GET', loaded_at) or 0)
+  if loaded_ago_ms >= UNSURE_KNOWN_FOR_MS then
+    redis.call('DEL', marker)
+  elseif redis.call('PTTL', marker) > UNSURE_KNOWN_FOR_MS then
+    -- Most likely the load already counted the bill, whose settlement was on its way. Forgetting the user at once would, under
+    -- load, make every load cause the next.
+    redis.call('PEXPIRE', marker, UNSURE_KNOWN_FOR_MS)
+  end
 end
 
 if hold then

@@ -73,20 +73,27 @@ async function runDisturbed(disturb: (userId: string) => Promise<unknown>) {
   const over = new AbortController();
   const disturbing = (async () => {
     while (!over.signal.aborted) {
-      await Bun.sleep(Math.random() * 30);
+      await Bun.sleep(40);
       await disturb(userId);
     }
   })();
 
-  await Promise.all(
+  const running = Promise.all(
     Array.from({ length: PARALLEL }, async (_, i) => {
       const [gate, store] = [gates[i % 2], stores[i % 2]];
       if (gate === undefined || store === undefined) throw new Error("two connections are needed");
-      for (; started < REQUESTS; started += 1) await passThrough(userId, tables, gate, store);
+      while (started < REQUESTS) {
+        started += 1;
+        await passThrough(userId, tables, gate, store);
+      }
     }),
   );
-  over.abort();
-  await disturbing;
+  try {
+    await running;
+  } finally {
+    over.abort();
+    await disturbing;
+  }
   // A load that may have missed a bill lasts two seconds.
   await Bun.sleep(2_100);
   const { windows, openRequests } = (await gates[0]?.readOrRebuild(userId)) ?? {};

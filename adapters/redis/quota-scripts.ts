@@ -51,7 +51,7 @@ export const HOLD_FATE = {
 
 export const SETTLE = {
   lua: `${books}${settle}`,
-  keys: [...BOOKS_KEYS, "started"],
+  keys: [...BOOKS_KEYS, "started", "loadedAt"],
   args: ["requestId", "billedTokens", "expectHold"],
   reply: t.Union([t.Literal("settled"), t.Literal("absent")]),
 } as const;

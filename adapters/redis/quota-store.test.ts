@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { QuotaLimits, QuotaTruth } from "../../core/quota/quota.ts";
 import { dayOf } from "../../core/windows.ts";
 import type { RedisConnection } from "./connection.ts";
-import { booksKeys, startedKey } from "./keys.ts";
+import { booksKeys, loadedAtKey, startedKey } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
 import { asInstance, connectForTest, freshTruth, limitsOf, newId } from "./redis-fixture.ts";
 
@@ -205,8 +205,19 @@ test("a settlement that misses the hold it expects makes the user be rebuilt", a
 
   await store.settle([{ ...missing, expectHold: false }]);
   expect(await store.read(userId)).toBeDefined();
+  await redis.run(({ client }) => client.set(loadedAtKey(userId), Date.now() - 2_500, "EX", 60));
   await store.settle([{ ...missing, expectHold: true }]);
   expect(await store.read(userId)).toBeUndefined();
+});
+
+test("a settlement that misses its hold right after a load leaves the user known for two seconds, so that loads do not cause each other", async () => {
+  const userId = await loadFresh(limitsOf());
+
+  await store.settle([{ userId, requestId: newId(), billedTokens: 5, expectHold: true }]);
+
+  expect(await store.read(userId)).toBeDefined();
+  const ttlMs = await redis.run(({ client }) => client.pttl(booksKeys(userId).marker));
+  expect(ttlMs).toBeWithin(1, 2_001);
 });
 
 test("changed limits count from the next admission, and call off a load that read the old ones", async () => {

@@ -73,7 +73,11 @@ export function createQuotaStore(
     settle: (settlements) =>
       settle.runAll(
         settlements.map(({ userId, requestId, billedTokens, expectHold }) => ({
-          keys: { ...booksKeys(userId), started: startedKey(userId, requestId) },
+          keys: {
+            ...booksKeys(userId),
+            started: startedKey(userId, requestId),
+            loadedAt: loadedAtKey(userId),
+          },
           args: { requestId, billedTokens: billedTokens ?? -1, expectHold: expectHold ? 1 : 0 },
         })),
       ),

@@ -30,7 +30,10 @@ interface Loading {
  */
 export interface QuotaModel {
   isKnown: boolean;
-  /** Loaded by a reading that may have missed a bill: known for two seconds only. */
+  /**
+   * A bill may be missing, because a load or a settlement found no hold for it: known for two seconds only. (Two seconds after its
+   * load a user is forgotten at once; a model without time leaves that out.)
+   */
   isUnsure: boolean;
   limits: QuotaLimits;
   windows: Readonly<Record<string, WindowCounters>>;
@@ -82,8 +85,8 @@ export function settleInModel(
   const hold = model.holds[requestId];
   const loading = model.loading && noteSettled(model.loading, requestId, billedTokens, hold?.day);
   if (hold === undefined) {
-    const isLost = expectHold && loading === undefined;
-    return [{ ...model, loading, isKnown: model.isKnown && !isLost }, "absent"];
+    const isLost = expectHold && model.isKnown;
+    return [{ ...model, loading, isUnsure: model.isUnsure || isLost }, "absent"];
   }
   const { [requestId]: _, ...holds } = model.holds;
   const usedChange =

@@ -66,7 +66,8 @@ export interface Settlement {
   billedTokens: number | null;
   /**
    * True when the caller knows that nobody settled this hold before. If it is absent nevertheless, Redis has lost something of the
-   * user: it forgets the user, who is rebuilt from PostgreSQL before being admitted again.
+   * user: it forgets the user, who is rebuilt from PostgreSQL before being admitted again (at once, but not more often than every
+   * two seconds).
    */
   expectHold: boolean;
 }

@@ -15,6 +15,8 @@ local MONTHLY_TTL_MS = 39 * DAY_MS
 local HOLDS_TTL_MS = 32 * DAY_MS
 -- Bounds how long one loading may take; then the next one begins anew.
 local LOADING_TTL_MS = 60000
+-- How long a user counts as known after a load that may have missed a bill.
+local UNSURE_KNOWN_FOR_MS = 2000
 local NO_LIMIT = -1
 
 -- Unix milliseconds: the clock of Redis, or `clock_ms` where a test sets the clock (0 in production).
