@@ -1,15 +1,23 @@
 import { randomUUIDv7 } from "bun";
 import postgres from "postgres";
 
+import type { ServerUrls } from "../cli/servers/urls.ts";
+
 /** The servers of a test run. `./tollgate test` starts them and sets these; by hand, set them to servers you may wreck. */
 function requireUrl(name: "DATABASE_URL" | "REDIS_URL" | "AMQP_URL"): string {
   const url = process.env[name];
-  if (url === undefined || url === "") throw new Error(`${name} is not set: run the tests with ./tollgate test`);
+  if (url === undefined || url === "")
+    throw new Error(`${name} is not set: run the tests with ./tollgate test`);
   return url;
 }
 
 export const redisUrl = (): string => requireUrl("REDIS_URL");
 export const amqpUrl = (): string => requireUrl("AMQP_URL");
+export const serverUrls = (): ServerUrls => ({
+  postgres: requireUrl("DATABASE_URL"),
+  redis: redisUrl(),
+  amqp: amqpUrl(),
+});
 
 export interface TestDatabase {
   url: string;
@@ -17,8 +25,12 @@ export interface TestDatabase {
 }
 
 /** A database of its own for one test file, empty. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const server = requireUrl("DATABASE_URL");
+export function createTestDatabase(): Promise<TestDatabase> {
+  return createTestDatabaseOn(requireUrl("DATABASE_URL"));
+}
+
+/** A database of its own on the server of a URL, empty. */
+export async function createTestDatabaseOn(server: string): Promise<TestDatabase> {
   const name = `test_${randomUUIDv7().replaceAll("-", "")}`;
   const runOnServer = async (statement: "create" | "drop"): Promise<void> => {
     const sql = postgres(server, { max: 1, onnotice: () => {} });

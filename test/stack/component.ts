@@ -1,0 +1,132 @@
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+
+import { parseProcStat, residentBytes } from "../../cli/process-identity.ts";
+import { PROJECT_ROOT } from "../../cli/paths.ts";
+import { eventually, untilTrue } from "./eventually.ts";
+
+/** Roles and their entry points. */
+const ENTRY_POINTS = {
+  gateway: "gateway/main.ts",
+  worker: "workers/main.ts",
+  collector: "collector/main.ts",
+  "ml-sim": "ml-sim/main.ts",
+} as const;
+export type Role = keyof typeof ENTRY_POINTS;
+
+export interface ComponentSpec {
+  /** As in `gateway-1`. */
+  name: string;
+  role: Role;
+  /** Base URL of its API; for a role without one, of its metrics port. */
+  url: string;
+  /** Answers 200 once it is ready. */
+  readyUrl: string;
+  metricsUrl: string;
+  env: Record<string, string>;
+  logPath: string;
+}
+
+/** One process of a stack. It may end and be started again, always under the same name and on the same ports. */
+export interface Component extends Pick<ComponentSpec, "name" | "role" | "url" | "metricsUrl"> {
+  /** Starts it and waits until it is ready; `env` only for this start, such as `CRASH_AT`. */
+  start: (env?: Record<string, string>) => Promise<void>;
+  signal: (signal: NodeJS.Signals) => void;
+  /** SIGKILL, and waits for the end. */
+  kill: () => Promise<void>;
+  /** Sends SIGTERM and answers the exit code. */
+  terminate: (withinMs?: number) => Promise<number>;
+  isRunning: () => boolean;
+  /** Exit code, or minus the signal's number. Throws when it still runs after `withinMs`. */
+  untilEnded: (withinMs: number) => Promise<number>;
+  /** Resolves once the process is frozen (SIGSTOP). */
+  untilFrozen: (withinMs: number) => Promise<void>;
+  /** Resident memory in bytes; undefined while it does not run. */
+  memoryBytes: () => number | undefined;
+  log: () => string;
+}
+
+const READY_LIMIT_MS = 40_000;
+const END_LIMIT_MS = 20_000;
+/** Linux: a process that outlives a killed test runner would be left for ever. setpriv(1) has it killed with its parent. */
+const WITH_PARENT = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL"];
+
+export function createComponent(spec: ComponentSpec): Component {
+  let child: Bun.Subprocess | undefined;
+
+  const isRunning = (): boolean =>
+    child !== undefined && child.exitCode === null && child.signalCode === null;
+
+  const log = (): string => (existsSync(spec.logPath) ? readFileSync(spec.logPath, "utf8") : "");
+
+  const signal = (name: NodeJS.Signals): void => {
+    if (isRunning()) child?.kill(name);
+  };
+
+  async function untilEnded(withinMs: number): Promise<number> {
+    const ended = child?.exited;
+    if (child === undefined || ended === undefined) throw new Error(`${spec.name} never ran`);
+    let timer: Timer | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`${spec.name} still runs after ${withinMs} ms`)),
+        withinMs,
+      );
+    });
+    try {
+      return await Promise.race([ended, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function untilReady(): Promise<void> {
+    await eventually(`${spec.name} is ready`, READY_LIMIT_MS, async () => {
+      if (!isRunning()) return "ended";
+      const reply = await fetch(spec.readyUrl, { signal: AbortSignal.timeout(2_000) });
+      return reply.ok ? "ready" : undefined;
+    });
+    if (!isRunning()) throw new Error(`${spec.name} ended while starting:\n${log().slice(-2_000)}`);
+  }
+
+  return {
+    name: spec.name,
+    role: spec.role,
+    url: spec.url,
+    metricsUrl: spec.metricsUrl,
+    start: async (env = {}) => {
+      if (isRunning()) throw new Error(`${spec.name} runs already`);
+      const out = openSync(spec.logPath, "a", 0o600);
+      try {
+        child = Bun.spawn([...WITH_PARENT, process.execPath, ENTRY_POINTS[spec.role]], {
+          cwd: PROJECT_ROOT,
+          env: { PATH: process.env["PATH"], TZ: "UTC", ...spec.env, ...env },
+          stdin: "ignore",
+          stdout: out,
+          stderr: out,
+        });
+      } finally {
+        closeSync(out);
+      }
+      await untilReady();
+    },
+    signal,
+    kill: async () => {
+      if (!isRunning()) return;
+      signal("SIGKILL");
+      await untilEnded(END_LIMIT_MS);
+    },
+    terminate: async (withinMs = END_LIMIT_MS) => {
+      signal("SIGTERM");
+      return untilEnded(withinMs);
+    },
+    isRunning,
+    untilEnded,
+    untilFrozen: (withinMs) =>
+      untilTrue(`${spec.name} is frozen`, withinMs, () => {
+        const stat = readFileSync(`/proc/${child?.pid}/stat`, "utf8");
+        return parseProcStat(stat)?.state === "T";
+      }),
+    memoryBytes: () => (isRunning() && child !== undefined ? residentBytes(child.pid) : undefined),
+    log,
+  };
+}

@@ -1,0 +1,36 @@
+import { countPromptTokens, makeOutput } from "../../ml-sim/text.ts";
+import type { Settings as SimSettings } from "../../ml-sim/settings.ts";
+import type { SimTotals } from "../../ml-sim/stats.ts";
+
+/** The simulated ML service, seen and changed from outside. */
+export interface SimulatorControl {
+  /** Changes some of its settings. */
+  set: (change: Partial<SimSettings>) => Promise<void>;
+  stats: () => Promise<SimTotals>;
+}
+
+export function createSimulatorControl(url: string): SimulatorControl {
+  return {
+    set: async (change) => {
+      const reply = await fetch(`${url}/sim/settings`, {
+        method: "POST",
+        body: JSON.stringify(change),
+        signal: AbortSignal.timeout(5_000),
+      });
+      if (!reply.ok) throw new Error(`the simulator refused ${JSON.stringify(change)}`);
+    },
+    stats: async () => {
+      const reply = await fetch(`${url}/sim/stats`, { signal: AbortSignal.timeout(5_000) });
+      return (await reply.json()) as SimTotals;
+    },
+  };
+}
+
+/** What the simulator answers to a prompt for one choice under its default settings: text, and the tokens it reports. */
+export function simulatedAnswer(
+  prompt: string,
+  maxTokens: number,
+): { text: string; promptTokens: number; completionTokens: number } {
+  const { text, tokens } = makeOutput(prompt, 0, maxTokens, { min: 16, max: 128 });
+  return { text, promptTokens: countPromptTokens(prompt), completionTokens: tokens };
+}
