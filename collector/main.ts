@@ -8,13 +8,12 @@ import {
 } from "../adapters/amqp/messages.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import type { Topology } from "../adapters/amqp/topology.ts";
-import { countRequests, ledgerAnomalies, readLedger } from "../adapters/postgres/audit.ts";
 import type { Database } from "../adapters/postgres/connect.ts";
 import { isDataFault } from "../adapters/postgres/errors.ts";
 import { finishRequests } from "../adapters/postgres/finish-requests.ts";
 import { deleteIdempotencyKeysBefore } from "../adapters/postgres/insert-requests.ts";
 import { createKeeperLock } from "../adapters/postgres/keeper-lock.ts";
-import { overdueRequests, queuedBefore, standings } from "../adapters/postgres/open-requests.ts";
+import { overdueRequests, queuedBefore } from "../adapters/postgres/open-requests.ts";
 import { dropPartitionsBefore, ensurePartitions } from "../adapters/postgres/partitions.ts";
 import {
   deletePublishersBefore,
@@ -23,7 +22,6 @@ import {
   outboxOfDeadPublishers,
   publisherDone,
 } from "../adapters/postgres/publishers.ts";
-import { listUsers } from "../adapters/postgres/users.ts";
 import {
   answers,
   openBroker,
@@ -35,15 +33,14 @@ import {
 } from "../adapters/process/connections.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
-import { createLiveQuota, type LiveQuota } from "../adapters/quota/live-quota.ts";
+import { createAuditPorts } from "../adapters/quota/audit-ports.ts";
+import { createLiveQuota } from "../adapters/quota/live-quota.ts";
 import { createHoldBooks } from "../adapters/redis/holds.ts";
 import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
-import type { RedisConnection } from "../adapters/redis/connection.ts";
 import { createCollector } from "./collector.ts";
 import { createKeeper } from "./keeper/keeper.ts";
 import type {
-  AuditPorts,
   DecodedDelivery,
   EndingPorts,
   KeeperPorts,
@@ -69,25 +66,6 @@ function decode(message: IncomingMessage): DecodedDelivery {
   return decoded.kind === "result"
     ? { kind: "result", result: decoded.result }
     : { kind: "poisoned-request", request: decoded.request };
-}
-
-function auditPorts(database: Database, redis: RedisConnection, quota: LiveQuota): AuditPorts {
-  const books = createHoldBooks(redis);
-  return {
-    userIds: async (afterId, limit) => {
-      const { items, next } = await listUsers(database, afterId, limit);
-      return { items: items.map(({ userId }) => userId), next };
-    },
-    readBooks: books.readBooks,
-    readLedger: (ids) => readLedger(database, ids),
-    countRequests: () => countRequests(database),
-    ledgerAnomalies: (limit) => ledgerAnomalies(database, limit),
-    standings: (requestIds) => standings(database, requestIds),
-    rebuildUser: async (userId) => {
-      await quota.store.forget(userId);
-      await quota.gate.readOrRebuild(userId);
-    },
-  };
 }
 
 const retentionPorts = (database: Database): RetentionPorts => ({
@@ -163,7 +141,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
   const keeperPorts: KeeperPorts = {
     ...ourProcess,
     ...ending,
-    ...auditPorts(database, redis, quota),
+    ...createAuditPorts(database, redis, quota),
     ...retentionPorts(database),
     lock: createKeeperLock({
       url: settings.postgres.url,
