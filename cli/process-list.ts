@@ -1,7 +1,7 @@
 import type { StatePaths } from "./paths.ts";
 import { isRunning, type ProcessIdentity, residentBytes } from "./process-identity.ts";
+import { areDockerServersStarted } from "./servers/docker.ts";
 import { LOCAL_SERVERS, readLocalState } from "./servers/local.ts";
-import { readSource } from "./servers/state.ts";
 import { readStack } from "./stack.ts";
 
 /** One line of `ps`. */
@@ -50,8 +50,8 @@ export function listProcesses(paths: StatePaths): ProcessRow[] {
     );
   }
   const stack = readStack(paths);
+  if (areDockerServersStarted(paths)) rows.push(row("servers", undefined, { state: "in docker" }));
   if (stack === undefined) return rows;
-  if (readSource(paths) === "docker") rows.push(row("servers", undefined, { state: "in docker" }));
   rows.push(row("supervisor", stack.supervisor, { state: "ended", startedAt: stack.started_at }));
   for (const { name, identity, state, started_at: startedAt, ports, restarts } of stack.components)
     rows.push(
@@ -78,7 +78,7 @@ export function formatProcesses(rows: readonly ProcessRow[]): string {
     ...rows.map((one) => [
       one.component,
       String(one.pid ?? "-"),
-      one.restarts === 0 ? one.state : `${one.state}, ${one.restarts} restarts`,
+      one.restarts === 0 ? one.state : `${one.state}, restarted ${one.restarts}x`,
       one.uptime_seconds === null ? "-" : duration(one.uptime_seconds),
       one.rss_bytes === null ? "-" : `${Math.round(one.rss_bytes / 1024 / 1024)} MB`,
       one.ports.join(",") || "-",

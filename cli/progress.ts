@@ -16,6 +16,7 @@ interface Output {
 }
 
 const CLEAR_LINE = "\r\u001B[2K";
+const ANNOUNCE_AFTER_MS = 1_000;
 
 const seconds = (sinceMs: number): string => `${((Date.now() - sinceMs) / 1000).toFixed(1)} s`;
 
@@ -38,9 +39,11 @@ export function createProgress(output: Output): Progress {
     step: async (label, act) => {
       const started = Date.now();
       running.add(label);
+      showRunning();
       // Without a terminal a long step would otherwise look like a stop.
-      if (isTerminal) showRunning();
-      else output.write(`… ${label}\n`);
+      const announcement = setTimeout(() => {
+        if (!isTerminal) output.write(`… ${label}\n`);
+      }, ANNOUNCE_AFTER_MS);
       try {
         const result = await act();
         running.delete(label);
@@ -51,6 +54,8 @@ export function createProgress(output: Output): Progress {
         running.delete(label);
         print(`✗ ${label} (${seconds(started)})`);
         throw error;
+      } finally {
+        clearTimeout(announcement);
       }
     },
   };

@@ -31,7 +31,8 @@ export function parseEnvFile(text: string): Record<string, string> {
   return Object.fromEntries(entries);
 }
 
-function readEnvFile(path: string): Record<string, string> | undefined {
+/** undefined: there is no such file. */
+export function readEnvFile(path: string): Record<string, string> | undefined {
   try {
     return parseEnvFile(readFileSync(path, "utf8"));
   } catch (error) {

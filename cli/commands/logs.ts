@@ -52,7 +52,8 @@ async function logs(component: string | undefined, options: LogsOptions): Promis
     follower: followFile(join(folder, `${name}.log`)),
   }));
   for (const name of names) print(name, lastLines(join(folder, `${name}.log`), count));
-  while (options.follow === true) {
+  // Ends when nobody reads any more.
+  while (options.follow === true && process.stdout.writable) {
     await Bun.sleep(FOLLOW_PERIOD_MS);
     for (const { name, follower } of followers) print(name, follower.readNew());
   }

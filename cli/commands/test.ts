@@ -70,6 +70,11 @@ async function test(stageName: StageName | undefined, options: { only?: string }
   if (interrupt.signal.aborted)
     throw new CommandFailure("interrupted", { exitCode: EXIT.interrupted });
   process.stdout.write(`\n${formatSummary(results)}\n`);
+  if (results.every(({ passed, failed }) => passed + failed === 0)) {
+    throw new CommandFailure(`no test's path contains and no test's name matches ${options.only}`, {
+      exitCode: EXIT.usage,
+    });
+  }
   if (results.some(({ failed }) => failed > 0)) process.exitCode = EXIT.failed;
 }
 

@@ -8,6 +8,7 @@ import { CommandFailure, EXIT } from "../failure.ts";
 import { stopComponents } from "../launch.ts";
 import { takeLock } from "../lock.ts";
 import { type StatePaths, shortPath, statePaths } from "../paths.ts";
+import { listProcesses } from "../process-list.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import { stopServers } from "../servers/servers.ts";
 import { judgeStack, readStack } from "../stack.ts";
@@ -111,6 +112,7 @@ function onInterrupt(): Promise<void> {
 }
 
 async function stopAll(paths: StatePaths, progress: Progress): Promise<void> {
+  if (listProcesses(paths).length === 0) return;
   await progress.step("stopping", async () => {
     await stopComponents(paths);
     await stopServers(paths);

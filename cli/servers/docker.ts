@@ -20,6 +20,8 @@ const STOP_LIMIT_MS = 30_000;
 const STOP_GRACE_SECONDS = 4;
 
 const ComposeStateSchema = t.Object({
+  /** Containers may exist. */
+  started: t.Boolean(),
   password: t.String({ minLength: 1 }),
   postgres: t.Integer(),
   redis: t.Integer(),
@@ -96,9 +98,9 @@ export async function startDockerServers(
   if (state === undefined) {
     const [postgres = 0, redis = 0, amqp = 0] = await findFreePorts(3);
     const password = Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("hex");
-    state = { password, postgres, redis, amqp };
-    writeJsonFile(statePath(paths), state);
+    state = { started: true, password, postgres, redis, amqp };
   }
+  writeJsonFile(statePath(paths), { ...state, started: true });
   await progress.step("PostgreSQL, Redis and RabbitMQ in Docker", async () => {
     await compose(paths, ["up", "--detach", "--wait"], UP_LIMIT_MS);
     return {};
@@ -111,8 +113,15 @@ export async function startDockerServers(
   };
 }
 
+/** Whether `up` started containers that `down` has not stopped. */
+export const areDockerServersStarted = (paths: StatePaths): boolean =>
+  readJsonFile(statePath(paths), ComposeStateSchema)?.started === true;
+
 /** Stops the containers; with `purge` their volumes go as well. */
 export async function stopDockerServers(paths: StatePaths, purge: boolean): Promise<void> {
+  const state = readJsonFile(statePath(paths), ComposeStateSchema);
+  if (state === undefined || !(state.started || purge)) return;
   const args = ["down", "--timeout", String(STOP_GRACE_SECONDS), ...(purge ? ["--volumes"] : [])];
   await compose(paths, args, STOP_LIMIT_MS);
+  writeJsonFile(statePath(paths), { ...state, started: false });
 }

@@ -8,9 +8,18 @@ mark='# written by tollgate during an installation'
 no_cluster=/etc/postgresql-common/createcluster.d/tollgate.conf
 before=$(mktemp -d)
 
-list_units() {
-  command -v systemctl >/dev/null 2>&1 || return 0
-  systemctl list-unit-files --no-legend --state=enabled 2>/dev/null | awk '{ print $1 }' | sort
+# By their links, since a container or chroot may have no systemctl.
+list_enabled() {
+  find /etc/systemd/system -path '*.wants/*' \( -name '*.service' -o -name '*.socket' \) -printf '%f\n' 2>/dev/null | sort -u
+}
+disable() {
+  if command -v systemctl >/dev/null 2>&1; then
+    systemctl disable --quiet "$1"
+  else
+    # The helper works for package scripts only, and believes who says to be one.
+    DPKG_MAINTSCRIPT_PACKAGE=tollgate deb-systemd-helper disable "$1"
+    [ ! -e "/etc/init.d/${1%.service}" ] || update-rc.d "${1%.service}" disable
+  fi
 }
 list_active() {
   [ -d /run/systemd/system ] || return 0
@@ -31,9 +40,9 @@ restore() {
   list_active >"$before/active.now"
   comm -13 "$before/active" "$before/active.now" | grep -E '^(postgresql|redis|rabbitmq|epmd)' |
     while read -r unit; do systemctl stop "$unit" || true; done
-  list_units >"$before/enabled.now"
+  list_enabled >"$before/enabled.now"
   comm -13 "$before/enabled" "$before/enabled.now" | grep -E '^(postgresql|redis|rabbitmq|epmd)' |
-    while read -r unit; do systemctl disable --quiet "$unit" || true; done
+    while read -r unit; do disable "$unit" || true; done
   list_epmd >"$before/epmd.now"
   comm -13 "$before/epmd" "$before/epmd.now" |
     while read -r pid; do kill "$pid" || true; done
@@ -41,7 +50,7 @@ restore() {
 }
 
 list_active >"$before/active"
-list_units >"$before/enabled"
+list_enabled >"$before/enabled"
 list_epmd >"$before/epmd"
 trap restore EXIT
 trap 'exit 130' INT TERM HUP

@@ -37,7 +37,7 @@ export async function startServers(
 
 /** Stops the servers that `up` started; those of the environment are somebody else's. */
 export async function stopServers(paths: StatePaths, { purge = false } = {}): Promise<void> {
-  if (readSource(paths) === "docker") await stopDockerServers(paths, purge);
+  await stopDockerServers(paths, purge);
   await stopLocalServers(paths);
 }
 

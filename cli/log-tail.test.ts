@@ -1,0 +1,37 @@
+import { afterAll, expect, test } from "bun:test";
+import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { followFile } from "./follow.ts";
+import { lastLines } from "./log-tail.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tollgate-logs-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("the last lines of a log come without empty ones; of no log there are none", () => {
+  const path = join(folder, "tail.log");
+  writeFileSync(path, "a\nb\n\nc\n");
+
+  expect(lastLines(path, 2)).toEqual(["b", "c"]);
+  expect(lastLines(join(folder, "absent.log"), 2)).toEqual([]);
+});
+
+test("following shows whole lines that are new, across a cut and a file that appears late", () => {
+  const path = join(folder, "follow.log");
+  const early = followFile(path);
+  writeFileSync(path, "old\n");
+  const follower = followFile(path);
+
+  appendFileSync(path, "one\ntw");
+  const firstRead = follower.readNew();
+  appendFileSync(path, "o\n");
+  const secondRead = follower.readNew();
+  truncateSync(path);
+  appendFileSync(path, "x\n");
+
+  expect(firstRead).toEqual(["one"]);
+  expect(secondRead).toEqual(["two"]);
+  expect(follower.readNew()).toEqual(["x"]);
+  expect(early.readNew()).toEqual(["x"]);
+});

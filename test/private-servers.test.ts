@@ -1,0 +1,104 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import postgres from "postgres";
+
+import { pingRedis } from "../adapters/ping.ts";
+import { statePaths } from "../cli/paths.ts";
+import { isRunning } from "../cli/process-identity.ts";
+import { signalProcess, waitForEnd } from "../cli/processes.ts";
+import { createProgress } from "../cli/progress.ts";
+import { findBinaries } from "../cli/servers/binaries.ts";
+import {
+  LOCAL_SERVERS,
+  readLocalState,
+  startLocalServers,
+  stopLocalServers,
+} from "../cli/servers/local.ts";
+
+const searchPath = process.env["PATH"] ?? "";
+// Where Docker runs the servers of the tests, they need not be installed.
+const isInstalled = Object.keys(findBinaries(searchPath)).length === LOCAL_SERVERS.length;
+
+const folder = mkdtempSync(join(tmpdir(), "tollgate-servers-"));
+const paths = statePaths(folder);
+const silent = createProgress({ write: () => {} });
+const start = () => startLocalServers(paths, silent, searchPath);
+
+const processes = () =>
+  LOCAL_SERVERS.flatMap(({ name }) => readLocalState(paths, name)?.processes ?? []).map(
+    ({ identity }) => identity,
+  );
+
+/** Processes of this machine whose command line or folder is below ours, whoever started them. */
+function processesBelow(path: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(path);
+      } catch {
+        return false;
+      }
+    });
+}
+
+const failureOf = async (promise: PromiseLike<unknown>): Promise<string> => {
+  try {
+    await promise;
+    return "none";
+  } catch (error) {
+    return String(error);
+  }
+};
+
+afterAll(async () => {
+  await stopLocalServers(paths);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe.skipIf(!isInstalled)("a private set of servers", () => {
+  test("is started, kept while it runs, mended where it was killed, and stopped with nothing left", async () => {
+    const urls = await start();
+    const started = processes();
+    await start();
+    expect(processes()).toEqual(started);
+
+    const redis = readLocalState(paths, "redis")?.processes[0]?.identity;
+    if (redis === undefined) throw new Error("no Redis was noted");
+    signalProcess(redis, "SIGKILL");
+    await waitForEnd(redis, 5_000);
+    expect(await start()).toEqual(urls);
+    await pingRedis(urls.redis, 2_000);
+
+    const ended = processes();
+    await stopLocalServers(paths);
+    expect(ended.filter(isRunning)).toEqual([]);
+    expect(processesBelow(folder)).toEqual([]);
+  }, 120_000);
+
+  test("keeps its data over a stop, lets nobody in without the password, and its secrets to its owner", async () => {
+    const first = await start();
+    const before = postgres(first.postgres, { max: 1 });
+    await before`create table kept as select 1 as one`;
+    await before.end();
+    await stopLocalServers(paths);
+
+    const again = await start();
+    const after = postgres(again.postgres, { max: 1 });
+    expect(await after`select one from kept`).toHaveLength(1);
+    await after.end();
+
+    const withoutPassword = new URL(again.redis);
+    withoutPassword.password = "";
+    expect(await failureOf(pingRedis(withoutPassword.toString(), 2_000))).toContain("NOAUTH");
+    const stranger = postgres(again.postgres, { max: 1, password: "wrong" });
+    expect(await failureOf(stranger`select 1`)).toContain("password authentication failed");
+    await stranger.end();
+    for (const { name } of LOCAL_SERVERS)
+      expect(statSync(join(paths.servers, `${name}.json`)).mode & 0o077).toBe(0);
+    await stopLocalServers(paths);
+  }, 120_000);
+});
