@@ -2,14 +2,8 @@ import { describe, expect, test } from "bun:test";
 
 import type { AcceptedReply } from "./schemas.ts";
 import { Fault } from "../core/faults.ts";
-import {
-  createFakeGateway,
-  problemOf,
-  settleMicrotasks,
-  snapshotWith,
-  storeDown,
-  storedRequest,
-} from "./testing.ts";
+import { settleMicrotasks } from "./fakes/clock.ts";
+import { createFakeGateway, problemOf, snapshotWith, storeDown, storedRequest } from "./testing.ts";
 
 describe("an accepted request", () => {
   test("is answered 202 with its id, estimate and where to read it, after it is stored", async () => {

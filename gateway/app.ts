@@ -3,10 +3,14 @@ import { Elysia } from "elysia";
 import { Fault } from "../core/faults.ts";
 import { docsPage } from "./docs-page.ts";
 import { problemResponse } from "./problem.ts";
+import { cancelRoute } from "./routes/cancel.ts";
 import { generateRoute } from "./routes/generate.ts";
 import { healthRoutes } from "./routes/health.ts";
 import type { RouteParts } from "./routes/parts.ts";
+import { quotaRoutes } from "./routes/quota.ts";
+import { requestsRoute } from "./routes/requests.ts";
 import { statusRoute } from "./routes/status.ts";
+import { usageRoute } from "./routes/usage.ts";
 
 /** 405 when the path exists for another method, else 404. */
 function unknownRoute(
@@ -36,6 +40,10 @@ export function createApp(parts: RouteParts, version: string) {
     .use(docsPage(version))
     .use(generateRoute(parts))
     .use(statusRoute(parts))
+    .use(cancelRoute(parts))
+    .use(requestsRoute(parts))
+    .use(quotaRoutes(parts))
+    .use(usageRoute(parts))
     .use(healthRoutes(parts))
     .onError(({ code, error, request }) => {
       if (code === "NOT_FOUND") return problemResponse(unknownRoute(request, app.routes));

@@ -2,11 +2,14 @@ import { createAccept } from "./accept.ts";
 import { createAnswer } from "./answer.ts";
 import { createApp } from "./app.ts";
 import { createAuthenticator } from "./authenticate.ts";
+import { createCancel } from "./cancel.ts";
+import { createListRequests } from "./list-requests.ts";
 import { createOutbox } from "./outbox.ts";
 import type { GatewayPorts } from "./ports.ts";
 import { createStatusReader } from "./status.ts";
 import { createStore } from "./store.ts";
 import { createWaiters } from "./waiters.ts";
+import { createWaitingGauges } from "./waiting-gauges.ts";
 
 export interface GatewayOptions {
   version: string;
@@ -19,6 +22,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   const store = createStore(ports);
   const waiters = createWaiters(ports);
   const status = createStatusReader(ports, waiters);
+  const waitingGauges = createWaitingGauges(ports);
   let isDraining = false;
 
   const app = createApp(
@@ -28,6 +32,8 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       authenticate: createAuthenticator(ports),
       accept: createAccept(ports, store, outbox),
       status,
+      cancel: createCancel(ports, status),
+      listRequests: createListRequests(ports),
       readiness: options.readiness,
       isDraining: () => isDraining,
     },
@@ -37,7 +43,10 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   return {
     app,
     /** Resolves when the gateway may accept. */
-    start: outbox.start,
+    start: async () => {
+      await outbox.start();
+      waitingGauges.start();
+    },
     /** Brings the gauges up to date. */
     observe: async () => {
       ports.metrics.outbox_depth.set(outbox.depth());
@@ -52,6 +61,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     endDrain: async (ms: number) => {
       await outbox.drain(ms);
       waiters.stop();
+      waitingGauges.stop();
     },
   };
 }

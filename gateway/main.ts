@@ -9,12 +9,14 @@ import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import { createIdSource } from "../adapters/ids/id-source.ts";
 import { findKeys } from "../adapters/postgres/api-keys.ts";
 import { isDataFault } from "../adapters/postgres/errors.ts";
-import { findRequests, readQueued } from "../adapters/postgres/find-requests.ts";
+import { findRequests, listRequests, readQueued } from "../adapters/postgres/find-requests.ts";
+import { finishRequests } from "../adapters/postgres/finish-requests.ts";
 import {
   discardRequests,
   findReplay,
   insertRequests,
 } from "../adapters/postgres/insert-requests.ts";
+import { usage } from "../adapters/postgres/ledger.ts";
 import { waitingByModel } from "../adapters/postgres/open-requests.ts";
 import { notePublisher } from "../adapters/postgres/publishers.ts";
 import {
@@ -80,6 +82,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     onKeyChange: signals.onKeyChange,
     countTokens: tokens.count,
     admit: quota.gate.admitOrRebuild,
+    readQuota: quota.gate.readOrRebuild,
     settle: quota.store.settle,
     seal: sealer.seal,
     open: sealer.open,
@@ -89,11 +92,17 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     discardRequests: (requestIds) => discardRequests(database, requestIds),
     readQueued: (requestIds) => readQueued(database, requestIds),
     findRequests: (lookups) => findRequests(database, lookups),
+    listRequests: (query) => listRequests(database, query),
     readStarted: hints.readStarted,
+    markCancelled: hints.markCancelled,
+    announceCancel: signals.announceCancel,
+    finishRequests: (finishes) => finishRequests(database, finishes),
+    readUsage: (query) => usage(database, query),
     waitingByModel: () => waitingByModel(database),
     publish: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
     brokerUp: () => amqp.state() === "up",
     notePublisher: (note) => notePublisher(database, { publisherId, host: hostname(), ...note }),
+    announceFinished: signals.announceFinished,
     onFinished: signals.onFinished,
     onResubscribed: signals.onResubscribed,
   };

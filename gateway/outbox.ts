@@ -1,6 +1,7 @@
 import { Fault } from "../core/faults.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import type { GatewayPorts } from "./ports.ts";
+import { repeat } from "./repeat.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -26,6 +27,8 @@ export interface Outbox {
   drop: (requestId: string) => void;
   /** The request is committed: publishes it, now or when the broker is back. Never throws, never waits. */
   publish: (request: QueuedRequest) => void;
+  /** The request turned out to be committed after all: reads it and publishes it soon. */
+  publishStored: (requestId: string) => void;
   depth: () => number;
   /** Waits until everything is confirmed, at most `ms`, then notes how far it came. What is left, the keeper relays. */
   drain: (ms: number) => Promise<void>;
@@ -123,18 +126,8 @@ export function createOutbox(ports: Ports): Outbox {
     }
   }
 
-  function repeat(task: () => Promise<void>, pauseMs: number): () => void {
-    let cancel = ports.schedule(function again() {
-      void task().finally(() => {
-        if (!stopped) cancel = ports.schedule(again, pauseMs);
-      });
-    }, pauseMs);
-    return () => cancel();
-  }
-
-  let stopped = false;
-  const stopNotes = repeat(note, ports.config().gateway.outbox_note_ms);
-  const stopRelay = repeat(relayUnsent, RELAY_PAUSE_MS);
+  const stopNotes = repeat(ports.schedule, note, () => ports.config().gateway.outbox_note_ms);
+  const stopRelay = repeat(ports.schedule, relayUnsent, () => RELAY_PAUSE_MS);
 
   return {
     start: () =>
@@ -155,10 +148,10 @@ export function createOutbox(ports: Ports): Outbox {
     },
     drop: confirmed,
     publish: (request) => void send(request),
+    publishStored: (requestId) => void open.set(requestId, "unsent"),
     depth: () => open.size,
     drain: async (ms) => {
       await emptied(ms);
-      stopped = true;
       stopNotes();
       stopRelay();
       notedDepth = -1;

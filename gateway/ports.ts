@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 
 import type { ReachCrashPoint } from "../core/crash-points.ts";
 import type { Config } from "../core/config/schema.ts";
+import type { Finish, FinishReply } from "../core/finish.ts";
 import type { Log } from "../core/log.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
@@ -74,6 +75,35 @@ export interface RequestLookup {
   userId: string;
 }
 
+/** A request in a list: all but its result. */
+export type ListedRequest = Omit<StoredRequest, "result">;
+
+export interface ListQuery {
+  userId: string;
+  /** undefined: all. */
+  state: DurableState | undefined;
+  /** Only requests older than this one; undefined: from the newest on. */
+  before: string | undefined;
+  limit: number;
+}
+
+export interface UsageQuery {
+  userId: string;
+  /** First and last UTC day, both included, `YYYY-MM-DD`. */
+  from: string;
+  to: string;
+  by: "day" | "model";
+}
+
+/** What the ledger has under one day or model. */
+export interface Usage {
+  key: string;
+  requests: number;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+}
+
 /** Parts of a record that are sealed apart; the name is bound into the seal. */
 export type SealedField = "prompt" | "metadata" | "result";
 
@@ -117,6 +147,8 @@ export interface GatewayPorts {
   countTokens: (text: string) => number | Promise<number>;
   /** Takes a hold or refuses; rebuilds a user that Redis does not know. */
   admit: (admission: Admission) => Promise<{ admitted: boolean; snapshot: QuotaSnapshot }>;
+  /** The state of a user's windows; takes nothing, rebuilds likewise. */
+  readQuota: (userId: string) => Promise<QuotaSnapshot>;
   settle: (settlements: Settlement[]) => Promise<unknown>;
   seal: (content: Uint8Array, head: RequestLookup, field: SealedField) => Uint8Array;
   open: (sealed: Uint8Array, head: RequestLookup, field: SealedField) => Uint8Array;
@@ -129,12 +161,24 @@ export interface GatewayPorts {
   }) => Promise<Replay | undefined>;
   insertRequests: (rows: NewRequest[]) => Promise<InsertOutcome[]>;
   isDataFault: (error: unknown) => boolean;
-  /** Removes queued rows that were refused to the caller after an insert with an unknown end. */
-  discardRequests: (requestIds: string[]) => Promise<unknown>;
+  /**
+   * Removes queued rows that were refused to the caller after an insert with an unknown end, and answers the ids that are stored
+   * after all: what has an idempotency key is kept, because a repeat may have been answered 202 for it.
+   */
+  discardRequests: (requestIds: string[]) => Promise<string[]>;
   /** Reads queued requests again for publishing, content and all; those no longer queued are left out. */
   readQueued: (requestIds: string[]) => Promise<QueuedRequest[]>;
   findRequests: (lookups: RequestLookup[]) => Promise<(StoredRequest | undefined)[]>;
+  /** One page, newest first. */
+  listRequests: (query: ListQuery) => Promise<ListedRequest[]>;
   readStarted: (lookups: RequestLookup[]) => Promise<(StartedHint | undefined)[]>;
+  /** From now on no worker starts the request. */
+  markCancelled: (lookup: RequestLookup) => Promise<void>;
+  /** Tells the worker that executes the request, best effort. */
+  announceCancel: (requestId: string) => Promise<void>;
+  finishRequests: (finishes: Finish[]) => Promise<FinishReply[]>;
+  /** What the ledger has of a user, in the order of the key; days without a bill are left out. */
+  readUsage: (query: UsageQuery) => Promise<Usage[]>;
   waitingByModel: () => Promise<WaitingModel[]>;
 
   /** Resolves when the broker has confirmed. */
@@ -143,6 +187,8 @@ export interface GatewayPorts {
   brokerUp: () => boolean;
   notePublisher: (note: PublisherNote) => Promise<void>;
 
+  /** Wakes who waits for these requests, at any gateway; best effort. */
+  announceFinished: (requestIds: string[]) => Promise<void>;
   onFinished: (listener: (requestIds: string[]) => void) => void;
   /** After a reconnect of the wake-up subscription: wake-ups may have been lost. */
   onResubscribed: (listener: () => void) => void;

@@ -90,43 +90,57 @@ const stateName = t.Union([
   t.Literal("expired"),
 ]);
 
-export const StatusReply = t.Object(
-  {
-    request_id: t.String({ format: "uuid" }),
-    status: stateName,
-    model: t.String(),
-    result: t.Optional(
-      t.Object({
-        choices: t.Array(
-          t.Object({
-            index: t.Integer(),
-            text: t.String(),
-            finish_reason: t.Union([t.String(), t.Null()]),
-          }),
-        ),
-      }),
-    ),
-    error: t.Optional(t.Object({ code: t.String(), message: t.String() })),
-    tokens: t.Object({
-      estimated: t.Integer({ description: "Held on acceptance." }),
-      prompt: t.Union([t.Integer(), t.Null()]),
-      completion: t.Union([t.Integer(), t.Null()]),
-      total: t.Union([t.Integer(), t.Null()], {
-        description: "Billed; null until the request has ended.",
-      }),
-      refunded: t.Union([t.Integer(), t.Null()], {
-        description: "Given back to the quota; negative: charged beyond the estimate.",
-      }),
+const statusReply = {
+  request_id: t.String({ format: "uuid" }),
+  status: stateName,
+  model: t.String(),
+  result: t.Optional(
+    t.Object({
+      choices: t.Array(
+        t.Object({
+          index: t.Integer(),
+          text: t.String(),
+          finish_reason: t.Union([t.String(), t.Null()]),
+        }),
+      ),
     }),
-    attempts: t.Integer(),
-    created_at: instant,
-    started_at: t.Optional(instant),
-    completed_at: t.Optional(instant),
-    metadata: t.Optional(t.Record(t.String(), t.Unknown())),
+  ),
+  error: t.Optional(t.Object({ code: t.String(), message: t.String() })),
+  tokens: t.Object({
+    estimated: t.Integer({ description: "Held on acceptance." }),
+    prompt: t.Union([t.Integer(), t.Null()]),
+    completion: t.Union([t.Integer(), t.Null()]),
+    total: t.Union([t.Integer(), t.Null()], {
+      description: "Billed; null until the request has ended.",
+    }),
+    refunded: t.Union([t.Integer(), t.Null()], {
+      description: "Given back to the quota; negative: charged beyond the estimate.",
+    }),
+  }),
+  attempts: t.Integer(),
+  created_at: instant,
+  started_at: t.Optional(instant),
+  completed_at: t.Optional(instant),
+  metadata: t.Optional(t.Record(t.String(), t.Unknown())),
+};
+export const StatusReply = t.Object(statusReply, closed);
+export type StatusReply = Static<typeof StatusReply>;
+
+/** The answer to a cancel that is still under way. */
+export const CancellingReply = t.Object({ ...statusReply, cancelling: t.Literal(true) }, closed);
+
+export const ListedReply = t.Omit(StatusReply, ["result"]);
+export type ListedReply = Static<typeof ListedReply>;
+
+export const ListReply = t.Object(
+  {
+    data: t.Array(ListedReply),
+    has_more: t.Boolean(),
+    next: t.Union([t.String(), t.Null()], { description: "Give it as `after` for the next page." }),
   },
   closed,
 );
-export type StatusReply = Static<typeof StatusReply>;
+export type ListReply = Static<typeof ListReply>;
 
 /** RFC 9457. */
 export const Problem = t.Object({
@@ -143,3 +157,91 @@ export const Health = t.Object({
   status: t.String(),
   checks: t.Optional(t.Record(t.String(), t.Boolean())),
 });
+
+const orNull = t.Union([t.Integer(), t.Null()]);
+const quotaMeasure = t.Object(
+  {
+    limit: t.Union([t.Integer(), t.Null()], { description: "null: no limit." }),
+    used: t.Integer({ description: "What was used, and what is held." }),
+    held: t.Integer({ description: "Held for open requests; a part of `used`." }),
+    remaining: t.Union([t.Integer(), t.Null()], {
+      description: "limit - used; negative: more was used than estimated.",
+    }),
+  },
+  closed,
+);
+const quotaWindow = t.Object(
+  {
+    window: t.String({ description: "The UTC day (2026-11-21) or month (2026-11)." }),
+    resets_at: instant,
+    requests: quotaMeasure,
+    tokens: quotaMeasure,
+  },
+  closed,
+);
+
+export const QuotaReply = t.Object(
+  {
+    at: instant,
+    windows: t.Object({ daily: quotaWindow, monthly: quotaWindow }, closed),
+    concurrent_requests: t.Object({ open: t.Integer(), limit: orNull }, closed),
+  },
+  closed,
+);
+export type QuotaReply = Static<typeof QuotaReply>;
+
+export const ExplainReply = t.Object(
+  {
+    fits: t.Boolean(),
+    estimated_tokens: t.Integer(),
+    refusals: t.Array(
+      t.Object(
+        {
+          window: t.Union([t.Literal("daily"), t.Literal("monthly"), t.Literal("concurrent")]),
+          measure: t.Union([t.Literal("requests"), t.Literal("tokens")]),
+          limit: t.Integer(),
+          used: t.Integer(),
+          wanted: t.Integer({ description: "What the request would add." }),
+        },
+        closed,
+      ),
+    ),
+    never_fits: t.Boolean({ description: "Larger than a whole window: waiting does not help." }),
+    retry_after_seconds: t.Union([t.Integer(), t.Null()], {
+      description: "When asking again is right; null: it fits now or never.",
+    }),
+    fits_at: t.Union([instant, t.Null()], {
+      description: "When the last of the refusing windows starts anew.",
+    }),
+  },
+  closed,
+);
+export type ExplainReply = Static<typeof ExplainReply>;
+
+const usageSums = {
+  requests: t.Integer(),
+  prompt_tokens: t.Integer(),
+  completion_tokens: t.Integer(),
+  total_tokens: t.Integer(),
+};
+
+export const UsageReply = t.Object(
+  {
+    from: t.String({ format: "date" }),
+    to: t.String({ format: "date" }),
+    by: t.Union([t.Literal("day"), t.Literal("model")]),
+    data: t.Array(
+      t.Object(
+        {
+          day: t.Optional(t.String({ format: "date" })),
+          model: t.Optional(t.String()),
+          ...usageSums,
+        },
+        closed,
+      ),
+    ),
+    total: t.Object(usageSums, closed),
+  },
+  closed,
+);
+export type UsageReply = Static<typeof UsageReply>;

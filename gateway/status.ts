@@ -18,7 +18,7 @@ const READS_PENDING_MAX = 50_000;
 export interface StatusReader {
   /** The state of a request now. @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id */
   read: (lookup: RequestLookup) => Promise<StatusReply>;
-  /** Waits until the request has ended or `waitMs` is over, then reads. */
+  /** Waits until the request has ended or `waitMs` is over, then reads; does not wait while `waiters_max` calls do. */
   readAfter: (lookup: RequestLookup, waitMs: number, signal: AbortSignal) => Promise<StatusReply>;
 }
 
@@ -61,6 +61,7 @@ export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader
   return {
     read: async (lookup) => view(await find(lookup)),
     readAfter: async (lookup, waitMs, signal) => {
+      if (waiters.count() >= ports.config().gateway.waiters_max) return view(await find(lookup));
       // Registered before the first read, so that an end between the two is not missed.
       const waiter = waiters.wait(lookup, waitMs, signal);
       try {

@@ -6,6 +6,8 @@ import type { QueuedRequest } from "../core/messages.ts";
 import { silentMetrics } from "../core/metrics.ts";
 import type { QuotaSnapshot, Settlement } from "../core/quota/quota.ts";
 import { API_KEY_RANDOM_BYTES, formatApiKey } from "../core/api-key.ts";
+import { createFakeClock } from "./fakes/clock.ts";
+import { createFakeRequestTable } from "./fakes/request-table.ts";
 import { createGateway } from "./gateway.ts";
 import type { GatewayPorts, KeyRecord, NewRequest, PublisherNote, StoredRequest } from "./ports.ts";
 
@@ -67,9 +69,9 @@ export function createFakeGateway(
 ) {
   const key = formatApiKey(new Uint8Array(API_KEY_RANDOM_BYTES).fill(7));
   const config = testConfig({ insert_wait_ms: 0, ...gatewayConfig });
-  let nowMs = START_MS;
+  const clock = createFakeClock(START_MS);
+  const table = createFakeRequestTable();
   let ids = 0;
-  const timers: { atMs: number; callback: () => void }[] = [];
   const world = {
     key,
     keys: new Map<string, KeyRecord>([
@@ -77,11 +79,14 @@ export function createFakeGateway(
     ]),
     admitted: [] as string[],
     settled: [] as Settlement[],
+    cancelled: [] as string[],
+    cancelsAnnounced: [] as string[],
+    stored: table.stored,
+    finishes: table.finishes,
     rows: [] as NewRequest[],
     published: [] as QueuedRequest[],
     discarded: [] as string[],
     notes: [] as PublisherNote[],
-    stored: new Map<string, StoredRequest>(),
     finished: [] as ((requestIds: string[]) => void)[],
     resubscribed: [] as (() => void)[],
     keyChanged: [] as ((keyHash: string) => void)[],
@@ -92,16 +97,9 @@ export function createFakeGateway(
     config: () => config,
     metrics: silentMetrics(),
     log: silentLog,
-    now: () => nowMs,
-    schedule: (callback, ms) => {
-      if (ms === 0) {
-        queueMicrotask(callback);
-        return () => {};
-      }
-      const timer = { atMs: nowMs + ms, callback };
-      timers.push(timer);
-      return () => void (timers.includes(timer) && timers.splice(timers.indexOf(timer), 1));
-    },
+    now: clock.now,
+    schedule: clock.schedule,
+    ...table.ports,
     newId: () => `00000000-0000-7000-8000-${String(++ids).padStart(12, "0")}`,
     reach: () => {},
     hashKey: (text) => Buffer.from(text),
@@ -114,6 +112,7 @@ export function createFakeGateway(
       world.admitted.push(requestId);
       return { admitted: true, snapshot: snapshotWith(0, 1_000_000) };
     },
+    readQuota: async () => snapshotWith(0, 1_000_000),
     settle: async (settlements) => world.settled.push(...settlements),
     seal: (content) => content,
     open: (sealed) => sealed,
@@ -123,18 +122,22 @@ export function createFakeGateway(
       return rows.map(() => ({ kind: "stored" }));
     },
     isDataFault: () => false,
-    discardRequests: async (requestIds) => void world.discarded.push(...requestIds),
+    discardRequests: async (requestIds) => {
+      world.discarded.push(...requestIds);
+      return [];
+    },
     readQueued: async () => [],
-    findRequests: async (lookups) =>
-      lookups.map(({ requestId, userId }) => {
-        const stored = world.stored.get(requestId);
-        return stored?.userId === userId ? stored : undefined;
-      }),
     readStarted: async (lookups) => lookups.map(() => undefined),
+    markCancelled: async ({ requestId }) => void world.cancelled.push(requestId),
+    announceCancel: async (requestId) => void world.cancelsAnnounced.push(requestId),
+    readUsage: async () => [],
     waitingByModel: async () => [],
     publish: async (request) => void world.published.push(request),
     brokerUp: () => true,
     notePublisher: async (note) => void world.notes.push(note),
+    announceFinished: async (requestIds) => {
+      for (const listener of world.finished) listener(requestIds);
+    },
     onFinished: (listener) => void world.finished.push(listener),
     onResubscribed: (listener) => void world.resubscribed.push(listener),
     ...overrides,
@@ -147,20 +150,7 @@ export function createFakeGateway(
   return {
     ...world,
     gateway,
-    /** Lets time pass: runs what falls due, in order, and everything that follows from it. */
-    advance: async (ms: number): Promise<void> => {
-      const untilMs = nowMs + ms;
-      for (;;) {
-        timers.sort((a, b) => a.atMs - b.atMs);
-        const next = timers[0];
-        if (next === undefined || next.atMs > untilMs) break;
-        timers.shift();
-        nowMs = next.atMs;
-        next.callback();
-        await settleMicrotasks();
-      }
-      nowMs = untilMs;
-    },
+    advance: clock.advance,
     call: (
       method: string,
       path: string,
@@ -178,11 +168,6 @@ export function createFakeGateway(
       );
     },
   };
-}
-
-/** Long enough for any chain of promises that waits for nothing outside. */
-export async function settleMicrotasks(): Promise<void> {
-  for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
 }
 
 export const storeDown = (): Promise<never> =>

@@ -1,5 +1,6 @@
 import { isTerminal } from "../core/request.ts";
 import type { GatewayPorts, RequestLookup } from "./ports.ts";
+import { repeat } from "./repeat.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -71,16 +72,7 @@ export function createWaiters(ports: Ports): Waiters {
     isRechecking = false;
   }
 
-  let stopped = false;
-  let cancelRecheck = (): void => {};
-  function scheduleRecheck(): void {
-    if (stopped) return;
-    cancelRecheck = ports.schedule(
-      () => void recheckSafely().then(scheduleRecheck),
-      ports.config().gateway.wait_recheck_ms,
-    );
-  }
-  scheduleRecheck();
+  const stop = repeat(ports.schedule, recheckSafely, () => ports.config().gateway.wait_recheck_ms);
 
   ports.onFinished((requestIds) => {
     for (const requestId of requestIds) wakeRequest(requestId, "announcement");
@@ -119,9 +111,6 @@ export function createWaiters(ports: Ports): Waiters {
     endAll: () => {
       for (const requestId of byRequest.keys()) wakeRequest(requestId, "timeout");
     },
-    stop: () => {
-      stopped = true;
-      cancelRecheck();
-    },
+    stop,
   };
 }
