@@ -107,6 +107,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
 
   const quota = createLiveQuota(redis, database, config.current);
   const hints = createRequestHints(redis);
+  const books = createHoldBooks(redis);
   const ourProcess: Process = {
     now: Date.now,
     schedule: after,
@@ -151,8 +152,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       onLost: () => log.warn({}, "no longer the keeper: the lock was lost"),
     }),
     outboxOfDeadPublishers: (silentMs, limit) => outboxOfDeadPublishers(database, silentMs, limit),
-    // Redis cannot tell a released hold from one it lost, so nothing is concluded from a hold that is not there.
-    holdFates: async (requests) => requests.map(() => "unknown"),
+    holdFates: books.holdFates,
     publishRequest: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
     noteRelayed: (publisherId, throughId) => noteRelayed(database, publisherId, throughId),
     publisherDone: (publisherId) => publisherDone(database, publisherId),
@@ -172,7 +172,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       queuedBefore(database, createdBeforeMs, afterId, limit),
     startedHints: async (requests) =>
       (await hints.readStarted(requests)).map((hint) => hint !== undefined),
-    scanHolds: createHoldBooks(redis).scanHolds,
+    scanHolds: books.scanHolds,
     overdueRequests: (afterId, limit) => overdueRequests(database, afterId, limit),
     outboxDepth: () => outboxDepth(database),
   };

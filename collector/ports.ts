@@ -103,8 +103,8 @@ export interface DeadOutbox {
 }
 
 /**
- * `held`: the hold is there. `gone`: Redis has the user loaded, and the hold is not there. `unknown`: the user is not loaded (never
- * was, or Redis restarted or was flushed since), so nothing can be concluded.
+ * `held`: the hold is there. `gone`: Redis has known the user without a gap since before the request was made, and the hold is not
+ * there. `unknown`: anything else (user not loaded, Redis restarted or flushed since), so nothing can be concluded.
  */
 export type HoldFate = "held" | "gone" | "unknown";
 

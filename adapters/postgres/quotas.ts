@@ -29,7 +29,7 @@ interface TruthRow {
 
 /**
  * Everything that Redis has to know of users, read in one snapshot: the limits stored for them, the ledger's sums by day since the
- * first of the current UTC month, and a hold for each open request of whatever day. Answers in order; undefined: no such user.
+ * first of yesterday's UTC month (clocks may differ at its end), and a hold for each open request of whatever day. Answers in order; undefined: no such user.
  *
  * The sums are read from an index alone, about 0.3 µs per ledger row of the month (60 ms for a user with 200,000).
  */
@@ -75,7 +75,7 @@ function readTruth(
       select 'day', user_id, null, null, window_day, count(*), sum(total_tokens)::bigint
       from token_logs
       where user_id = any(${users}::uuid[])
-        and window_day >= date_trunc('month', now() at time zone 'utc')::date
+        and window_day >= date_trunc('month', now() at time zone 'utc' - interval '1 day')::date
       group by user_id, window_day
       union all
       select 'hold', user_id, request_id::text, null, window_day, 1, estimated_tokens

@@ -56,11 +56,10 @@ export function createRelay(
  * removed the row. Such a request must not run (guarantee I7).
  *
  * Why this never takes one that was answered 202: a 202 is given only while the hold is there, and from then on only a settle takes the
- * hold away, which follows the end of the request, and these are still queued. A Redis that lost its memory does not have the user
- * loaded (`unknown`), and loading gives every stored open request its hold. So a hold that is `gone` was released by the refusal. One
- * exception: a repeat with the same Idempotency-Key may have been answered
- * 202 later, for the stored row; hence keyed requests are relayed whatever their hold. In doubt, relay: running a request that nobody
- * waits for costs tokens, losing one breaks the promise.
+ * hold away, which follows the end of the request, and these are still queued. Redis answers `gone` only for a user whom it has known
+ * without a gap since well before the request was made; after any loss of memory it answers `unknown`. One exception: a repeat with
+ * the same Idempotency-Key may have been answered 202 later, for the stored row; hence keyed requests are relayed whatever their hold.
+ * In doubt, relay: running a request that nobody waits for costs tokens, losing one breaks the promise.
  */
 async function findRefused(
   ports: Pick<RelayPorts, "holdFates">,
