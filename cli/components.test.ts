@@ -24,7 +24,7 @@ test("every port of a component can be changed by the variable that is named wit
 });
 
 test("a simulator on another port is where the models look for it", () => {
-  const env = { ...ENV, TOLLGATE_SIM_PORT: "9999" };
+  const env = { ...ENV, ML_SIM_PORT: "9999" };
   const overrides = simulatorOverrides(parseConfig(file, env), env);
   const { models } = parseConfig(file, { ...env, ...overrides });
 

@@ -24,7 +24,7 @@ export interface Component {
 
 type Environment = Record<string, string | undefined>;
 
-const SIMULATOR_PORT_VARIABLE = "TOLLGATE_SIM_PORT";
+const SIMULATOR_PORT_VARIABLE = "ML_SIM_PORT";
 /** The port in the simulator's URLs in tollgate.yaml. */
 const SIMULATOR_PORT = 9100;
 
@@ -44,7 +44,7 @@ export function describeComponents(config: Config, env: Environment): Component[
       name: "simulator",
       entry: "ml-sim/main.ts",
       ports: [{ variable: SIMULATOR_PORT_VARIABLE, number: simulatorPort(env) }],
-      healthPath: "/health/live",
+      healthPath: "/health",
       env: { [SIMULATOR_PORT_VARIABLE]: String(simulatorPort(env)) },
     },
     {
