@@ -47,9 +47,9 @@ export function mergeSettings(base: Settings, changes: Settings): Settings {
 export async function testSettings(simulatorUrl: string, changes: Settings): Promise<Settings> {
   const file = Bun.YAML.parse(await Bun.file(join(PROJECT_ROOT, "tollgate.yaml")).text());
   const settings = mergeSettings(file as Settings, QUICK);
-  const models = Object.entries(settings["models"] as Record<string, Settings>).map(
+  const models = Object.entries(settings["models"] as Record<string, { url: string }>).map(
     ([name, model]) => {
-      const { pathname } = new URL(String(model["url"]));
+      const { pathname } = new URL(model.url);
       return [name, { ...QUICK_MODEL, ...model, url: `${simulatorUrl}${pathname}` }] as const;
     },
   );
