@@ -2,11 +2,13 @@ import { Command, CommanderError } from "commander";
 
 import { registerCapacity } from "./commands/capacity.ts";
 import { registerDown } from "./commands/down.ts";
+import { registerKey } from "./commands/key.ts";
 import { registerLogs } from "./commands/logs.ts";
 import { registerMigrate } from "./commands/migrate.ts";
 import { registerPs } from "./commands/ps.ts";
 import { registerTest } from "./commands/test.ts";
 import { registerUp } from "./commands/up.ts";
+import { registerUser } from "./commands/user.ts";
 import { CommandFailure, describeError, EXIT } from "./failure.ts";
 
 const HELP = `
@@ -31,6 +33,8 @@ for (const register of [
   registerMigrate,
   registerTest,
   registerCapacity,
+  registerUser,
+  registerKey,
 ]) {
   register(program);
 }

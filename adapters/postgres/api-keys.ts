@@ -66,17 +66,46 @@ export async function listKeys(database: Database, userId: string): Promise<ApiK
       where user_id = ${userId}
       order by created_at, key_id`,
   );
-  return rows.map((row) => ({
-    keyId: row.key_id,
-    userId: row.user_id,
-    prefix: row.prefix,
-    last4: row.last4,
-    name: row.name,
-    createdAtMs: row.created_at,
-    expiresAtMs: row.expires_at,
-    revokedAtMs: row.revoked_at,
-    usable: row.usable,
-  }));
+  return rows.map(keyOf);
+}
+
+const keyOf = (row: KeyRow): ApiKey => ({
+  keyId: row.key_id,
+  userId: row.user_id,
+  prefix: row.prefix,
+  last4: row.last4,
+  name: row.name,
+  createdAtMs: row.created_at,
+  expiresAtMs: row.expires_at,
+  revokedAtMs: row.revoked_at,
+  usable: row.usable,
+});
+
+/** A key by its id, revoked or not. */
+export async function findKey(database: Database, keyId: string): Promise<ApiKey | undefined> {
+  const [row] = await database.run(
+    "find a key",
+    (sql) => sql<KeyRow[]>`
+      select
+        key_id, user_id, prefix, last4, name, created_at, expires_at, revoked_at,
+        revoked_at is null and (expires_at is null or expires_at > now()) as usable
+      from api_keys
+      where key_id = ${keyId}`,
+  );
+  return row && keyOf(row);
+}
+
+/** Hashes of a user's keys that are not revoked, for telling the caches of a change of the user. */
+export async function keyHashesOf(database: Database, userId: string): Promise<Uint8Array[]> {
+  const rows = await database.run(
+    "find a user's keys",
+    (sql) => sql<{ key_hash: Buffer }[]>`
+      select key_hash
+      from api_keys
+      where user_id = ${userId}
+        and revoked_at is null`,
+  );
+  return rows.map((row) => row.key_hash);
 }
 
 /**

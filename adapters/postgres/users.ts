@@ -66,6 +66,24 @@ export async function findUserByEmail(
   return row && userOf(row);
 }
 
+/** Whatever the case of the name; names are not unique. Reads all users. */
+export async function findUsersByName(
+  database: Database,
+  name: string,
+  limit: number,
+): Promise<User[]> {
+  const rows = await database.run(
+    "find users by name",
+    (sql) => sql<UserRow[]>`
+      select *
+      from users
+      where lower(name) = lower(${name})
+      order by user_id
+      limit ${limit}`,
+  );
+  return rows.map(userOf);
+}
+
 /** One page of all users in the order of ids. */
 export async function listUsers(
   database: Database,

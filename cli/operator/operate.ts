@@ -1,0 +1,122 @@
+import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
+import { connectAmqp } from "../../adapters/amqp/connection.ts";
+import type { Database } from "../../adapters/postgres/connect.ts";
+import { openPostgres, openRedis, topologyOf } from "../../adapters/process/connections.ts";
+import type { Topology } from "../../adapters/amqp/topology.ts";
+import type { RedisConnection } from "../../adapters/redis/connection.ts";
+import type { Config } from "../../core/config/schema.ts";
+import { Fault } from "../../core/faults.ts";
+import type { Log } from "../../core/log.ts";
+import { CommandFailure, describeError } from "../failure.ts";
+import { statePaths } from "../paths.ts";
+import { withoutPassword } from "../servers/urls.ts";
+import type { UpJson } from "../up-json.ts";
+import { type Needs, readSetup } from "./setup.ts";
+
+/** Shown in the servers' lists of connections. */
+export const CLIENT_NAME = "tollgate-cli";
+
+/** A person waits. */
+const CONNECT_WAIT_MS = 5_000;
+/** Looking through a long queue takes one round trip per message. */
+const QUEUE_LOOK_MS = 60_000;
+
+/** A command prints what matters itself. */
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** What a command works with; each server is connected to when it is asked for, and closed when the command is over. */
+export interface Operation {
+  config: Config;
+  /** Of the `up` that runs here, if one does. */
+  up: UpJson | undefined;
+  database: Database;
+  redis: () => Promise<RedisConnection>;
+  /** Declares nothing: looking must not change the broker. */
+  amqp: () => Promise<AmqpConnection>;
+  queues: Topology;
+}
+
+/**
+ * Runs a command on the servers of the environment or of `up`.
+ *
+ * @throws {CommandFailure} when there are none, or one does not answer
+ */
+export async function operate<Result>(
+  needs: Needs,
+  act: (operation: Operation) => Promise<Result>,
+): Promise<Result> {
+  const { config, up } = await readSetup(process.env, statePaths(), needs);
+  const database = openPostgres(config, CLIENT_NAME);
+  const closing: (() => unknown)[] = [() => database.close(0)];
+
+  const redis = once(async () => {
+    const connection = openRedis(config, CLIENT_NAME, silentLog);
+    closing.push(connection.close);
+    await connection.untilReady(CONNECT_WAIT_MS);
+    return connection;
+  });
+  const amqp = once(async () => {
+    const connection = connectAmqp({
+      url: config.amqp.url,
+      heartbeatSeconds: config.amqp.heartbeat_seconds,
+      name: CLIENT_NAME,
+      log: silentLog,
+      operationTimeoutMs: QUEUE_LOOK_MS,
+    });
+    closing.push(() => connection.close());
+    await connection.whenUp(CONNECT_WAIT_MS);
+    return connection;
+  });
+
+  try {
+    return await act({ config, up, database, redis, amqp, queues: topologyOf(config) });
+  } catch (error) {
+    throw explain(error, config);
+  } finally {
+    await Promise.all(closing.map((close) => close()));
+  }
+}
+
+function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
+  let made: Promise<Result> | undefined;
+  return () => (made ??= make());
+}
+
+/** A server that does not answer, with its address and what to do about it; anything else as it is. */
+function explain(error: unknown, { postgres, redis, amqp }: Config): unknown {
+  if (!(error instanceof Fault)) return error;
+  const why = describeError(error.cause ?? error);
+  const tell = (server: string, url: string, variable: string): CommandFailure =>
+    new CommandFailure(
+      `${server} at ${withoutPassword(url)} does not answer (${why}): does it run (./tollgate ps), and is ${variable} right?`,
+      { cause: error },
+    );
+  switch (error.code) {
+    case "STORE_UNAVAILABLE":
+      if (isMissingSchema(error.cause)) {
+        return new CommandFailure(
+          `the database ${withoutPassword(postgres.url)} lacks our schema (${why}): run ./tollgate migrate`,
+          { cause: error },
+        );
+      }
+      return tell("PostgreSQL", postgres.url, "DATABASE_URL");
+    case "QUOTA_UNAVAILABLE":
+      return tell("Redis", redis.url, "REDIS_URL");
+    case "BROKER_UNAVAILABLE":
+      return tell("RabbitMQ", amqp.url, "AMQP_URL");
+    default:
+      return error;
+  }
+}
+
+const MISSING_SCHEMA_CODES = ["42P01", "42703", "42883"];
+
+/** SQLSTATE: undefined table, column or function. */
+function isMissingSchema(cause: unknown): boolean {
+  return (
+    cause instanceof Error &&
+    "code" in cause &&
+    typeof cause.code === "string" &&
+    MISSING_SCHEMA_CODES.includes(cause.code)
+  );
+}

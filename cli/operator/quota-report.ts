@@ -1,0 +1,108 @@
+import type { User } from "../../adapters/postgres/users.ts";
+import type { UserLimits } from "../../core/quota/limits.ts";
+import type { QuotaSnapshot } from "../../core/quota/quota.ts";
+import { WINDOW_KINDS, type WindowKind, windowEndMs, windowIdOf } from "../../core/windows.ts";
+import { type LimitSource, sourceOf, tierOf } from "./limits.ts";
+import { formatInstant, formatNumber, formatTable } from "./table.ts";
+
+interface MeasureReport {
+  /** null: none; then `remaining` is null as well. */
+  limit: number | null;
+  limit_from: LimitSource;
+  used: number;
+  /** Part of `used`: estimates of open requests. */
+  held: number;
+  /** Negative when in debt. */
+  remaining: number | null;
+}
+
+interface WindowReport {
+  window: string;
+  tier: string;
+  resets_at: string;
+  requests: MeasureReport;
+  tokens: MeasureReport;
+}
+
+/** The quota of one user as `user quota --json` prints it. */
+export interface QuotaReport {
+  user_id: string;
+  name: string;
+  email: string;
+  active: boolean;
+  windows: Record<WindowKind, WindowReport>;
+  concurrent_requests: { limit: number | null; limit_from: LimitSource; open: number };
+}
+
+const MEASURES = ["requests", "tokens"] as const;
+
+export function reportQuota(
+  user: User,
+  stored: UserLimits,
+  snapshot: QuotaSnapshot,
+  defaultTier: string,
+): QuotaReport {
+  const measureOf = (window: WindowKind, measure: (typeof MEASURES)[number]): MeasureReport => {
+    const { limit, used, held } = snapshot.windows[window];
+    const most = limit[measure];
+    return {
+      limit: most,
+      limit_from: sourceOf(stored, window, measure),
+      used: used[measure],
+      held: held[measure],
+      remaining: most === null ? null : most - used[measure],
+    };
+  };
+  const windowOf = (window: WindowKind): WindowReport => ({
+    window: windowIdOf(window, snapshot.day),
+    tier: tierOf(stored, window, defaultTier),
+    resets_at: new Date(windowEndMs(window, snapshot.day)).toISOString(),
+    requests: measureOf(window, "requests"),
+    tokens: measureOf(window, "tokens"),
+  });
+  return {
+    user_id: user.userId,
+    name: user.name,
+    email: user.email,
+    active: user.active,
+    windows: { daily: windowOf("daily"), monthly: windowOf("monthly") },
+    concurrent_requests: {
+      limit: snapshot.concurrentRequests,
+      limit_from: stored.concurrentRequests === null ? "tier" : "user",
+      open: snapshot.openRequests,
+    },
+  };
+}
+
+const orNone = (value: number | null): string => (value === null ? "none" : formatNumber(value));
+
+export function formatQuota(report: QuotaReport): string {
+  const rows = WINDOW_KINDS.flatMap((kind) =>
+    MEASURES.map((measure) => {
+      const { tier, resets_at: resetsAt, [measure]: amount } = report.windows[kind];
+      return [
+        `${kind} ${measure}`,
+        orNone(amount.limit),
+        amount.limit_from === "tier" ? `tier ${tier}` : "own",
+        formatNumber(amount.used),
+        formatNumber(amount.held),
+        amount.remaining === null ? "" : formatNumber(amount.remaining),
+        formatInstant(Date.parse(resetsAt)),
+      ];
+    }),
+  );
+  const { limit, limit_from: from, open } = report.concurrent_requests;
+  const left = limit === null ? "" : formatNumber(limit - open);
+  rows.push([
+    "open requests",
+    orNone(limit),
+    from === "tier" ? `tier ${report.windows.daily.tier}` : "own",
+    formatNumber(open),
+    "",
+    left,
+    "",
+  ]);
+  const heading = ["QUOTA", "LIMIT", "FROM", "USED", "HELD", "REMAINING", "RESETS AT (UTC)"];
+  const inactive = report.active ? "" : " (inactive)";
+  return `${report.name} <${report.email}> ${report.user_id}${inactive}\n${formatTable(heading, rows)}`;
+}

@@ -1,0 +1,93 @@
+import type { Config } from "../../core/config/schema.ts";
+import { CommandFailure, EXIT } from "../failure.ts";
+import type { StatePaths } from "../paths.ts";
+import { readEnvFile, SECRET_VARIABLES } from "../secrets.ts";
+import { SERVER_VARIABLES, serverEnvironment, type ServerUrls } from "../servers/urls.ts";
+import { readConfig } from "../stack-config.ts";
+import { readUpJson, type UpJson } from "../up-json.ts";
+
+type Environment = Record<string, string | undefined>;
+
+export type ServerName = keyof ServerUrls;
+
+/** What a command cannot do without. */
+export interface Needs {
+  servers: readonly ServerName[];
+  /** Whether keys are hashed or content is opened. Without it the command runs where no secrets are known, and must not use them. */
+  secrets: boolean;
+}
+
+/** Every way to name a server in the environment. */
+const NAMES: Readonly<Record<ServerName, readonly string[]>> = {
+  postgres: [SERVER_VARIABLES.postgres, "TOLLGATE_POSTGRES__URL"],
+  redis: [SERVER_VARIABLES.redis, "TOLLGATE_REDIS__URL"],
+  amqp: [SERVER_VARIABLES.amqp, "TOLLGATE_AMQP__URL"],
+};
+
+const SERVERS: readonly ServerName[] = ["postgres", "redis", "amqp"];
+
+/** Fits the schema and opens nothing. */
+const NO_SECRETS = {
+  [SECRET_VARIABLES.encryptionKeys]: "none",
+  [SECRET_VARIABLES.keyPepper]: "this command was given no secrets",
+};
+
+/**
+ * The configuration that a command works with: of the environment if that names servers or a configuration file, else of the running
+ * `up`. The two are never mixed: the ledger of one system and the counters of another would be repaired into each other.
+ *
+ * @throws {CommandFailure} saying what to set or start
+ */
+export async function readSetup(
+  env: Environment,
+  paths: StatePaths,
+  needs: Needs,
+): Promise<{ config: Config; up: UpJson | undefined }> {
+  const up = readUpJson(paths);
+  const servers = serversOf(env, up, needs.servers);
+  const isOurs =
+    up !== undefined && { ...env, ...servers }[SERVER_VARIABLES.postgres] === up.postgres;
+  const stored = isOurs ? readEnvFile(paths.secretsEnv) : undefined;
+  const secrets = secretsOf({ ...stored, ...env }, needs.secrets);
+  return { config: await readConfig({ ...env, ...servers, ...secrets }), up };
+}
+
+function serversOf(
+  env: Environment,
+  up: UpJson | undefined,
+  needed: readonly ServerName[],
+): Record<string, string> {
+  const isNamed = (server: ServerName): boolean => NAMES[server].some((name) => env[name]);
+  const named = SERVERS.filter(isNamed);
+  // A configuration file that was chosen by name speaks for the servers it names.
+  if (env["TOLLGATE_CONFIG"]) return {};
+  if (named.length === 0) {
+    if (up !== undefined) return serverEnvironment(up);
+    const variables = needed.map((server) => SERVER_VARIABLES[server]).join(", ");
+    throw new CommandFailure(
+      `there is nothing to work on: start ./tollgate up, or set ${variables}`,
+      { exitCode: EXIT.notRunning },
+    );
+  }
+  const missing = needed.filter((server) => !isNamed(server));
+  if (missing.length === 0) return {};
+  const [set, unset] = [named, missing].map((list) =>
+    list.map((server) => SERVER_VARIABLES[server]).join(" and "),
+  );
+  throw new CommandFailure(
+    `the environment names ${set} but not ${unset}: set what belongs together, or nothing to use ./tollgate up`,
+    { exitCode: EXIT.usage },
+  );
+}
+
+function secretsOf(env: Environment, isNeeded: boolean): Record<string, string | undefined> {
+  const names = Object.values(SECRET_VARIABLES);
+  const missing = names.filter((name) => !env[name]);
+  if (isNeeded && missing.length > 0) {
+    throw new CommandFailure(
+      `${missing.join(" and ")} must be set: the values that the components of this system run with`,
+      { exitCode: EXIT.usage },
+    );
+  }
+  return Object.fromEntries(names.map((name) => [name, env[name] || NO_SECRETS[name]]));
+}

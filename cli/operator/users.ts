@@ -1,0 +1,97 @@
+import { randomUUIDv7 } from "bun";
+
+import type { Database } from "../../adapters/postgres/connect.ts";
+import { isUniqueViolation } from "../../adapters/postgres/errors.ts";
+import { setQuota } from "../../adapters/postgres/quotas.ts";
+import {
+  addUser,
+  findUser,
+  findUserByEmail,
+  findUsersByName,
+  type User,
+} from "../../adapters/postgres/users.ts";
+import type { Config } from "../../core/config/schema.ts";
+import { WINDOW_KINDS } from "../../core/windows.ts";
+import { CommandFailure, EXIT } from "../failure.ts";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const NAMESAKES_MAX = 5;
+
+export const isUuid = (text: string): boolean => UUID.test(text);
+
+/** @throws {CommandFailure} naming the tiers there are */
+export function requireTier(tier: string, { tiers }: Pick<Config, "tiers">): string {
+  if (Object.hasOwn(tiers, tier)) return tier;
+  throw new CommandFailure(
+    `there is no tier ${tier}: there are ${Object.keys(tiers).join(", ")} (tiers of the configuration)`,
+    { exitCode: EXIT.usage },
+  );
+}
+
+/**
+ * Adds a user with the quotas of a tier; answers the id.
+ *
+ * @throws {CommandFailure} when the email is taken or a value is not valid
+ */
+export async function createUser(
+  database: Database,
+  { name, email, tier }: { name: string; email: string; tier: string },
+): Promise<string> {
+  const problem = nameProblem(name) ?? emailProblem(email);
+  if (problem !== undefined) throw new CommandFailure(problem, { exitCode: EXIT.usage });
+  const userId = randomUUIDv7();
+  try {
+    await addUser(database, { userId, name, email });
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    throw new CommandFailure(
+      `the email ${email} belongs to a user already: see ./tollgate user quota ${email}, add a key with ./tollgate key add ${email}`,
+      { cause: error },
+    );
+  }
+  for (const window of WINDOW_KINDS)
+    await setQuota(database, { userId, window, tier, requests: null, tokens: null });
+  return userId;
+}
+
+/** As the constraints of `users` have it. */
+function nameProblem(name: string): string | undefined {
+  if (name.trim() !== "" && name.length <= 200) return undefined;
+  return "the name must have 1 to 200 characters";
+}
+
+function emailProblem(email: string): string | undefined {
+  if (/^[^\s@]+@[^\s@]+$/.test(email) && email.length <= 320) return undefined;
+  return `--email ${email} is not an email address: give name@host`;
+}
+
+/**
+ * The user that a person means: by id, by email, or by a name that only one has.
+ *
+ * @throws {CommandFailure} when there is none, or several of that name
+ */
+export async function requireUser(database: Database, text: string): Promise<User> {
+  const found = await candidates(database, text);
+  const [user] = found;
+  if (user === undefined)
+    throw new CommandFailure(
+      `there is no user ${text}: give an id, an email or a name of ./tollgate user list`,
+    );
+  if (found.length === 1) return user;
+  const choices = found.map(({ email }) => email).join(", ");
+  const more = found.length === NAMESAKES_MAX ? ", …" : "";
+  throw new CommandFailure(
+    `several users are called ${text}: say which by email: ${choices}${more}`,
+    {
+      exitCode: EXIT.usage,
+    },
+  );
+}
+
+async function candidates(database: Database, text: string): Promise<User[]> {
+  if (isUuid(text)) return present(await findUser(database, text));
+  if (text.includes("@")) return present(await findUserByEmail(database, text));
+  return findUsersByName(database, text, NAMESAKES_MAX);
+}
+
+const present = <Item>(item: Item | undefined): Item[] => (item === undefined ? [] : [item]);
