@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 
 import { registerCapacity } from "./commands/capacity.ts";
 import { registerDown } from "./commands/down.ts";
+import { registerGenerate } from "./commands/generate.ts";
 import { registerKey } from "./commands/key.ts";
 import { registerLogs } from "./commands/logs.ts";
 import { registerMigrate } from "./commands/migrate.ts";
@@ -35,6 +36,7 @@ for (const register of [
   registerCapacity,
   registerUser,
   registerKey,
+  registerGenerate,
 ]) {
   register(program);
 }

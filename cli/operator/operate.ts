@@ -91,22 +91,14 @@ function explain(error: unknown, { postgres, redis, amqp }: Config): unknown {
       `${server} at ${withoutPassword(url)} does not answer (${why}): does it run (./tollgate ps), and is ${variable} right?`,
       { cause: error },
     );
-  switch (error.code) {
-    case "STORE_UNAVAILABLE":
-      if (isMissingSchema(error.cause)) {
-        return new CommandFailure(
-          `the database ${withoutPassword(postgres.url)} lacks our schema (${why}): run ./tollgate migrate`,
-          { cause: error },
-        );
-      }
-      return tell("PostgreSQL", postgres.url, "DATABASE_URL");
-    case "QUOTA_UNAVAILABLE":
-      return tell("Redis", redis.url, "REDIS_URL");
-    case "BROKER_UNAVAILABLE":
-      return tell("RabbitMQ", amqp.url, "AMQP_URL");
-    default:
-      return error;
-  }
+  if (error.code === "QUOTA_UNAVAILABLE") return tell("Redis", redis.url, "REDIS_URL");
+  if (error.code === "BROKER_UNAVAILABLE") return tell("RabbitMQ", amqp.url, "AMQP_URL");
+  if (error.code !== "STORE_UNAVAILABLE") return error;
+  if (!isMissingSchema(error.cause)) return tell("PostgreSQL", postgres.url, "DATABASE_URL");
+  return new CommandFailure(
+    `the database ${withoutPassword(postgres.url)} lacks our schema (${why}): run ./tollgate migrate`,
+    { cause: error },
+  );
 }
 
 const MISSING_SCHEMA_CODES = ["42P01", "42703", "42883"];
