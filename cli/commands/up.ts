@@ -20,6 +20,8 @@ interface UpOptions {
   json?: boolean;
 }
 
+const SAME_SIGNAL_MS = 1_000;
+const LATE_START_MS = 1_000;
 const STATUS_PERIOD_MS = 1_000;
 /** Without a terminal a line is a line of a log. */
 const PLAIN_STATUS_PERIOD_MS = 10_000;
@@ -54,13 +56,15 @@ async function up(options: UpOptions): Promise<void> {
   const progress = createProgress(options.json === true ? process.stderr : process.stdout);
   const interrupted = onInterrupt();
   try {
-    const upped = await Promise.race([
-      bringUp(paths, progress, process.env, { detached }),
-      interrupted.then(() => "interrupted" as const),
-    ]);
-    if (upped === "interrupted") {
+    const bringing = bringUp(paths, progress, process.env, { detached });
+    const upped = await Promise.race([bringing, interrupted.then(() => undefined)]);
+    if (upped === undefined) {
       await stopAll(paths, progress);
-      // Whatever was still being started when the signal came is not waited for.
+      // What was being started when the signal came fails now, or is stopped a moment later.
+      await Promise.race([bringing.catch(() => {}), Bun.sleep(LATE_START_MS)]);
+      await stopComponents(paths);
+      await stopServers(paths);
+      lock.release();
       process.exit(EXIT.interrupted);
     }
     if (options.json === true) process.stdout.write(`${JSON.stringify(upped.up, null, 2)}\n`);
@@ -97,14 +101,15 @@ function requireNotRunning(paths: StatePaths): { release: () => void } {
   return lock;
 }
 
-/** Resolves at the first signal that asks us to stop; a second one ends this process at once. */
+/** Resolves at the first signal that asks us to stop; a later one ends this process at once. */
 function onInterrupt(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  let isFirst = true;
+  let firstAtMs: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      if (!isFirst) process.exit(EXIT.interrupted);
-      isFirst = false;
+      firstAtMs ??= Date.now();
+      // One Ctrl-C arrives twice where a wrapper such as `bun run up` passes on what the terminal sends to all.
+      if (Date.now() - firstAtMs > SAME_SIGNAL_MS) process.exit(EXIT.interrupted);
       resolve();
     });
   }
