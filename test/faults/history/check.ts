@@ -1,0 +1,177 @@
+import { isTerminal } from "../../../core/request.ts";
+import { simulatedAnswer } from "../../stack/simulator-control.ts";
+import type { Facts, LedgerFact, RequestFact } from "./facts.ts";
+import { LOAD_MAX_TOKENS } from "./load.ts";
+import type { Operation } from "./operations.ts";
+
+/** What a run came to, in the words of the checker of RabbitMQ's own Jepsen tests where they fit. */
+export interface CheckReport {
+  attempted: number;
+  /** Answered 202. */
+  acknowledged: number;
+  /** Acknowledged and ended, once. */
+  ok: number;
+  /** Their client never learnt of a 202, and they ended nevertheless. */
+  recovered: number;
+  states: Record<string, number>;
+  /** Why requests failed. */
+  errors: Record<string, number>;
+  /** Acknowledged without a row, or any request that has not ended. */
+  lost: string[];
+  /** Wishes that became more than one request. */
+  duplicated: string[];
+  /** Requests that nobody asked for, or that were refused. */
+  unexpected: string[];
+  /** Billed twice, not at all, for nothing, or another amount than the ML service said. */
+  misbilled: string[];
+  /** Ends that a client read and that were different later or for others. */
+  changed: string[];
+  /** What the audit finds. */
+  differences: string[];
+  driftTokens: number;
+  holdsLeft: number;
+  /** Messages left in queues other than the dead letters. */
+  messagesLeft: number;
+  deadLetters: number;
+  tokens: { ledger: number; simulator: number };
+}
+
+/** What must be empty or 0 for a run to have passed. */
+export const VIOLATIONS = [
+  "lost",
+  "duplicated",
+  "unexpected",
+  "misbilled",
+  "changed",
+  "differences",
+  "driftTokens",
+  "holdsLeft",
+  "messagesLeft",
+] as const satisfies readonly (keyof CheckReport)[];
+
+export type Violation = (typeof VIOLATIONS)[number];
+
+/** The kinds of violations that a report shows; none: the run has passed. */
+export function violationsOf(report: CheckReport): Violation[] {
+  return VIOLATIONS.filter((kind) => {
+    const found = report[kind];
+    return Array.isArray(found) ? found.length > 0 : found !== 0;
+  });
+}
+
+function count<Item>(
+  items: Iterable<Item>,
+  nameOf: (item: Item) => string | null,
+): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const item of items) {
+    const name = nameOf(item);
+    if (name !== null) counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Compares what clients saw with what the servers hold after everything has gone quiet. */
+export function checkRun(operations: ReadonlyMap<number, Operation>, facts: Facts): CheckReport {
+  const byId = new Map(facts.requests.map((request) => [request.requestId, request]));
+  const byKey = new Map(
+    facts.requests.flatMap((request) =>
+      request.keyHash === null ? [] : [[request.keyHash, request] as const],
+    ),
+  );
+  const owned = new Map<string, Operation>();
+  const duplicated: string[] = [];
+  const lost: string[] = [];
+  let acknowledged = 0;
+  let ok = 0;
+  let recovered = 0;
+  const unexpected: string[] = [];
+  const changed: string[] = [];
+
+  for (const operation of operations.values()) {
+    const stored = byKey.get(facts.hashOfKey(operation.userId, operation.key));
+    const ids = new Set(operation.acknowledged);
+    if (stored !== undefined) ids.add(stored.requestId);
+    if (ids.size > 1) duplicated.push(`operation ${operation.op}: ${[...ids].join(", ")}`);
+    for (const id of ids) owned.set(id, operation);
+    if (operation.ends.size > 1)
+      changed.push(`operation ${operation.op}: ${[...operation.ends].join(" then ")}`);
+
+    if (operation.acknowledged.size > 0) {
+      acknowledged += 1;
+      const missing = [...operation.acknowledged].filter((id) => !byId.has(id));
+      for (const id of missing) lost.push(`${id}: acknowledged, and there is no row`);
+      if (missing.length === 0) ok += 1;
+    } else if (stored !== undefined && operation.unknownCalls > 0) recovered += 1;
+    else if (stored !== undefined)
+      unexpected.push(`${stored.requestId}: refused and stored nevertheless`);
+  }
+  for (const { requestId, state } of facts.requests) {
+    if (!owned.has(requestId)) unexpected.push(`${requestId}: nobody asked for it`);
+    if (!isTerminal(state)) lost.push(`${requestId}: still ${state}`);
+  }
+
+  return {
+    attempted: operations.size,
+    acknowledged,
+    ok,
+    recovered,
+    states: count(facts.requests, ({ state }) => state),
+    errors: count(facts.requests, ({ errorCode }) => errorCode),
+    lost,
+    duplicated,
+    unexpected,
+    misbilled: findMisbilled(facts, byId, owned),
+    changed,
+    differences: facts.audit.differences.map((difference) => JSON.stringify(difference)),
+    driftTokens: facts.audit.driftTokens,
+    holdsLeft: facts.holdsLeft,
+    ...countMessages(facts.depths),
+    tokens: {
+      ledger: facts.ledger.reduce((sum, row) => sum + row.promptTokens + row.completionTokens, 0),
+      simulator: facts.simulator.prompt_tokens + facts.simulator.completion_tokens,
+    },
+  };
+}
+
+function countMessages(
+  depths: Record<string, number>,
+): Pick<CheckReport, "messagesLeft" | "deadLetters"> {
+  let messagesLeft = 0;
+  let deadLetters = 0;
+  for (const [queue, ready] of Object.entries(depths)) {
+    if (queue.endsWith(".dead")) deadLetters += ready;
+    else messagesLeft += ready;
+  }
+  return { messagesLeft, deadLetters };
+}
+
+/** The ledger against the requests, and each amount against what the simulator says for that prompt. */
+function findMisbilled(
+  { ledger, requests }: Facts,
+  byId: ReadonlyMap<string, RequestFact>,
+  owned: ReadonlyMap<string, Operation>,
+): string[] {
+  const misbilled: string[] = [];
+  const billed = new Map<string, LedgerFact>();
+  for (const row of ledger) {
+    const { requestId } = row;
+    if (billed.has(requestId)) misbilled.push(`${requestId}: billed twice`);
+    billed.set(requestId, row);
+    const state = byId.get(requestId)?.state;
+    if (state === undefined) misbilled.push(`${requestId}: billed, and there is no request`);
+    else if (state !== "completed") misbilled.push(`${requestId}: billed although ${state}`);
+  }
+  for (const { requestId, state } of requests) {
+    const row = billed.get(requestId);
+    const prompt = owned.get(requestId)?.prompt;
+    if (state === "completed" && row === undefined) misbilled.push(`${requestId}: never billed`);
+    if (row === undefined || prompt === undefined) continue;
+    const { promptTokens, completionTokens } = simulatedAnswer(prompt, LOAD_MAX_TOKENS);
+    if (row.promptTokens !== promptTokens || row.completionTokens !== completionTokens)
+      misbilled.push(
+        `${requestId}: billed ${row.promptTokens} + ${row.completionTokens}, used ${promptTokens} + ${completionTokens}`,
+      );
+  }
+  return misbilled;
+}

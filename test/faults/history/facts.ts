@@ -1,0 +1,79 @@
+import { createKeyHash } from "../../../adapters/crypto/key-hash.ts";
+import type { AuditReport } from "../../../collector/audit.ts";
+import type { DurableState } from "../../../core/request.ts";
+import type { SimTotals } from "../../../ml-sim/stats.ts";
+import type { Stack } from "../../stack/stack.ts";
+
+export interface RequestFact {
+  requestId: string;
+  userId: string;
+  state: DurableState;
+  attempts: number;
+  errorCode: string | null;
+  /** The hash, in hex, of the Idempotency-Key that the request was made with; null: without one. */
+  keyHash: string | null;
+}
+
+export interface LedgerFact {
+  requestId: string;
+  promptTokens: number;
+  completionTokens: number;
+}
+
+/** What the servers say after a run, past all processes. */
+export interface Facts {
+  requests: RequestFact[];
+  ledger: LedgerFact[];
+  audit: AuditReport;
+  holdsLeft: number;
+  /** Messages left in queues, by queue; the dead letters too. */
+  depths: Record<string, number>;
+  simulator: SimTotals;
+  /** The hash under which PostgreSQL keeps an Idempotency-Key, in hex. */
+  hashOfKey: (userId: string, key: string) => string;
+}
+
+interface RequestRow {
+  request_id: string;
+  user_id: string;
+  status: DurableState;
+  attempts: number;
+  error_code: string | null;
+  key_hash: string | null;
+}
+
+export async function readFacts({ books, simulator, pepper }: Stack): Promise<Facts> {
+  const requests = await books.database.run(
+    "read all requests",
+    (sql) => sql<RequestRow[]>`
+      select r.request_id, r.user_id, r.status, r.attempts, r.error_code, encode(k.key_hash, 'hex') as key_hash
+      from requests r
+      left join idempotency_keys k on k.request_id = r.request_id`,
+  );
+  const ledger = await books.database.run(
+    "read the ledger",
+    (sql) => sql<{ request_id: string; prompt_tokens: number; completion_tokens: number }[]>`
+      select request_id, prompt_tokens, completion_tokens from token_logs`,
+  );
+  const hash = createKeyHash(pepper);
+  return {
+    requests: requests.map((row) => ({
+      requestId: row.request_id,
+      userId: row.user_id,
+      state: row.status,
+      attempts: row.attempts,
+      errorCode: row.error_code,
+      keyHash: row.key_hash,
+    })),
+    ledger: ledger.map((row) => ({
+      requestId: row.request_id,
+      promptTokens: row.prompt_tokens,
+      completionTokens: row.completion_tokens,
+    })),
+    audit: await books.audit(),
+    holdsLeft: (await books.holds()).length,
+    depths: await books.depths(),
+    simulator: await simulator.stats(),
+    hashOfKey: (userId, key) => hash(`idempotency-key\n${userId}\n${key}`).toString("hex"),
+  };
+}

@@ -1,0 +1,178 @@
+import type { StatusReply } from "../../../gateway/schemas.ts";
+import { type Api, createApi } from "../../stack/api.ts";
+import type { TestUser } from "../../stack/users.ts";
+import type { HistoryWriter } from "./history.ts";
+
+export interface LoadOptions {
+  gateways: readonly string[];
+  users: readonly TestUser[];
+  ratePerSecond: number;
+  history: HistoryWriter;
+  /** The prompt of an operation; it must be its own. Default: `load N`. */
+  promptOf?: (op: number) => string;
+  /** Of so many operations one also waits for its end and reads it. Default 5. */
+  readEvery?: number;
+  /** How long an operation is tried before its client gives up, milliseconds. Default 20,000. */
+  patienceMs?: number;
+}
+
+export interface LoadCounts {
+  attempted: number;
+  acknowledged: number;
+  refused: number;
+  unknown: number;
+  /** Operations not begun because too many were under way. */
+  skipped: number;
+  /** Operations under way. */
+  open: number;
+}
+
+export interface Load {
+  counts: () => LoadCounts;
+  /** Begins no more operations, and waits for those under way. */
+  stop: () => Promise<void>;
+}
+
+/** Every request of the load asks for at most so many tokens. */
+export const LOAD_MAX_TOKENS = 64;
+
+const TICK_MS = 10;
+const OPEN_MAX = 3_000;
+const CALL_LIMIT_MS = 5_000;
+const RETRY_MS = 250;
+const WAIT_SECONDS = 5;
+const READ_LIMIT_MS = 30_000;
+
+/**
+ * A client that posts requests at a steady rate, each with an Idempotency-Key of its own, at all gateways in turn, and notes what it
+ * sees. A call without an answer is unknown, and made again with the same key; so is one that was refused for lack of a server.
+ */
+export function startLoad({
+  gateways,
+  users,
+  ratePerSecond,
+  history,
+  promptOf = (op) => `load ${op}`,
+  readEvery = 5,
+  patienceMs = 20_000,
+}: LoadOptions): Load {
+  const counts: LoadCounts = {
+    attempted: 0,
+    acknowledged: 0,
+    refused: 0,
+    unknown: 0,
+    skipped: 0,
+    open: 0,
+  };
+  const run = crypto.randomUUID().slice(0, 8);
+  const apis = new Map<string, Api>();
+  const startedAtMs = performance.now();
+  const running = new Set<Promise<void>>();
+  let turn = 0;
+  let begun = 0;
+
+  function apiOf(gateway: string, { apiKey }: TestUser): Api {
+    const name = `${gateway} ${apiKey}`;
+    const api = apis.get(name) ?? createApi(gateway, apiKey);
+    apis.set(name, api);
+    return api;
+  }
+
+  const nextGateway = (): string => gateways[turn++ % gateways.length] ?? "";
+
+  /** One call; answers the id of a 202, null when asking again may help, and undefined when it cannot. */
+  async function callOnce(
+    op: number,
+    user: TestUser,
+    key: string,
+  ): Promise<string | null | undefined> {
+    const gateway = nextGateway();
+    const prompt = promptOf(op);
+    history.write({
+      type: "invoke",
+      act: "generate",
+      op,
+      key,
+      userId: user.userId,
+      prompt,
+      gateway,
+    });
+    try {
+      const { status, body } = await apiOf(gateway, user).post(
+        { prompt, max_tokens: LOAD_MAX_TOKENS },
+        { idempotencyKey: key, timeoutMs: CALL_LIMIT_MS },
+      );
+      if (status === 202 && body.request_id !== undefined) {
+        history.write({ type: "ok", act: "generate", op, requestId: body.request_id });
+        return body.request_id;
+      }
+      history.write({ type: "fail", act: "generate", op, status, code: body.code ?? "" });
+      return status >= 500 ? null : undefined;
+    } catch (error) {
+      const reason = error instanceof Error ? error.name : String(error);
+      history.write({ type: "info", act: "generate", op, reason });
+      counts.unknown += 1;
+      return null;
+    }
+  }
+
+  async function readEnd(op: number, user: TestUser, requestId: string): Promise<void> {
+    const deadlineMs = performance.now() + READ_LIMIT_MS;
+    while (performance.now() < deadlineMs) {
+      try {
+        const seen = await apiOf(nextGateway(), user).status(requestId, WAIT_SECONDS);
+        noteStatus(op, seen);
+        if (seen.completed_at !== undefined) return;
+      } catch {
+        // Reading may fail at any time and proves nothing; it is tried again.
+        await Bun.sleep(RETRY_MS);
+      }
+    }
+  }
+
+  function noteStatus(op: number, seen: StatusReply): void {
+    const { request_id: requestId, status: state, tokens, result } = seen;
+    const text = result?.choices[0]?.text ?? null;
+    history.write({ type: "ok", act: "status", op, requestId, state, tokens: tokens.total, text });
+  }
+
+  async function operate(op: number): Promise<void> {
+    const user = users[op % users.length];
+    if (user === undefined) throw new Error("a load needs a user");
+    const key = `${run}-${op}`;
+    const deadlineMs = performance.now() + patienceMs;
+    while (performance.now() < deadlineMs) {
+      const requestId = await callOnce(op, user, key);
+      if (requestId === undefined) break;
+      if (requestId !== null) {
+        counts.acknowledged += 1;
+        if (op % readEvery === 0) await readEnd(op, user, requestId);
+        return;
+      }
+      await Bun.sleep(RETRY_MS);
+    }
+    counts.refused += 1;
+  }
+
+  function begin(): void {
+    const due = Math.floor(((performance.now() - startedAtMs) / 1_000) * ratePerSecond);
+    for (; begun < due; begun += 1) {
+      if (running.size >= OPEN_MAX) {
+        counts.skipped += 1;
+        continue;
+      }
+      counts.attempted += 1;
+      const operation = operate(begun).finally(() => running.delete(operation));
+      running.add(operation);
+    }
+  }
+
+  const timer = setInterval(begin, TICK_MS);
+  return {
+    counts: () => ({ ...counts, open: running.size }),
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all(running);
+    },
+  };
+}

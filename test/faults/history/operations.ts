@@ -1,0 +1,62 @@
+import type { RequestState } from "../../../core/request.ts";
+import type { HistoryEvent } from "./history.ts";
+
+/** One wish of a client, over all its calls with the same Idempotency-Key. */
+export interface Operation {
+  op: number;
+  key: string;
+  userId: string;
+  prompt: string;
+  /** Ids that a 202 named; more than one is an error. */
+  acknowledged: Set<string>;
+  /** Calls whose end the client does not know. */
+  unknownCalls: number;
+  refusals: number;
+  /** Ends that the client has read; more than one is an error. */
+  ends: Set<string>;
+  /** Longest time from a call to its 202, milliseconds. */
+  calledAtMs: number;
+}
+
+const isEnd = (state: RequestState): boolean => state !== "queued" && state !== "in_progress";
+
+/** How an end is told apart from another: state, tokens and text. */
+export const endOf = (state: RequestState, tokens: number | null, text: string | null): string =>
+  JSON.stringify([state, tokens, text]);
+
+/** The operations of a history, by their number. */
+export async function foldHistory(
+  events: AsyncIterable<HistoryEvent>,
+): Promise<Map<number, Operation>> {
+  const operations = new Map<number, Operation>();
+  for await (const event of events) {
+    const known = operations.get(event.op);
+    if (event.type === "invoke") {
+      const { op, key, userId, prompt, monotonicMs } = event;
+      if (known === undefined)
+        operations.set(op, {
+          op,
+          key,
+          userId,
+          prompt,
+          acknowledged: new Set(),
+          unknownCalls: 0,
+          refusals: 0,
+          ends: new Set(),
+          calledAtMs: monotonicMs,
+        });
+      else known.calledAtMs = monotonicMs;
+      continue;
+    }
+    if (known === undefined) throw new Error(`the history ends operation ${event.op} unbegun`);
+    addOutcome(known, event);
+  }
+  return operations;
+}
+
+function addOutcome(operation: Operation, event: Exclude<HistoryEvent, { type: "invoke" }>): void {
+  if (event.type === "info") operation.unknownCalls += 1;
+  else if (event.type === "fail") operation.refusals += 1;
+  else if (event.act === "generate") operation.acknowledged.add(event.requestId);
+  else if (isEnd(event.state)) operation.ends.add(endOf(event.state, event.tokens, event.text));
+}
