@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { AcceptedReply } from "./schemas.ts";
 import { Fault } from "../core/faults.ts";
 import { settleMicrotasks } from "./fakes/clock.ts";
-import { createFakeGateway, problemOf, snapshotWith, storeDown, storedRequest } from "./testing.ts";
+import { createFakeGateway, problemOf, snapshotWith, storeDown } from "./testing.ts";
 
 describe("an accepted request", () => {
   test("is answered 202 with its id, estimate and where to read it, after it is stored", async () => {
@@ -166,51 +166,6 @@ describe("a request that is not accepted", () => {
     );
     expect((await call("GET", "/health/ready")).status).toBe(503);
     expect((await call("GET", "/health/live")).status).toBe(200);
-  });
-});
-
-describe("a repeated Idempotency-Key", () => {
-  const headers = { "idempotency-key": '"order-1"' };
-
-  test("answers the first id and takes nothing, even when the quota is used up", async () => {
-    const fake = createFakeGateway({
-      findReplay: async () => ({ requestId: "first", sameBody: true }),
-      admit: async () => ({ admitted: false, snapshot: snapshotWith(1, 1) }),
-    });
-    fake.stored.set("first", storedRequest("first"));
-
-    const response = await fake.call("POST", "/generate", { body: { prompt: "x" }, headers });
-
-    expect(response.status).toBe(202);
-    expect(response.headers.get("idempotency-replayed")).toBe("true");
-    expect(await response.json()).toMatchObject({ request_id: "first", estimated_tokens: 100 });
-  });
-
-  test("with another body is refused", async () => {
-    const { call, admitted } = createFakeGateway({
-      findReplay: async () => ({ requestId: "first", sameBody: false }),
-    });
-
-    const problem = await problemOf(
-      await call("POST", "/generate", { body: { prompt: "y" }, headers }),
-    );
-
-    expect(problem.code).toBe("IDEMPOTENCY_MISMATCH");
-    expect(admitted).toEqual([]);
-  });
-
-  test("that loses a race to its twin answers the twin's id and gives its hold back", async () => {
-    const fake = createFakeGateway({
-      insertRequests: async (rows) =>
-        rows.map(() => ({ kind: "replay", requestId: "twin", sameBody: true })),
-    });
-    fake.stored.set("twin", storedRequest("twin"));
-
-    const response = await fake.call("POST", "/generate", { body: { prompt: "x" }, headers });
-
-    expect(await response.json()).toMatchObject({ request_id: "twin" });
-    expect(fake.settled).toHaveLength(1);
-    expect(fake.published).toEqual([]);
   });
 });
 

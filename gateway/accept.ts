@@ -1,16 +1,16 @@
 import { estimateTokens } from "../core/estimate.ts";
-import { Fault } from "../core/faults.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import { encodeJson } from "../core/payload.ts";
-import { explainQuota } from "../core/quota/explain.ts";
 import type { QuotaSnapshot } from "../core/quota/quota.ts";
 import type { RequestHead } from "../core/request.ts";
 import type { Outbox } from "./outbox.ts";
 import { countPrompt, type Plan, planRequest } from "./plan.ts";
 import type { GatewayPorts, NewRequest, Principal, Replay } from "./ports.ts";
+import { quotaFault } from "./quota-fault.ts";
 import { rateHeaders } from "./rate-headers.ts";
+import { acceptedReply, replayedReply } from "./replay.ts";
 import type { AcceptedReply, GenerateBody } from "./schemas.ts";
-import type { Store } from "./store.ts";
+import type { Store, Unsure } from "./store.ts";
 
 export interface Accepted {
   reply: AcceptedReply;
@@ -45,47 +45,10 @@ export type Accept = (
   idempotency: Idempotency | null,
 ) => Promise<Accepted>;
 
-function replyOf(requestId: string, model: string, estimatedTokens: number): AcceptedReply {
-  return {
-    request_id: requestId,
-    status: "queued",
-    model,
-    estimated_tokens: estimatedTokens,
-    urls: { status: `/status/${requestId}`, cancel: `/requests/${requestId}/cancel` },
-  };
-}
-
-/** Why a request of this size is refused, in words and numbers, with the earliest time it would fit. */
-export function quotaFault(snapshot: QuotaSnapshot, tokens: number): Fault {
-  const { refusals, neverFits, retryAfterSeconds } = explainQuota(snapshot, tokens);
-  const isConcurrency =
-    refusals.length > 0 && refusals.every((refusal) => refusal.window === "concurrent");
-  const reasons = refusals.map(
-    (refusal) =>
-      `${refusal.window} ${refusal.measure}: ${refusal.used} of ${refusal.limit} used, ${refusal.wanted} wanted`,
-  );
-  const extensions = {
-    estimated_tokens: tokens,
-    "violated-policies": refusals.map((refusal) => `${refusal.window}-${refusal.measure}`),
-  };
-  const headers = rateHeaders(snapshot);
-  const detail = reasons.join("; ");
-  if (neverFits)
-    return new Fault(
-      "QUOTA_NEVER_FITS",
-      `no window is large enough, so waiting does not help: ${detail}`,
-      { headers, extensions },
-    );
-  return new Fault(isConcurrency ? "CONCURRENCY_EXCEEDED" : "QUOTA_EXCEEDED", detail, {
-    headers,
-    extensions,
-    ...(retryAfterSeconds === null ? {} : { retryAfterSeconds }),
-  });
-}
-
 /**
  * The path of `POST /generate` after authentication: plan, count, hold, seal, store, publish. Answers only after the commit; the
- * broker's confirm is not waited for (the outbox sees to it). Whatever fails takes the hold back.
+ * broker's confirm is not waited for (the outbox sees to it). Whatever fails takes the hold back, unless the request may be stored under
+ * an idempotency key: then a repeat may be answered 202 for it, so hold and place in the outbox stay until its fate is known.
  */
 export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept {
   function release(head: Omit<RequestHead, "windowDay">): void {
@@ -101,25 +64,9 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
       });
   }
 
-  /** A repeat answers what the first call answered, and takes nothing. */
   async function answerReplay(principal: Principal, replay: Replay): Promise<Accepted> {
-    if (!replay.sameBody)
-      throw new Fault(
-        "IDEMPOTENCY_MISMATCH",
-        "this Idempotency-Key was used with another body; use a new key",
-      );
-    const [stored] = await ports.findRequests([
-      { requestId: replay.requestId, userId: principal.userId },
-    ]);
-    if (stored === undefined)
-      throw new Fault(
-        "REQUEST_UNKNOWN",
-        "the request of this Idempotency-Key is past its retention; use a new key",
-      );
-    return {
-      reply: replyOf(stored.requestId, stored.model, stored.estimatedTokens),
-      headers: { "idempotency-replayed": "true" },
-    };
+    const reply = await replayedReply(ports, principal, replay);
+    return { reply, headers: { "idempotency-replayed": "true" } };
   }
 
   async function hold(
@@ -154,13 +101,14 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
     draft: Omit<RequestHead, "windowDay">,
     plan: Plan,
     idempotency: Idempotency | null,
-  ): Promise<Accepted | Replay> {
+  ): Promise<Accepted | Replay | Unsure> {
     const { head, snapshot } = await hold(draft);
     try {
       const row = rowOf(head, plan, idempotency);
       const outcome = await store.insert(row);
-      if (outcome.kind === "replay") {
-        release(head);
+      if (outcome.kind !== "stored") {
+        if (outcome.kind === "replay" || idempotency === null) release(head);
+        else void outcome.isStored.then((isStored) => isStored || release(head));
         return outcome;
       }
       ports.reach("G2");
@@ -172,7 +120,7 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
       throw error;
     }
     return {
-      reply: replyOf(head.requestId, head.model, head.estimatedTokens),
+      reply: acceptedReply(head.requestId, head.model, head.estimatedTokens),
       headers: rateHeaders(snapshot),
     };
   }
@@ -190,8 +138,9 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
     const createdAtMs = ports.now();
     const requestId = ports.newId(createdAtMs);
     outbox.open(requestId);
+    let accepted: Accepted | Replay | Unsure;
     try {
-      const accepted = await acceptNew(
+      accepted = await acceptNew(
         {
           requestId,
           userId: principal.userId,
@@ -203,12 +152,18 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
         plan,
         idempotency,
       );
-      if ("reply" in accepted) return accepted;
-      outbox.drop(requestId);
-      return await answerReplay(principal, accepted);
     } catch (error) {
       outbox.drop(requestId);
       throw error;
     }
+    if ("reply" in accepted) return accepted;
+    if ("requestId" in accepted) {
+      outbox.drop(requestId);
+      return answerReplay(principal, accepted);
+    }
+    void accepted.isStored.then((isStored) =>
+      isStored ? outbox.publishStored(requestId) : outbox.drop(requestId),
+    );
+    throw accepted.fault;
   };
 }

@@ -3,9 +3,19 @@ import type { GatewayPorts } from "./ports.ts";
 type Ports = Pick<GatewayPorts, "config" | "log" | "now" | "schedule" | "discardRequests">;
 
 export interface Discards {
-  /** The caller was refused, so the row must not be there, whatever became of its insert. */
-  discard: (requestId: string) => void;
+  /**
+   * The caller was refused, so the row must not be there, whatever became of its insert. Resolves when that is certain: false, it is
+   * not there and will not be; true, it stays, which only happens with an idempotency key, because a repeat may have been answered
+   * 202 for it. Takes as long as the store is away; never rejects.
+   */
+  discard: (requestId: string) => Promise<boolean>;
   pending: () => number;
+}
+
+interface Entry {
+  /** When the insert is certainly over, Unix milliseconds. */
+  certainAtMs: number;
+  resolve: (isStored: boolean) => void;
 }
 
 const PAUSE_MS = 1_000;
@@ -20,16 +30,24 @@ const PENDING_MAX = 100_000;
  * last moment at which the insert can still have committed. While the store is away they wait here.
  */
 export function createDiscards(ports: Ports): Discards {
-  /** Request id → when its insert is certainly over, Unix milliseconds. In order of time. */
-  const pending = new Map<string, number>();
+  /** By request id, in order of time. */
+  const pending = new Map<string, Entry>();
   let isScheduled = false;
+
+  function conclude(requestId: string, isStored: boolean): void {
+    pending.get(requestId)?.resolve(isStored);
+    pending.delete(requestId);
+  }
 
   async function discardSome(): Promise<void> {
     const ids = [...pending.keys()].slice(0, IDS_MAX);
     const askedAtMs = ports.now();
     try {
-      await ports.discardRequests(ids);
-      for (const id of ids) if ((pending.get(id) ?? 0) <= askedAtMs) pending.delete(id);
+      const stored = new Set(await ports.discardRequests(ids));
+      for (const id of ids) {
+        if (stored.has(id)) conclude(id, true);
+        else if ((pending.get(id)?.certainAtMs ?? 0) <= askedAtMs) conclude(id, false);
+      }
     } catch (error) {
       ports.log.warn({ err: error, pending: pending.size }, "cannot take out refused requests yet");
     }
@@ -53,13 +71,13 @@ export function createDiscards(ports: Ports): Discards {
           { request_id: requestId },
           "too many refused requests to take out; the keeper has to find this one",
         );
-        return;
+        return Promise.resolve(false);
       }
-      pending.set(
-        requestId,
-        ports.now() + ports.config().postgres.statement_timeout_ms + MARGIN_MS,
-      );
-      scheduleNext(0);
+      return new Promise((resolve) => {
+        const { statement_timeout_ms: statementMs } = ports.config().postgres;
+        pending.set(requestId, { certainAtMs: ports.now() + statementMs + MARGIN_MS, resolve });
+        scheduleNext(0);
+      });
     },
     pending: () => pending.size,
   };

@@ -19,16 +19,25 @@ type Ports = Pick<
 /** A batch travels as text of twice its size; beyond this it would hold up those behind it. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
-export type StoreOutcome = Exclude<InsertOutcome, { kind: "late" }>;
+/** A refusal whose row may be there, or still come. */
+export interface Unsure {
+  kind: "unsure";
+  fault: unknown;
+  /** Whether it stays, once that is certain (`Discards`). Never rejects. */
+  isStored: Promise<boolean>;
+}
+
+export type StoreOutcome = Exclude<InsertOutcome, { kind: "late" }> | Unsure;
 
 const tooLate = (): Fault =>
   new Fault("STORE_UNAVAILABLE", "the request could not be stored in time; it was not accepted");
 
 export interface Store {
   /**
-   * Stores a request together with those that arrive close to it. Resolves after the commit.
+   * Stores a request together with those that arrive close to it. Resolves after the commit, or `unsure` when none is known of within
+   * `accept_timeout_ms`.
    *
-   * @throws {Fault} STORE_UNAVAILABLE when it is not committed within `accept_timeout_ms`: then the row is taken out again
+   * @throws {Fault} when the row is certainly not stored: OVERLOADED, STORE_UNAVAILABLE (too late), or what is wrong with its data
    */
   insert: (row: NewRequest) => Promise<StoreOutcome>;
   pending: () => number;
@@ -57,25 +66,30 @@ export function createStore(ports: Ports): Store {
   function insert(row: NewRequest): Promise<StoreOutcome> {
     const { requestId } = row.head;
     return new Promise((resolve, reject) => {
+      const refuseUnsure = (fault: unknown, isStored: Promise<boolean>): void =>
+        resolve({ kind: "unsure", fault, isStored });
       let isLate = false;
-      const cancel = ports.schedule(() => {
-        isLate = true;
-        reject(tooLate());
-      }, row.acceptUntilMs - ports.now());
-      batcher.add(row).then(
+      const isOver = batcher.add(row).then(
         (outcome) => {
           cancel();
-          if (isLate) discard(requestId);
-          else if (!outcome.ok) reject(outcome.error);
+          if (!outcome.ok) reject(outcome.error);
           else if (outcome.value.kind === "late") reject(tooLate());
           else resolve(outcome.value);
         },
         (error: unknown) => {
           cancel();
-          if (!(error instanceof Fault && error.code === "OVERLOADED")) discard(requestId);
-          reject(error);
+          if (error instanceof Fault && error.code === "OVERLOADED") reject(error);
+          else if (!isLate) refuseUnsure(error, discard(requestId));
         },
       );
+      const cancel = ports.schedule(() => {
+        isLate = true;
+        // Not before the insert is over: what is looked for earlier may still come.
+        refuseUnsure(
+          tooLate(),
+          isOver.then(() => discard(requestId)),
+        );
+      }, row.acceptUntilMs - ports.now());
     });
   }
 
