@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 
+import { registerAudit } from "./commands/audit.ts";
 import { registerCapacity } from "./commands/capacity.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerGenerate } from "./commands/generate.ts";
@@ -37,6 +38,7 @@ for (const register of [
   registerUser,
   registerKey,
   registerGenerate,
+  registerAudit,
 ]) {
   register(program);
 }

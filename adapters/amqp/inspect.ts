@@ -49,15 +49,25 @@ export async function browse(
   queue: string,
   { limit }: { limit: number },
 ): Promise<BrowsedMessage[]> {
-  return connection.withChannel(async (channel) => {
-    const messages: BrowsedMessage[] = [];
+  const messages: BrowsedMessage[] = [];
+  await lookThrough(connection, queue, { limit }, (message) => messages.push(message));
+  return messages;
+}
+
+/** As `browse`, one message at a time: what `look` does not keep takes no memory. */
+export async function lookThrough(
+  connection: AmqpConnection,
+  queue: string,
+  { limit }: { limit: number },
+  look: (message: BrowsedMessage) => unknown,
+): Promise<void> {
+  await connection.withChannel(async (channel) => {
     // Not acknowledged: closing the channel puts them all back where they were.
-    while (messages.length < limit) {
+    for (let seen = 0; seen < limit; seen += 1) {
       const message = await channel.get(queue);
-      if (message === false) break;
-      messages.push(browsed(message));
+      if (message === false) return;
+      look(browsed(message));
     }
-    return messages;
   });
 }
 
