@@ -9,8 +9,8 @@ ARG BUN_IMAGE=oven/bun:1.4.5-slim
 FROM ${BUN_IMAGE} AS packages
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
-# No scripts of packages run; the lockfile decides.
-RUN bun install --frozen-lockfile --production --ignore-scripts
+# No scripts of packages run; the lockfile decides. Peers are optional types (TypeScript and the like): 35 MB that nothing loads.
+RUN bun install --frozen-lockfile --production --omit=peer --ignore-scripts
 
 FROM ${BUN_IMAGE}
 WORKDIR /app
