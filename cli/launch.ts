@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { Component } from "./components.ts";
 import { CommandFailure } from "./failure.ts";
-import { lastLines } from "./log-tail.ts";
+import { lastTellingLine } from "./log-tail.ts";
 import { PROJECT_ROOT, shortPath, type StatePaths } from "./paths.ts";
 import { isPortFree } from "./ports.ts";
 import { isRunning, type ProcessIdentity } from "./process-identity.ts";
@@ -97,9 +97,8 @@ async function isHealthy(url: string): Promise<boolean> {
 
 function startFailure(name: string, reason: string, paths: StatePaths): CommandFailure {
   const log = join(paths.logs, `${name}.log`);
-  const [last = "the log is empty"] = lastLines(log, 1);
   return new CommandFailure(
-    `the ${name} did not start: ${reason}: ${last.trim().slice(0, 500)} — mend it (log: ${shortPath(log)}), then run ./tollgate up again`,
+    `the ${name} did not start: ${reason}: ${lastTellingLine(log)} — mend it (log: ${shortPath(log)}), then run ./tollgate up again`,
   );
 }
 

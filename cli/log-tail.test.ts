@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { followFile } from "./follow.ts";
-import { lastLines } from "./log-tail.ts";
+import { lastLines, lastTellingLine } from "./log-tail.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tollgate-logs-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -15,6 +15,14 @@ test("the last lines of a log come without empty ones; of no log there are none"
 
   expect(lastLines(path, 2)).toEqual(["b", "c"]);
   expect(lastLines(join(folder, "absent.log"), 2)).toEqual([]);
+});
+
+test("of a process that ended the line is told that speaks of trouble, not the farewell after it", () => {
+  const path = join(folder, "ended.log");
+  writeFileSync(path, "starting\nFATAL: no space left\nthe server is shut down\n");
+
+  expect(lastTellingLine(path)).toBe("FATAL: no space left");
+  expect(lastTellingLine(join(folder, "absent.log"))).toBe("the log is empty");
 });
 
 test("following shows whole lines that are new, across a cut and a file that appears late", () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { CommandFailure, describeError } from "../failure.ts";
 import { readJsonFile, writeJsonFile } from "../json-file.ts";
-import { lastLines } from "../log-tail.ts";
+import { lastTellingLine } from "../log-tail.ts";
 import { shortPath, type StatePaths } from "../paths.ts";
 import { findFreePorts, isPortFree } from "../ports.ts";
 import { isRunning } from "../process-identity.ts";
@@ -182,9 +182,8 @@ function startFailure(
   logName: string,
 ): CommandFailure {
   const log = join(paths.logs, `${logName}.log`);
-  const [last = "the log is empty"] = lastLines(log, 1);
   return new CommandFailure(
-    `${server.title} did not start: ${reason}: ${last.trim()} — mend it (log: ${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
+    `${server.title} did not start: ${reason}: ${lastTellingLine(log)} — mend it (log: ${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
   );
 }
 
