@@ -67,6 +67,13 @@ describe("a body that is not right", () => {
       "BODY_INVALID",
       "/max_tokens",
     ],
+    [
+      "a number in a string",
+      { body: { prompt: "x", max_tokens: "8" } },
+      422,
+      "BODY_INVALID",
+      "/max_tokens",
+    ],
     ["too many choices", { body: { prompt: "x", n: 9 } }, 422, "BODY_INVALID", "/n"],
     ["a NUL", { body: { prompt: "a\0b" } }, 422, "BODY_INVALID", "/prompt"],
     ["a lone surrogate", { raw: '{"prompt":"\\ud800"}' }, 422, "BODY_INVALID", "/prompt"],

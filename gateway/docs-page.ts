@@ -8,17 +8,25 @@ import { Elysia } from "elysia";
 const ASSETS_FOLDER = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
 const ASSETS = { "swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css" } as const;
 
+const PAGE_OPTIONS = {
+  cdn: "/docs/assets/swagger-ui-bundle.js",
+  theme: "/docs/assets/swagger-ui.css",
+  autoDarkMode: true,
+  // From the root, because /docs/ with a slash is this page as well. The plugin passes it on, though its type does not know it.
+  url: "/openapi.json",
+  // The default sends the address of this document to a service on the internet.
+  validatorUrl: "none",
+  displayRequestDuration: true,
+  tryItOutEnabled: true,
+};
+
 /** `/openapi.json` from the routes' schemas and `/docs` to read it. The page's files come from here: it works without the internet. */
 export function docsPage(version: string) {
   const page = openapi({
     path: "/docs",
     specPath: "/openapi.json",
     provider: "swagger-ui",
-    swagger: {
-      cdn: "/docs/assets/swagger-ui-bundle.js",
-      theme: "/docs/assets/swagger-ui.css",
-      autoDarkMode: true,
-    },
+    swagger: PAGE_OPTIONS,
     exclude: { paths: [/^\/docs/, "/openapi.json"] },
     documentation: {
       info: {
@@ -32,6 +40,11 @@ export function docsPage(version: string) {
           apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
         },
       },
+      tags: [
+        { name: "Requests" },
+        { name: "Quota", description: "What you may use, what you have used" },
+        { name: "Health" },
+      ],
       security: [{ bearer: [] }, { apiKey: [] }],
     },
   });

@@ -1,4 +1,4 @@
-import type { TSchema } from "@sinclair/typebox";
+import type { Static, TSchema } from "@sinclair/typebox";
 import type { DocumentDecoration } from "elysia";
 
 import { Problem } from "./schemas.ts";
@@ -27,10 +27,13 @@ export const CALLER_PROBLEMS = {
   503: problemReply("A server does not answer; nothing was taken"),
 } as const satisfies Responses;
 
-/** The body of a route, for the OpenAPI document: the schema that also checks it. */
-export const jsonBody = (schema: TSchema): NonNullable<DocumentDecoration["requestBody"]> => ({
+/** The body of a route, for the OpenAPI document: the schema that also checks it, and a value that fits. */
+export const jsonBody = <Schema extends TSchema>(
+  schema: Schema,
+  example: Static<Schema>,
+): NonNullable<DocumentDecoration["requestBody"]> => ({
   required: true,
-  content: { "application/json": { schema: asSchema(schema) } },
+  content: { "application/json": { schema: asSchema(schema), example } },
 });
 
 export const pathId = {

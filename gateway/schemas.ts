@@ -1,4 +1,4 @@
-import { type Static, t } from "elysia";
+import { type Static, Type as t } from "@sinclair/typebox";
 
 const closed = { additionalProperties: false } as const;
 
@@ -67,6 +67,12 @@ export const GenerateBody = t.Object(
   closed,
 );
 export type GenerateBody = Static<typeof GenerateBody>;
+
+export const GENERATE_EXAMPLE: GenerateBody = {
+  prompt: "Why is the sky blue?",
+  max_tokens: 64,
+  metadata: { order: 7 },
+};
 
 export const AcceptedReply = t.Object(
   {

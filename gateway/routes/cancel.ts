@@ -7,6 +7,7 @@ import { CancellingReply, StatusReply } from "../schemas.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {
+  tags: ["Requests"],
   summary: "Cancel a request",
   description:
     "Queued: ends at once, nothing is billed. Executing: the call of the ML service is broken off and what was used is billed.",

@@ -10,10 +10,11 @@ import {
   optionalParameter,
   problemReply,
 } from "../openapi.ts";
-import { AcceptedReply, GenerateBody } from "../schemas.ts";
+import { AcceptedReply, GENERATE_EXAMPLE, GenerateBody } from "../schemas.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {
+  tags: ["Requests"],
   summary: "Accept a request",
   description: "Answers 202 once the request is durable. Read or wait for its end at `Location`.",
   parameters: [
@@ -23,7 +24,7 @@ const DOCS: DocumentDecoration = {
       "A repeat with the same key and body answers the same id and is charged once",
     ),
   ],
-  requestBody: jsonBody(GenerateBody),
+  requestBody: jsonBody(GenerateBody, GENERATE_EXAMPLE),
   responses: {
     202: jsonReply("Accepted: durable, held, queued", AcceptedReply),
     400: problemReply("Not JSON"),

@@ -18,6 +18,7 @@ export function healthRoutes({ readiness, isDraining }: RouteParts) {
   return new Elysia({ name: "health" })
     .get("/health/live", () => Response.json({ status: "live" }), {
       detail: {
+        tags: ["Health"],
         summary: "Whether the process runs",
         security: [],
         responses: { 200: jsonReply("It does", Health) },
@@ -25,6 +26,7 @@ export function healthRoutes({ readiness, isDraining }: RouteParts) {
     })
     .get("/health/ready", ready, {
       detail: {
+        tags: ["Health"],
         summary: "Whether calls can be served",
         security: [],
         responses: { 200: jsonReply("They can", Health), 503: jsonReply("They cannot", Health) },

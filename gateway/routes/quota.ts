@@ -6,18 +6,20 @@ import { CALLER_PROBLEMS, jsonBody, jsonReply, problemReply } from "../openapi.t
 import { countPrompt, planRequest } from "../plan.ts";
 import { explainView, quotaView } from "../quota-view.ts";
 import { rateHeaders } from "../rate-headers.ts";
-import { ExplainReply, GenerateBody, QuotaReply } from "../schemas.ts";
+import { ExplainReply, GENERATE_EXAMPLE, GenerateBody, QuotaReply } from "../schemas.ts";
 import type { RouteParts } from "./parts.ts";
 
 const QUOTA_DOCS: DocumentDecoration = {
+  tags: ["Quota"],
   summary: "What is used and left of your quota",
   responses: { 200: jsonReply("The present windows", QuotaReply), ...CALLER_PROBLEMS },
 };
 
 const EXPLAIN_DOCS: DocumentDecoration = {
+  tags: ["Quota"],
   summary: "Would this request fit, and if not, when?",
   description: "Checks a body like `/generate` and takes nothing.",
-  requestBody: jsonBody(GenerateBody),
+  requestBody: jsonBody(GenerateBody, GENERATE_EXAMPLE),
   responses: {
     200: jsonReply("Whether it fits now", ExplainReply),
     400: problemReply("Not JSON"),

@@ -11,6 +11,7 @@ const LIMIT_MAX = 100;
 const LIMIT_DEFAULT = 20;
 
 const DOCS: DocumentDecoration = {
+  tags: ["Requests"],
   summary: "List your requests, newest first",
   description:
     "Without results. With `status=queued` or `in_progress` a page may hold fewer than `limit`: go on while `has_more`.",

@@ -8,6 +8,7 @@ import { waitOf } from "../wait.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {
+  tags: ["Requests"],
   summary: "Read a request, now or when it has ended",
   parameters: [
     pathId,

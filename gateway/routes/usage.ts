@@ -8,6 +8,7 @@ import { periodOf } from "../usage-period.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {
+  tags: ["Quota"],
   summary: "What you were billed, from the ledger",
   description:
     "A request counts on the UTC day it was accepted. Days and models without a bill are left out.",
