@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 
 import { registerAudit } from "./commands/audit.ts";
 import { registerCapacity } from "./commands/capacity.ts";
+import { registerDead } from "./commands/dead.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerGenerate } from "./commands/generate.ts";
 import { registerKey } from "./commands/key.ts";
@@ -39,6 +40,7 @@ for (const register of [
   registerKey,
   registerGenerate,
   registerAudit,
+  registerDead,
 ]) {
   register(program);
 }
