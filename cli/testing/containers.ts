@@ -5,8 +5,8 @@ import type { Progress } from "../progress.ts";
 import { readServerConfig } from "../servers/local-server.ts";
 import type { TestServers } from "./test-servers.ts";
 
-/** Keep in step with docker/servers.yaml. */
-const IMAGES = {
+/** The same as in docker/servers.yaml; a test compares. */
+export const IMAGES = {
   postgres: "postgres:17.6",
   redis: "redis:7.4",
   rabbitmq: "rabbitmq:4.1-management",
