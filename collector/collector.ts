@@ -1,6 +1,6 @@
 import type { Config } from "../core/config/schema.ts";
 import { createAcks } from "./acks.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../core/schedule.ts";
 import type { CollectorPorts, ResultConsumer, ResultDelivery } from "./ports.ts";
 import { runBatch } from "./run-batch.ts";
 

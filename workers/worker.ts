@@ -3,7 +3,7 @@ import { createTurnHandler } from "./handle.ts";
 import { cancel, giveBack, type Held, hold } from "./held.ts";
 import { createHoldings } from "./holdings.ts";
 import { createParking } from "./parking.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../core/schedule.ts";
 import { createPool, type PoolSnapshot } from "./pool.ts";
 import type { Consumer, Delivery, WorkerConfig, WorkerPorts } from "./ports.ts";
 

@@ -1,5 +1,5 @@
 import type { Config } from "../../core/config/schema.ts";
-import { pause } from "../pause.ts";
+import { pause } from "../../core/schedule.ts";
 import type { KeeperPorts } from "../ports.ts";
 import { createAuditDuty } from "./audit-duty.ts";
 import type { Duty } from "./duty.ts";

@@ -1,11 +1,8 @@
-import type { Process } from "./ports.ts";
+/** Calls back after `ms`; answers how to call it off. */
+export type Schedule = (callback: () => void, ms: number) => () => void;
 
 /** Resolves after `ms`, or at once when the signal aborts. Leaves neither timer nor listener behind. */
-export function pause(
-  schedule: Process["schedule"],
-  ms: number,
-  signal: AbortSignal,
-): Promise<void> {
+export function pause(schedule: Schedule, ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const end = (): void => {
