@@ -48,11 +48,15 @@ export function docsPage(version: string) {
       security: [{ bearer: [] }, { apiKey: [] }],
     },
   });
-  return new Elysia({ name: "docs" }).use(page).get("/docs/assets/:file", ({ params }) => {
-    const type = ASSETS[params.file as keyof typeof ASSETS];
-    if (type === undefined) return new Response(null, { status: 404 });
-    return new Response(Bun.file(`${ASSETS_FOLDER}/${params.file}`), {
-      headers: { "content-type": type, "cache-control": "public, max-age=86400" },
-    });
-  });
+  const docs = new Elysia({ name: "docs" }).use(page);
+  for (const [file, type] of Object.entries(ASSETS)) {
+    docs.get(
+      `/docs/assets/${file}`,
+      () =>
+        new Response(Bun.file(`${ASSETS_FOLDER}/${file}`), {
+          headers: { "content-type": type, "cache-control": "public, max-age=86400" },
+        }),
+    );
+  }
+  return docs;
 }

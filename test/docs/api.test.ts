@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+
+import { FormatRegistry, type TSchema } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+
+import * as schemas from "../../gateway/schemas.ts";
+import { createFakeGateway } from "../../gateway/testing.ts";
+
+const text = await Bun.file(`${import.meta.dir}/../../docs/api.md`).text();
+
+/** The routes that have a heading, such as `GET /quota`. */
+const documentedRoutes = [...text.matchAll(/^### `([A-Z]+ \/\S*)`$/gm)].map((match) => match[1]);
+
+/** The JSON examples, each with the name of the schema it shows. */
+const examples = [...text.matchAll(/^```json (\w+)\n([\s\S]*?)^```$/gm)].map(
+  ([, name = "", json = ""], index) => ({ title: `${index + 1}: ${name}`, name, json }),
+);
+
+/** The names of fields that a reader has to find. */
+const fieldsOf = (schema: TSchema): string[] =>
+  Object.keys((schema as { properties?: object }).properties ?? {});
+
+async function openApiRoutes(): Promise<string[]> {
+  const { call } = createFakeGateway();
+  const document = (await (await call("GET", "/openapi.json")).json()) as {
+    paths: Record<string, Record<string, unknown>>;
+  };
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+}
+
+describe("the API page", () => {
+  test("has a section for every route, and for no other", async () => {
+    expect(new Set(documentedRoutes)).toEqual(new Set(await openApiRoutes()));
+  });
+
+  test.each([
+    ["GenerateBody", schemas.GenerateBody],
+    ["StatusReply", schemas.StatusReply],
+    ["tokens of a StatusReply", schemas.StatusReply.properties.tokens],
+  ])("explains every field of %s", (_name, schema) => {
+    const missing = fieldsOf(schema).filter((field) => !text.includes(`\`${field}\``));
+
+    expect(missing).toEqual([]);
+  });
+
+  test.each(examples)("shows a valid example, $title", ({ name, json }) => {
+    for (const format of ["uuid", "date-time", "date"]) FormatRegistry.Set(format, () => true);
+    const schema = Object.entries(schemas).find(([exported]) => exported === name)?.[1];
+
+    const errors = [...Value.Errors(schema as TSchema, JSON.parse(json))];
+
+    expect(errors.map(({ path, message }) => `${path}: ${message}`)).toEqual([]);
+  });
+
+  test("links only to headings and files that are there", async () => {
+    const anchors = new Set(
+      [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+        heading
+          .toLowerCase()
+          .replaceAll(/[^\w -]/g, "")
+          .replaceAll(" ", "-"),
+      ),
+    );
+
+    for (const [, target = ""] of text.matchAll(/\]\(([^)]+)\)/g)) {
+      const isThere = target.startsWith("#")
+        ? anchors.has(target.slice(1))
+        : await Bun.file(`${import.meta.dir}/../../docs/${target}`).exists();
+      expect({ target, isThere }).toEqual({ target, isThere: true });
+    }
+  });
+});
