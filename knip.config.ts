@@ -3,6 +3,8 @@ import type { KnipConfig } from "knip";
 const config: KnipConfig = {
   entry: [
     "cli/main.ts",
+    // A process of its own, started by `up`.
+    "cli/supervisor.ts",
     "gateway/main.ts",
     "workers/main.ts",
     "collector/main.ts",
@@ -11,6 +13,8 @@ const config: KnipConfig = {
     "**/*.test.ts",
   ],
   project: ["**/*.ts", "lua/**/*.lua"],
+  // Run by cli/testing/checks.ts.
+  ignoreDependencies: ["oxfmt", "oxlint", "oxlint-tsgolint"],
   // Lua files are imported as text: knip then also reports a script that nothing loads.
   compilers: { lua: () => "" },
   ignoreExportsUsedInFile: true,
