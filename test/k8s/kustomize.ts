@@ -47,7 +47,7 @@ export function findKustomize(): { command: string[] } | { command: null; reason
     return {
       command: null,
       reason:
-        "no kustomize: install kubectl (Debian 13: kubernetes-client) or Go (golang-go), which builds it",
+        "no kustomize: install kubectl 1.27 or newer, or Go (apt-get install golang-go), which builds it",
     };
   }
   const built = run(["go", "install", KUSTOMIZE], { GOBIN: BIN });

@@ -1,6 +1,6 @@
 /**
  * Fetches the schemas that `test/k8s` validates against, from their publishers' own Go modules, and writes them without prose to
- * `schemas.json.gz`. Run it after raising a version: `bun test/k8s/schemas/vendor.ts` (needs Go; the tests do not).
+ * `schemas.json.gz`. The validators on npm (`kubernetes-models`) let unknown fields pass and lack RabbitMQ and Barman. Run it after raising a version: `bun test/k8s/schemas/vendor.ts` (needs Go; the tests do not).
  */
 import { join } from "node:path";
 
