@@ -42,6 +42,8 @@ export interface Stack {
   urls: ServerUrls;
   /** Secret under which keys are hashed. */
   pepper: string;
+  /** What every process is given, for one more: servers, secrets, the configuration file. */
+  env: Readonly<Record<string, string>>;
   addUser: (wish?: UserLimitsWish) => Promise<TestUser>;
   /** The API of a gateway as a user sees it; null: without a key. */
   api: (user: TestUser | null, gateway?: number) => Api;
@@ -169,6 +171,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       books,
       urls,
       pepper,
+      env: { ...plan.env, TOLLGATE_CONFIG: plan.configPath },
       addUser: (wish) => makeUser(books.database, pepper, wish),
       api: (user, gateway = 0) => {
         const chosen = stack.gateways[gateway];

@@ -1,0 +1,46 @@
+import { join } from "node:path";
+
+import { PROJECT_ROOT } from "../../cli/paths.ts";
+import type { Stack } from "../stack/stack.ts";
+
+export interface Ran {
+  exitCode: number;
+  out: string;
+  err: string;
+}
+
+/** `./tollgate ARGUMENTS` as a process of its own, off a terminal. */
+export type Tollgate = (...args: string[]) => Promise<Ran>;
+
+const LIMIT_MS = 25_000;
+
+/** Commands with exactly these variables and what a process needs to run. */
+export function commandsWith(env: Readonly<Record<string, string>>): Tollgate {
+  return async (...args) => {
+    const spawned = Bun.spawn([process.execPath, join(PROJECT_ROOT, "cli/main.ts"), ...args], {
+      cwd: PROJECT_ROOT,
+      env: { PATH: process.env["PATH"] ?? "", ...env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      timeout: LIMIT_MS,
+      killSignal: "SIGKILL",
+    });
+    const [out, err, exitCode] = await Promise.all([
+      new Response(spawned.stdout).text(),
+      new Response(spawned.stderr).text(),
+      spawned.exited,
+    ]);
+    return { exitCode, out, err };
+  };
+}
+
+/** Commands on the servers of a stack, calling its gateway. */
+export const commandsOn = ({ env, gateways }: Stack, more: Record<string, string> = {}): Tollgate =>
+  commandsWith({ ...env, TOLLGATE_URL: gateways[0]?.url ?? "", ...more });
+
+/** Standard output as JSON, of a command that must have succeeded. */
+export function jsonOf({ exitCode, out, err }: Ran): unknown {
+  if (exitCode !== 0) throw new Error(`exit code ${exitCode}: ${err}`);
+  return JSON.parse(out);
+}

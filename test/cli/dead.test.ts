@@ -1,0 +1,131 @@
+import { expect } from "bun:test";
+
+import { standings } from "../../adapters/postgres/open-requests.ts";
+import { createPublisher } from "../../adapters/amqp/publisher.ts";
+import { eventually } from "../stack/eventually.ts";
+import { testsOnStack } from "../stack/stack-tests.ts";
+import type { Stack } from "../stack/stack.ts";
+import type { TestUser } from "../stack/users.ts";
+import { commandsOn, jsonOf } from "./command.ts";
+
+const test = testsOnStack();
+
+interface Letter {
+  request_id: string | null;
+  queue: string;
+  kind: string;
+  error: { code: string } | null;
+}
+
+/** A request that fails for good, with its letter; answers the id. */
+async function failOne(stack: Stack, user: TestUser, prompt: string): Promise<string> {
+  const api = stack.api(user);
+  const { request_id: requestId } = await api.generate({ prompt, metadata: { case: 7 } });
+  await api.untilEnded(requestId);
+  await eventually("its dead letter", 5_000, async () => {
+    const letters = await stack.books.messages("inference_requests.dead");
+    return letters.some(({ messageId }) => messageId === requestId) ? true : undefined;
+  });
+  return requestId;
+}
+
+test("a dead letter is listed with its error, and its content is shown only when asked for", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const id = await failOne(stack, await stack.addUser(), "secret plan [[sim:400]]");
+
+  const listed = jsonOf(await tollgate("dead", "list", "--json")) as Letter[];
+  const plain = await tollgate("dead", "show", id);
+  const revealed = await tollgate("dead", "show", id, "--reveal");
+
+  expect(listed.find((letter) => letter.request_id === id)).toMatchObject({
+    queue: "requests",
+    error: { code: "UPSTREAM_REJECTED" },
+  });
+  expect(plain.out).toContain("failed, not billed");
+  expect(plain.out).not.toContain("secret plan");
+  expect(revealed.out).toContain("secret plan");
+});
+
+test("retrying what has ended makes one new request of the same user, billed once, and drops the letter", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const user = await stack.addUser();
+  // Refused by the first model's attempts, answered at the fifth call.
+  const id = await failOne(stack, user, "again [[sim:fail-times:4]]");
+
+  const retried = jsonOf(await tollgate("dead", "retry", id, "--json")) as {
+    request_id: string;
+    is_new: boolean;
+  };
+  const ended = await stack.api(user).untilEnded(retried.request_id);
+  const repeated = await tollgate("dead", "retry", id);
+  await stack.books.untilQuiet();
+
+  expect(retried.is_new).toBe(true);
+  expect(retried.request_id).not.toBe(id);
+  expect(ended).toMatchObject({ status: "completed", metadata: { case: 7 } });
+  expect((await stack.api(user).status(id)).status).toBe("failed");
+  expect(repeated).toMatchObject({ exitCode: 1, err: expect.stringContaining("dead list") });
+  const keys = jsonOf(await tollgate("key", "list", user.userId, "--json")) as {
+    usable: boolean;
+  }[];
+  expect(keys.map(({ usable }) => usable)).toEqual([true, false]);
+  expect((await stack.books.audit()).differences).toEqual([]);
+});
+
+test("an interrupted retry that is repeated makes no second request", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const user = await stack.addUser();
+  const id = await failOne(stack, user, "twice [[sim:400]]");
+  const [letter] = (await stack.books.messages("inference_requests.dead")).filter(
+    ({ messageId }) => messageId === id,
+  );
+  if (letter === undefined) throw new Error("no letter");
+
+  const first = jsonOf(await tollgate("dead", "retry", id, "--json")) as { request_id: string };
+  // As if the command had died between the acceptance and the drop.
+  const publisher = createPublisher(stack.books.broker, {
+    channels: 1,
+    messagesMax: 1,
+    bytesMax: 1e6,
+    confirmTimeoutMs: 2_000,
+  });
+  const headers = letter.headers as Record<string, string | number>;
+  delete headers["x-delivery-count"];
+  await publisher.publish(stack.books.queues.requestsDead.name, {
+    body: letter.body,
+    messageId: id,
+    type: "request",
+    headers,
+    timestampMs: Date.now(),
+  });
+  await publisher.close();
+  const second = jsonOf(await tollgate("dead", "retry", id, "--json")) as { request_id: string };
+
+  expect(second.request_id).toBe(first.request_id);
+});
+
+test("a retry that the quota refuses keeps the letter", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const user = await stack.addUser();
+  const id = await failOne(stack, user, "no quota [[sim:400]]");
+  await tollgate("user", "quota", user.userId, "--daily-requests", "0");
+
+  const { exitCode } = await tollgate("dead", "retry", id);
+
+  expect(exitCode).toBe(3);
+  expect((await tollgate("dead", "show", id)).exitCode).toBe(0);
+});
+
+test("a dropped letter is gone, and how its request ended stays", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const id = await failOne(stack, await stack.addUser(), "drop me [[sim:400]]");
+
+  const dropped = await tollgate("dead", "drop", id);
+  const again = await tollgate("dead", "drop", id);
+  const unconfirmed = await tollgate("dead", "drop", "--all");
+  const all = await tollgate("dead", "drop", "--all", "--yes");
+
+  expect([dropped, again, unconfirmed, all].map(({ exitCode }) => exitCode)).toEqual([0, 1, 2, 0]);
+  expect(jsonOf(await tollgate("dead", "list", "--json")) as Letter[]).toEqual([]);
+  expect((await standings(stack.books.database, [id]))[0]?.state).toBe("failed");
+});

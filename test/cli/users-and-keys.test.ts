@@ -1,0 +1,150 @@
+import { expect } from "bun:test";
+
+import { eventually } from "../stack/eventually.ts";
+import { testsOnStack } from "../stack/stack-tests.ts";
+import type { Stack } from "../stack/stack.ts";
+import { commandsOn, jsonOf } from "./command.ts";
+
+const test = testsOnStack({ gateways: 2 });
+
+/** What is announced takes effect within this. */
+const ANNOUNCED_MS = 1_000;
+
+interface Made {
+  user_id: string;
+  key_id: string;
+  api_key: string;
+}
+
+let count = 0;
+/** A user that the command made, of a name and an email of its own. */
+async function addUser(stack: Stack): Promise<Made & { email: string }> {
+  count += 1;
+  const email = `user-${count}@example.org`;
+  const made = await commandsOn(stack)("user", "add", `User ${count}`, "--email", email, "--json");
+  return { ...(jsonOf(made) as Made), email };
+}
+
+const callWith = (stack: Stack, apiKey: string, gateway = 0) =>
+  stack.api({ userId: "", apiKey }, gateway).post({ prompt: "hello", max_tokens: 16 });
+
+/** Both gateways have cached the key, and then both refuse it within a second of the command's end. */
+async function expectRefusedEverywhere(stack: Stack, apiKey: string, code: string): Promise<void> {
+  for (const gateway of [0, 1])
+    await eventually(`${code} at gateway ${gateway}`, ANNOUNCED_MS, async () => {
+      const { status, body } = await callWith(stack, apiKey, gateway);
+      return status === 401 && body.code === code ? true : undefined;
+    });
+}
+
+async function expectAcceptedEverywhere(stack: Stack, apiKey: string): Promise<void> {
+  for (const gateway of [0, 1]) expect((await callWith(stack, apiKey, gateway)).status).toBe(202);
+}
+
+test("the first key of a new user works, and is shown only once", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const { api_key: apiKey, email } = await addUser(stack);
+
+  await expectAcceptedEverywhere(stack, apiKey);
+  const listed = await tollgate("key", "list", email);
+  expect(listed.out).toContain("usable");
+  expect(listed.out).not.toContain(apiKey);
+});
+
+test("a second user with the same email is refused with what to do", async (stack) => {
+  const { email } = await addUser(stack);
+
+  const { exitCode, err } = await commandsOn(stack)(
+    "user",
+    "add",
+    "Other",
+    "--email",
+    email.toUpperCase(),
+  );
+
+  expect(exitCode).toBe(1);
+  expect(err).toContain("./tollgate key add");
+});
+
+test("a revoked key is refused by every gateway within a second", async (stack) => {
+  const { key_id: keyId, api_key: apiKey } = await addUser(stack);
+  await expectAcceptedEverywhere(stack, apiKey);
+
+  const { exitCode } = await commandsOn(stack)("key", "revoke", keyId);
+
+  expect(exitCode).toBe(0);
+  await expectRefusedEverywhere(stack, apiKey, "KEY_UNKNOWN");
+});
+
+test("a leaked key is revoked by giving the key itself", async (stack) => {
+  const { api_key: apiKey } = await addUser(stack);
+
+  const { exitCode, out } = await commandsOn(stack)("key", "revoke", apiKey);
+
+  expect(exitCode).toBe(0);
+  expect(out).not.toContain(apiKey);
+  await expectRefusedEverywhere(stack, apiKey, "KEY_UNKNOWN");
+});
+
+test("a rotated key works on during the overlap, and without one ends at once", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const old = await addUser(stack);
+  await expectAcceptedEverywhere(stack, old.api_key);
+
+  const second = jsonOf(await tollgate("key", "rotate", old.key_id, "--json")) as Made;
+  await expectAcceptedEverywhere(stack, old.api_key);
+  await expectAcceptedEverywhere(stack, second.api_key);
+  const third = jsonOf(
+    await tollgate("key", "rotate", second.key_id, "--overlap", "0s", "--json"),
+  ) as Made;
+
+  await expectRefusedEverywhere(stack, second.api_key, "KEY_UNKNOWN");
+  await expectAcceptedEverywhere(stack, third.api_key);
+});
+
+test("a deactivated user is refused everywhere until activated", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const { api_key: apiKey, email } = await addUser(stack);
+  await expectAcceptedEverywhere(stack, apiKey);
+
+  await tollgate("user", "deactivate", email);
+  await expectRefusedEverywhere(stack, apiKey, "USER_INACTIVE");
+  await tollgate("user", "activate", email);
+
+  await eventually("acceptance", ANNOUNCED_MS, async () =>
+    (await callWith(stack, apiKey, 1)).status === 202 ? true : undefined,
+  );
+});
+
+test("a changed limit holds for the next request and loses no usage that settles meanwhile", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const { user_id: userId, api_key: apiKey, email } = await addUser(stack);
+  const api = stack.api({ userId, apiKey });
+  // Still open while the limits change.
+  const open = await api.generate({ prompt: "slow [[sim:slow:1200]]", max_tokens: 50 });
+
+  const lowered = await tollgate("user", "quota", email, "--daily-requests", "1", "--json");
+  const refused = await api.post({ prompt: "one more" });
+  const ended = await api.untilEnded(open.request_id);
+  const raised = await tollgate("user", "quota", email, "--daily-requests", "none", "--json");
+
+  type Report = { windows: { daily: Record<"requests" | "tokens", Record<string, unknown>> } };
+  const before = (jsonOf(lowered) as Report).windows.daily;
+  expect(before.requests).toMatchObject({ limit: 1, limit_from: "user", used: 1, held: 1 });
+  expect(refused).toMatchObject({ status: 429, body: { code: "QUOTA_EXCEEDED" } });
+  const after = (jsonOf(raised) as Report).windows.daily;
+  expect(after.requests).toMatchObject({ limit: null, remaining: null });
+  expect(after.tokens).toMatchObject({ used: ended.tokens.total ?? -1, held: 0 });
+  expect((await api.post({ prompt: "one more" })).status).toBe(202);
+});
+
+test("a user that several share a name with must be named by email", async (stack) => {
+  const tollgate = commandsOn(stack);
+  for (const email of ["twin-1@example.org", "twin-2@example.org"])
+    await tollgate("user", "add", "Twin", "--email", email, "--no-key");
+
+  const { exitCode, err } = await tollgate("user", "quota", "twin");
+
+  expect(exitCode).toBe(2);
+  expect(err).toContain("twin-1@example.org, twin-2@example.org");
+});
