@@ -155,6 +155,19 @@ describe("waiting for a request", () => {
     expect(await answered.json()).toMatchObject({ status: "queued" });
   });
 
+  test("is not done above the bound on waiting calls: the present state is answered at once", async () => {
+    const { call, stored, gateway } = createFakeGateway({}, { waiters_max: 1 });
+    stored.set(ID, storedRequest(ID));
+    const waiting = call("GET", `/status/${ID}?wait=30`);
+    await settleMicrotasks();
+
+    const second = await call("GET", `/status/${ID}?wait=30`);
+    gateway.beginDrain();
+
+    expect(await second.json()).toMatchObject({ status: "queued" });
+    expect((await waiting).status).toBe(200);
+  });
+
   test("ends at once when the gateway drains", async () => {
     const { call, stored, gateway } = createFakeGateway();
     stored.set(ID, storedRequest(ID));
