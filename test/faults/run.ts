@@ -2,63 +2,75 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { withStack } from "../stack/stack-tests.ts";
-import type { Stack, StackOptions } from "../stack/stack.ts";
-import { type CheckReport, checkRun, violationsOf } from "./history/check.ts";
+import type { Stack } from "../stack/stack.ts";
+import { type CheckReport, checkRun } from "./history/check.ts";
 import { readFacts } from "./history/facts.ts";
 import { openHistory, readHistory } from "./history/history.ts";
 import { type Load, type LoadOptions, startLoad } from "./history/load.ts";
-import { foldHistory } from "./history/operations.ts";
-import { formatReport } from "./history/report.ts";
+import { foldHistory, type Operation } from "./history/operations.ts";
 
-export interface RunOptions {
-  stack?: Omit<StackOptions, "servers"> & Partial<Pick<StackOptions, "servers">>;
-  load?: Partial<Pick<LoadOptions, "ratePerSecond" | "promptOf" | "readEvery" | "patienceMs">>;
-  users?: number;
+export interface LoadWish extends Partial<Omit<LoadOptions, "gateways" | "history" | "firstOp">> {
   /** How long everything may take to go quiet once the load has ended, milliseconds. */
   quietLimitMs?: number;
 }
 
+/** Loads on one stack, one after the other, each checked together with all that came before it. */
+export interface Runs {
+  /**
+   * Runs a load while `disturb` does what it does, waits until everything is quiet, and answers what the checker says. The load ends
+   * when `disturb` has.
+   */
+  underLoad: (wish: LoadWish, disturb: (load: Load) => Promise<void>) => Promise<CheckReport>;
+  /** What the checker says now. */
+  check: () => Promise<CheckReport>;
+  close: () => void;
+}
+
 const RATE_PER_SECOND = 100;
 const USERS = 3;
+/** Operations of one load are far fewer. */
+const OPS_PER_LOAD = 10_000_000;
 
-/**
- * Runs a load against a stack of its own while `disturb` does what it does, waits until everything is quiet, and answers what the
- * checker says. The load ends when `disturb` has.
- */
-export async function runUnderLoad(
-  { stack: stackOptions = {}, load: loadOptions = {}, users = USERS, quietLimitMs }: RunOptions,
-  disturb: (stack: Stack, load: Load) => Promise<void>,
-): Promise<CheckReport> {
-  let report: CheckReport | undefined;
-  await withStack(stackOptions, async (stack) => {
-    const folder = mkdtempSync(join(tmpdir(), "tollgate-history-"));
+export function createRuns(stack: Stack): Runs {
+  const folder = mkdtempSync(join(tmpdir(), "tollgate-history-"));
+  const operations = new Map<number, Operation>();
+  let loads = 0;
+
+  async function addHistory(path: string): Promise<void> {
+    for (const [op, operation] of await foldHistory(readHistory(path)))
+      operations.set(op, operation);
+  }
+
+  const check = async (): Promise<CheckReport> => checkRun(operations, await readFacts(stack));
+
+  async function underLoad(
+    { quietLimitMs, ...wish }: LoadWish,
+    disturb: (load: Load) => Promise<void>,
+  ): Promise<CheckReport> {
+    const history = openHistory(join(folder, `history-${loads}.jsonl`));
+    const users =
+      wish.users ?? (await Promise.all(Array.from({ length: USERS }, () => stack.addUser())));
+    const load = startLoad({
+      ratePerSecond: RATE_PER_SECOND,
+      ...wish,
+      users,
+      gateways: stack.gateways.map(({ url }) => url),
+      history,
+      firstOp: loads++ * OPS_PER_LOAD,
+    });
     try {
-      const history = openHistory(join(folder, "history.jsonl"));
-      const load = startLoad({
-        gateways: stack.gateways.map(({ url }) => url),
-        users: await Promise.all(Array.from({ length: users }, () => stack.addUser())),
-        ratePerSecond: RATE_PER_SECOND,
-        ...loadOptions,
-        history,
-      });
-      try {
-        await disturb(stack, load);
-      } finally {
-        await load.stop();
-        await history.close();
-      }
-      await stack.books.untilQuiet(quietLimitMs).catch((error: unknown) => {
-        // The checker says more than that it is not quiet.
-        process.stderr.write(`${String(error)}\n`);
-      });
-      report = checkRun(await foldHistory(readHistory(history.path)), await readFacts(stack));
-      process.stdout.write(`${formatReport(report)}\n`);
-      if (violationsOf(report).length > 0) process.stderr.write(`${stack.logTail()}\n`);
+      await disturb(load);
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      await load.stop();
+      await history.close();
+      await addHistory(history.path);
     }
-  });
-  if (report === undefined) throw new Error("the run came to no report");
-  return report;
+    await stack.books.untilQuiet(quietLimitMs).catch((error: unknown) => {
+      // The checker says more than that it is not quiet.
+      process.stderr.write(`${String(error)}\n`);
+    });
+    return check();
+  }
+
+  return { underLoad, check, close: () => rmSync(folder, { recursive: true, force: true }) };
 }

@@ -36,6 +36,8 @@ export interface Component extends Pick<ComponentSpec, "name" | "role" | "url" |
   /** Sends SIGTERM and answers the exit code. */
   terminate: (withinMs?: number) => Promise<number>;
   isRunning: () => boolean;
+  /** undefined while it does not run. */
+  pid: () => number | undefined;
   /** Exit code, or minus the signal's number. Throws when it still runs after `withinMs`. */
   untilEnded: (withinMs: number) => Promise<number>;
   /** Resolves once the process is frozen (SIGSTOP). */
@@ -120,6 +122,7 @@ export function createComponent(spec: ComponentSpec): Component {
       return untilEnded(withinMs);
     },
     isRunning,
+    pid: () => (isRunning() ? child?.pid : undefined),
     untilEnded,
     untilFrozen: (withinMs) =>
       untilTrue(`${spec.name} is frozen`, withinMs, () => {

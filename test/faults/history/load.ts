@@ -8,6 +8,8 @@ export interface LoadOptions {
   users: readonly TestUser[];
   ratePerSecond: number;
   history: HistoryWriter;
+  /** Number of the first operation; default 0. */
+  firstOp?: number;
   /** The prompt of an operation; it must be its own. Default: `load N`. */
   promptOf?: (op: number) => string;
   /** Of so many operations one also waits for its end and reads it. Default 5. */
@@ -52,6 +54,7 @@ export function startLoad({
   users,
   ratePerSecond,
   history,
+  firstOp = 0,
   promptOf = (op) => `load ${op}`,
   readEvery = 5,
   patienceMs = 20_000,
@@ -162,7 +165,7 @@ export function startLoad({
         continue;
       }
       counts.attempted += 1;
-      const operation = operate(begun).finally(() => running.delete(operation));
+      const operation = operate(firstOp + begun).finally(() => running.delete(operation));
       running.add(operation);
     }
   }
