@@ -32,5 +32,9 @@ export function createAuditDuty(
       const sample = report.differences.slice(0, 10);
       ports.log.warn({ differencesTotal, driftTokens, sample }, "the books do not agree");
     },
+    end: () => {
+      ports.metrics.quota_drift_tokens.set(0);
+      ports.metrics.holds_open.set(0);
+    },
   };
 }

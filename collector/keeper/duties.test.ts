@@ -198,3 +198,27 @@ test("the depths of outbox and queues are shown", async () => {
   expect(world.metric("outbox_depth")).toBe(7);
   expect(world.metric("queue_depth", "inference_requests")).toBe(3);
 });
+
+test("a collector that is no longer the keeper shows no old depths", async () => {
+  const world = createWorld();
+  const gauges = createGauges(
+    {
+      ...world.ports,
+      outboxDepth: async () => 7,
+      queueDepths: async () => [{ queue: "inference_requests", kind: "path", ready: 9 }],
+    },
+    { everyMs: 1 },
+  );
+  await gauges.run(new AbortController().signal);
+  const whileKeeper = [
+    world.metric("outbox_depth"),
+    world.metric("queue_depth", "inference_requests"),
+  ];
+
+  gauges.end?.();
+
+  expect(whileKeeper).toEqual([7, 9]);
+  expect([world.metric("outbox_depth"), world.metric("queue_depth", "inference_requests")]).toEqual(
+    [0, 0],
+  );
+});

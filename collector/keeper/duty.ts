@@ -7,6 +7,8 @@ export interface Duty {
   everyMs: number;
   /** One round; stops early when the signal aborts. */
   run: (signal: AbortSignal) => Promise<void>;
+  /** This process is the keeper no longer: what it shows is the next one's to show. */
+  end?: () => void;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Duty } from "./duty.ts";
 /** Shows what only one process has to count: how deep the queues and the outbox are. */
 export function createGauges(ports: GaugePorts & Process, { everyMs }: { everyMs: number }): Duty {
   const { metrics } = ports;
+  const shown = new Set<string>();
   return {
     name: "gauges",
     everyMs,
@@ -11,7 +12,13 @@ export function createGauges(ports: GaugePorts & Process, { everyMs }: { everyMs
       metrics.outbox_depth.set(await ports.outboxDepth());
       for (const { queue, ready } of await ports.queueDepths()) {
         metrics.queue_depth.set(ready, queue);
+        shown.add(queue);
       }
+    },
+    // Scaling takes the largest value of all collectors: an old one must not stay.
+    end: () => {
+      metrics.outbox_depth.set(0);
+      for (const queue of shown) metrics.queue_depth.set(0, queue);
     },
   };
 }

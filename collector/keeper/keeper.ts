@@ -99,6 +99,7 @@ export function runDuties(
     tenure.abort();
     await work;
     stopping.signal.removeEventListener("abort", end);
+    for (const duty of duties) duty.end?.();
     ports.metrics.keeper_active.set(0);
     ports.log.info({}, "this collector is no longer the keeper");
   }
