@@ -1,6 +1,9 @@
 import { expect } from "bun:test";
 
+import { decodeMessage, encodeDeadRequest } from "../../adapters/amqp/messages.ts";
+import { readQueued } from "../../adapters/postgres/find-requests.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
+import type { QueuedRequest } from "../../core/messages.ts";
 import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { eventually } from "../stack/eventually.ts";
 import { testsOnStack } from "../stack/stack-tests.ts";
@@ -27,6 +30,19 @@ async function failOne(stack: Stack, user: TestUser, prompt: string): Promise<st
     return letters.some(({ messageId }) => messageId === requestId) ? true : undefined;
   });
   return requestId;
+}
+
+/** Puts a copy of a request among the dead letters. */
+async function putLetter({ books }: Stack, request: QueuedRequest): Promise<void> {
+  const publisher = createPublisher(books.broker, {
+    channels: 1,
+    messagesMax: 1,
+    bytesMax: 1e6,
+    confirmTimeoutMs: 2_000,
+  });
+  const error = { code: "WORKER_CRASHED", message: "put there by a test" } as const;
+  await publisher.publish(books.queues.requestsDead.name, encodeDeadRequest(request, error));
+  await publisher.close();
 }
 
 test("a dead letter is listed with its error, and its content is shown only when asked for", async (stack) => {
@@ -76,32 +92,37 @@ test("an interrupted retry that is repeated makes no second request", async (sta
   const tollgate = commandsOn(stack);
   const user = await stack.addUser();
   const id = await failOne(stack, user, "twice [[sim:400]]");
-  const [letter] = (await stack.books.messages("inference_requests.dead")).filter(
-    ({ messageId }) => messageId === id,
-  );
-  if (letter === undefined) throw new Error("no letter");
+  const letter = (await stack.books.messages("inference_requests.dead"))
+    .map((message) => decodeMessage(message))
+    .find((one) => one.ok && one.kind === "request" && one.request.head.requestId === id);
+  if (letter?.ok !== true || letter.kind !== "request") throw new Error("there is no letter");
 
   const first = jsonOf(await tollgate("dead", "retry", id, "--json")) as { request_id: string };
   // As if the command had died between the acceptance and the drop.
-  const publisher = createPublisher(stack.books.broker, {
-    channels: 1,
-    messagesMax: 1,
-    bytesMax: 1e6,
-    confirmTimeoutMs: 2_000,
-  });
-  const headers = letter.headers as Record<string, string | number>;
-  delete headers["x-delivery-count"];
-  await publisher.publish(stack.books.queues.requestsDead.name, {
-    body: letter.body,
-    messageId: id,
-    type: "request",
-    headers,
-    timestampMs: Date.now(),
-  });
-  await publisher.close();
+  await putLetter(stack, letter.request);
   const second = jsonOf(await tollgate("dead", "retry", id, "--json")) as { request_id: string };
 
   expect(second.request_id).toBe(first.request_id);
+});
+
+test("a request that is still open gets its message back, and is billed once", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const user = await stack.addUser();
+  const api = stack.api(user);
+  const { request_id: id } = await api.generate({ prompt: "still open [[sim:slow:1500]]" });
+  const [request] = await readQueued(stack.books.database, [id]);
+  if (request === undefined) throw new Error("the request is not open");
+  await putLetter(stack, request);
+
+  const retried = jsonOf(await tollgate("dead", "retry", id, "--json"));
+  const ended = await api.untilEnded(id);
+  await stack.books.untilQuiet();
+
+  expect(retried).toEqual({ request_id: id, is_new: false });
+  expect(ended.status).toBe("completed");
+  expect((await stack.books.audit()).differences).toEqual([]);
+  const snapshot = await stack.books.quota.read(user.userId);
+  expect(snapshot?.windows.daily.used).toEqual({ requests: 1, tokens: ended.tokens.total ?? -1 });
 });
 
 test("a retry that the quota refuses keeps the letter", async (stack) => {
