@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 
 import { registerAudit } from "./commands/audit.ts";
+import { registerBench } from "./commands/bench.ts";
 import { registerCapacity } from "./commands/capacity.ts";
 import { registerDead } from "./commands/dead.ts";
 import { registerDown } from "./commands/down.ts";
@@ -35,6 +36,7 @@ for (const register of [
   registerLogs,
   registerMigrate,
   registerTest,
+  registerBench,
   registerCapacity,
   registerUser,
   registerKey,

@@ -1,0 +1,78 @@
+import type { TargetId } from "./targets.ts";
+
+/** One measured number. With a target it becomes a row of the summary and may fail the run. */
+export interface Figure {
+  /** The row of `targets.ts` it answers. */
+  target?: TargetId;
+  what: string;
+  unit: string;
+  value: number;
+}
+
+/** Latencies in milliseconds. */
+export interface Percentiles {
+  p50: number;
+  p90: number;
+  p95: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+/** A stretch of a run, as seen by the load generator. */
+export interface Moment {
+  /** Seconds since the measured part began. */
+  atSeconds: number;
+  perSecond: number;
+  p50: number;
+  p95: number;
+  p99: number;
+}
+
+/** What one run of a load generator saw. */
+export interface LoadResult {
+  /** As in `accept 1,000/s`. */
+  name: string;
+  generator: "k6" | "wrk" | "paced";
+  /** Open loop: what was to be sent. null: closed loop, the next call is sent when the last one is answered. */
+  offeredPerSecond: number | null;
+  connections: number;
+  seconds: number;
+  /** Answers with the expected status, and how many per second. */
+  expected: number;
+  perSecond: number;
+  /** Answers with another status, by status; `0` are lost connections. */
+  unexpected: Record<string, number>;
+  /** Open loop: calls that could not be sent in time because too many were under way. */
+  dropped: number;
+  latencyMs: Percentiles;
+  overTime: Moment[];
+  /** Mean CPU that the generator itself took, cores; undefined when the platform does not tell. */
+  generatorCores?: number;
+}
+
+/** One look at the machine. */
+export interface Sample {
+  /** Seconds since the stack was ready. */
+  atSeconds: number;
+  /** Cores in use, by part; `other` is everything that is not ours. */
+  cores: Record<string, number>;
+  /** Resident bytes, by part. */
+  bytes: Record<string, number>;
+  /** Messages ready, by queue. */
+  queues: Record<string, number>;
+}
+
+/** Everything one scenario found out. */
+export interface Outcome {
+  scenario: string;
+  about: string;
+  figures: Figure[];
+  loads: LoadResult[];
+  samples: Sample[];
+  /** What a reader must know to judge the figures. */
+  notes: string[];
+  /** What is wrong regardless of figures, such as books that differ; each fails the run. */
+  failures: string[];
+  seconds: number;
+}

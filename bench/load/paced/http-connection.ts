@@ -1,0 +1,84 @@
+import type { Socket } from "bun";
+
+/** A keep-alive connection that carries one call at a time and reads no more of an answer than where it ends. */
+export interface HttpConnection {
+  /** Sends a raw request; `onAnswer` gets its status once the answer is complete, 0 when the connection was lost. */
+  send: (request: Uint8Array, onAnswer: (status: number, body: Buffer) => void) => void;
+  isOpen: () => boolean;
+  close: () => void;
+}
+
+const HEAD_END = "\r\n\r\n";
+const CHUNKS_END = "0\r\n\r\n";
+
+/** Bytes of the first answer in the buffer; undefined while it is incomplete. */
+export function answerLength(buffer: Buffer): number | undefined {
+  const headEnd = buffer.indexOf(HEAD_END);
+  if (headEnd < 0) return undefined;
+  const bodyStart = headEnd + HEAD_END.length;
+  const head = buffer.subarray(0, headEnd).toString("latin1").toLowerCase();
+  const length = /\r\ncontent-length: *(\d+)/.exec(head)?.[1];
+  if (length !== undefined) {
+    const end = bodyStart + Number(length);
+    return buffer.length >= end ? end : undefined;
+  }
+  if (!head.includes("\r\ntransfer-encoding: chunked")) return bodyStart;
+  const end = buffer.indexOf(CHUNKS_END, bodyStart);
+  return end < 0 ? undefined : end + CHUNKS_END.length;
+}
+
+/** `HTTP/1.1 202 …` → 202. */
+const statusOf = (buffer: Buffer): number => Number(buffer.subarray(9, 12).toString("latin1"));
+
+/** Connects; rejects when nothing listens. */
+export async function openHttpConnection(host: string, port: number): Promise<HttpConnection> {
+  let received: Buffer = Buffer.alloc(0);
+  let unsent: Uint8Array = new Uint8Array(0);
+  let answer: ((status: number, body: Buffer) => void) | undefined;
+  let open = true;
+
+  function finish(status: number, body: Buffer): void {
+    const report = answer;
+    answer = undefined;
+    report?.(status, body);
+  }
+
+  function lost(): void {
+    open = false;
+    finish(0, Buffer.alloc(0));
+  }
+
+  function write(socket: Socket, bytes: Uint8Array): void {
+    const written = Math.max(0, socket.write(bytes));
+    unsent = bytes.subarray(written);
+  }
+
+  const socket = await Bun.connect({
+    hostname: host,
+    port,
+    socket: {
+      data: (_socket, chunk) => {
+        received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+        const length = answerLength(received);
+        if (length === undefined) return;
+        const whole = received.subarray(0, length);
+        received = received.subarray(length);
+        finish(statusOf(whole), whole);
+      },
+      drain: (ready) => write(ready, unsent),
+      close: lost,
+      error: lost,
+      end: lost,
+    },
+  });
+  socket.setNoDelay(true);
+  return {
+    send: (request, onAnswer) => {
+      answer = onAnswer;
+      if (open) write(socket, request);
+      else finish(0, Buffer.alloc(0));
+    },
+    isOpen: () => open,
+    close: () => socket.end(),
+  };
+}

@@ -1,0 +1,89 @@
+import { readRawCalls } from "../calls.ts";
+import { percentilesOf, momentsOf } from "../../statistics.ts";
+import { type HttpConnection, openHttpConnection } from "./http-connection.ts";
+import type { PacedJob, PacedReport } from "./job.ts";
+
+/**
+ * Sends raw HTTP calls at a constant rate, whatever the answers (open loop). A call's latency counts from the instant it was due, so
+ * that a server that stalls is charged for every call that should have been sent meanwhile ("coordinated omission").
+ */
+async function run(job: PacedJob): Promise<PacedReport> {
+  const requests = readRawCalls(Buffer.from(await Bun.file(job.rawPath).arrayBuffer()));
+  const { hostname, port } = new URL(job.url);
+  const idle: HttpConnection[] = [];
+  for (let i = 0; i < job.connections; i += 1)
+    idle.push(await openHttpConnection(hostname, Number(port)));
+
+  const total = Math.floor(job.ratePerSecond * job.seconds);
+  const latencies = new Float64Array(total);
+  const dueSeconds = new Float64Array(total);
+  const unexpected: Record<string, number> = {};
+  const waiting: number[] = [];
+  let expected = 0;
+  let answered = 0;
+  let due = 0;
+  let dropped = 0;
+  const startedAt = performance.now();
+  const dueMs = (index: number): number => startedAt + (index / job.ratePerSecond) * 1_000;
+
+  function send(connection: HttpConnection, index: number): void {
+    const request = requests[(index + job.firstCall) % requests.length];
+    if (request === undefined) throw new Error("there are no calls to send");
+    connection.send(request, (status) => {
+      if (status === job.expectStatus) {
+        dueSeconds[expected] = (dueMs(index) - startedAt) / 1_000;
+        latencies[expected] = performance.now() - dueMs(index);
+        expected += 1;
+      } else unexpected[status] = (unexpected[status] ?? 0) + 1;
+      answered += 1;
+      if (connection.isOpen()) release(connection);
+      else void replace();
+    });
+  }
+
+  function release(connection: HttpConnection): void {
+    const next = waiting.shift();
+    if (next === undefined) idle.push(connection);
+    else send(connection, next);
+  }
+
+  async function replace(): Promise<void> {
+    try {
+      release(await openHttpConnection(hostname, Number(port)));
+    } catch {
+      // One connection fewer; if all are lost the rest is dropped.
+    }
+  }
+
+  const { promise: allAnswered, resolve } = Promise.withResolvers<void>();
+  const deadline = startedAt + (job.seconds + job.graceSeconds) * 1_000;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    for (; due < total && dueMs(due) <= now; due += 1) {
+      const connection = idle.pop();
+      if (connection !== undefined) send(connection, due);
+      else if (waiting.length < job.waitingMax) waiting.push(due);
+      else dropped += 1;
+    }
+    if ((due === total && answered + dropped === total) || now > deadline) resolve();
+  }, 1);
+  await allAnswered;
+  clearInterval(timer);
+
+  const values = latencies.subarray(0, expected);
+  // A server that falls behind answers the last calls after the end of the schedule.
+  const elapsed = Math.max(job.seconds, (performance.now() - startedAt) / 1_000);
+  return {
+    seconds: job.seconds,
+    expected,
+    perSecond: expected / elapsed,
+    unexpected,
+    dropped: dropped + (total - due) + (due - dropped - answered),
+    latencyMs: percentilesOf(values),
+    overTime: momentsOf(dueSeconds.subarray(0, expected), values, job.bucketSeconds),
+  };
+}
+
+const job = JSON.parse(await Bun.stdin.text()) as PacedJob;
+process.stdout.write(JSON.stringify(await run(job)));
+process.exit(0);

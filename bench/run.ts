@@ -1,0 +1,153 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { CommandFailure, EXIT } from "../cli/failure.ts";
+import { PROJECT_ROOT } from "../cli/paths.ts";
+import type { Progress } from "../cli/progress.ts";
+import type { Outcome } from "./figures.ts";
+import { failuresOf, judge, peerRatios, type Ratio, type Row } from "./judge.ts";
+import { findGenerators } from "./load/generators.ts";
+import { describeMachine, type Machine } from "./machine.ts";
+import { renderPage } from "./report/page.ts";
+import { SCENARIOS } from "./scenarios/all.ts";
+import type { BenchContext, Scenario } from "./scenarios/scenario.ts";
+import { meanCores } from "./stack/sampler.ts";
+import { startBenchServers } from "./stack/servers.ts";
+
+export interface BenchOptions {
+  quick: boolean;
+  soak: boolean;
+  /** Names of scenarios; empty: all that belong to the kind of run. */
+  only: readonly string[];
+  gateways: number;
+  workers: number;
+}
+
+/** Everything that a run found out; `raw.json` of a result is this. */
+export interface BenchReport {
+  startedAt: string;
+  seconds: number;
+  options: BenchOptions;
+  machine: Machine;
+  servers: string;
+  k6: string;
+  rows: Row[];
+  ratios: Ratio[];
+  failures: string[];
+  outcomes: Outcome[];
+}
+
+export interface BenchRun {
+  report: BenchReport;
+  /** Folder with `raw.json` and `report.html`. */
+  folder: string;
+}
+
+/** @throws {CommandFailure} naming a scenario that does not exist */
+export function chooseScenarios({ quick, soak, only }: BenchOptions): Scenario[] {
+  const unknown = only.find((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  if (unknown !== undefined) {
+    throw new CommandFailure(
+      `there is no scenario ${unknown}: choose from ${SCENARIOS.map(({ name }) => name).join(", ")}`,
+      { exitCode: EXIT.usage },
+    );
+  }
+  if (only.length > 0) return SCENARIOS.filter(({ name }) => only.includes(name));
+  if (soak) return SCENARIOS.filter(({ isSoak }) => isSoak === true);
+  return SCENARIOS.filter(({ inQuick, isSoak }) => isSoak !== true && (inQuick || !quick));
+}
+
+/** Measures everything that was asked for and writes the report. Failures are in the report; it throws only when nothing could be measured. */
+export async function runBench(
+  options: BenchOptions,
+  progress: Progress,
+  env: Record<string, string | undefined>,
+  interrupt: AbortSignal,
+): Promise<BenchRun> {
+  const scenarios = chooseScenarios(options);
+  const startedAt = new Date();
+  const machine = describeMachine(PROJECT_ROOT);
+  const generators = await findGenerators(progress);
+  if (generators.wrk === null)
+    throw new CommandFailure("wrk is needed to measure saturation: apt-get install wrk");
+  const servers = await startBenchServers(env, progress);
+  const work = mkdtempSync(join(tmpdir(), "tollgate-bench-run-"));
+  try {
+    const context: BenchContext = {
+      servers,
+      generators,
+      progress,
+      isQuick: options.quick,
+      gateways: options.gateways,
+      workers: options.workers,
+      folder: work,
+    };
+    const outcomes: Outcome[] = [];
+    for (const scenario of scenarios) {
+      if (interrupt.aborted)
+        throw new CommandFailure("interrupted", { exitCode: EXIT.interrupted });
+      progress.say(`\n── ${scenario.name}: ${scenario.about}`);
+      outcomes.push(await runScenario(scenario, context));
+    }
+    const rows = judge(outcomes);
+    const report: BenchReport = {
+      startedAt: startedAt.toISOString(),
+      seconds: (Date.now() - startedAt.getTime()) / 1_000,
+      options,
+      machine,
+      servers: servers.source,
+      k6: generators.k6Version,
+      rows,
+      ratios: peerRatios(outcomes),
+      failures: failuresOf(outcomes, rows),
+      outcomes,
+    };
+    return { report, folder: await writeReport(report) };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+    await servers.remove();
+  }
+}
+
+/** Above this the machine was not ours alone; the kernel's own work stays below. */
+const OTHERS_CORES_MAX = 0.15;
+
+async function runScenario(scenario: Scenario, context: BenchContext): Promise<Outcome> {
+  const { name, about } = scenario;
+  const startedAt = performance.now();
+  const seconds = (): number => (performance.now() - startedAt) / 1_000;
+  try {
+    const measured = await scenario.run(context);
+    const others = meanCores(measured.samples, "other") ?? 0;
+    if (others > OTHERS_CORES_MAX) {
+      measured.notes.push(
+        `noisy: other programs of this machine took ${others.toFixed(2)} cores meanwhile`,
+      );
+    }
+    return { scenario: name, about, ...measured, seconds: seconds() };
+  } catch (error) {
+    // The others are still worth measuring.
+    const failure = error instanceof Error ? error.message : String(error);
+    context.progress.say(`✗ ${name}: ${failure}`);
+    return {
+      scenario: name,
+      about,
+      figures: [],
+      loads: [],
+      samples: [],
+      notes: [],
+      failures: [failure.split("\n", 1).join("")],
+      seconds: seconds(),
+    };
+  }
+}
+
+async function writeReport(report: BenchReport): Promise<string> {
+  const name = report.startedAt.replaceAll(":", "").slice(0, "2026-01-01T000000".length);
+  const folder = join(PROJECT_ROOT, "bench/results", name);
+  mkdirSync(folder, { recursive: true });
+  await Bun.write(join(folder, "raw.json"), `${JSON.stringify(report, null, 1)}\n`);
+  await Bun.write(join(folder, "report.html"), renderPage(report));
+  return folder;
+}

@@ -1,0 +1,31 @@
+import { bentoDocumented, bentoTuned } from "../peers/bento.ts";
+import { echo } from "../peers/echo.ts";
+import { acceptFrontier, acceptHotUser, acceptSteady } from "./accept.ts";
+import { alone } from "./alone.ts";
+import { collectorAlone, drain, workerPool } from "./backlog.ts";
+import { longPoll } from "./long-poll.ts";
+import { pipeline, sustained } from "./pipeline.ts";
+import { quotaStorm } from "./quota-storm.ts";
+import type { Scenario } from "./scenario.ts";
+import { soak } from "./soak.ts";
+import { status } from "./status.ts";
+
+/** In the order in which they run: what is compared with each other stands together, so that it meets the same machine. */
+export const SCENARIOS: readonly Scenario[] = [
+  echo,
+  acceptFrontier,
+  bentoTuned,
+  bentoDocumented,
+  acceptSteady,
+  acceptHotUser,
+  pipeline,
+  sustained,
+  status,
+  longPoll,
+  quotaStorm,
+  drain,
+  collectorAlone,
+  workerPool,
+  alone,
+  soak,
+];

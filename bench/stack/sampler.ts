@@ -1,0 +1,84 @@
+import type { Sample } from "../figures.ts";
+import { machineTicks, readProcesses, TICKS_PER_SECOND, usageByLabel } from "./processes.ts";
+
+export interface Sampler {
+  /** Counts this process and its descendants as `label` from now on. */
+  watch: (pid: number, label: string) => void;
+  /** All samples so far, in order. */
+  samples: () => Sample[];
+  /** Samples from now on, without those of before. */
+  restart: () => void;
+  stop: () => void;
+}
+
+const PERIOD_MS = 1_000;
+
+export interface SamplerOptions {
+  /** pid → part. */
+  labels: Map<number, string>;
+  /** Messages ready by queue; may fail while a server is busy, then the sample goes without. */
+  readQueues?: () => Promise<Record<string, number>>;
+}
+
+/** Looks at CPU, memory and queues once a second. It costs 2 to 3 ms of CPU per look, counted as `bench`. */
+export function startSampler({ labels, readQueues }: SamplerOptions): Sampler {
+  let samples: Sample[] = [];
+  let startedAt = performance.now();
+  let before = look();
+  let busy = false;
+
+  function look() {
+    return {
+      at: performance.now(),
+      machine: machineTicks(),
+      usage: usageByLabel(readProcesses(), labels),
+    };
+  }
+
+  async function sample(): Promise<void> {
+    if (busy) return;
+    busy = true;
+    const now = look();
+    const coresOf = (ticks: number): number =>
+      ticks / TICKS_PER_SECOND / ((now.at - before.at) / 1_000);
+    const cores: Record<string, number> = {};
+    const bytes: Record<string, number> = {};
+    let ours = 0;
+    for (const [label, usage] of now.usage) {
+      const earlier = before.usage.get(label)?.ticksByPid;
+      let ticks = 0;
+      for (const [pid, total] of usage.ticksByPid) ticks += total - (earlier?.get(pid) ?? 0);
+      // A part seen for the first time brings the CPU of its start along.
+      cores[label] = earlier === undefined ? 0 : coresOf(ticks);
+      ours += cores[label];
+      bytes[label] = usage.bytes;
+    }
+    cores["other"] = Math.max(0, coresOf(now.machine - before.machine) - ours);
+    before = now;
+    const queues = await readQueues?.().catch(() => ({}));
+    samples.push({ atSeconds: (now.at - startedAt) / 1_000, cores, bytes, queues: queues ?? {} });
+    busy = false;
+  }
+
+  const timer = setInterval(() => void sample(), PERIOD_MS);
+  return {
+    watch: (pid, label) => void labels.set(pid, label),
+    samples: () => samples,
+    restart: () => {
+      samples = [];
+      startedAt = performance.now();
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** Mean cores of a part over samples; undefined without samples. */
+export function meanCores(samples: readonly Sample[], label: string): number | undefined {
+  const seen = samples.flatMap(({ cores }) => (cores[label] === undefined ? [] : [cores[label]]));
+  return seen.length === 0 ? undefined : seen.reduce((sum, one) => sum + one, 0) / seen.length;
+}
+
+/** Largest resident size of a part in megabytes; 0 when it was not seen. */
+export function peakMegabytes(samples: readonly Sample[], label: string): number {
+  return Math.max(0, ...samples.map(({ bytes }) => bytes[label] ?? 0)) / 1_048_576;
+}

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+
+import { statePaths } from "../../cli/paths.ts";
+import type { Progress } from "../../cli/progress.ts";
+import { chooseSource, urlsFromEnvironment } from "../../cli/servers/choose-source.ts";
+import { findEngineProblem } from "../../cli/servers/docker.ts";
+import { readLocalState } from "../../cli/servers/local.ts";
+import type { ServerUrls } from "../../cli/servers/urls.ts";
+import { startPrivateServers, startTestServers } from "../../cli/testing/test-servers.ts";
+
+export interface BenchServers {
+  urls: ServerUrls;
+  /** pid → part, as far as the servers are processes that we started; empty for containers and servers of somebody else. */
+  labels: Map<number, string>;
+  /** Where they came from, for the report. */
+  source: string;
+  remove: () => Promise<void>;
+}
+
+type Environment = Record<string, string | undefined>;
+
+/** Servers that only this run uses, chosen and started as by `./tollgate test`. */
+export async function startBenchServers(
+  env: Environment,
+  progress: Progress,
+): Promise<BenchServers> {
+  const source = chooseSource({ env, dockerProblem: findEngineProblem });
+  if (source !== "local") {
+    const servers = await startTestServers(env, progress);
+    const isGiven = urlsFromEnvironment(env) !== undefined;
+    const from = isGiven ? "given by the environment" : "containers";
+    return { ...servers, labels: new Map(), source: from };
+  }
+  const home = join(statePaths().dir, "bench");
+  const servers = await startPrivateServers(home, progress, env["PATH"] ?? "");
+  const labels = new Map<number, string>();
+  const paths = statePaths(join(home, String(process.pid)));
+  for (const name of ["postgres", "redis", "rabbitmq"] as const) {
+    for (const { identity } of readLocalState(paths, name)?.processes ?? [])
+      labels.set(identity.pid, name);
+  }
+  return { ...servers, labels, source: "private processes on this machine" };
+}

@@ -1,0 +1,69 @@
+import type { Moment, Percentiles } from "./figures.ts";
+
+/** The smallest value that a share of all does not exceed; 0 of nothing. `sorted` ascending. */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
+  if (sorted.length === 0) return 0;
+  const rank = Math.ceil(sorted.length * share) - 1;
+  return sorted[Math.min(sorted.length - 1, Math.max(0, rank))] ?? 0;
+}
+
+export function percentilesOf(values: Float64Array): Percentiles {
+  const sorted = values.toSorted();
+  return {
+    p50: percentile(sorted, 0.5),
+    p90: percentile(sorted, 0.9),
+    p95: percentile(sorted, 0.95),
+    p99: percentile(sorted, 0.99),
+    p999: percentile(sorted, 0.999),
+    max: sorted.at(-1) ?? 0,
+  };
+}
+
+/** Cuts a run into moments of `bucketSeconds`; `atSeconds[i]` is when `values[i]` was due. */
+export function momentsOf(
+  atSeconds: Float64Array,
+  values: Float64Array,
+  bucketSeconds: number,
+): Moment[] {
+  const buckets = new Map<number, number[]>();
+  values.forEach((value, index) => {
+    const bucket = Math.floor((atSeconds[index] ?? 0) / bucketSeconds);
+    const found = buckets.get(bucket);
+    if (found === undefined) buckets.set(bucket, [value]);
+    else found.push(value);
+  });
+  return [...buckets.entries()]
+    .sort(([a], [b]) => a - b)
+    .map(([bucket, inBucket]) => {
+      const sorted = Float64Array.from(inBucket).sort();
+      return {
+        atSeconds: bucket * bucketSeconds,
+        perSecond: inBucket.length / bucketSeconds,
+        p50: percentile(sorted, 0.5),
+        p95: percentile(sorted, 0.95),
+        p99: percentile(sorted, 0.99),
+      };
+    });
+}
+
+/** Least-squares slope of y over x; 0 for fewer than two points. */
+export function slope(points: readonly { x: number; y: number }[]): number {
+  if (points.length < 2) return 0;
+  const meanX = points.reduce((sum, { x }) => sum + x, 0) / points.length;
+  const meanY = points.reduce((sum, { y }) => sum + y, 0) / points.length;
+  const above = points.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0);
+  const below = points.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);
+  return below === 0 ? 0 : above / below;
+}
+
+/** Random numbers in [0, 1) that are the same at every run (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,121 @@
+import { join } from "node:path";
+
+import { type Command, InvalidArgumentError } from "commander";
+
+import type { BenchReport } from "../../bench/run.ts";
+import { EXIT } from "../failure.ts";
+import { shortPath } from "../paths.ts";
+import { createProgress, type Progress } from "../progress.ts";
+
+interface BenchFlags {
+  quick?: boolean;
+  soak?: boolean;
+  only: string[];
+  json?: boolean;
+  list?: boolean;
+  gateways: number;
+  workers: number;
+}
+
+const PROCESSES_MAX = 64;
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > PROCESSES_MAX)
+    throw new InvalidArgumentError(`must be a whole number from 1 to ${PROCESSES_MAX}.`);
+  return count;
+}
+
+export function registerBench(program: Command): void {
+  program
+    .command("bench")
+    .description("measure on a private stack, compare the books afterwards, write a report")
+    .option("--quick", "fewer and shorter scenarios: under three minutes")
+    .option("--soak", "half an hour of steady load, to see whether memory grows")
+    .option(
+      "--only <name>",
+      "only this scenario; may be repeated",
+      (name, list: string[]) => [...list, name],
+      [],
+    )
+    .option("--gateways <n>", "gateways on one port", parseCount, 1)
+    .option("--workers <n>", "worker processes", parseCount, 1)
+    .option("--list", "name the scenarios; those of --quick have a star")
+    .option("--json", "print the report as JSON on standard output, progress on standard error")
+    .addHelpText(
+      "after",
+      `
+Needs k6 (found on PATH, else built with Go, else run by Docker) and wrk. Servers are chosen as by ./tollgate test.
+The report goes to bench/results/<date>/report.html. Exit code 1: a figure missed its bound, or the books differ.
+
+Examples:
+  ./tollgate bench --quick
+  ./tollgate bench --only frontier --only bento-tuned --gateways 2`,
+    )
+    .action(bench);
+}
+
+async function bench(flags: BenchFlags): Promise<void> {
+  // Loaded here only: no other command needs it, and an image without bench/ can still run those.
+  const { runBench } = await import("../../bench/run.ts");
+  if (flags.list === true) {
+    await listScenarios();
+    return;
+  }
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => interrupt.abort());
+  const progress = createProgress(flags.json === true ? process.stderr : process.stdout);
+  const { report, folder } = await runBench(
+    {
+      quick: flags.quick === true,
+      soak: flags.soak === true,
+      only: flags.only,
+      gateways: flags.gateways,
+      workers: flags.workers,
+    },
+    progress,
+    process.env,
+    interrupt.signal,
+  );
+  if (flags.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
+  await showSummary(report, progress);
+  progress.say(`\nReport: ${shortPath(join(folder, "report.html"))}`);
+  if (report.failures.length > 0) process.exitCode = EXIT.failed;
+}
+
+async function listScenarios(): Promise<void> {
+  const { SCENARIOS } = await import("../../bench/scenarios/all.ts");
+  for (const { name, about, inQuick } of SCENARIOS)
+    process.stdout.write(`${inQuick ? "*" : " "} ${name.padEnd(17)}${about}\n`);
+}
+
+async function showSummary(
+  { rows, ratios, failures, outcomes }: BenchReport,
+  { say }: Progress,
+): Promise<void> {
+  const { format } = await import("../../bench/judge.ts");
+  say("");
+  for (const { scenario, figures, notes } of outcomes) {
+    for (const { what, value, unit } of figures)
+      say(`  ${scenario.padEnd(17)}${format(value).padStart(9)} ${unit.padEnd(11)} ${what}`);
+    for (const note of notes) say(`  ${scenario.padEnd(17)}  note: ${note}`);
+  }
+  for (const { what, value } of ratios)
+    say(`  ${"ratio".padEnd(17)}${format(value).padStart(9)} ×           ${what}`);
+  say("");
+  say(
+    `  ${"".padEnd(62)}${"at least".padStart(9)}${"aim".padStart(9)}${"measured".padStart(10)}  ratio`,
+  );
+  for (const { what, unit, atLeast, aim, measured, ratio, verdict } of rows) {
+    const bounds = `${format(atLeast).padStart(9)}${format(aim).padStart(9)}`;
+    const seen = measured === null ? "–" : format(measured);
+    const share = ratio === null ? "" : `${format(ratio)} ×`;
+    const mark = { aim: "✓✓", "at least": "✓ ", missed: "✗ ", "not measured": "  " }[verdict];
+    say(
+      `${mark}${`${what} (${unit})`.padEnd(62)}${bounds}${seen.padStart(10)}  ${share.padStart(7)}`,
+    );
+  }
+  if (failures.length > 0) say("");
+  for (const failure of failures) say(`✗ ${failure}`);
+}
