@@ -50,7 +50,11 @@ export function createAuthenticator(
 ): (headers: Headers) => Principal | Promise<Principal> {
   const known = new Map<string, CachedKey>();
   const lookups = new Map<string, Promise<KeyRecord | undefined>>();
-  ports.onKeyChange((keyHash) => known.delete(keyHash));
+  ports.onKeyChange((keyHash) => {
+    known.delete(keyHash);
+    // One that is under way may have read the key before the change: its answer must not be remembered.
+    lookups.delete(keyHash);
+  });
 
   function remember(keyHash: string, record: KeyRecord | undefined): void {
     const { key_cache_ms: keyCacheMs, key_cache_max: keyCacheMax } = ports.config().gateway;
@@ -84,12 +88,15 @@ export function createAuthenticator(
   function lookUpOnce(hash: Buffer, keyHash: string): Promise<KeyRecord | undefined> {
     const underWay = lookups.get(keyHash);
     if (underWay !== undefined) return underWay;
+    const isCurrent = (): boolean => lookups.get(keyHash) === lookup;
     const lookup = lookUp(hash, keyHash)
       .then((record) => {
-        remember(keyHash, record);
+        if (isCurrent()) remember(keyHash, record);
         return record;
       })
-      .finally(() => lookups.delete(keyHash));
+      .finally(() => {
+        if (isCurrent()) lookups.delete(keyHash);
+      });
     lookups.set(keyHash, lookup);
     return lookup;
   }
