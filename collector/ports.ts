@@ -5,7 +5,7 @@ import type { Log } from "../core/log.ts";
 import type { QueuedRequest, QueuedResult, RequestError } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Hold, Settlement, SettleReply } from "../core/quota/quota.ts";
-import type { DurableState, RequestHead } from "../core/request.ts";
+import type { DeadOutbox, Page, RequestRef, RequestStanding } from "../core/stored-request.ts";
 
 /** What every part of the collector needs of its process. */
 export interface Process {
@@ -78,30 +78,6 @@ export interface KeeperLock {
   release: () => Promise<void>;
 }
 
-/** One page of a listing; `next` is where to go on, null at the end. */
-export interface Page<Item> {
-  items: Item[];
-  next: string | null;
-}
-
-/** Names a request together with its user, because everything of a user lies in one place. */
-export type RequestRef = Pick<RequestHead, "requestId" | "userId">;
-
-export interface OutboxEntry {
-  request: QueuedRequest;
-  /** An Idempotency-Key names the request: another gateway may have answered 202 for it after its own had gone. */
-  isKeyed: boolean;
-}
-
-/** What a gateway that fell silent had stored and not had confirmed: queued requests only. */
-export interface DeadOutbox {
-  publisherId: string;
-  /** Ascending by request id. */
-  entries: OutboxEntry[];
-  /** False when the limit cut it off: there are more. */
-  isComplete: boolean;
-}
-
 /**
  * `held`: the hold is there. `gone`: Redis has known the user without a gap since before the request was made, and the hold is not
  * there. `unknown`: anything else (user not loaded, Redis restarted or flushed since), so nothing can be concluded.
@@ -140,13 +116,6 @@ export interface RepublishPorts {
   /** Whether a worker has noted that it began an attempt. */
   startedHints: (requests: RequestRef[]) => Promise<boolean[]>;
   publishRequest: RelayPorts["publishRequest"];
-}
-
-/** A request as it stands in PostgreSQL. */
-export interface RequestStanding {
-  state: DurableState;
-  /** Total of its ledger row; null: it has none. */
-  billedTokens: number | null;
 }
 
 export interface AgedHold extends Hold {

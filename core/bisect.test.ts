@@ -26,6 +26,6 @@ test("an error that is not an item's fails the batch at once, without trying its
     return Promise.reject(new Error("server gone"));
   };
 
-  await expect(runBisected([1, 2, 3], run, isBad)).rejects.toThrow("server gone");
+  expect(runBisected([1, 2, 3], run, isBad)).rejects.toThrow("server gone");
   expect(calls).toBe(1);
 });

@@ -5,12 +5,13 @@ import type { QuotaSnapshot } from "../core/quota/quota.ts";
 import type { RequestHead } from "../core/request.ts";
 import type { Outbox } from "./outbox.ts";
 import { countPrompt, type Plan, planRequest } from "./plan.ts";
-import type { GatewayPorts, NewRequest, Principal, Replay } from "./ports.ts";
+import type { GatewayPorts, Principal } from "./ports.ts";
 import { quotaFault } from "./quota-fault.ts";
 import { rateHeaders } from "./rate-headers.ts";
 import { acceptedReply, replayedReply } from "./replay.ts";
 import type { AcceptedReply, GenerateBody } from "./schemas.ts";
 import type { Store, Unsure } from "./store.ts";
+import type { NewRequest, Replay } from "../core/stored-request.ts";
 
 export interface Accepted {
   reply: AcceptedReply;

@@ -1,9 +1,10 @@
 import { Fault } from "../core/faults.ts";
 import { isTerminal, type TerminalState } from "../core/request.ts";
 import { CANCELLED } from "../core/worker/arrival.ts";
-import type { GatewayPorts, RequestLookup } from "./ports.ts";
+import type { GatewayPorts } from "./ports.ts";
 import type { StatusReply } from "./schemas.ts";
 import type { StatusReader } from "./status.ts";
+import type { RequestRef } from "../core/stored-request.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -25,7 +26,7 @@ type Ports = Pick<
  *   QUOTA_UNAVAILABLE or STORE_UNAVAILABLE, after which the cancel may be asked for again
  */
 export type Cancel = (
-  lookup: RequestLookup,
+  lookup: RequestRef,
   waitMs: number,
   signal: AbortSignal,
 ) => Promise<StatusReply>;
@@ -43,7 +44,7 @@ const tooLate = (requestId: string, state: TerminalState): Fault =>
  * discarded, to the caller's advantage. Whatever happens at the same time, the compare-and-set in PostgreSQL lets one end count.
  */
 export function createCancel(ports: Ports, status: StatusReader): Cancel {
-  async function endUnstarted(lookup: RequestLookup): Promise<void> {
+  async function endUnstarted(lookup: RequestRef): Promise<void> {
     const { requestId, userId } = lookup;
     const [reply] = await ports.finishRequests([
       {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { settleMicrotasks } from "./fakes/clock.ts";
-import type { GatewayPorts, NewRequest } from "./ports.ts";
+import type { GatewayPorts } from "./ports.ts";
 import { createFakeGateway, problemOf, snapshotWith, storeDown, storedRequest } from "./testing.ts";
+import type { NewRequest } from "../core/stored-request.ts";
 
 const init = { body: { prompt: "x" }, headers: { "idempotency-key": '"order-1"' } };
 

@@ -1,7 +1,8 @@
 import type { RequestState } from "../core/request.ts";
-import type { GatewayPorts, ListedRequest, StartedHint } from "./ports.ts";
+import type { GatewayPorts, StartedHint } from "./ports.ts";
 import type { ListedReply, ListReply } from "./schemas.ts";
 import { statusView } from "./status-view.ts";
+import type { ListedRequest } from "../core/stored-request.ts";
 
 type Ports = Pick<GatewayPorts, "listRequests" | "readStarted" | "open">;
 

@@ -7,7 +7,18 @@ import type { Log } from "../core/log.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Admission, QuotaSnapshot, Settlement } from "../core/quota/quota.ts";
-import type { DurableState, RequestHead } from "../core/request.ts";
+import type {
+  InsertOutcome,
+  ListQuery,
+  ListedRequest,
+  NewRequest,
+  Replay,
+  RequestRef,
+  SealedField,
+  StoredRequest,
+  WaitingModel,
+} from "../core/stored-request.ts";
+import type { Usage, UsageQuery } from "../core/usage.ts";
 
 /** An API key as the gateway needs it; a schema, because it is read back from a cache. */
 export const KeyRecord = Type.Object({
@@ -24,95 +35,10 @@ export interface Principal {
   userId: string;
 }
 
-/** A request as it is stored on acceptance. Content is sealed. */
-export interface NewRequest {
-  head: RequestHead;
-  /** The gateway process that has to publish it. */
-  publisherId: string;
-  prompt: Uint8Array;
-  metadata: Uint8Array | null;
-  /** The row is stored only before this, Unix milliseconds: a server that wakes up late must not store what was refused. */
-  acceptUntilMs: number;
-  idempotency: { keyHash: Uint8Array; fingerprint: Uint8Array } | null;
-}
-
-/** The request that an idempotency key already stands for. */
-export interface Replay {
-  requestId: string;
-  sameBody: boolean;
-}
-
-export type InsertOutcome = { kind: "stored" } | ({ kind: "replay" } & Replay) | { kind: "late" };
-
-/** A request as it is read back. Content is sealed. */
-export interface StoredRequest {
-  requestId: string;
-  userId: string;
-  model: string;
-  state: DurableState;
-  estimatedTokens: number;
-  promptTokens: number | null;
-  completionTokens: number | null;
-  totalTokens: number | null;
-  attempts: number;
-  createdAtMs: number;
-  startedAtMs: number | null;
-  completedAtMs: number | null;
-  errorCode: string | null;
-  errorMessage: string | null;
-  metadata: Uint8Array | null;
-  result: Uint8Array | null;
-}
-
 /** A worker's note that it has begun an attempt: makes a queued request `in_progress`. */
 export interface StartedHint {
   attempt: number;
   startedAtMs: number;
-}
-
-export interface RequestLookup {
-  requestId: string;
-  userId: string;
-}
-
-/** A request in a list: all but its result. */
-export type ListedRequest = Omit<StoredRequest, "result">;
-
-export interface ListQuery {
-  userId: string;
-  /** undefined: all. */
-  state: DurableState | undefined;
-  /** Only requests older than this one; undefined: from the newest on. */
-  before: string | undefined;
-  limit: number;
-}
-
-export interface UsageQuery {
-  userId: string;
-  /** First and last UTC day, both included, `YYYY-MM-DD`. */
-  from: string;
-  to: string;
-  by: "day" | "model";
-}
-
-/** What the ledger has under one day or model. */
-export interface Usage {
-  key: string;
-  requests: number;
-  promptTokens: number;
-  completionTokens: number;
-  totalTokens: number;
-}
-
-/** Parts of a record that are sealed apart; the name is bound into the seal. */
-export type SealedField = "prompt" | "metadata" | "result";
-
-/** Work that waits or runs. */
-export interface WaitingModel {
-  model: string;
-  requests: number;
-  tokens: number;
-  oldestCreatedAtMs: number;
 }
 
 /** What one gateway has not had confirmed yet, noted for the keeper. */
@@ -150,8 +76,8 @@ export interface GatewayPorts {
   /** The state of a user's windows; takes nothing, rebuilds likewise. */
   readQuota: (userId: string) => Promise<QuotaSnapshot>;
   settle: (settlements: Settlement[]) => Promise<unknown>;
-  seal: (content: Uint8Array, head: RequestLookup, field: SealedField) => Uint8Array;
-  open: (sealed: Uint8Array, head: RequestLookup, field: SealedField) => Uint8Array;
+  seal: (content: Uint8Array, head: RequestRef, field: SealedField) => Uint8Array;
+  open: (sealed: Uint8Array, head: RequestRef, field: SealedField) => Uint8Array;
 
   /** Whether a user has used an idempotency key before, and with which body. */
   findReplay: (lookup: {
@@ -168,12 +94,12 @@ export interface GatewayPorts {
   discardRequests: (requestIds: string[]) => Promise<string[]>;
   /** Reads queued requests again for publishing, content and all; those no longer queued are left out. */
   readQueued: (requestIds: string[]) => Promise<QueuedRequest[]>;
-  findRequests: (lookups: RequestLookup[]) => Promise<(StoredRequest | undefined)[]>;
+  findRequests: (lookups: RequestRef[]) => Promise<(StoredRequest | undefined)[]>;
   /** One page, newest first. */
   listRequests: (query: ListQuery) => Promise<ListedRequest[]>;
-  readStarted: (lookups: RequestLookup[]) => Promise<(StartedHint | undefined)[]>;
+  readStarted: (lookups: RequestRef[]) => Promise<(StartedHint | undefined)[]>;
   /** From now on no worker starts the request. */
-  markCancelled: (lookup: RequestLookup) => Promise<void>;
+  markCancelled: (lookup: RequestRef) => Promise<void>;
   /** Tells the worker that executes the request, best effort. */
   announceCancel: (requestId: string) => Promise<void>;
   finishRequests: (finishes: Finish[]) => Promise<FinishReply[]>;

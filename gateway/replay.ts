@@ -1,6 +1,7 @@
 import { Fault } from "../core/faults.ts";
-import type { GatewayPorts, Principal, Replay } from "./ports.ts";
+import type { GatewayPorts, Principal } from "./ports.ts";
 import type { AcceptedReply } from "./schemas.ts";
+import type { Replay } from "../core/stored-request.ts";
 
 /** The answer to an accepted request. */
 export function acceptedReply(

@@ -1,8 +1,9 @@
 import { isFaultCode } from "../core/faults.ts";
 import { decodeJson, type InferenceResult } from "../core/payload.ts";
 import { isTerminal } from "../core/request.ts";
-import type { GatewayPorts, StartedHint, StoredRequest } from "./ports.ts";
+import type { GatewayPorts, StartedHint } from "./ports.ts";
 import type { StatusReply } from "./schemas.ts";
+import type { StoredRequest } from "../core/stored-request.ts";
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 

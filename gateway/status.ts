@@ -1,10 +1,11 @@
 import { createBatcher } from "../core/batcher.ts";
 import { Fault } from "../core/faults.ts";
 import { isTerminal } from "../core/request.ts";
-import type { GatewayPorts, RequestLookup, StartedHint, StoredRequest } from "./ports.ts";
+import type { GatewayPorts, StartedHint } from "./ports.ts";
 import type { StatusReply } from "./schemas.ts";
 import { statusView } from "./status-view.ts";
 import type { Waiters } from "./waiters.ts";
+import type { RequestRef, StoredRequest } from "../core/stored-request.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -17,14 +18,14 @@ const READS_PENDING_MAX = 50_000;
 
 export interface StatusReader {
   /** The state of a request now. @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id */
-  read: (lookup: RequestLookup) => Promise<StatusReply>;
+  read: (lookup: RequestRef) => Promise<StatusReply>;
   /** Waits until the request has ended or `waitMs` is over, then reads; does not wait while `waiters_max` calls do. */
-  readAfter: (lookup: RequestLookup, waitMs: number, signal: AbortSignal) => Promise<StatusReply>;
+  readAfter: (lookup: RequestRef, waitMs: number, signal: AbortSignal) => Promise<StatusReply>;
 }
 
 /** Answers status calls; all reads of one tick share one query. */
 export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader {
-  const reads = createBatcher<RequestLookup, StoredRequest | undefined>({
+  const reads = createBatcher<RequestRef, StoredRequest | undefined>({
     itemsMax: READ_ROWS_MAX,
     waitMs: 0,
     flushesMax: READS_AT_ONCE_MAX,
@@ -33,7 +34,7 @@ export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader
     onFull: () => new Fault("OVERLOADED", "too many status calls at once; try again shortly"),
     schedule: ports.schedule,
   });
-  const hints = createBatcher<RequestLookup, StartedHint | undefined>({
+  const hints = createBatcher<RequestRef, StartedHint | undefined>({
     itemsMax: READ_ROWS_MAX,
     waitMs: 0,
     flushesMax: READS_AT_ONCE_MAX,
@@ -43,7 +44,7 @@ export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader
     schedule: ports.schedule,
   });
 
-  async function find(lookup: RequestLookup): Promise<StoredRequest> {
+  async function find(lookup: RequestRef): Promise<StoredRequest> {
     const stored = await reads.add(lookup);
     if (stored === undefined)
       throw new Fault("REQUEST_UNKNOWN", "there is no request with this id");

@@ -2,7 +2,8 @@ import { createBatcher } from "../core/batcher.ts";
 import { type ItemOutcome, runBisected } from "../core/bisect.ts";
 import { Fault } from "../core/faults.ts";
 import { createDiscards } from "./discards.ts";
-import type { GatewayPorts, InsertOutcome, NewRequest } from "./ports.ts";
+import type { GatewayPorts } from "./ports.ts";
+import type { InsertOutcome, NewRequest } from "../core/stored-request.ts";
 
 type Ports = Pick<
   GatewayPorts,

@@ -9,7 +9,8 @@ import { API_KEY_RANDOM_BYTES, formatApiKey } from "../core/api-key.ts";
 import { createFakeClock } from "./fakes/clock.ts";
 import { createFakeRequestTable } from "./fakes/request-table.ts";
 import { createGateway } from "./gateway.ts";
-import type { GatewayPorts, KeyRecord, NewRequest, PublisherNote, StoredRequest } from "./ports.ts";
+import type { GatewayPorts, KeyRecord, PublisherNote } from "./ports.ts";
+import type { NewRequest, StoredRequest } from "../core/stored-request.ts";
 
 /** Unix milliseconds at which the fake world starts: 2026-11-21T12:00:00Z. */
 const START_MS = Date.UTC(2026, 10, 21, 12);

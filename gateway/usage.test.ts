@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import type { UsageQuery } from "./ports.ts";
 import { createFakeGateway, problemOf } from "./testing.ts";
+import type { UsageQuery } from "../core/usage.ts";
 
 const NOTHING = { requests: 0, promptTokens: 0, completionTokens: 0, totalTokens: 0 };
 

@@ -1,6 +1,7 @@
 import { isTerminal } from "../core/request.ts";
-import type { GatewayPorts, RequestLookup } from "./ports.ts";
+import type { GatewayPorts } from "./ports.ts";
 import { repeat } from "./repeat.ts";
+import type { RequestRef } from "../core/stored-request.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -14,7 +15,7 @@ export interface Waiter {
 }
 
 export interface Waiters {
-  wait: (lookup: RequestLookup, waitMs: number, signal: AbortSignal) => Waiter;
+  wait: (lookup: RequestRef, waitMs: number, signal: AbortSignal) => Waiter;
   count: () => number;
   /** Ends every wait at once: a stopping gateway answers with the present state. */
   endAll: () => void;
@@ -24,7 +25,7 @@ export interface Waiters {
 type WakeReason = "announcement" | "recheck" | "timeout" | "gone";
 
 interface Entry {
-  lookup: RequestLookup;
+  lookup: RequestRef;
   wake: (reason: WakeReason) => void;
 }
 

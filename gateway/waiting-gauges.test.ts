@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 
 import { silentMetrics } from "../core/metrics.ts";
 import { settleMicrotasks } from "./fakes/clock.ts";
-import type { GatewayPorts, WaitingModel } from "./ports.ts";
+import type { GatewayPorts } from "./ports.ts";
 import { createFakeGateway } from "./testing.ts";
+import type { WaitingModel } from "../core/stored-request.ts";
 
 const NOON_MS = Date.UTC(2026, 10, 21, 12);
 

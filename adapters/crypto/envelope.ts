@@ -1,18 +1,11 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-
-/** What a sealed record belongs to. It opens only for the same user, request and field: moved elsewhere it is garbage. */
-export interface SealOwner {
-  userId: string;
-  requestId: string;
-}
-
-export type SealedField = "prompt" | "metadata" | "result";
+import type { RequestRef, SealedField } from "../../core/stored-request.ts";
 
 export interface Sealer {
   /** Encrypts with the first key. The answer is 30 bytes and the key's id longer than the content. */
-  seal: (content: Uint8Array, owner: SealOwner, field: SealedField) => Buffer;
+  seal: (content: Uint8Array, owner: RequestRef, field: SealedField) => Buffer;
   /** Decrypts with the key that is named in the record. Throws `UnreadableRecord`. */
-  open: (record: Uint8Array, owner: SealOwner, field: SealedField) => Buffer;
+  open: (record: Uint8Array, owner: RequestRef, field: SealedField) => Buffer;
 }
 
 /**
@@ -117,7 +110,7 @@ function readHeader(record: Uint8Array): { keyId: string; headerEnd: number } {
 }
 
 /** No part can contain the separator: ids are UUIDs, fields are ours. */
-function boundTo(owner: SealOwner, field: SealedField, header: Uint8Array): Buffer {
+function boundTo(owner: RequestRef, field: SealedField, header: Uint8Array): Buffer {
   return Buffer.concat([
     Buffer.from(`${owner.userId}|${owner.requestId}|${field}|`, "latin1"),
     header,

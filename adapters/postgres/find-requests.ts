@@ -3,45 +3,12 @@ import type { QueuedRequest } from "../../core/messages.ts";
 import { textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
-
-/** A request as PostgreSQL has it, but for its prompt. Content is sealed. */
-export interface StoredRequest {
-  requestId: string;
-  userId: string;
-  model: string;
-  state: DurableState;
-  estimatedTokens: number;
-  /** What was used; null: not ended yet, or nothing was executed. */
-  promptTokens: number | null;
-  completionTokens: number | null;
-  totalTokens: number | null;
-  attempts: number;
-  createdAtMs: number;
-  expiresAtMs: number;
-  startedAtMs: number | null;
-  completedAtMs: number | null;
-  errorCode: string | null;
-  errorMessage: string | null;
-  /** null: none was given. */
-  metadata: Uint8Array | null;
-  /** null unless completed. */
-  result: Uint8Array | null;
-}
-
-export type ListedRequest = Omit<StoredRequest, "result">;
-
-export interface Lookup {
-  requestId: string;
-  userId: string;
-}
-
-export interface ListOptions {
-  userId: string;
-  state?: DurableState | undefined;
-  /** Only requests older than this one, for the next page. */
-  before?: string | undefined;
-  limit: number;
-}
+import type {
+  ListQuery,
+  ListedRequest,
+  RequestRef,
+  StoredRequest,
+} from "../../core/stored-request.ts";
 
 interface ListedRow {
   request_id: string;
@@ -54,7 +21,6 @@ interface ListedRow {
   total_tokens: number | null;
   attempts: number;
   created_at: number;
-  expires_at: number;
   started_at: number | null;
   completed_at: number | null;
   error_code: string | null;
@@ -73,7 +39,6 @@ const LISTED_COLUMNS = [
   "total_tokens",
   "attempts",
   "created_at",
-  "expires_at",
   "started_at",
   "completed_at",
   "error_code",
@@ -87,7 +52,7 @@ const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 /** Reads any number of requests of any users in one query; answers in order, undefined where the user has no such request (I6). */
 export async function findRequests(
   database: Database,
-  lookups: readonly Lookup[],
+  lookups: readonly RequestRef[],
 ): Promise<(StoredRequest | undefined)[]> {
   const rows = await database.run(
     "find requests",
@@ -107,7 +72,7 @@ export async function findRequests(
 /** One page of a user's requests, newest first, without results. */
 export async function listRequests(
   database: Database,
-  { userId, state, before = LAST_ID, limit }: ListOptions,
+  { userId, state, before = LAST_ID, limit }: ListQuery,
 ): Promise<ListedRequest[]> {
   const rows = await database.run(
     "list requests",
@@ -135,7 +100,6 @@ function listedOf(row: ListedRow): ListedRequest {
     totalTokens: row.total_tokens,
     attempts: row.attempts,
     createdAtMs: row.created_at,
-    expiresAtMs: row.expires_at,
     startedAtMs: row.started_at,
     completedAtMs: row.completed_at,
     errorCode: row.error_code,

@@ -5,7 +5,7 @@ import type { Finish } from "../../core/finish.ts";
 import { isDataFault } from "./errors.ts";
 import { findRequests } from "./find-requests.ts";
 import { finishRequests } from "./finish-requests.ts";
-import { insertRequests, type NewRequest } from "./insert-requests.ts";
+import { insertRequests } from "./insert-requests.ts";
 import { standings } from "./open-requests.ts";
 import {
   completion,
@@ -15,6 +15,7 @@ import {
   newRequest,
   SEALED,
 } from "./testing.ts";
+import type { NewRequest } from "../../core/stored-request.ts";
 
 let server: MigratedDatabase;
 beforeAll(async () => {

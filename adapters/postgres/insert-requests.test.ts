@@ -9,7 +9,6 @@ import {
   discardRequests,
   findReplay,
   insertRequests,
-  type NewRequest,
 } from "./insert-requests.ts";
 import { standings } from "./open-requests.ts";
 import {
@@ -20,6 +19,7 @@ import {
   newRequest,
   startFreezingProxy,
 } from "./testing.ts";
+import type { NewRequest } from "../../core/stored-request.ts";
 
 let server: MigratedDatabase;
 beforeAll(async () => {

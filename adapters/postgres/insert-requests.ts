@@ -1,32 +1,6 @@
-import type { RequestHead } from "../../core/request.ts";
 import { bytesArray, numberArray, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
-
-export interface NewRequest {
-  head: RequestHead;
-  /** The gateway process that has the request in its outbox. */
-  publisherId: string;
-  /** Sealed `InferencePayload`. */
-  prompt: Uint8Array;
-  /** Sealed metadata; null: the caller gave none. */
-  metadata: Uint8Array | null;
-  /** Not stored once the server's clock has reached this, Unix milliseconds: the gateway has refused the request by then. */
-  acceptUntilMs: number;
-  /** Keyed hashes (32 bytes) of the Idempotency-Key and of the body; null: the caller sent no key. */
-  idempotency: { keyHash: Uint8Array; fingerprint: Uint8Array } | null;
-}
-
-/**
- * `stored`: the row is committed. `late`: it is not, because `acceptUntilMs` had passed. `replay`: the key was used before, for
- * `requestId`; nothing is stored; `sameBody` tells whether the body was the same too.
- */
-export type InsertOutcome = { kind: "stored" } | { kind: "late" } | ({ kind: "replay" } & Replay);
-
-/** The request that an Idempotency-Key already stands for. */
-export interface Replay {
-  requestId: string;
-  sameBody: boolean;
-}
+import type { InsertOutcome, NewRequest, Replay } from "../../core/stored-request.ts";
 
 const STORED: InsertOutcome = { kind: "stored" };
 const LATE: InsertOutcome = { kind: "late" };

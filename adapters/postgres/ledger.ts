@@ -1,21 +1,5 @@
 import type { Database } from "./connect.ts";
-
-export interface UsageQuery {
-  userId: string;
-  /** First and last UTC day of the windows, both included, `YYYY-MM-DD`. */
-  from: string;
-  to: string;
-  by: "day" | "model";
-}
-
-export interface Usage {
-  /** The day or the model. */
-  key: string;
-  requests: number;
-  promptTokens: number;
-  completionTokens: number;
-  totalTokens: number;
-}
+import type { Usage, UsageQuery } from "../../core/usage.ts";
 
 interface UsageRow {
   key: string;

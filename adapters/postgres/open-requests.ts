@@ -2,29 +2,8 @@ import type { QueuedRequest } from "../../core/messages.ts";
 import type { DurableState } from "../../core/request.ts";
 import { textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
-import {
-  FIRST_ID,
-  HEAD_COLUMNS,
-  type OpenRow,
-  type Page,
-  pageOf,
-  queuedOf,
-} from "./request-rows.ts";
-
-/** What waits or runs: everything without a terminal state. */
-export interface WaitingModel {
-  model: string;
-  requests: number;
-  /** Estimated tokens. */
-  tokens: number;
-  oldestCreatedAtMs: number;
-}
-
-export interface RequestStanding {
-  state: DurableState;
-  /** Total of the request's ledger row; null: it has none. */
-  billedTokens: number | null;
-}
+import { FIRST_ID, HEAD_COLUMNS, type OpenRow, pageOf, queuedOf } from "./request-rows.ts";
+import type { Page, RequestStanding, WaitingModel } from "../../core/stored-request.ts";
 
 /** How requests of any users stand, in order; undefined: not stored. For the keeper: it asks for no owner. */
 export async function standings(

@@ -4,7 +4,6 @@ import { randomUUIDv7 } from "bun";
 import { finishRequests } from "./finish-requests.ts";
 import { insertRequests } from "./insert-requests.ts";
 import {
-  type DeadOutbox,
   deletePublishersBefore,
   noteRelayed,
   notePublisher,
@@ -19,6 +18,7 @@ import {
   type MigratedDatabase,
   newRequest,
 } from "./testing.ts";
+import type { DeadOutbox } from "../../core/stored-request.ts";
 
 let server: MigratedDatabase;
 beforeAll(async () => {

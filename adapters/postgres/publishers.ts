@@ -1,6 +1,6 @@
-import type { QueuedRequest } from "../../core/messages.ts";
 import type { Database } from "./connect.ts";
 import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
+import type { DeadOutbox, OutboxEntry } from "../../core/stored-request.ts";
 
 /** What a gateway process says of its outbox, a few times a second. */
 export interface PublisherNote {
@@ -11,21 +11,6 @@ export interface PublisherNote {
   confirmedThrough: string;
   /** Requests stored but not confirmed. */
   unconfirmed: number;
-}
-
-export interface OutboxEntry {
-  request: QueuedRequest;
-  /** An Idempotency-Key stands for the request: another gateway may have answered 202 for it after its own had gone. */
-  isKeyed: boolean;
-}
-
-/** What a silent gateway had stored and not had confirmed. */
-export interface DeadOutbox {
-  publisherId: string;
-  /** In the order of ids. */
-  entries: OutboxEntry[];
-  /** False when the limit cut it off: there are more. */
-  isComplete: boolean;
 }
 
 /**

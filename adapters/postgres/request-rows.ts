@@ -1,4 +1,5 @@
 import type { QueuedRequest } from "../../core/messages.ts";
+import type { Page } from "../../core/stored-request.ts";
 
 /** The columns of `requests` that make a `RequestHead`. */
 export const HEAD_COLUMNS = [
@@ -37,12 +38,6 @@ export function queuedOf(row: OpenRow): QueuedRequest {
     attempt: 1,
     payload: row.prompt,
   };
-}
-
-/** One page of a listing; `next` is where to go on (`after`), null at the end. */
-export interface Page<Item> {
-  items: Item[];
-  next: string | null;
 }
 
 /** Below every id. */

@@ -4,9 +4,9 @@ import type { Finish } from "../../core/finish.ts";
 import { dayOf } from "../../core/windows.ts";
 import { createTestDatabase } from "../../test/servers.ts";
 import { connectPostgres, type Database, type PostgresOptions } from "./connect.ts";
-import type { NewRequest } from "./insert-requests.ts";
 import { migrate } from "./migrate.ts";
 import { addUser } from "./users.ts";
+import type { NewRequest } from "../../core/stored-request.ts";
 
 export interface MigratedDatabase {
   url: string;

@@ -1,5 +1,6 @@
 import type { Database } from "./connect.ts";
-import { FIRST_ID, type Page, pageOf } from "./request-rows.ts";
+import { FIRST_ID, pageOf } from "./request-rows.ts";
+import type { Page } from "../../core/stored-request.ts";
 
 export interface User {
   userId: string;

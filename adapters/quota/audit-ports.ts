@@ -6,12 +6,12 @@ import type {
 } from "../../core/audit/books.ts";
 import { countRequests, ledgerAnomalies, readLedger } from "../postgres/audit.ts";
 import type { Database } from "../postgres/connect.ts";
-import { type RequestStanding, standings } from "../postgres/open-requests.ts";
-import type { Page } from "../postgres/request-rows.ts";
+import { standings } from "../postgres/open-requests.ts";
 import { listUsers } from "../postgres/users.ts";
 import type { RedisConnection } from "../redis/connection.ts";
 import { createHoldBooks } from "../redis/holds.ts";
 import type { LiveQuota } from "./live-quota.ts";
+import type { Page, RequestStanding } from "../../core/stored-request.ts";
 
 /** What an audit reads and mends, for the keeper and for the command alike. All throw the faults of the store that does not answer. */
 export interface AuditBooks {

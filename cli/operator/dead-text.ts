@@ -1,6 +1,6 @@
-import type { RequestStanding } from "../../adapters/postgres/open-requests.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { formatInstant, formatNumber, formatTable } from "./table.ts";
+import type { RequestStanding } from "../../core/stored-request.ts";
 
 /** A letter as `--json` prints it; without its content. */
 export function letterJson({ queue, id, content, error, message }: DeadLetter) {

@@ -1,4 +1,4 @@
-import type { Page } from "../ports.ts";
+import type { Page } from "../../core/stored-request.ts";
 
 /** One of the keeper's duties. Every round is bounded and may be repeated, by this keeper or another, without harm. */
 export interface Duty {

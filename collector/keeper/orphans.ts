@@ -1,7 +1,8 @@
 import type { Hold, Settlement } from "../../core/quota/quota.ts";
-import type { AgedHold, OrphanPorts, Process, RequestStanding } from "../ports.ts";
+import type { AgedHold, OrphanPorts, Process } from "../ports.ts";
 import { isTerminal } from "../../core/request.ts";
 import type { Duty } from "./duty.ts";
+import type { RequestStanding } from "../../core/stored-request.ts";
 
 export interface OrphanOptions {
   everyMs: number;

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 
 import { createWorld, queuedOf } from "../fakes/world.ts";
-import type { HoldFate, OutboxEntry } from "../ports.ts";
+import type { HoldFate } from "../ports.ts";
 import { createRelay } from "./relay.ts";
+import type { OutboxEntry } from "../../core/stored-request.ts";
 
 const GATEWAY = "gateway-1";
 const { signal } = new AbortController();

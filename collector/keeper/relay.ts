@@ -1,6 +1,7 @@
-import type { DeadOutbox, EndingPorts, OutboxEntry, Process, RelayPorts } from "../ports.ts";
+import type { EndingPorts, Process, RelayPorts } from "../ports.ts";
 import type { Duty } from "./duty.ts";
 import { endRequests } from "./end-requests.ts";
+import type { DeadOutbox, OutboxEntry } from "../../core/stored-request.ts";
 
 export interface RelayOptions {
   everyMs: number;

@@ -1,5 +1,6 @@
 import type { Finish, FinishReply } from "../../core/finish.ts";
-import type { GatewayPorts, StoredRequest } from "../ports.ts";
+import type { GatewayPorts } from "../ports.ts";
+import type { StoredRequest } from "../../core/stored-request.ts";
 
 /** Above every id. */
 const LAST_ID = "g";

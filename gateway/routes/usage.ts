@@ -2,10 +2,10 @@ import { type DocumentDecoration, Elysia } from "elysia";
 
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, problemReply } from "../openapi.ts";
 import { oneOf, queryOf } from "../parameters.ts";
-import type { Usage } from "../ports.ts";
 import { UsageReply } from "../schemas.ts";
 import { periodOf } from "../usage-period.ts";
 import type { RouteParts } from "./parts.ts";
+import type { Usage } from "../../core/usage.ts";
 
 const DOCS: DocumentDecoration = {
   tags: ["Quota"],

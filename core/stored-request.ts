@@ -1,0 +1,103 @@
+import type { QueuedRequest } from "./messages.ts";
+import type { DurableState, RequestHead } from "./request.ts";
+
+/** Names a request together with its user: every query carries both, and everything of a user lies in one place. */
+export type RequestRef = Pick<RequestHead, "requestId" | "userId">;
+
+/** One page of a listing; `next` is where to go on (`after`), null at the end. */
+export interface Page<Item> {
+  items: Item[];
+  next: string | null;
+}
+
+/** Parts of a request that are sealed apart; the name is bound into the seal. */
+export type SealedField = "prompt" | "metadata" | "result";
+
+/** A request as it is stored on acceptance. Content is sealed. */
+export interface NewRequest {
+  head: RequestHead;
+  /** The gateway process that has to publish it. */
+  publisherId: string;
+  prompt: Uint8Array;
+  /** null: the caller gave none. */
+  metadata: Uint8Array | null;
+  /** Stored only before this by the store's clock, Unix milliseconds: a server that wakes up late must not store what was refused. */
+  acceptUntilMs: number;
+  /** Keyed hashes (32 bytes) of the Idempotency-Key and of the body; null: the caller sent no key. */
+  idempotency: { keyHash: Uint8Array; fingerprint: Uint8Array } | null;
+}
+
+/** The request that an Idempotency-Key already stands for. */
+export interface Replay {
+  requestId: string;
+  /** Whether the key came with the same body then. */
+  sameBody: boolean;
+}
+
+/** `stored`: committed. `late`: not stored, `acceptUntilMs` had passed. `replay`: not stored, the key was used before. */
+export type InsertOutcome = { kind: "stored" } | { kind: "late" } | ({ kind: "replay" } & Replay);
+
+/** A request as it is read back, but for its prompt. Content is sealed. */
+export interface StoredRequest {
+  requestId: string;
+  userId: string;
+  model: string;
+  state: DurableState;
+  estimatedTokens: number;
+  /** What was used; null: not ended yet, or nothing was executed. */
+  promptTokens: number | null;
+  completionTokens: number | null;
+  totalTokens: number | null;
+  attempts: number;
+  createdAtMs: number;
+  startedAtMs: number | null;
+  completedAtMs: number | null;
+  errorCode: string | null;
+  errorMessage: string | null;
+  metadata: Uint8Array | null;
+  /** null unless completed. */
+  result: Uint8Array | null;
+}
+
+/** A request in a list. */
+export type ListedRequest = Omit<StoredRequest, "result">;
+
+export interface ListQuery {
+  userId: string;
+  /** Absent: all. */
+  state?: DurableState | undefined;
+  /** Only requests older than this one; absent: from the newest on. */
+  before?: string | undefined;
+  limit: number;
+}
+
+/** Work of one model that waits or runs: its requests without a terminal state. */
+export interface WaitingModel {
+  model: string;
+  requests: number;
+  /** Estimated tokens. */
+  tokens: number;
+  oldestCreatedAtMs: number;
+}
+
+/** How a request stands, whoever owns it. */
+export interface RequestStanding {
+  state: DurableState;
+  /** Total of its ledger row; null: it has none. */
+  billedTokens: number | null;
+}
+
+export interface OutboxEntry {
+  request: QueuedRequest;
+  /** An Idempotency-Key names the request: another gateway may have answered 202 for it after its own had gone. */
+  isKeyed: boolean;
+}
+
+/** What a gateway that fell silent had stored and not had confirmed: queued requests only. */
+export interface DeadOutbox {
+  publisherId: string;
+  /** Ascending by request id. */
+  entries: OutboxEntry[];
+  /** False when the limit cut it off: there are more. */
+  isComplete: boolean;
+}

@@ -1,0 +1,17 @@
+export interface UsageQuery {
+  userId: string;
+  /** First and last UTC day of the windows, both included, `YYYY-MM-DD`. */
+  from: string;
+  to: string;
+  by: "day" | "model";
+}
+
+/** What the ledger has under one day or one model. */
+export interface Usage {
+  /** The day or the model. */
+  key: string;
+  requests: number;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+}
