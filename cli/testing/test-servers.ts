@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { CommandFailure } from "../failure.ts";
 import { readJsonFile, writeJsonFile } from "../json-file.ts";
-import { statePaths } from "../paths.ts";
+import { type StatePaths, statePaths } from "../paths.ts";
 import { identifyProcess, isRunning, ProcessIdentitySchema } from "../process-identity.ts";
 import type { Progress } from "../progress.ts";
 import { chooseSource, urlsFromEnvironment } from "../servers/choose-source.ts";
@@ -45,21 +45,22 @@ export async function startPrivateServers(
   home: string,
   progress: Progress,
   searchPath: string,
-): Promise<TestServers> {
+): Promise<TestServers & { paths: StatePaths }> {
   mkdirSync(home, { recursive: true });
   await removeAbandoned(home);
   const folder = join(home, String(process.pid));
+  const paths = statePaths(folder);
   const remove = async (): Promise<void> => {
-    await stopLocalServers(statePaths(folder));
+    await stopLocalServers(paths);
     rmSync(folder, { recursive: true, force: true });
   };
   mkdirSync(folder);
   writeJsonFile(join(folder, "owner.json"), identifyProcess(process.pid));
   try {
-    return { urls: await startLocalServers(statePaths(folder), progress, searchPath), remove };
+    return { urls: await startLocalServers(paths, progress, searchPath), remove, paths };
   } catch (error) {
     // The log stays: the failure names it. The next run removes it.
-    await stopLocalServers(statePaths(folder));
+    await stopLocalServers(paths);
     throw error;
   }
 }

@@ -28,6 +28,8 @@ export interface StackOptions {
   env?: Readonly<Record<string, Record<string, string>>>;
   /** The URLs that the processes are given, such as those of proxies, in place of the direct ones. */
   through?: (direct: ServerUrls) => Promise<ServerUrls>;
+  /** The same for the ML service's base URL. */
+  throughMl?: (direct: string) => Promise<string>;
 }
 
 /** A Tollgate of real processes, alone in its database, its queues and its index of Redis. */
@@ -136,8 +138,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ports: await findFreePorts(1 + 2 * (gateways + workers + collectors)),
     };
     const ml = planSimulator(plan);
+    const mlUrl = (await options.throughMl?.(ml.url)) ?? ml.url;
     const configure = async (changes: Settings): Promise<Settings> => {
-      const settings = await testSettings(ml.url, changes);
+      const settings = await testSettings(mlUrl, changes);
       // JSON is YAML.
       writeFileSync(plan.configPath, JSON.stringify(settings, null, 2));
       return settings;

@@ -1,0 +1,85 @@
+import { afterAll, expect } from "bun:test";
+
+import type { ServerUrls } from "../../cli/servers/urls.ts";
+import { untilTrue } from "../stack/eventually.ts";
+import { startTcpProxy, type TcpProxy } from "../tcp-proxy.ts";
+import { type Scene, scenariosOnStack } from "./scenarios.ts";
+
+const TITLES = {
+  postgres: "PostgreSQL",
+  redis: "Redis",
+  amqp: "RabbitMQ",
+  ml: "the ML service",
+} as const;
+type Link = keyof typeof TITLES;
+const LINKS = Object.keys(TITLES) as Link[];
+
+const LATENCY_MS = 200;
+const PHASE_MS = 1_000;
+/** Longer than the limits of the processes on an answer, and than the heartbeats of the broker. */
+const VANISHED_MS = 6_000;
+
+const proxies = new Map<Link, TcpProxy>();
+
+async function throughProxy(link: Link, url: string): Promise<string> {
+  const proxy = await startTcpProxy(url);
+  proxies.set(link, proxy);
+  return proxy.url.replace(/\/$/, "");
+}
+
+const scenario = scenariosOnStack(() =>
+  Promise.resolve({
+    through: async ({ postgres, redis, amqp }: ServerUrls) => ({
+      postgres: await throughProxy("postgres", postgres),
+      redis: await throughProxy("redis", redis),
+      amqp: await throughProxy("amqp", amqp),
+    }),
+    throughMl: (url: string) => throughProxy("ml", url),
+    // A link that vanishes for seconds is to be outlived by retries, not to end requests.
+    settings: { retry: { attempts_max: 12 } },
+  }),
+);
+afterAll(() => Promise.all([...proxies.values()].map((proxy) => proxy.stop())));
+
+function proxyOf(link: Link): TcpProxy {
+  const proxy = proxies.get(link);
+  if (proxy === undefined) throw new Error(`there is no proxy before ${link}`);
+  return proxy;
+}
+
+async function untilAccepting({ load }: Scene): Promise<void> {
+  const before = load.counts().acknowledged;
+  await untilTrue("requests are accepted again", 15_000, () => {
+    return load.counts().acknowledged > before + 50;
+  });
+}
+
+for (const link of LINKS) {
+  scenario(
+    `the link to ${TITLES[link]} is slow, cut and refused, and nothing is lost`,
+    async (scene) => {
+      const proxy = proxyOf(link);
+      await untilAccepting(scene);
+      expect(proxy.connections()).toBeGreaterThan(0);
+      proxy.setLatency(LATENCY_MS);
+      await Bun.sleep(PHASE_MS);
+      proxy.cut();
+      await Bun.sleep(PHASE_MS);
+      proxy.refuse();
+      await Bun.sleep(PHASE_MS);
+      proxy.heal();
+      await untilAccepting(scene);
+    },
+  );
+
+  scenario(
+    `${TITLES[link]} vanishes without closing a connection, and nothing hangs or is lost`,
+    async (scene) => {
+      await untilAccepting(scene);
+      proxyOf(link).blackhole();
+      await Bun.sleep(VANISHED_MS);
+      proxyOf(link).heal();
+      await untilAccepting(scene);
+    },
+  );
+}

@@ -1,0 +1,141 @@
+import { afterAll, describe, expect } from "bun:test";
+
+import type { ServerName } from "../../cli/servers/binaries.ts";
+import { untilTrue } from "../stack/eventually.ts";
+import {
+  hasServerPrograms,
+  type PrivateServers,
+  startServersToWreck,
+} from "../stack/private-servers.ts";
+import { type Scene, scenariosOnStack } from "./scenarios.ts";
+
+const REMOVE_LIMIT_MS = 30_000;
+/** Longer than every limit of the processes, so that each of them runs into it. */
+const FROZEN_MS = 4_000;
+const TITLES: Record<ServerName, string> = {
+  postgres: "PostgreSQL",
+  redis: "Redis",
+  rabbitmq: "RabbitMQ",
+};
+const SERVERS = Object.keys(TITLES) as ServerName[];
+
+// Where only containers run, there is nothing to send a signal to.
+describe.skipIf(!hasServerPrograms())("with the programs of the servers on this machine", () => {
+  let started: PrivateServers | undefined;
+  const scenario = scenariosOnStack(async () => {
+    started = await startServersToWreck();
+    return { servers: started.urls };
+  });
+  afterAll(() => started?.remove(), REMOVE_LIMIT_MS);
+
+  function servers(): PrivateServers {
+    if (started === undefined) throw new Error("the servers did not start");
+    return started;
+  }
+
+  const untilRunning = ({ load }: Scene): Promise<void> =>
+    untilTrue("the load runs", 5_000, () => load.counts().acknowledged > 50);
+
+  /** Acceptance must come back by itself. */
+  async function untilAccepting({ load }: Scene): Promise<void> {
+    const before = load.counts().acknowledged;
+    await untilTrue(
+      "requests are accepted again",
+      15_000,
+      () => load.counts().acknowledged > before + 50,
+    );
+  }
+
+  for (const name of SERVERS) {
+    scenario(`${TITLES[name]} restarts in order under load, and nothing is lost`, async (scene) => {
+      await untilRunning(scene);
+      await servers().end(name, "in order");
+      await Bun.sleep(500);
+      await servers().start();
+      await untilAccepting(scene);
+    });
+
+    scenario(`${TITLES[name]} crashes under load, and nothing is lost`, async (scene) => {
+      await untilRunning(scene);
+      await servers().end(name, "crash");
+      await Bun.sleep(500);
+      await servers().start();
+      await untilAccepting(scene);
+    });
+
+    scenario(`${TITLES[name]} freezes under load, and nothing hangs or is lost`, async (scene) => {
+      await untilRunning(scene);
+      servers().freeze(name);
+      await Bun.sleep(FROZEN_MS);
+      servers().thaw(name);
+      await untilAccepting(scene);
+    });
+  }
+
+  scenario(
+    "Redis forgets its data and its scripts under load, and the quotas are rebuilt",
+    async (scene) => {
+      await untilRunning(scene);
+      const { redis } = scene.stack.books;
+      await redis.run(({ client }) => client.flushall());
+      await untilAccepting(scene);
+      await redis.run(({ client }) => client.script("FLUSH"));
+      await untilAccepting(scene);
+      await redis.run(({ client }) => client.flushall());
+      await untilAccepting(scene);
+    },
+  );
+
+  scenario(
+    "Redis comes back with data of some time ago, and the quotas are rebuilt",
+    async (scene) => {
+      await untilRunning(scene);
+      servers().saveRedis();
+      await Bun.sleep(1_000);
+      await servers().end("redis", "crash");
+      servers().restoreRedis();
+      await servers().start();
+      await untilAccepting(scene);
+    },
+  );
+
+  scenario(
+    "the queues are purged under load, and the requests are published again",
+    async (scene) => {
+      await untilRunning(scene);
+      const { stack } = scene;
+      for (const worker of stack.workers) worker.signal("SIGSTOP");
+      // More than what the workers are given in advance.
+      await untilTrue("messages wait in the queue", 5_000, async () => {
+        const depths = await stack.books.depths();
+        return (depths["inference_requests"] ?? 0) > 20;
+      });
+      const { broker, queues } = stack.books;
+      const { name } = queues.requests;
+      const purged = await broker.withChannel((channel) => channel.purgeQueue(name));
+      for (const worker of stack.workers) worker.signal("SIGCONT");
+      expect(purged.messageCount).toBeGreaterThan(0);
+    },
+    { ratePerSecond: 200 },
+  );
+
+  scenario(
+    "RabbitMQ takes nothing for want of memory: requests are accepted, and run once it does",
+    async (scene) => {
+      await untilRunning(scene);
+      await servers().rabbitmqctl("set_vm_memory_high_watermark", "0.00001");
+      const before = scene.load.counts().acknowledged;
+      await untilTrue("requests are accepted meanwhile", 5_000, async () => {
+        const { unconfirmed } = await scene.stack.books.database
+          .run(
+            "read the outboxes",
+            (sql) => sql<[{ unconfirmed: number }]>`
+            select coalesce(sum(unconfirmed), 0)::integer as unconfirmed from publishers`,
+          )
+          .then(([row]) => row);
+        return unconfirmed > 50 && scene.load.counts().acknowledged > before + 50;
+      });
+      await servers().rabbitmqctl("set_vm_memory_high_watermark", "0.4");
+    },
+  );
+});

@@ -1,0 +1,150 @@
+import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { parseProcStat } from "../../cli/process-identity.ts";
+import { signalProcess, waitForEnd } from "../../cli/processes.ts";
+import type { Progress } from "../../cli/progress.ts";
+import { statePaths } from "../../cli/paths.ts";
+import { findBinaries, type ServerName } from "../../cli/servers/binaries.ts";
+import { readLocalState, startLocalServers } from "../../cli/servers/local.ts";
+import type { LocalState } from "../../cli/servers/local-server.ts";
+import type { ServerUrls } from "../../cli/servers/urls.ts";
+import { startPrivateServers } from "../../cli/testing/test-servers.ts";
+
+/** PostgreSQL, Redis and RabbitMQ that a test may kill, freeze and rob of their data. Their ports stay the same. */
+export interface PrivateServers {
+  urls: ServerUrls;
+  /** Ends one: SIGKILL as a crash, SIGINT (PostgreSQL) or SIGTERM in order. */
+  end: (name: ServerName, how: "crash" | "in order") => Promise<void>;
+  /** Starts whichever does not run, with the data that is there. */
+  start: () => Promise<void>;
+  /** Stops all processes of a server where they are (SIGSTOP). */
+  freeze: (name: ServerName) => void;
+  thaw: (name: ServerName) => void;
+  /** Keeps a copy of Redis's files as they are now; for `restoreRedis`. */
+  saveRedis: () => void;
+  /** Puts the copy in the place of Redis's files, or nothing if there is none. Redis must not run. */
+  restoreRedis: () => void;
+  /** Runs rabbitmqctl against RabbitMQ. */
+  rabbitmqctl: (...args: string[]) => Promise<void>;
+  /** Where the servers keep their files. */
+  folder: string;
+  remove: () => Promise<void>;
+}
+
+const END_LIMIT_MS = 15_000;
+const CONTROL_LIMIT_MS = 30_000;
+const ORDERLY = { postgres: "SIGINT", redis: "SIGTERM", rabbitmq: "SIGTERM" } as const;
+const quiet: Progress = { say: () => {}, step: (_label, act) => act() };
+
+/** Whether the programs of all three are on this machine. */
+export function hasServerPrograms(): boolean {
+  const { postgres, redis, rabbitmq } = findBinaries(process.env["PATH"] ?? "");
+  return postgres !== undefined && redis !== undefined && rabbitmq !== undefined;
+}
+
+/** Starts the three as `./tollgate up` does on a machine without Docker, in a folder of their own. */
+export async function startServersToWreck(): Promise<PrivateServers> {
+  const searchPath = process.env["PATH"] ?? "";
+  const { urls, paths, remove } = await startPrivateServers(
+    join(statePaths().dir, "test"),
+    quiet,
+    searchPath,
+  );
+  const redisData = join(paths.servers, "redis", "data");
+  const redisCopy = join(paths.servers, "redis", "copy");
+
+  function stateOf(name: ServerName): LocalState {
+    const state = readLocalState(paths, name);
+    if (state === undefined) throw new Error(`${name} was never started`);
+    return state;
+  }
+
+  /** The server's own process, without helpers such as epmd. */
+  const identityOf = (name: ServerName): LocalState["processes"][number]["identity"] => {
+    const found = stateOf(name).processes.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`${name} does not run`);
+    return found.identity;
+  };
+
+  const signalAll = (name: ServerName, signal: NodeJS.Signals): void => {
+    const { pid } = identityOf(name);
+    for (const one of [pid, ...descendantsOf(pid)]) process.kill(one, signal);
+  };
+
+  return {
+    urls,
+    end: async (name, how) => {
+      const identity = identityOf(name);
+      signalProcess(identity, how === "crash" ? "SIGKILL" : ORDERLY[name]);
+      if (!(await waitForEnd(identity, END_LIMIT_MS))) throw new Error(`${name} did not end`);
+    },
+    start: async () => void (await startLocalServers(paths, quiet, searchPath)),
+    freeze: (name) => signalAll(name, "SIGSTOP"),
+    thaw: (name) => signalAll(name, "SIGCONT"),
+    saveRedis: () => {
+      rmSync(redisCopy, { recursive: true, force: true });
+      cpSync(redisData, redisCopy, { recursive: true });
+    },
+    restoreRedis: () => {
+      rmSync(redisData, { recursive: true, force: true });
+      cpSync(redisCopy, redisData, { recursive: true });
+    },
+    rabbitmqctl: (...args) =>
+      runRabbitmqctl(searchPath, join(paths.servers, "rabbitmq"), stateOf("rabbitmq"), args),
+    folder: paths.servers,
+    remove,
+  };
+}
+
+/** PostgreSQL's backends are processes of their own, in sessions of their own. */
+function descendantsOf(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const parent = parentOf(Number(name));
+    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+  }
+  const walk = (one: number): number[] =>
+    (children.get(one) ?? []).flatMap((child) => [child, ...walk(child)]);
+  return walk(pid);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    if (parseProcStat(stat) === undefined) return undefined;
+    // proc(5): the parent's pid comes right after the state.
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    // It ended between the list and the look.
+    return undefined;
+  }
+}
+
+async function runRabbitmqctl(
+  searchPath: string,
+  folder: string,
+  { ports }: LocalState,
+  args: readonly string[],
+): Promise<void> {
+  const server = findBinaries(searchPath).rabbitmq?.server;
+  if (server === undefined) throw new Error("rabbitmq-server is not on this machine");
+  const control = Bun.spawn(
+    [join(dirname(server), "rabbitmqctl"), "-n", "tollgate@localhost", ...args],
+    {
+      env: {
+        PATH: searchPath,
+        LANG: "C.UTF-8",
+        HOME: join(folder, "home"),
+        ERL_EPMD_PORT: String(ports["epmd"]),
+        RABBITMQ_CONF_ENV_FILE: join(folder, "no-rabbitmq-env.conf"),
+      },
+      stdout: "pipe",
+      stderr: "pipe",
+      timeout: CONTROL_LIMIT_MS,
+    },
+  );
+  const errors = await new Response(control.stderr).text();
+  if ((await control.exited) !== 0) throw new Error(`rabbitmqctl ${args.join(" ")}: ${errors}`);
+}
