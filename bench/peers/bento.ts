@@ -1,6 +1,7 @@
 import { join } from "node:path";
 
 import { connectAmqp } from "../../adapters/amqp/connection.ts";
+import { queueDepths } from "../../adapters/amqp/inspect.ts";
 import { connectPostgres } from "../../adapters/postgres/connect.ts";
 import { PROJECT_ROOT, shortPath, statePaths } from "../../cli/paths.ts";
 import { createTestDatabaseOn, uniqueQueuePrefix } from "../../test/servers.ts";
@@ -42,11 +43,17 @@ async function writeConfig(style: Style, folder: string): Promise<string> {
   return path;
 }
 
+interface Room {
+  env: Record<string, string>;
+  /** What the peer has stored and published so far. */
+  read: () => Promise<{ rows: number; messages: number }>;
+}
+
 /** A database, an index of Redis and a quorum queue as Tollgate's, all its own. */
 async function makeRoom(
   { servers: { urls } }: BenchContext,
   undo: (() => Promise<unknown>)[],
-): Promise<Record<string, string>> {
+): Promise<Room> {
   const database = await createTestDatabaseOn(urls.postgres);
   undo.push(() => database.drop());
   const sql = connectPostgres({
@@ -58,7 +65,7 @@ async function makeRoom(
   });
   const schema = await Bun.file(join(FOLDER, "schema.sql")).text();
   await sql.run("make the schema", (run) => run.unsafe(schema).simple());
-  await sql.close();
+  undo.push(() => sql.close());
   const redis = await claimRedisIndex(urls.redis);
   undo.push(() => redis.release());
   const queue = `${uniqueQueuePrefix()}inference_requests`;
@@ -80,10 +87,20 @@ async function makeRoom(
   const dsn = new URL(database.url);
   dsn.searchParams.set("sslmode", "disable");
   return {
-    DATABASE_URL: dsn.toString(),
-    REDIS_URL: redis.url,
-    AMQP_URL: urls.amqp,
-    PEER_QUEUE: queue,
+    env: {
+      DATABASE_URL: dsn.toString(),
+      REDIS_URL: redis.url,
+      AMQP_URL: urls.amqp,
+      PEER_QUEUE: queue,
+    },
+    read: async () => {
+      const [row] = await sql.run(
+        "count rows",
+        (run) => run<{ n: number }[]>`select count(*)::int as n from requests`,
+      );
+      const depths = await queueDepths(broker, [queue]);
+      return { rows: row?.n ?? 0, messages: depths.get(queue)?.ready ?? 0 };
+    },
   };
 }
 
@@ -95,15 +112,24 @@ async function measureBento(context: BenchContext, style: Style): Promise<Measur
   }
   const undo: (() => Promise<unknown>)[] = [];
   try {
-    const env = await makeRoom(context, undo);
+    const { env, read } = await makeRoom(context, undo);
     const config = await writeConfig(style, context.folder);
-    return await measurePeer(context, (port) => ({
+    const measured = await measurePeer(context, (port) => ({
       title: `Bento, ${style}`,
       command: [program, "-c", config],
       env: { ...env, PEER_PORT: String(port), HOME: context.folder },
       // It has no health route on this port; any answer will do.
       readyPath: "/",
     }));
+    const accepted = measured.loads.reduce((sum, { expected }) => sum + expected, 0);
+    const { rows, messages } = await read();
+    measured.notes.push(`${accepted} calls were answered 202; ${rows} rows, ${messages} messages`);
+    // It may have stored more than it answered in time, never less.
+    if (rows < accepted || messages < accepted)
+      measured.failures.push(
+        `Bento answered ${accepted} calls but stored ${rows} rows and ${messages} messages: it does not do the same job`,
+      );
+    return measured;
   } finally {
     for (const step of undo.toReversed()) await step();
   }

@@ -49,6 +49,8 @@ export async function measurePeer(
   const sampler = startSampler({ labels });
   try {
     await untilTrue(`${peer.title} is ready`, READY_MS, async () => {
+      // No use in waiting: the check of its log below says why.
+      if (child.exitCode !== null) return true;
       const reply = await fetch(`${url}${peer.readyPath}`, { signal: AbortSignal.timeout(1_000) });
       await reply.body?.cancel();
       return reply.status < 500;

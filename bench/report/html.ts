@@ -1,0 +1,27 @@
+const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+
+export const escapeHtml = (text: string): string =>
+  text.replaceAll(/[&<>"]/g, (character) => ENTITIES[character] ?? character);
+
+/** Markup that is complete and escaped. */
+export class Markup {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+type Part = string | number | Markup | readonly Markup[];
+
+/** A template whose values are escaped unless they are markup. */
+export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Markup {
+  const texts = strings.map((fixed, index) => fixed + textOf(parts[index] ?? ""));
+  return new Markup(texts.join(""));
+}
+
+function textOf(part: Part): string {
+  if (part instanceof Markup) return part.text;
+  if (typeof part === "object") return part.map(({ text }) => text).join("\n");
+  return escapeHtml(String(part));
+}
