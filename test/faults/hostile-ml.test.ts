@@ -1,0 +1,66 @@
+import { expect } from "bun:test";
+
+import type { FaultCode } from "../../core/faults.ts";
+import { testsOnStack } from "../stack/stack-tests.ts";
+
+const test = testsOnStack({
+  settings: {
+    retry: { attempts_max: 2, delays_ms: [100] },
+    models: { "sim-chat": { timeout_ms: 700, breaker_failures: 50 } },
+  },
+});
+
+/** What a fault of the ML service ends in; null: the request completes nevertheless. */
+const FAULT_ENDS: readonly { fault: string; code: FaultCode | null; attempts: number }[] = [
+  { fault: "400", code: "UPSTREAM_REJECTED", attempts: 1 },
+  { fault: "429:0", code: "UPSTREAM_BUSY", attempts: 2 },
+  { fault: "500", code: "UPSTREAM_FAILED", attempts: 2 },
+  { fault: "503", code: "UPSTREAM_FAILED", attempts: 2 },
+  { fault: "timeout", code: "UPSTREAM_TIMEOUT", attempts: 2 },
+  { fault: "drip", code: "UPSTREAM_TIMEOUT", attempts: 2 },
+  { fault: "truncate", code: "UPSTREAM_REPLY_INVALID", attempts: 2 },
+  { fault: "reset", code: "UPSTREAM_UNREACHABLE", attempts: 2 },
+  { fault: "huge", code: "UPSTREAM_REPLY_TOO_LARGE", attempts: 1 },
+  { fault: "slow:200", code: null, attempts: 1 },
+  { fault: "slow:2000", code: "UPSTREAM_TIMEOUT", attempts: 2 },
+  { fault: "no-usage", code: null, attempts: 1 },
+  { fault: "negative-usage", code: null, attempts: 1 },
+];
+
+for (const { fault, code, attempts } of FAULT_ENDS)
+  test(`an ML service that does ${fault} ends in ${code ?? "a completed request"}, and the books agree`, async (stack) => {
+    const user = await stack.addUser();
+    const api = stack.api(user);
+
+    const accepted = await api.generate({ prompt: `hostile [[sim:${fault}]]`, max_tokens: 50 });
+    const ended = await api.untilEnded(accepted.request_id);
+    await stack.books.untilQuiet();
+
+    const { status, error } = ended;
+    expect({ status, code: error?.code ?? null, attempts: ended.attempts }).toEqual({
+      status: code === null ? "completed" : "failed",
+      code,
+      attempts,
+    });
+    const { differences, holdsOpen } = await stack.books.audit();
+    expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });
+    const snapshot = await stack.books.quota.read(user.userId);
+    expect(snapshot?.windows.daily.used.tokens).toBe(ended.tokens.total ?? 0);
+    if (code === null) expect(ended.tokens.total).toBeGreaterThan(0);
+  });
+
+test("a worker's memory stays where it was through replies of 200 MB", async (stack) => {
+  const [worker] = stack.workers;
+  const api = stack.api(await stack.addUser());
+  const before = worker?.memoryBytes() ?? 0;
+
+  const requests = await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      api.generate({ prompt: `${index} [[sim:huge:209715200]]` }),
+    ),
+  );
+  await Promise.all(requests.map(({ request_id: requestId }) => api.untilEnded(requestId)));
+
+  expect((worker?.memoryBytes() ?? 0) - before).toBeLessThan(100 * 1024 * 1024);
+  await stack.books.untilQuiet();
+});

@@ -1,0 +1,53 @@
+import type { MessageType, OutgoingMessage } from "../../adapters/amqp/messages.ts";
+import { createPublisher, type Publisher } from "../../adapters/amqp/publisher.ts";
+import type { Books } from "./books.ts";
+
+/** Messages of a stack's queues in the hands of a test. Queues are named without their prefix. */
+export interface PostOffice {
+  /** Takes every message that no consumer holds out of a queue. */
+  takeAll: (queue: string) => Promise<OutgoingMessage[]>;
+  /** Resolves when the broker has it. */
+  put: (queue: string, message: OutgoingMessage) => Promise<void>;
+  close: () => Promise<void>;
+}
+
+export function openPostOffice({ broker, queues }: Books): PostOffice {
+  const prefix = queues.requests.name.slice(0, -"inference_requests".length);
+  const publisher: Publisher = createPublisher(broker, {
+    channels: 1,
+    messagesMax: 100,
+    bytesMax: 1 << 24,
+    confirmTimeoutMs: 5_000,
+  });
+  return {
+    takeAll: (queue) =>
+      broker.withChannel(async (channel) => {
+        const taken: OutgoingMessage[] = [];
+        for (;;) {
+          const message = await channel.get(`${prefix}${queue}`);
+          if (message === false) return taken;
+          const { headers = {}, messageId, type, timestamp } = message.properties;
+          taken.push({
+            body: message.content,
+            messageId: String(messageId),
+            type: type as MessageType,
+            headers: ownHeaders(headers),
+            timestampMs: Number(timestamp) * 1_000,
+          });
+          channel.ack(message);
+        }
+      }),
+    put: (queue, message) => publisher.publish(`${prefix}${queue}`, message),
+    close: () => publisher.close(),
+  };
+}
+
+/** Without those that the broker has added. */
+function ownHeaders(headers: Record<string, unknown>): OutgoingMessage["headers"] {
+  const own: OutgoingMessage["headers"] = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith("x-")) continue;
+    if (typeof value === "string" || typeof value === "number") own[name] = value;
+  }
+  return own;
+}
