@@ -120,6 +120,22 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
   );
 
   scenario(
+    "results are purged before they are collected, and their requests end nevertheless",
+    async (scene) => {
+      await untilRunning(scene);
+      const { stack } = scene;
+      for (const collector of stack.collectors) await collector.kill();
+      await untilTrue("results wait in the queue", 5_000, async () => {
+        const depths = await stack.books.depths();
+        return (depths["inference_results"] ?? 0) > 20;
+      });
+      const { broker, queues } = stack.books;
+      const { name } = queues.results;
+      await broker.withChannel((channel) => channel.purgeQueue(name));
+    },
+  );
+
+  scenario(
     "RabbitMQ takes nothing for want of memory: requests are accepted, and run once it does",
     async (scene) => {
       await untilRunning(scene);

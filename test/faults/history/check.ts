@@ -2,7 +2,7 @@ import { isTerminal } from "../../../core/request.ts";
 import { simulatedAnswer } from "../../stack/simulator-control.ts";
 import type { Facts, LedgerFact, RequestFact } from "./facts.ts";
 import { LOAD_MAX_TOKENS } from "./load.ts";
-import type { Operation } from "./operations.ts";
+import { endOf, type Operation } from "./operations.ts";
 
 /** What a run came to, in the words of the checker of RabbitMQ's own Jepsen tests where they fit. */
 export interface CheckReport {
@@ -74,55 +74,29 @@ function count<Item>(
 /** Compares what clients saw with what the servers hold after everything has gone quiet. */
 export function checkRun(operations: ReadonlyMap<number, Operation>, facts: Facts): CheckReport {
   const byId = new Map(facts.requests.map((request) => [request.requestId, request]));
-  const byKey = new Map(
-    facts.requests.flatMap((request) =>
-      request.keyHash === null ? [] : [[request.keyHash, request] as const],
-    ),
-  );
-  const owned = new Map<string, Operation>();
-  const duplicated: string[] = [];
-  const lost: string[] = [];
-  let acknowledged = 0;
-  let ok = 0;
-  let recovered = 0;
-  const unexpected: string[] = [];
-  const changed: string[] = [];
-
-  for (const operation of operations.values()) {
-    const stored = byKey.get(facts.hashOfKey(operation.userId, operation.key));
-    const ids = new Set(operation.acknowledged);
-    if (stored !== undefined) ids.add(stored.requestId);
-    if (ids.size > 1) duplicated.push(`operation ${operation.op}: ${[...ids].join(", ")}`);
-    for (const id of ids) owned.set(id, operation);
-    if (operation.ends.size > 1)
-      changed.push(`operation ${operation.op}: ${[...operation.ends].join(" then ")}`);
-
-    if (operation.acknowledged.size > 0) {
-      acknowledged += 1;
-      const missing = [...operation.acknowledged].filter((id) => !byId.has(id));
-      for (const id of missing) lost.push(`${id}: acknowledged, and there is no row`);
-      if (missing.length === 0) ok += 1;
-    } else if (stored !== undefined && operation.unknownCalls > 0) recovered += 1;
-    else if (stored !== undefined)
-      unexpected.push(`${stored.requestId}: refused and stored nevertheless`);
-  }
+  const report = emptyReport(operations.size, facts);
+  const owned = judgeOperations(operations, facts, byId, report);
   for (const { requestId, state } of facts.requests) {
-    if (!owned.has(requestId)) unexpected.push(`${requestId}: nobody asked for it`);
-    if (!isTerminal(state)) lost.push(`${requestId}: still ${state}`);
+    if (!owned.has(requestId)) report.unexpected.push(`${requestId}: nobody asked for it`);
+    if (!isTerminal(state)) report.lost.push(`${requestId}: still ${state}`);
   }
+  report.misbilled.push(...findMisbilled(facts, byId, owned));
+  return report;
+}
 
+function emptyReport(attempted: number, facts: Facts): CheckReport {
   return {
-    attempted: operations.size,
-    acknowledged,
-    ok,
-    recovered,
+    attempted,
+    acknowledged: 0,
+    ok: 0,
+    recovered: 0,
     states: count(facts.requests, ({ state }) => state),
     errors: count(facts.requests, ({ errorCode }) => errorCode),
-    lost,
-    duplicated,
-    unexpected,
-    misbilled: findMisbilled(facts, byId, owned),
-    changed,
+    lost: [],
+    duplicated: [],
+    unexpected: [],
+    misbilled: [],
+    changed: [],
     differences: facts.audit.differences.map((difference) => JSON.stringify(difference)),
     driftTokens: facts.audit.driftTokens,
     holdsLeft: facts.holdsLeft,
@@ -132,6 +106,49 @@ export function checkRun(operations: ReadonlyMap<number, Operation>, facts: Fact
       simulator: facts.simulator.prompt_tokens + facts.simulator.completion_tokens,
     },
   };
+}
+
+/** Fills in what became of each operation; answers which request belongs to which. */
+function judgeOperations(
+  operations: ReadonlyMap<number, Operation>,
+  facts: Facts,
+  byId: ReadonlyMap<string, RequestFact>,
+  report: CheckReport,
+): Map<string, Operation> {
+  const byKey = new Map<string, RequestFact>();
+  for (const request of facts.requests)
+    if (request.keyHash !== null) byKey.set(request.keyHash, request);
+  const owned = new Map<string, Operation>();
+  for (const operation of operations.values()) {
+    const { op, acknowledged } = operation;
+    const stored = byKey.get(facts.hashOfKey(operation.userId, operation.key));
+    const ids = new Set(acknowledged);
+    if (stored !== undefined) ids.add(stored.requestId);
+    if (ids.size > 1) report.duplicated.push(`operation ${op}: ${[...ids].join(", ")}`);
+    for (const id of ids) owned.set(id, operation);
+    report.changed.push(...findChanged(operation, stored));
+
+    const missing = [...acknowledged].filter((id) => !byId.has(id));
+    report.lost.push(...missing.map((id) => `${id}: acknowledged, and there is no row`));
+    if (acknowledged.size > 0) {
+      report.acknowledged += 1;
+      if (missing.length === 0) report.ok += 1;
+    } else if (stored !== undefined && operation.unknownCalls > 0) report.recovered += 1;
+    else if (stored !== undefined)
+      report.unexpected.push(`${stored.requestId}: refused and stored nevertheless`);
+  }
+  return owned;
+}
+
+/** An end that was read stays, and a result is the one that the simulator gives for the prompt. */
+function findChanged({ op, ends, prompt }: Operation, stored: RequestFact | undefined): string[] {
+  if (ends.size === 0) return [];
+  if (ends.size > 1 || stored === undefined)
+    return [`operation ${op}: ${[...ends].join(" then ")}`];
+  const { state, totalTokens } = stored;
+  const text = state === "completed" ? simulatedAnswer(prompt, LOAD_MAX_TOKENS).text : null;
+  const now = endOf(state, totalTokens, text);
+  return ends.has(now) ? [] : [`operation ${op}: ${[...ends].join()} then ${now}`];
 }
 
 function countMessages(

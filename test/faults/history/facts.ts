@@ -9,6 +9,8 @@ export interface RequestFact {
   userId: string;
   state: DurableState;
   attempts: number;
+  /** What the request itself says that it used; null: nothing. */
+  totalTokens: number | null;
   errorCode: string | null;
   /** The hash, in hex, of the Idempotency-Key that the request was made with; null: without one. */
   keyHash: string | null;
@@ -38,6 +40,7 @@ interface RequestRow {
   user_id: string;
   status: DurableState;
   attempts: number;
+  total_tokens: number | null;
   error_code: string | null;
   key_hash: string | null;
 }
@@ -46,7 +49,7 @@ export async function readFacts({ books, simulator, pepper }: Stack): Promise<Fa
   const requests = await books.database.run(
     "read all requests",
     (sql) => sql<RequestRow[]>`
-      select r.request_id, r.user_id, r.status, r.attempts, r.error_code, encode(k.key_hash, 'hex') as key_hash
+      select r.request_id, r.user_id, r.status, r.attempts, r.total_tokens, r.error_code, encode(k.key_hash, 'hex') as key_hash
       from requests r
       left join idempotency_keys k on k.request_id = r.request_id`,
   );
@@ -62,6 +65,7 @@ export async function readFacts({ books, simulator, pepper }: Stack): Promise<Fa
       userId: row.user_id,
       state: row.status,
       attempts: row.attempts,
+      totalTokens: row.total_tokens,
       errorCode: row.error_code,
       keyHash: row.key_hash,
     })),

@@ -12,7 +12,7 @@ export interface Operation {
   /** Calls whose end the client does not know. */
   unknownCalls: number;
   refusals: number;
-  /** Ends that the client has read; more than one is an error. */
+  /** Ends that the client has read, by `endOf`; more than one is an error. */
   ends: Set<string>;
   /** Longest time from a call to its 202, milliseconds. */
   calledAtMs: number;
@@ -20,7 +20,7 @@ export interface Operation {
 
 const isEnd = (state: RequestState): boolean => state !== "queued" && state !== "in_progress";
 
-/** How an end is told apart from another: state, tokens and text. */
+/** How an end is told apart from another: by its state, its tokens and its text. */
 export const endOf = (state: RequestState, tokens: number | null, text: string | null): string =>
   JSON.stringify([state, tokens, text]);
 

@@ -1,0 +1,152 @@
+import { randomUUIDv7 } from "bun";
+import { expect, test } from "bun:test";
+
+import { counterKeys } from "../../adapters/redis/keys.ts";
+import { dayOf } from "../../core/windows.ts";
+import { untilTrue } from "../stack/eventually.ts";
+import { openPostOffice } from "../stack/post-office.ts";
+import { withStack } from "../stack/stack-tests.ts";
+import type { Stack } from "../stack/stack.ts";
+import type { TestUser } from "../stack/users.ts";
+import { type CheckReport, violationsOf } from "./history/check.ts";
+import { createRuns } from "./run.ts";
+
+const LIMIT_MS = 60_000;
+const QUIET_LIMIT_MS = 2_500;
+/** Nothing that mends may run while a bug is seeded. */
+const NOTHING_MENDS = { keeper: { republish_after_ms: 600_000, orphan_after_ms: 600_000 } };
+
+interface Bug {
+  name: string;
+  /** Does to a stack what the bug would have done, after a good run or in the middle of it. */
+  seed: (stack: Stack, user: TestUser) => Promise<void>;
+  when: "during" | "after";
+  expectFound: (report: CheckReport) => void;
+}
+
+/** Takes one message out of a queue while nobody else does, as a consumer would that acks before its work is done. */
+async function ackWithoutWork(
+  stack: Stack,
+  queue: string,
+  consumers: Stack["workers"],
+): Promise<void> {
+  await Promise.all(consumers.map((consumer) => consumer.terminate()));
+  await untilTrue("messages wait", 10_000, async () => {
+    const depths = await stack.books.depths();
+    return (depths[queue] ?? 0) > 1;
+  });
+  const post = openPostOffice(stack.books);
+  const [, ...kept] = await post.takeAll(queue);
+  for (const message of kept) await post.put(queue, message);
+  await post.close();
+  await Promise.all(consumers.map((consumer) => consumer.start()));
+}
+
+const BUGS: readonly Bug[] = [
+  {
+    name: "a request is acked without a result",
+    when: "during",
+    seed: (stack) => ackWithoutWork(stack, "inference_requests", stack.workers),
+    expectFound: (report) => {
+      expect(violationsOf(report)).toEqual(["lost", "holdsLeft"]);
+      expect(report.lost).toHaveLength(1);
+    },
+  },
+  {
+    name: "a result is acked without a commit",
+    when: "during",
+    seed: (stack) => ackWithoutWork(stack, "inference_results", stack.collectors),
+    expectFound: (report) => {
+      expect(violationsOf(report)).toEqual(["lost", "holdsLeft"]);
+      expect(report.lost).toHaveLength(1);
+    },
+  },
+  {
+    name: "a request is settled twice",
+    when: "after",
+    seed: async (stack, { userId }) => {
+      const [, tokensKey = ""] = counterKeys(userId, dayOf(Date.now()));
+      // A settle gives the unused part of the estimate back; a second one gives it back again.
+      await stack.books.redis.run(({ client }) => client.incrby(tokensKey, -20));
+    },
+    expectFound: (report) => {
+      expect(violationsOf(report)).toEqual(["differences", "driftTokens"]);
+      expect(report.driftTokens).toBe(20);
+    },
+  },
+  {
+    name: "a refused request keeps its hold",
+    when: "after",
+    seed: async (stack, { userId }) => {
+      const requestId = randomUUIDv7();
+      await stack.books.quota.admit({ userId, requestId, tokens: 50 });
+    },
+    expectFound: (report) => {
+      expect(violationsOf(report)).toEqual(["differences", "driftTokens", "holdsLeft"]);
+      expect(report.holdsLeft).toBe(1);
+    },
+  },
+  {
+    name: "a request is billed more than it used",
+    when: "after",
+    seed: async ({ books }) => {
+      await books.database.run(
+        "open the ledger",
+        (sql) => sql`alter table token_logs disable trigger all`,
+      );
+      await books.database.run(
+        "bill more",
+        (sql) => sql`
+          update token_logs
+          set completion_tokens = completion_tokens + 1
+          where request_id = (select min(request_id::text)::uuid from token_logs)`,
+      );
+    },
+    expectFound: (report) => {
+      expect(report.misbilled).toHaveLength(1);
+      expect(violationsOf(report)).toContain("differences");
+    },
+  },
+  {
+    name: "a stored request disappears",
+    when: "after",
+    seed: async ({ books }) => {
+      await books.database.run(
+        "lose a request",
+        (sql) => sql`
+          delete from requests
+          where request_id = (select min(request_id::text)::uuid from requests)`,
+      );
+    },
+    expectFound: (report) => {
+      expect(report.lost).toHaveLength(1);
+    },
+  },
+];
+
+for (const { name, when, seed, expectFound } of BUGS)
+  test(
+    `the checker finds it when ${name}`,
+    async () => {
+      await withStack({ settings: NOTHING_MENDS }, async (stack) => {
+        const user = await stack.addUser();
+        const runs = createRuns(stack);
+        try {
+          const wish = { users: [user], readEvery: 1_000_000, quietLimitMs: QUIET_LIMIT_MS };
+          const atEnd = await runs.underLoad(wish, async () => {
+            await Bun.sleep(500);
+            if (when === "during") await seed(stack, user);
+          });
+          if (when === "after") {
+            expect(violationsOf(atEnd)).toEqual([]);
+            await seed(stack, user);
+          }
+
+          expectFound(await runs.check());
+        } finally {
+          runs.close();
+        }
+      });
+    },
+    LIMIT_MS,
+  );
