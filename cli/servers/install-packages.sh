@@ -38,10 +38,10 @@ restore() {
   rmdir --ignore-fail-on-non-empty -p "$(dirname "$no_cluster")" 2>/dev/null || true
 
   list_active >"$before/active.now"
-  comm -13 "$before/active" "$before/active.now" | grep -E '^(postgresql|redis|rabbitmq|epmd)' |
+  comm -13 "$before/active" "$before/active.now" | grep -E '^(postgresql|redis|rabbitmq|epmd|prometheus)' |
     while read -r unit; do systemctl stop "$unit" || true; done
   list_enabled >"$before/enabled.now"
-  comm -13 "$before/enabled" "$before/enabled.now" | grep -E '^(postgresql|redis|rabbitmq|epmd)' |
+  comm -13 "$before/enabled" "$before/enabled.now" | grep -E '^(postgresql|redis|rabbitmq|epmd|prometheus)' |
     while read -r unit; do disable "$unit" || true; done
   list_epmd >"$before/epmd.now"
   comm -13 "$before/epmd" "$before/epmd.now" |

@@ -15,21 +15,40 @@ const PACKAGES: Record<ServerName, string> = {
 
 const INSTALL_LIMIT_MS = 15 * 60 * 1000;
 
+/** @throws {CommandFailure} as `installPackages` */
+export function installServers(missing: readonly ServerName[], progress: Progress): Promise<void> {
+  const wanted: Wanted = {
+    missing,
+    packages: missing.map((name) => PACKAGES[name]),
+    withoutApt:
+      "install PostgreSQL, Redis and RabbitMQ (macOS: brew install postgresql redis rabbitmq)",
+    orElse: "or start Docker, or set DATABASE_URL, REDIS_URL and AMQP_URL to servers of your own",
+  };
+  return installPackages(wanted, progress);
+}
+
+export interface Wanted {
+  /** What is not there, by the names that people know. */
+  missing: readonly string[];
+  packages: readonly string[];
+  /** What to do where there is no apt. */
+  withoutApt: string;
+  /** What else helps. */
+  orElse: string;
+}
+
 /**
- * Installs the Debian or Ubuntu packages of the servers, and says so first. No service of theirs runs afterwards.
+ * Installs Debian or Ubuntu packages of servers, and says so first. No service of theirs runs afterwards.
  *
  * @throws {CommandFailure} when this machine has no apt, when we may not use it, or when apt fails
  */
-export async function installServers(
-  missing: readonly ServerName[],
+export async function installPackages(
+  { missing, packages, withoutApt, orElse }: Wanted,
   progress: Progress,
 ): Promise<void> {
-  const packages = missing.map((name) => PACKAGES[name]);
-  const orElse =
-    "or start Docker, or set DATABASE_URL, REDIS_URL and AMQP_URL to servers of your own";
   if (!existsSync("/usr/bin/apt-get")) {
     throw new CommandFailure(
-      `${missing.join(", ")} not found, and there is no apt here: install PostgreSQL, Redis and RabbitMQ (macOS: brew install postgresql redis rabbitmq), ${orElse}`,
+      `${missing.join(", ")} not found, and there is no apt here: ${withoutApt}, ${orElse}`,
     );
   }
   const asRoot = rootPrefix();

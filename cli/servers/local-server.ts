@@ -33,8 +33,8 @@ export interface Launch {
 }
 
 /** A private server as everybody but its starter needs to know it. */
-export interface LocalService {
-  name: ServerName;
+export interface LocalService<Name extends string = string> {
+  name: Name;
   title: string;
   /** The ports it needs; the first is the one that clients connect to. */
   portNames: readonly [string, ...string[]];
@@ -45,12 +45,14 @@ export interface LocalService {
   stopSignal: NodeJS.Signals;
 }
 
-/** How one of the three is run on this machine. Listens on loopback only. */
-export interface LocalServer<Name extends ServerName> extends LocalService {
-  name: Name;
+/** How a server is run on this machine from its programs. Listens on loopback only. */
+export interface LocalProgram<Name extends string, Binaries> extends LocalService<Name> {
   /** Writes the configuration, makes the data folder if need be, and tells the processes to start, in order. */
-  prepare: (settings: LocalSettings, binaries: ServerBinaries[Name]) => Promise<Launch[]>;
+  prepare: (settings: LocalSettings, binaries: Binaries) => Promise<Launch[]>;
 }
+
+/** The same for one of the three that everything needs. */
+export type LocalServer<Name extends ServerName> = LocalProgram<Name, ServerBinaries[Name]>;
 
 /** The configuration file of this folder for a server. */
 export function readServerConfig(name: string): Promise<string> {
