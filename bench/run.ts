@@ -85,10 +85,8 @@ export async function runBench(
     };
     const outcomes: Outcome[] = [];
     for (const scenario of scenarios) {
-      if (interrupt.aborted)
-        throw new CommandFailure("interrupted", { exitCode: EXIT.interrupted });
       progress.say(`\n── ${scenario.name}: ${scenario.about}`);
-      outcomes.push(await runScenario(scenario, context));
+      outcomes.push(await Promise.race([runScenario(scenario, context), whenAborted(interrupt)]));
     }
     const rows = judge(outcomes);
     const report: BenchReport = {
@@ -108,6 +106,16 @@ export async function runBench(
     rmSync(work, { recursive: true, force: true });
     await servers.remove();
   }
+}
+
+/** Rejects once interrupted; processes of a stack end with this one. */
+function whenAborted(interrupt: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const give = (): void =>
+      reject(new CommandFailure("interrupted", { exitCode: EXIT.interrupted }));
+    if (interrupt.aborted) give();
+    else interrupt.addEventListener("abort", give, { once: true });
+  });
 }
 
 /** Above this the machine was not ours alone; the kernel's own work stays below. */

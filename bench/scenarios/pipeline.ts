@@ -76,7 +76,6 @@ interface Step {
 /** Offers a rate and looks how much of it is completed meanwhile. */
 async function sustain(session: Session, ratePerSecond: number): Promise<Step> {
   const seconds = session.isQuick ? 6 : 20;
-  session.stack.restartSamples();
   const before = await countCompleted(session);
   const startedAt = performance.now();
   const load = await session.load({

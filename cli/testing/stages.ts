@@ -17,7 +17,7 @@ export const TEST_STAGES: readonly TestStage[] = [
   {
     name: "unit",
     about: "with nothing listening",
-    files: ["{core,gateway,workers,collector,ml-sim,cli}/**/*.test.ts"],
+    files: ["{core,gateway,workers,collector,ml-sim,cli,bench}/**/*.test.ts"],
     needsServers: false,
     testLimitMs: 10_000,
   },

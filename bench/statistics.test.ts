@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+
+import { momentsOf, percentile, percentilesOf, seededRandom, slope } from "./statistics.ts";
+
+test("a percentile is a value that was measured, the smallest that the share does not exceed", () => {
+  const sorted = Array.from({ length: 100 }, (_, index) => index + 1);
+
+  expect(percentile(sorted, 0.5)).toBe(50);
+  expect(percentile(sorted, 0.99)).toBe(99);
+  expect(percentile(sorted, 1)).toBe(100);
+  expect(percentile([7], 0.01)).toBe(7);
+});
+
+test("percentiles of nothing are 0, not NaN", () => {
+  expect(percentilesOf(new Float64Array(0))).toEqual({
+    p50: 0,
+    p90: 0,
+    p95: 0,
+    p99: 0,
+    p999: 0,
+    max: 0,
+  });
+});
+
+test("a moment holds the calls that were due in it, in whatever order they were answered", () => {
+  const due = Float64Array.from([1.5, 0.2, 0.9, 1.1]);
+  const latencies = Float64Array.from([40, 10, 20, 30]);
+
+  const moments = momentsOf(due, latencies, 1);
+
+  expect(moments).toEqual([
+    { atSeconds: 0, perSecond: 2, p50: 10, p95: 20, p99: 20 },
+    { atSeconds: 1, perSecond: 2, p50: 30, p95: 40, p99: 40 },
+  ]);
+});
+
+test("the slope of points on a line is that of the line, of fewer than two points 0", () => {
+  expect(
+    slope([
+      { x: 0, y: 1 },
+      { x: 1, y: 3 },
+      { x: 2, y: 5 },
+    ]),
+  ).toBeCloseTo(2);
+  expect(slope([{ x: 0, y: 1 }])).toBe(0);
+  expect(
+    slope([
+      { x: 1, y: 1 },
+      { x: 1, y: 5 },
+    ]),
+  ).toBe(0);
+});
+
+test("the same seed gives the same numbers, so every run sends the same prompts", () => {
+  const first = seededRandom(7);
+  const second = seededRandom(7);
+
+  const numbers = Array.from({ length: 100 }, () => first());
+
+  expect(numbers).toEqual(Array.from({ length: 100 }, () => second()));
+  expect(numbers.every((number) => number >= 0 && number < 1)).toBe(true);
+});
