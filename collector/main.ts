@@ -38,6 +38,7 @@ import { createLiveQuota } from "../adapters/quota/live-quota.ts";
 import { createHoldBooks } from "../adapters/redis/holds.ts";
 import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
+import type { Config } from "../core/config/schema.ts";
 import { createCollector } from "./collector.ts";
 import { createKeeper } from "./keeper/keeper.ts";
 import type {
@@ -80,6 +81,12 @@ const retentionPorts = (database: Database): RetentionPorts => ({
 function kindsOf(queues: Topology): { queue: string; kind: QueueDepth["kind"] }[] {
   const dead = new Set([queues.requestsDead.name, queues.resultsDead.name]);
   return queues.queues.map(({ name }) => ({ queue: name, kind: dead.has(name) ? "dead" : "path" }));
+}
+
+/** From a worker's mark to the confirm of its result, when the broker answers. */
+function longestAttemptMs({ models, amqp }: Config): number {
+  const timeouts = Object.values(models).map((model) => model.timeout_ms);
+  return Math.max(...timeouts) + 2 * amqp.confirm_timeout_ms;
 }
 
 async function start({ config, log, registry, reach }: RoleContext): Promise<RunningRole> {
@@ -170,8 +177,14 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     },
     queuedBefore: (createdBeforeMs, afterId, limit) =>
       queuedBefore(database, createdBeforeMs, afterId, limit),
-    startedHints: async (requests) =>
-      (await hints.readStarted(requests)).map((hint) => hint !== undefined),
+    attemptMarks: async (requests) => {
+      const attemptMaxMs = longestAttemptMs(config.current());
+      const started = await hints.readStarted(requests);
+      return started.map((hint) => {
+        if (hint === undefined) return "none";
+        return Date.now() - hint.startedAtMs > attemptMaxMs ? "overdue" : "under_way";
+      });
+    },
     scanHolds: books.scanHolds,
     overdueRequests: (afterId, limit) => overdueRequests(database, afterId, limit),
     outboxDepth: () => outboxDepth(database),

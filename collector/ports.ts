@@ -104,6 +104,9 @@ export interface QueueDepth {
   ready: number;
 }
 
+/** What a worker's mark says of an attempt: there is none, it may still run, or it began longer ago than any attempt may take. */
+export type AttemptMark = "none" | "under_way" | "overdue";
+
 export interface RepublishPorts {
   /** As the broker counts now, not from a cache. Throws Fault BROKER_UNAVAILABLE. */
   queueDepths: () => Promise<QueueDepth[]>;
@@ -113,8 +116,8 @@ export interface RepublishPorts {
     after: string | null,
     limit: number,
   ) => Promise<Page<QueuedRequest>>;
-  /** Whether a worker has noted that it began an attempt. */
-  startedHints: (requests: RequestRef[]) => Promise<boolean[]>;
+  /** In order. */
+  attemptMarks: (requests: RequestRef[]) => Promise<AttemptMark[]>;
   publishRequest: RelayPorts["publishRequest"];
 }
 
@@ -134,7 +137,7 @@ export interface OrphanPorts {
 export interface ExpirePorts extends EndingPorts {
   /** Queued requests whose `expires_at` has passed. */
   overdueRequests: (after: string | null, limit: number) => Promise<Page<RequestRef>>;
-  startedHints: RepublishPorts["startedHints"];
+  attemptMarks: RepublishPorts["attemptMarks"];
 }
 
 export interface RetentionPorts {

@@ -113,7 +113,8 @@ describe("overdue requests", () => {
             .map(({ head }) => head),
           next: null,
         }),
-        startedHints: async (refs) => refs.map(({ requestId }) => started.includes(requestId)),
+        attemptMarks: async (refs) =>
+          refs.map(({ requestId }) => (started.includes(requestId) ? "overdue" : "none")),
       },
       { everyMs: 1_000 },
     );

@@ -14,8 +14,8 @@ export function createExpire(ports: ExpirePorts & Process, { everyMs }: { everyM
   const walk = createWalk<RequestRef>((after) => ports.overdueRequests(after, PAGE_MAX), PAGES_MAX);
 
   async function expire(requests: RequestRef[]): Promise<void> {
-    const started = await ports.startedHints(requests);
-    const overdue = requests.filter((_, index) => started[index] !== true);
+    const marks = await ports.attemptMarks(requests);
+    const overdue = requests.filter((_, index) => marks[index] === "none");
     const moved = await endRequests(
       ports,
       overdue.map(({ requestId }) => requestId),

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { createWorld, queuedOf } from "../fakes/world.ts";
+import type { AttemptMark } from "../ports.ts";
 import { createRepublish } from "./republish.ts";
 
 const AFTER_MS = 60_000;
@@ -9,7 +10,7 @@ const { signal } = new AbortController();
 function setUp(ids: string[]) {
   const world = createWorld();
   const published: string[] = [];
-  const started = new Set<string>();
+  const marks = new Map<string, AttemptMark>();
   const state = { ready: 0, dead: 0, pageMax: 100 };
   const queued = new Set(ids);
   const duty = createRepublish(
@@ -28,7 +29,7 @@ function setUp(ids: string[]) {
         const isLast = items.length === found.length;
         return { items, next: isLast ? null : (items.at(-1)?.head.requestId ?? null) };
       },
-      startedHints: async (refs) => refs.map(({ requestId }) => started.has(requestId)),
+      attemptMarks: async (refs) => refs.map(({ requestId }) => marks.get(requestId) ?? "none"),
       publishRequest: async ({ head }) => {
         published.push(head.requestId);
       },
@@ -42,7 +43,7 @@ function setUp(ids: string[]) {
       await duty.run(signal);
     }
   };
-  return { world, published, started, state, queued, rounds };
+  return { world, published, marks, state, queued, rounds };
 }
 
 test("requests that no queue holds are published again, once", async () => {
@@ -99,12 +100,21 @@ test("one count of zero by a broker that just restarted proves nothing", async (
 });
 
 test("a request that a worker has begun is not published again", async () => {
-  const { published, rounds, started } = setUp(["a", "b"]);
-  started.add("a");
+  const { published, rounds, marks } = setUp(["a", "b"]);
+  marks.set("a", "under_way");
 
   await rounds(70);
 
   expect(published).toEqual(["b"]);
+});
+
+test("a request that a worker began too long ago has lost its result and is published again", async () => {
+  const { published, rounds, marks } = setUp(["a"]);
+  marks.set("a", "overdue");
+
+  await rounds(70);
+
+  expect(published).toEqual(["a"]);
 });
 
 test("a long list of lost requests is published in bounded rounds, each request once", async () => {

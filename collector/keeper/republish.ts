@@ -21,7 +21,7 @@ type Walk = (signal: AbortSignal) => Promise<boolean>;
  *
  * A million requests may wait for good reason, so waiting long proves nothing. What does: the queues were empty of ready messages at
  * one time, and are again at least `republishAfterMs` later; then a request from before the first time has been in no queue at the
- * second. Only a worker can still have it, and then it has noted the start or put it into a delay queue meanwhile. A duplicate is
+ * second. Only a worker can still have it, and then it has marked the start or put it into a delay queue meanwhile. A duplicate is
  * possible but harmless; a flood is not, because a walk starts on empty queues only, meets each request once, and the next one starts
  * `republishAfterMs` after it at the earliest. Nothing is remembered per request.
  */
@@ -51,10 +51,12 @@ export function createRepublish(
   }
 
   async function publishLost(requests: QueuedRequest[]): Promise<void> {
-    const started = await ports.startedHints(requests.map(({ head }) => head));
+    const marks = await ports.attemptMarks(requests.map(({ head }) => head));
     const nowMs = ports.now();
+    // One that was begun and whose worker must be done with it: its result was lost. It does not expire any more.
     const lost = requests.filter(
-      ({ head }, index) => started[index] !== true && head.expiresAtMs > nowMs,
+      ({ head }, index) =>
+        marks[index] === "overdue" || (marks[index] === "none" && head.expiresAtMs > nowMs),
     );
     if (lost.length === 0) return;
     ports.log.warn({ requests: lost.length }, "requests in no queue are published again");
