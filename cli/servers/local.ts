@@ -12,7 +12,7 @@ import type { Progress } from "../progress.ts";
 import { findBinaries, type ServerBinaries, type ServerName } from "./binaries.ts";
 import { installServers } from "./install.ts";
 import {
-  type LocalServer,
+  type LocalProgram,
   type LocalService,
   type LocalState,
   LocalStateSchema,
@@ -22,7 +22,11 @@ import { LOCAL_RABBITMQ } from "./rabbitmq.ts";
 import { LOCAL_REDIS } from "./redis.ts";
 import type { ServerUrls } from "./urls.ts";
 
-export const LOCAL_SERVERS: readonly LocalService[] = [LOCAL_POSTGRES, LOCAL_REDIS, LOCAL_RABBITMQ];
+export const LOCAL_SERVERS: readonly LocalService<ServerName>[] = [
+  LOCAL_POSTGRES,
+  LOCAL_REDIS,
+  LOCAL_RABBITMQ,
+];
 
 /** From the start of the process; RabbitMQ takes 5 s on 2 cores that have nothing else to do. */
 const READY_LIMIT_MS = 90_000;
@@ -31,10 +35,9 @@ const PING_LIMIT_MS = 2_000;
 const STOP_GRACE_MS = 4_000;
 const PING_PAUSE_MS = 100;
 
-const statePath = (paths: StatePaths, name: ServerName): string =>
-  join(paths.servers, `${name}.json`);
+const statePath = (paths: StatePaths, name: string): string => join(paths.servers, `${name}.json`);
 
-export const readLocalState = (paths: StatePaths, name: ServerName): LocalState | undefined =>
+export const readLocalState = (paths: StatePaths, name: string): LocalState | undefined =>
   readJsonFile(statePath(paths, name), LocalStateSchema);
 
 /**
@@ -83,9 +86,14 @@ async function settleAll<Values extends readonly unknown[]>(promises: {
   return await Promise.all(promises);
 }
 
-async function startServer<Name extends ServerName>(
-  server: LocalServer<Name>,
-  binaries: ServerBinaries[Name],
+/**
+ * Starts a private server, or goes on with the one that still runs, and answers its URL.
+ *
+ * @throws {CommandFailure} naming its log
+ */
+export async function startServer<Binaries>(
+  server: LocalProgram<string, Binaries>,
+  binaries: Binaries,
   paths: StatePaths,
   progress: Progress,
 ): Promise<string> {
@@ -188,7 +196,7 @@ function startFailure(
 }
 
 /** Stops what was started of one server, last started first. */
-async function stopServer(server: LocalService, paths: StatePaths): Promise<void> {
+export async function stopServer(server: LocalService, paths: StatePaths): Promise<void> {
   const state = readLocalState(paths, server.name);
   if (state === undefined) return;
   for (const { identity, name } of state.processes.toReversed()) {
