@@ -11,11 +11,12 @@ import { type DemoResult, sendDemoRequest } from "./demo-request.ts";
 import { ensureDemoUser } from "./demo-user.ts";
 import { CommandFailure, describeError } from "./failure.ts";
 import { requireFreePorts, startComponents, stopComponents } from "./launch.ts";
+import { type Observers, startObservers, stopObservers } from "./observe/observe.ts";
 import { shortPath, type StatePaths } from "./paths.ts";
 import type { Progress } from "./progress.ts";
 import { readOrMakeSecrets } from "./secrets.ts";
 import { startServers } from "./servers/servers.ts";
-import { serverEnvironment, type ServerUrls, withoutPassword } from "./servers/urls.ts";
+import { serverEnvironment, withoutPassword } from "./servers/urls.ts";
 import { readConfig } from "./stack-config.ts";
 import { judgeStack, readStack } from "./stack.ts";
 import { type UpJson, writeUpJson } from "./up-json.ts";
@@ -36,7 +37,7 @@ export async function bringUp(
   paths: StatePaths,
   progress: Progress,
   callerEnv: Environment,
-  { detached }: { detached: boolean },
+  { detached, observe }: { detached: boolean; observe: boolean },
 ): Promise<Upped> {
   if (judgeStack(readStack(paths)) === "abandoned") {
     progress.say("  An earlier up was killed: replacing what it left behind.");
@@ -51,6 +52,13 @@ export async function bringUp(
 
   const servers = await startServers(paths, progress, env);
   await migrateStep(servers.postgres, progress);
+  const metrics = metricsUrls(config);
+  let observers: Observers | undefined;
+  if (observe) {
+    const { gateway, worker, collector } = metrics;
+    const targets = { gateway: [gateway], worker: [worker], collector: [collector] };
+    observers = await startObservers(paths, progress, env, { targets, postgres: servers.postgres });
+  } else await stopObservers(paths);
   const componentEnv = {
     ...componentEnvironment(env, serverEnvironment(servers)),
     ...simulatorOverrides(config, env),
@@ -68,7 +76,15 @@ export async function bringUp(
     const result = await sendDemoRequest(gateway, user.apiKey);
     return { ...result, detail: "completed" };
   });
-  const up = describeUp(config, servers, env, { ...user, gateway });
+  const up: UpJson = {
+    gateway,
+    metrics,
+    ...servers,
+    ml: simulatorUrl(env),
+    ...observers,
+    api_key: user.apiKey,
+    user_id: user.userId,
+  };
   writeUpJson(paths, up);
   return { up, demo };
 }
@@ -89,24 +105,8 @@ export async function migrateStep(url: string, progress: Progress): Promise<stri
   return applied;
 }
 
-function describeUp(
-  config: Config,
-  servers: ServerUrls,
-  env: Environment,
-  { gateway, userId, apiKey }: { gateway: string; userId: string; apiKey: string },
-): UpJson {
-  const metricsUrl = (role: "gateway" | "worker" | "collector"): string =>
-    `http://${role === "gateway" ? config.gateway.host : config[role].host}:${config[role].metrics_port}/metrics`;
-  return {
-    gateway,
-    metrics: {
-      gateway: metricsUrl("gateway"),
-      worker: metricsUrl("worker"),
-      collector: metricsUrl("collector"),
-    },
-    ...servers,
-    ml: simulatorUrl(env),
-    api_key: apiKey,
-    user_id: userId,
-  };
+function metricsUrls({ gateway, worker, collector }: Config): UpJson["metrics"] {
+  const url = ({ host, metrics_port: port }: { host: string; metrics_port: number }): string =>
+    `http://${host}:${port}/metrics`;
+  return { gateway: url(gateway), worker: url(worker), collector: url(collector) };
 }

@@ -1,3 +1,4 @@
+import { OBSERVERS } from "./observe/observe.ts";
 import type { StatePaths } from "./paths.ts";
 import { isRunning, type ProcessIdentity, residentBytes } from "./process-identity.ts";
 import { areDockerServersStarted } from "./servers/docker.ts";
@@ -37,7 +38,7 @@ function row(
 /** Every process that `up` started, servers first; empty when there is none. */
 export function listProcesses(paths: StatePaths): ProcessRow[] {
   const rows: ProcessRow[] = [];
-  for (const { name, portNames } of LOCAL_SERVERS) {
+  for (const { name, portNames } of [...LOCAL_SERVERS, ...OBSERVERS]) {
     const state = readLocalState(paths, name);
     const main = state?.processes.find((one) => one.name === name);
     if (state === undefined || main === undefined) continue;

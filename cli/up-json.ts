@@ -11,6 +11,10 @@ const UpJsonSchema = t.Object({
   redis: t.String(),
   amqp: t.String(),
   ml: t.String(),
+  /** Only with `--observe`. */
+  prometheus: t.Optional(t.String()),
+  /** Only with `--observe`, and where it is installed. */
+  grafana: t.Optional(t.String()),
   api_key: t.String(),
   user_id: t.String(),
 });

@@ -19,7 +19,10 @@ export function registerLogs(program: Command): void {
   program
     .command("logs")
     .description("show the last lines of the logs, of all components or of one")
-    .argument("[component]", "gateway, worker, collector, simulator, postgres, redis, rabbitmq, …")
+    .argument(
+      "[component]",
+      "gateway, worker, collector, simulator, postgres, redis, rabbitmq, prometheus, …",
+    )
     .option("-f, --follow", "go on with new lines until Ctrl-C")
     .option("-n, --lines <count>", "how many lines of each log", "20")
     .addHelpText(

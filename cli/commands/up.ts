@@ -7,6 +7,7 @@ import { demoBody } from "../demo-request.ts";
 import { CommandFailure, EXIT } from "../failure.ts";
 import { stopComponents } from "../launch.ts";
 import { takeLock } from "../lock.ts";
+import { findLinks } from "../observe/links.ts";
 import { type StatePaths, shortPath, statePaths } from "../paths.ts";
 import { listProcesses } from "../process-list.ts";
 import { createProgress, type Progress } from "../progress.ts";
@@ -18,6 +19,7 @@ import type { UpJson } from "../up-json.ts";
 interface UpOptions {
   detach?: boolean;
   json?: boolean;
+  observe?: boolean;
 }
 
 const SAME_SIGNAL_MS = 1_000;
@@ -31,16 +33,19 @@ export function registerUp(program: Command): void {
     .command("up")
     .description("start everything: servers, schema, simulator, gateway, worker, collector")
     .option("-d, --detach", "return once it works, and leave it running; writes .tollgate/up.json")
+    .option("--observe", "start Prometheus as well, and Grafana where it is installed")
     .option("--json", "with --detach: print up.json on standard output, progress on standard error")
     .addHelpText(
       "after",
       `
 Servers come from DATABASE_URL, REDIS_URL and AMQP_URL, else from Docker, else from programs on this
 machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one. Data: .tollgate/
+Prometheus comes from PROMETHEUS_URL, else from this machine, else from the Debian package.
 
 Examples:
   ./tollgate up                              stay, with a live status line; Ctrl-C stops, data are kept
   ./tollgate up --detach                     return; ./tollgate down stops it
+  ./tollgate up --observe                    with graphs of what it does
   TOLLGATE_GATEWAY__PORT=8081 ./tollgate up  another port
   key=$(./tollgate up --detach --json | jq -r .api_key)`,
     )
@@ -56,7 +61,10 @@ async function up(options: UpOptions): Promise<void> {
   const progress = createProgress(options.json === true ? process.stderr : process.stdout);
   const interrupted = onInterrupt();
   try {
-    const bringing = bringUp(paths, progress, process.env, { detached });
+    const bringing = bringUp(paths, progress, process.env, {
+      detached,
+      observe: options.observe === true,
+    });
     const upped = await Promise.race([bringing, interrupted.then(() => undefined)]);
     if (upped === undefined) {
       await stopAll(paths, progress);
@@ -68,7 +76,7 @@ async function up(options: UpOptions): Promise<void> {
       process.exit(EXIT.interrupted);
     }
     if (options.json === true) process.stdout.write(`${JSON.stringify(upped.up, null, 2)}\n`);
-    else describeResult(upped, progress, detached);
+    else await describeResult(upped, progress, detached);
     if (!detached) {
       await showStatus(upped.up, interrupted);
       await stopAll(paths, progress);
@@ -126,7 +134,11 @@ async function stopAll(paths: StatePaths, progress: Progress): Promise<void> {
   });
 }
 
-function describeResult({ up: running, demo }: Upped, { say }: Progress, detached: boolean): void {
+async function describeResult(
+  { up: running, demo }: Upped,
+  { say }: Progress,
+  detached: boolean,
+): Promise<void> {
   say("");
   say(
     `The first request ${demo.requestId} is completed: ${JSON.stringify(demo.text.slice(0, 100))}`,
@@ -145,9 +157,23 @@ function describeResult({ up: running, demo }: Upped, { say }: Progress, detache
   say(`  simulator  ${running.ml}`);
   say(`  logs       ./tollgate logs -f      processes: ./tollgate ps`);
   say("");
+  if (running.prometheus !== undefined) await describeObservers(running.prometheus, running, say);
   if (detached)
     say(`It runs on; ${shortPath(statePaths().upJson)} tells scripts where. Stop: ./tollgate down`);
   else say("Ctrl-C stops it and keeps the data.");
+}
+
+async function describeObservers(
+  prometheus: string,
+  { grafana }: UpJson,
+  say: Progress["say"],
+): Promise<void> {
+  const { alerts, graphs } = await findLinks(prometheus);
+  say("Watch it:");
+  say(`  Prometheus ${prometheus}   (alerts: ${alerts})`);
+  if (grafana !== undefined) say(`  Grafana    ${grafana}/dashboards`);
+  for (const { title, url } of graphs) say(`  ${title}:\n    ${url}`);
+  say("");
 }
 
 /** One line that changes on a terminal, or a line now and then elsewhere, until the signal. */

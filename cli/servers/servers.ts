@@ -1,5 +1,6 @@
 import { pingAmqp, pingPostgres, pingRedis } from "../../adapters/ping.ts";
 import { CommandFailure, describeError } from "../failure.ts";
+import { stopObservers } from "../observe/observe.ts";
 import type { StatePaths } from "../paths.ts";
 import type { Progress } from "../progress.ts";
 import { chooseSource, urlsFromEnvironment } from "./choose-source.ts";
@@ -35,8 +36,9 @@ export async function startServers(
   }
 }
 
-/** Stops the servers that `up` started; those of the environment are somebody else's. */
+/** Stops the servers that `up` started, and what watches over them; those of the environment are somebody else's. */
 export async function stopServers(paths: StatePaths, { purge = false } = {}): Promise<void> {
+  await stopObservers(paths);
   await stopDockerServers(paths, purge);
   await stopLocalServers(paths);
 }
