@@ -36,6 +36,8 @@ export interface Component extends Pick<ComponentSpec, "name" | "role" | "url" |
   /** Sends SIGTERM and answers the exit code. */
   terminate: (withinMs?: number) => Promise<number>;
   isRunning: () => boolean;
+  /** Started and not seen ready yet. */
+  isStarting: () => boolean;
   /** undefined while it does not run. */
   pid: () => number | undefined;
   /** Exit code, or minus the signal's number. Throws when it still runs after `withinMs`. */
@@ -54,6 +56,7 @@ const WITH_PARENT = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsi
 
 export function createComponent(spec: ComponentSpec): Component {
   let child: Bun.Subprocess | undefined;
+  let isStarting = false;
 
   const isRunning = (): boolean =>
     child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -109,7 +112,10 @@ export function createComponent(spec: ComponentSpec): Component {
       } finally {
         closeSync(out);
       }
-      await untilReady();
+      isStarting = true;
+      await untilReady().finally(() => {
+        isStarting = false;
+      });
     },
     signal,
     kill: async () => {
@@ -122,6 +128,7 @@ export function createComponent(spec: ComponentSpec): Component {
       return untilEnded(withinMs);
     },
     isRunning,
+    isStarting: () => isStarting,
     pid: () => (isRunning() ? child?.pid : undefined),
     untilEnded,
     untilFrozen: (withinMs) =>

@@ -1,0 +1,45 @@
+import { parseArgs } from "node:util";
+
+import { runRandomFaults } from "./random/run.ts";
+
+const HELP = `Draws faults at random under load, and checks afterwards that nothing was lost, billed twice or left held.
+
+usage: bun test/faults/main.ts [--minutes N] [--seed S] [--rate R]
+
+  --minutes   How long faults are drawn (default 5)
+  --seed      Which faults are drawn (default: by the clock; printed)
+  --rate      Requests a second (default 300)
+
+Exits with 0 when everything held, with 1 when it did not.
+`;
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "5" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    rate: { type: "string", default: "300" },
+    help: { type: "boolean", default: false },
+  },
+});
+const [minutes, seed, ratePerSecond] = [values.minutes, values.seed, values.rate].map(Number);
+const startedAtMs = performance.now();
+
+if (values.help) process.stdout.write(HELP);
+else if (
+  !(minutes !== undefined && minutes > 0 && Number.isInteger(seed) && Number(ratePerSecond) > 0)
+) {
+  process.stderr.write(HELP);
+  process.exitCode = 2;
+} else {
+  const say = (line: string): void => {
+    const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(0).padStart(5);
+    process.stdout.write(`${seconds} s  ${line}\n`);
+  };
+  const held = await runRandomFaults({
+    minutes,
+    seed: seed ?? 0,
+    ratePerSecond: ratePerSecond ?? 0,
+    say,
+  });
+  process.exitCode = held ? 0 : 1;
+}

@@ -1,0 +1,29 @@
+import type { Component } from "../../stack/component.ts";
+
+export interface MemoryReading {
+  name: string;
+  beforeBytes: number;
+  afterBytes: number;
+}
+
+const MIB = 1024 * 1024;
+/** What a process may have grown by between a warm beginning and the quiet end; garbage that is not collected yet is in it. */
+const GROWTH_MAX_BYTES = 150 * MIB;
+
+export function readMemory(components: readonly Component[]): Map<string, number> {
+  return new Map(components.map((component) => [component.name, component.memoryBytes() ?? 0]));
+}
+
+/** Processes that have grown beyond what is allowed. */
+export function grownProcesses(readings: readonly MemoryReading[]): string[] {
+  return readings
+    .filter(({ beforeBytes, afterBytes }) => afterBytes - beforeBytes > GROWTH_MAX_BYTES)
+    .map(({ name }) => name);
+}
+
+export function formatMemory(readings: readonly MemoryReading[]): string {
+  const mib = (bytes: number): string => `${Math.round(bytes / MIB)} MiB`;
+  return readings
+    .map(({ name, beforeBytes, afterBytes }) => `${name} ${mib(beforeBytes)} → ${mib(afterBytes)}`)
+    .join(", ");
+}
