@@ -172,3 +172,20 @@ describe("a caller without a good key", () => {
     expect((await call("POST", "/generate", { body: { prompt: "x" } })).status).toBe(401);
   });
 });
+
+test.each([{}, { "idempotency-key": "order-1" }])(
+  "a body nested too deep is refused before it can hold up others: headers %j",
+  async (headers) => {
+    const { call, rows, admitted } = createFakeGateway();
+    const depth = 100_000;
+    const raw = `{"prompt":"x","metadata":{"a/b":${"[".repeat(depth)}${"]".repeat(depth)}}}`;
+    const startedAtMs = performance.now();
+
+    const refusal = await problemOf(await call("POST", "/generate", { raw, headers }));
+
+    expect(refusal).toMatchObject({ status: 422, errors: [{ field: "/metadata" }] });
+    // Seconds, where it is written as JSON again.
+    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+    expect([rows, admitted]).toEqual([[], []]);
+  },
+);

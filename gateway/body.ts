@@ -4,8 +4,10 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Fault, type FaultDetail } from "../core/faults.ts";
 
 const DETAILS_MAX = 20;
+/** Writing JSON that is nested 50,000 levels deep blocks the event loop for seconds, before it throws. */
+const DEPTH_MAX = 32;
 
-/** Checks the media type and the size, and parses. The size is checked again on the bytes: a chunked body announces none. */
+/** Checks the media type, the size and the depth, and parses. The size is checked again on the bytes: a chunked body announces none. */
 export async function readJson(request: Request, bytesMax: number): Promise<unknown> {
   const contentType = request.headers.get("content-type") ?? "";
   if (!/^application\/json\s*(;|$)/i.test(contentType)) {
@@ -15,11 +17,39 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
   const text = await request.text();
   if (text.length > bytesMax || (text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax))
     throw tooLarge(bytesMax);
+  const value = parse(text);
+  const field = fieldTooDeep(value);
+  if (field !== undefined) throw invalidField(field, `may be nested ${DEPTH_MAX} levels deep`);
+  return value;
+}
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
     throw new Fault("BODY_NOT_JSON", "the body cannot be parsed as JSON");
   }
+}
+
+/** The first member that is nested too deep, as a JSON pointer. */
+function fieldTooDeep(value: unknown): string | undefined {
+  if (!isNested(value)) return undefined;
+  const found = Object.entries(value).find(([, member]) => isTooDeep(member));
+  return found && `/${found[0].replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** Level by level, since a recursion would be what it guards against. */
+function isTooDeep(value: unknown): boolean {
+  let level = [value].filter(isNested);
+  for (let depth = 1; level.length > 0; depth += 1) {
+    if (depth > DEPTH_MAX) return true;
+    level = level.flatMap((nested) => Object.values(nested)).filter(isNested);
+  }
+  return false;
+}
+
+function isNested(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function tooLarge(bytesMax: number): Fault {

@@ -140,14 +140,3 @@ describe("a keyed request that was refused and not stored", () => {
     await gateway.endDrain(0);
   });
 });
-
-test("a body nested too deep is refused with a key as it is without one", async () => {
-  const { call, rows } = createFakeGateway();
-  const depth = 100_000;
-  const raw = `{"prompt":"x","metadata":{"a":${"[".repeat(depth)}${"]".repeat(depth)}}}`;
-
-  const refusal = await problemOf(await call("POST", "/generate", { raw, headers: init.headers }));
-
-  expect(refusal).toMatchObject({ status: 422, errors: [{ field: "/metadata" }] });
-  expect(rows).toEqual([]);
-});

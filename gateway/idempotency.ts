@@ -1,7 +1,6 @@
 import { canonicalJson } from "../core/canonical-json.ts";
 import { Fault } from "../core/faults.ts";
 import type { Idempotency } from "./accept.ts";
-import { invalidField } from "./body.ts";
 import type { GatewayPorts, Principal } from "./ports.ts";
 import type { GenerateBody } from "./schemas.ts";
 
@@ -22,15 +21,6 @@ function keyOf(header: string): string {
   return bare;
 }
 
-/** Only metadata can be nested; it is read here before its own bounds are checked. */
-function canonicalBody(body: GenerateBody): string {
-  try {
-    return canonicalJson(body);
-  } catch {
-    throw invalidField("/metadata", "is nested too deep");
-  }
-}
-
 /**
  * The idempotency of a call, null without the header (draft-ietf-httpapi-idempotency-key-header). Key and body are kept as keyed
  * hashes only: a plain hash of a prompt could be guessed at. The key is the user's own: others may use the same.
@@ -45,6 +35,6 @@ export function idempotencyOf(
   if (header === null) return null;
   return {
     keyHash: hashKey(`idempotency-key\n${principal.userId}\n${keyOf(header)}`),
-    fingerprint: hashKey(`body\n${canonicalBody(body)}`),
+    fingerprint: hashKey(`body\n${canonicalJson(body)}`),
   };
 }

@@ -58,13 +58,7 @@ function inputOf(body: GenerateBody, bytesMax: number): InferencePayload["input"
 
 function metadataOf(body: GenerateBody, bytesMax: number): Record<string, unknown> | null {
   if (body.metadata === undefined) return null;
-  let text: string;
-  try {
-    text = JSON.stringify(body.metadata);
-  } catch {
-    throw invalidField("/metadata", "is nested too deep");
-  }
-  if (Buffer.byteLength(text) > bytesMax)
+  if (Buffer.byteLength(JSON.stringify(body.metadata)) > bytesMax)
     throw invalidField("/metadata", `may have at most ${bytesMax} bytes as JSON`);
   return body.metadata;
 }
