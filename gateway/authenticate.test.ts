@@ -44,3 +44,13 @@ test("a change of a key makes it be read again", async () => {
 
   expect([cached.status, announced.status]).toEqual([202, 401]);
 });
+
+test("after announcements may have been lost every key is read again", async () => {
+  const { call, key, keys, resubscribed } = createFakeGateway();
+  expect((await call("POST", "/generate", BODY)).status).toBe(202);
+
+  keys.delete(key);
+  for (const announce of resubscribed) announce();
+
+  expect((await call("POST", "/generate", BODY)).status).toBe(401);
+});

@@ -13,6 +13,7 @@ type Ports = Pick<
   | "cacheKey"
   | "readStoredKey"
   | "onKeyChange"
+  | "onResubscribed"
 >;
 
 /** How long an unknown key is remembered, so that a client with a wrong key costs no query per call. */
@@ -41,7 +42,8 @@ function keyOf(headers: Headers): string {
 
 /**
  * Finds whose key a call carries: in memory, in Redis, in PostgreSQL, in that order. Concurrent calls with one key share one look-up.
- * The answer is at most `key_cache_ms` old; a revocation is announced and takes effect at once unless the announcement is lost.
+ * A revocation is announced and takes effect at once; if the announcement is lost, after `key_cache_ms` at the latest. Only if Redis
+ * was away when the key was revoked, its own cache keeps the key for up to five minutes more.
  *
  * @throws {Fault} KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, USER_INACTIVE, STORE_UNAVAILABLE
  */
@@ -54,6 +56,11 @@ export function createAuthenticator(
     known.delete(keyHash);
     // One that is under way may have read the key before the change: its answer must not be remembered.
     lookups.delete(keyHash);
+  });
+  // Announcements may have been lost before.
+  ports.onResubscribed(() => {
+    known.clear();
+    lookups.clear();
   });
 
   function remember(keyHash: string, record: KeyRecord | undefined): void {
