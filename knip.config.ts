@@ -9,6 +9,7 @@ const config: KnipConfig = {
     "workers/main.ts",
     "collector/main.ts",
     "ml-sim/main.ts",
+    "test/faults/main.ts",
     "bench/load/paced/main.ts",
     "bench/peers/echo/main.ts",
     "bench/micro/*.ts",

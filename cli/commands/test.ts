@@ -4,6 +4,7 @@ import { CommandFailure, describeError, EXIT } from "../failure.ts";
 import { createProgress } from "../progress.ts";
 import { serverEnvironment } from "../servers/urls.ts";
 import { runChecks } from "../testing/checks.ts";
+import { runRandomFaults } from "../testing/random-faults.ts";
 import { findTestFiles, runStage } from "../testing/run-stage.ts";
 import {
   formatSummary,
@@ -26,6 +27,8 @@ export function registerTest(program: Command): void {
       "--only <pattern>",
       "test files whose path contains it; if none, tests whose name matches it",
     )
+    .option("--minutes <n>", "with the stage faults: draw faults at random for so long instead")
+    .option("--seed <s>", "which random faults are drawn; default: by the clock, and printed")
     .addHelpText(
       "after",
       `
@@ -39,15 +42,26 @@ The last line is \`N passed, N failed\`; a failed check counts as a failed test.
 
 Examples:
   ./tollgate test
-  ./tollgate test unit --only backoff`,
+  ./tollgate test unit --only backoff
+  ./tollgate test faults --minutes 30 --seed 7`,
     )
     .action(test);
 }
 
-async function test(stageName: StageName | undefined, options: { only?: string }): Promise<void> {
+interface TestOptions {
+  only?: string;
+  minutes?: string;
+  seed?: string;
+}
+
+async function test(stageName: StageName | undefined, options: TestOptions): Promise<void> {
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => interrupt.abort());
+  if (options.minutes !== undefined || options.seed !== undefined) {
+    await testRandomFaults(stageName, options, interrupt.signal);
+    return;
+  }
 
   const stages = TEST_STAGES.filter(({ name }) => stageName === undefined || stageName === name);
   const runs = selectTests(
@@ -76,6 +90,23 @@ async function test(stageName: StageName | undefined, options: { only?: string }
     });
   }
   if (results.some(({ failed }) => failed > 0)) process.exitCode = EXIT.failed;
+}
+
+async function testRandomFaults(
+  stageName: StageName | undefined,
+  { minutes, seed, only }: TestOptions,
+  interrupt: AbortSignal,
+): Promise<void> {
+  if (stageName !== "faults" || minutes === undefined || only !== undefined) {
+    throw new CommandFailure(
+      "random faults are asked for by: ./tollgate test faults --minutes N [--seed S]",
+      { exitCode: EXIT.usage },
+    );
+  }
+  const held = await runRandomFaults({ minutes, seed }, interrupt);
+  if (interrupt.aborted) throw new CommandFailure("interrupted", { exitCode: EXIT.interrupted });
+  process.stdout.write(held ? "1 passed, 0 failed\n" : "0 passed, 1 failed\n");
+  if (!held) process.exitCode = EXIT.failed;
 }
 
 /** The stages one after the other; the servers are started before the first that needs them and removed whatever happens. */
