@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 
 /** Below the range from which Linux takes the ports of outgoing connections (32768 and up), so that none of those is in the way. */
 const PORT_MIN = 20_000;
@@ -24,4 +24,27 @@ export async function findFreePorts(count: number): Promise<number[]> {
   if (found.size < count)
     throw new Error(`no ${count} free ports between ${PORT_MIN} and ${PORT_MAX}`);
   return [...found];
+}
+
+const CONNECT_PAUSE_MS = 10;
+
+/** True once something listens on the port; false when nothing does within the limit. */
+export async function waitForListener(port: number, limitMs: number): Promise<boolean> {
+  const deadline = Date.now() + limitMs;
+  while (!(await canConnect(port))) {
+    if (Date.now() > deadline) return false;
+    await Bun.sleep(CONNECT_PAUSE_MS);
+  }
+  return true;
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
 }

@@ -79,6 +79,19 @@ describe.skipIf(!isInstalled)("a private set of servers", () => {
     expect(processesBelow(folder)).toEqual([]);
   }, 120_000);
 
+  test("takes another port when somebody else has taken the one it had", async () => {
+    await start();
+    const port = readLocalState(paths, "redis")?.ports["redis"] ?? 0;
+    await stopLocalServers(paths);
+    const other = Bun.serve({ port, hostname: "127.0.0.1", fetch: () => new Response() });
+
+    const urls = await start();
+    await other.stop(true);
+
+    expect(new URL(urls.redis).port).not.toBe(String(port));
+    await stopLocalServers(paths);
+  }, 120_000);
+
   test("keeps its data over a stop, lets nobody in without the password, and its secrets to its owner", async () => {
     const first = await start();
     const before = postgres(first.postgres, { max: 1 });

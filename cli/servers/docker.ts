@@ -1,20 +1,25 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 
-import { Type as t } from "@sinclair/typebox";
+import { type Static, Type as t } from "@sinclair/typebox";
 
-import { CommandFailure } from "../failure.ts";
+import { pingAmqp, pingPostgres, pingRedis } from "../../adapters/ping.ts";
+import { CommandFailure, describeError } from "../failure.ts";
 import { readJsonFile, writeJsonFile } from "../json-file.ts";
-import { lastLines } from "../log-tail.ts";
+import { lastTellingLine } from "../log-tail.ts";
 import { PROJECT_ROOT, shortPath, type StatePaths } from "../paths.ts";
-import { findFreePorts } from "../ports.ts";
+import { findFreePorts, isPortFree } from "../ports.ts";
 import { openLog } from "../processes.ts";
 import type { Progress } from "../progress.ts";
+import { findCompose, findEndedServices } from "./docker-engine.ts";
 import type { ServerUrls } from "./urls.ts";
 
-const DETECT_LIMIT_MS = 5_000;
 /** Pulls three images the first time. */
 const UP_LIMIT_MS = 15 * 60 * 1000;
+const READY_LIMIT_MS = 90_000;
+const PING_LIMIT_MS = 2_000;
+const PING_PAUSE_MS = 200;
+const LOG_LIMIT_MS = 10_000;
 const STOP_LIMIT_MS = 30_000;
 /** Before Docker kills a server: Ctrl-C is to be over within 10 s. */
 const STOP_GRACE_SECONDS = 4;
@@ -27,101 +32,160 @@ const ComposeStateSchema = t.Object({
   redis: t.Integer(),
   amqp: t.Integer(),
 });
+type ComposeState = Static<typeof ComposeStateSchema>;
 
-function succeeds(...command: string[]): boolean {
-  try {
-    return Bun.spawnSync(command, {
-      stdout: "ignore",
-      stderr: "ignore",
-      timeout: DETECT_LIMIT_MS,
-    }).success;
-  } catch {
-    return false;
-  }
-}
-
-/** Why no Docker Engine can be used; undefined when one answers. */
-export function findEngineProblem(): string | undefined {
-  if (Bun.which("docker") === null) return "the docker command is not on PATH";
-  if (!succeeds("docker", "version", "--format", "{{.Server.Version}}"))
-    return "no Docker Engine answers";
-  return undefined;
-}
-
-/** The same for Compose, which runs the servers of `up`. */
-export function findComposeProblem(): string | undefined {
-  const problem = findEngineProblem();
-  if (problem !== undefined) return problem;
-  return succeeds("docker", "compose", "version")
-    ? undefined
-    : "docker compose is missing: install the Compose plug-in";
-}
-
-/** One project per checkout, so that two checkouts do not share their data. */
-function composeCommand(paths: StatePaths): string[] {
-  const checkout = createHash("sha256").update(paths.dir).digest("hex").slice(0, 8);
-  const file = join(PROJECT_ROOT, "docker", "servers.yaml");
-  return ["docker", "compose", "--project-name", `tollgate-${checkout}`, "--file", file];
-}
+/** The services of docker/servers.yaml. */
+const SERVICES = [
+  { name: "postgres", title: "PostgreSQL", url: "postgres", ping: pingPostgres },
+  { name: "redis", title: "Redis", url: "redis", ping: pingRedis },
+  { name: "rabbitmq", title: "RabbitMQ", url: "amqp", ping: pingAmqp },
+] as const;
+type Service = (typeof SERVICES)[number];
 
 const statePath = (paths: StatePaths): string => join(paths.servers, "docker.json");
+const readState = (paths: StatePaths): ComposeState | undefined =>
+  readJsonFile(statePath(paths), ComposeStateSchema);
 
-async function compose(paths: StatePaths, args: string[], limitMs: number): Promise<void> {
-  const state = readJsonFile(statePath(paths), ComposeStateSchema);
-  const logPath = join(paths.logs, "docker.log");
+/** One project per checkout, so that two checkouts do not share their data. */
+const projectName = (paths: StatePaths): string =>
+  `tollgate-${createHash("sha256").update(paths.dir).digest("hex").slice(0, 8)}`;
+
+/** Runs a command of Compose, its output in a log. @throws {CommandFailure} when there is no Compose or it fails */
+async function compose(
+  paths: StatePaths,
+  args: readonly string[],
+  { limitMs, logName = "docker" }: { limitMs: number; logName?: string },
+): Promise<void> {
+  const found = findCompose();
+  if ("problem" in found)
+    throw new CommandFailure(
+      `the servers are in Docker, but ${found.problem}: mend that and run this again`,
+    );
+  const state = readState(paths);
+  const logPath = join(paths.logs, `${logName}.log`);
   const log = openLog(logPath);
-  const run = Bun.spawn([...composeCommand(paths), ...args], {
-    env: {
-      ...process.env,
-      TOLLGATE_DOCKER_PASSWORD: state?.password ?? "none",
-      TOLLGATE_DOCKER_POSTGRES_PORT: String(state?.postgres ?? 0),
-      TOLLGATE_DOCKER_REDIS_PORT: String(state?.redis ?? 0),
-      TOLLGATE_DOCKER_AMQP_PORT: String(state?.amqp ?? 0),
+  const file = join(PROJECT_ROOT, "docker", "servers.yaml");
+  const run = Bun.spawn(
+    [...found.command, "--project-name", projectName(paths), "--file", file, ...args],
+    {
+      env: {
+        ...process.env,
+        TOLLGATE_DOCKER_PASSWORD: state?.password ?? "none",
+        TOLLGATE_DOCKER_POSTGRES_PORT: String(state?.postgres ?? 0),
+        TOLLGATE_DOCKER_REDIS_PORT: String(state?.redis ?? 0),
+        TOLLGATE_DOCKER_AMQP_PORT: String(state?.amqp ?? 0),
+      },
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+      timeout: limitMs,
     },
-    stdin: "ignore",
-    stdout: log,
-    stderr: log,
-    timeout: limitMs,
-  });
+  );
   if ((await run.exited) === 0) return;
+  const why = run.signalCode === null ? lastTellingLine(logPath) : `ended by ${run.signalCode}`;
   throw new CommandFailure(
-    `docker compose ${args[0]} failed: ${lastLines(logPath, 1)[0] ?? ""} (log: ${shortPath(logPath)}): mend it, or set TOLLGATE_SERVERS=local`,
+    `${found.command.join(" ")} ${args[0]} failed: ${why} (log: ${shortPath(logPath)}): mend it, or set TOLLGATE_SERVERS=local`,
   );
 }
 
-/** Starts the servers as containers and waits until Compose calls them healthy. */
+/** The ports of last time, so that noted URLs go on working, unless somebody else has taken one. */
+async function chooseState(remembered: ComposeState | undefined): Promise<ComposeState> {
+  if (remembered !== undefined) {
+    // The containers of an `up` that was killed hold their ports themselves.
+    if (remembered.started) return remembered;
+    const ports = [remembered.postgres, remembered.redis, remembered.amqp];
+    const areFree = await Promise.all(ports.map((port) => isPortFree(port)));
+    if (areFree.every(Boolean)) return { ...remembered, started: true };
+  }
+  const [postgres = 0, redis = 0, amqp = 0] = await findFreePorts(3);
+  const password =
+    remembered?.password ?? Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("hex");
+  return { started: true, password, postgres, redis, amqp };
+}
+
+/**
+ * Starts the servers as containers; each has answered a real client through its published port when this returns.
+ *
+ * @throws {CommandFailure} naming the server that failed and its log
+ */
 export async function startDockerServers(
   paths: StatePaths,
   progress: Progress,
 ): Promise<ServerUrls> {
-  let state = readJsonFile(statePath(paths), ComposeStateSchema);
-  if (state === undefined) {
-    const [postgres = 0, redis = 0, amqp = 0] = await findFreePorts(3);
-    const password = Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("hex");
-    state = { started: true, password, postgres, redis, amqp };
-  }
-  writeJsonFile(statePath(paths), { ...state, started: true });
-  await progress.step("PostgreSQL, Redis and RabbitMQ in Docker", async () => {
-    await compose(paths, ["up", "--detach", "--wait"], UP_LIMIT_MS);
-    return {};
-  });
+  const state = await chooseState(readState(paths));
+  writeJsonFile(statePath(paths), state);
   const { password, postgres, redis, amqp } = state;
-  return {
+  const urls = {
     postgres: `postgres://tollgate:${password}@127.0.0.1:${postgres}/tollgate`,
     redis: `redis://:${password}@127.0.0.1:${redis}/0`,
     amqp: `amqp://tollgate:${password}@127.0.0.1:${amqp}`,
   };
+  await progress.step("PostgreSQL, Redis and RabbitMQ in Docker", async () => {
+    await compose(paths, ["up", "--detach"], { limitMs: UP_LIMIT_MS });
+    await waitUntilReady(paths, urls);
+    return { detail: `ports ${postgres}, ${redis}, ${amqp}` };
+  });
+  return urls;
+}
+
+async function waitUntilReady(paths: StatePaths, urls: ServerUrls): Promise<void> {
+  const deadline = Date.now() + READY_LIMIT_MS;
+  let waiting = await findUnready(SERVICES, urls);
+  while (waiting.length > 0) {
+    const ended = findEndedServices(projectName(paths));
+    const failed = waiting.find(({ service }) => ended.includes(service.name));
+    if (failed !== undefined)
+      throw await startFailure(paths, failed.service, "its container ended");
+    const [late] = waiting;
+    if (late !== undefined && Date.now() > deadline) {
+      const reason = `not ready within ${READY_LIMIT_MS / 1000} s (${late.reason})`;
+      throw await startFailure(paths, late.service, reason);
+    }
+    await Bun.sleep(PING_PAUSE_MS);
+    waiting = await findUnready(
+      waiting.map(({ service }) => service),
+      urls,
+    );
+  }
+}
+
+async function findUnready(
+  services: readonly Service[],
+  urls: ServerUrls,
+): Promise<{ service: Service; reason: string }[]> {
+  const answers = await Promise.allSettled(
+    services.map((service) => service.ping(urls[service.url], PING_LIMIT_MS)),
+  );
+  return services.flatMap((service, i) => {
+    const answer = answers[i];
+    if (answer?.status !== "rejected") return [];
+    return [{ service, reason: describeError(answer.reason) }];
+  });
+}
+
+/** What the container said is put beside the other logs first: it goes when the container is removed. */
+async function startFailure(
+  paths: StatePaths,
+  { name, title }: Service,
+  reason: string,
+): Promise<CommandFailure> {
+  const args = ["logs", "--no-color", "--no-log-prefix", "--tail=200", name];
+  await compose(paths, args, { limitMs: LOG_LIMIT_MS, logName: name });
+  const log = join(paths.logs, `${name}.log`);
+  return new CommandFailure(
+    `${title} did not start in Docker: ${reason}: ${lastTellingLine(log)} — mend it (log: ${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
+  );
 }
 
 /** Whether `up` started containers that `down` has not stopped. */
 export const areDockerServersStarted = (paths: StatePaths): boolean =>
-  readJsonFile(statePath(paths), ComposeStateSchema)?.started === true;
+  readState(paths)?.started === true;
 
 /** Stops the containers; with `purge` their volumes go as well. */
 export async function stopDockerServers(paths: StatePaths, purge: boolean): Promise<void> {
-  const state = readJsonFile(statePath(paths), ComposeStateSchema);
+  const state = readState(paths);
   if (state === undefined || !(state.started || purge)) return;
   const args = ["down", "--timeout", String(STOP_GRACE_SECONDS), ...(purge ? ["--volumes"] : [])];
-  await compose(paths, args, STOP_LIMIT_MS);
+  await compose(paths, args, { limitMs: STOP_LIMIT_MS });
   writeJsonFile(statePath(paths), { ...state, started: false });
 }

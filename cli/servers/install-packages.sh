@@ -25,10 +25,11 @@ list_active() {
   [ -d /run/systemd/system ] || return 0
   systemctl list-units --no-legend --plain --state=active --type=service,socket | awk '{ print $1 }' | sort
 }
-# Erlang starts a daemon from package scripts, past every policy.
+# Erlang starts a daemon from package scripts, past every policy; they run as rabbitmq, which tells it from anybody else's.
 list_epmd() {
   for folder in /proc/[0-9]*; do
-    [ "$(cat "$folder/comm" 2>/dev/null || true)" = epmd ] && basename "$folder"
+    [ "$(cat "$folder/comm" 2>/dev/null || true)" = epmd ] || continue
+    [ "$(stat -c %U "$folder" 2>/dev/null || true)" != rabbitmq ] || basename "$folder"
   done | sort
 }
 

@@ -30,6 +30,8 @@ export interface Launch {
   name: string;
   command: readonly string[];
   env: Record<string, string | undefined>;
+  /** The port it must listen on before the next process is started. */
+  listensOn?: number;
 }
 
 /** A private server as everybody but its starter needs to know it. */

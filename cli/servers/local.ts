@@ -5,7 +5,7 @@ import { CommandFailure, describeError } from "../failure.ts";
 import { readJsonFile, writeJsonFile } from "../json-file.ts";
 import { lastTellingLine } from "../log-tail.ts";
 import { shortPath, type StatePaths } from "../paths.ts";
-import { findFreePorts, isPortFree } from "../ports.ts";
+import { findFreePorts, isPortFree, waitForListener } from "../ports.ts";
 import { isRunning } from "../process-identity.ts";
 import { spawnDetached, stopProcess } from "../processes.ts";
 import type { Progress } from "../progress.ts";
@@ -30,7 +30,12 @@ export const LOCAL_SERVERS: readonly LocalService<ServerName>[] = [
 
 /** From the start of the process; RabbitMQ takes 5 s on 2 cores that have nothing else to do. */
 const READY_LIMIT_MS = 90_000;
+const START_TRIES_MAX = 3;
+/** Whether it listens in the end is found out with the other checks. */
+const LISTEN_LIMIT_MS = 10_000;
 const PING_LIMIT_MS = 2_000;
+/** Patient: one that is merely busy must not be taken for dead and restarted. */
+const STILL_RUNNING_LIMIT_MS = 10_000;
 /** Then by force: the servers recover from that, and Ctrl-C is to be over within 10 s. */
 const STOP_GRACE_MS = 4_000;
 const PING_PAUSE_MS = 100;
@@ -103,29 +108,48 @@ export async function startServer<Binaries>(
       return { url: server.url(remembered), detail: "still running" };
     }
     await stopServer(server, paths);
-    const folder = join(paths.servers, server.name);
-    // The user that PostgreSQL runs as must get through.
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
-    const state: LocalState = {
-      ports: await choosePorts(server.portNames, remembered?.ports),
-      password: remembered?.password ?? newPassword(),
-      processes: [],
-    };
-    writeJsonFile(statePath(paths, server.name), state);
-    for (const launch of await server.prepare({ folder, ...state }, binaries)) {
-      const logPath = join(paths.logs, `${launch.name}.log`);
-      const identity = await spawnDetached({ ...launch, cwd: folder, logPath });
-      state.processes.push({
-        name: launch.name,
-        identity,
-        started_at: new Date().toISOString(),
-      });
-      writeJsonFile(statePath(paths, server.name), state);
+    for (let tries = 1; ; tries++) {
+      const ports = await choosePorts(
+        server.portNames,
+        tries === 1 ? remembered?.ports : undefined,
+      );
+      const password = remembered?.password ?? newPassword();
+      const state = await launchServer(server, binaries, paths, { ports, password });
+      const failure = await waitUntilReady(server, state, paths);
+      if (failure === undefined)
+        return { url: server.url(state), detail: `port ${state.ports[server.portNames[0]]}` };
+      await stopServer(server, paths);
+      // Between our look at a port and its use somebody else may take it; then others will do.
+      if (!failure.endedEarly || tries === START_TRIES_MAX) throw failure.cause;
     }
-    await waitUntilReady(server, state, paths);
-    return { url: server.url(state), detail: `port ${state.ports[server.portNames[0]]}` };
   });
   return url;
+}
+
+/** Starts the processes of a server; the note of them is written as they come. */
+async function launchServer<Binaries>(
+  server: LocalProgram<string, Binaries>,
+  binaries: Binaries,
+  paths: StatePaths,
+  { ports, password }: Pick<LocalState, "ports" | "password">,
+): Promise<LocalState> {
+  const folder = join(paths.servers, server.name);
+  // The user that PostgreSQL runs as must get through.
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  const state: LocalState = { ports, password, processes: [] };
+  writeJsonFile(statePath(paths, server.name), state);
+  for (const launch of await server.prepare({ folder, ...state }, binaries)) {
+    const logPath = join(paths.logs, `${launch.name}.log`);
+    const identity = await spawnDetached({ ...launch, cwd: folder, logPath });
+    state.processes.push({
+      name: launch.name,
+      identity,
+      started_at: new Date().toISOString(),
+    });
+    writeJsonFile(statePath(paths, server.name), state);
+    if (launch.listensOn !== undefined) await waitForListener(launch.listensOn, LISTEN_LIMIT_MS);
+  }
+  return state;
 }
 
 const newPassword = (): string =>
@@ -150,37 +174,37 @@ async function answers(server: LocalService, state: LocalState): Promise<boolean
   if (state.processes.length === 0) return false;
   if (!state.processes.every(({ identity }) => isRunning(identity))) return false;
   try {
-    await server.ping(server.url(state), PING_LIMIT_MS);
+    await server.ping(server.url(state), STILL_RUNNING_LIMIT_MS);
     return true;
   } catch {
     return false;
   }
 }
 
+/** Undefined once the server answers; else why it does not, and whether a process of it ended by itself. */
 async function waitUntilReady(
   server: LocalService,
   state: LocalState,
   paths: StatePaths,
-): Promise<void> {
+): Promise<{ cause: CommandFailure; endedEarly: boolean } | undefined> {
   const deadline = Date.now() + READY_LIMIT_MS;
   let reason = "it did not answer";
   while (Date.now() < deadline) {
     const ended = state.processes.find(({ identity }) => !isRunning(identity));
-    if (ended !== undefined) throw startFailure(server, paths, `${ended.name} ended`, ended.name);
+    if (ended !== undefined) {
+      const cause = startFailure(server, paths, `${ended.name} ended`, ended.name);
+      return { cause, endedEarly: true };
+    }
     try {
       await server.ping(server.url(state), PING_LIMIT_MS);
-      return;
+      return undefined;
     } catch (error) {
       reason = describeError(error);
     }
     await Bun.sleep(PING_PAUSE_MS);
   }
-  throw startFailure(
-    server,
-    paths,
-    `not ready within ${READY_LIMIT_MS / 1000} s (${reason})`,
-    server.name,
-  );
+  reason = `not ready within ${READY_LIMIT_MS / 1000} s (${reason})`;
+  return { cause: startFailure(server, paths, reason, server.name), endedEarly: false };
 }
 
 function startFailure(

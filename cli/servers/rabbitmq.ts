@@ -45,13 +45,13 @@ async function prepare(
     mode: 0o600,
   });
   writeFileSync(pluginsPath, "[].\n");
-  const epmdPort = String(requirePort(ports, "epmd"));
+  const epmdPort = requirePort(ports, "epmd");
   const env = {
     PATH: process.env["PATH"],
     LANG: "C.UTF-8",
     // The cookie that protects the node lies in the home folder.
     HOME: join(folder, "home"),
-    ERL_EPMD_PORT: epmdPort,
+    ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
     RABBITMQ_NODENAME: "tollgate@localhost",
     RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
@@ -70,7 +70,14 @@ async function prepare(
     RUNNING_UNDER_SYSTEMD: "true",
   };
   return [
-    { name: "epmd", command: [epmd, "-port", epmdPort, "-address", "127.0.0.1"], env },
+    {
+      name: "epmd",
+      // -d: without it nothing is said about why it ends.
+      command: [epmd, "-d", "-port", String(epmdPort), "-address", "127.0.0.1"],
+      env,
+      // RabbitMQ would otherwise come first and leave behind one of its own.
+      listensOn: epmdPort,
+    },
     { name: "rabbitmq", command: [server], env },
   ];
 }
