@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { AcceptedReply } from "./schemas.ts";
 import { Fault } from "../core/faults.ts";
 import { settleMicrotasks } from "./fakes/clock.ts";
-import { createFakeGateway, problemOf, snapshotWith, storeDown } from "./testing.ts";
+import { createFakeGateway, problemOf, snapshotWith, storedRequest, storeDown } from "./testing.ts";
 
 describe("an accepted request", () => {
   test("is answered 202 with its id, estimate and where to read it, after it is stored", async () => {
@@ -167,6 +167,21 @@ describe("a request that is not accepted", () => {
     expect((await call("GET", "/health/ready")).status).toBe(503);
     expect((await call("GET", "/health/live")).status).toBe(200);
   });
+});
+
+test("a gateway that announced its drain is not ready any more and still serves calls", async () => {
+  const { call, gateway, stored } = createFakeGateway();
+  const id = "00000000-0000-7000-8000-00000000000a";
+  stored.set(id, storedRequest(id));
+  gateway.announceDrain();
+
+  const waiting = call("GET", `/status/${id}?wait=30`);
+  const accepted = await call("POST", "/generate", { body: { prompt: "x" } });
+  const ready = await call("GET", "/health/ready");
+  gateway.beginDrain();
+
+  expect([accepted.status, ready.status]).toEqual([202, 503]);
+  expect((await waiting).status).toBe(200);
 });
 
 describe("what the keeper reads of a gateway", () => {

@@ -23,6 +23,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   const waiters = createWaiters(ports);
   const status = createStatusReader(ports, waiters);
   const waitingGauges = createWaitingGauges(ports);
+  let isLeaving = false;
   let isDraining = false;
 
   const app = createApp(
@@ -35,6 +36,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       cancel: createCancel(ports, status),
       listRequests: createListRequests(ports),
       readiness: options.readiness,
+      isLeaving: () => isLeaving,
       isDraining: () => isDraining,
     },
     options.version,
@@ -52,8 +54,13 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       ports.metrics.outbox_depth.set(outbox.depth());
       ports.metrics.gateway_waiters.set(waiters.count());
     },
+    /** Is not ready any more, so that load balancers learn of it; serves as before. */
+    announceDrain: () => {
+      isLeaving = true;
+    },
     /** Refuses new work, answers those who wait with the present state. */
     beginDrain: () => {
+      isLeaving = true;
       isDraining = true;
       waiters.endAll();
     },

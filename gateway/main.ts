@@ -42,6 +42,8 @@ const PUBLISH_CHANNELS = 4;
 /** Above the longest wait (50 s): the server must not cut a long-poll. */
 const IDLE_TIMEOUT_SECONDS = 75;
 
+const wait = (ms: number): Promise<void> => new Promise((resolve) => void after(resolve, ms));
+
 async function start({ config, env, log, registry, reach }: RoleContext): Promise<RunningRole> {
   const settings = config.current();
   const name = `tollgate-gateway-${process.pid}`;
@@ -131,10 +133,13 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     graceMs: settings.gateway.drain_delay_ms + settings.gateway.drain_ms,
     stop: async () => {
       const { drain_delay_ms: delayMs, drain_ms: drainMs } = config.current().gateway;
+      gateway.announceDrain();
+      await wait(delayMs);
       gateway.beginDrain();
-      await new Promise<void>((resolve) => void after(resolve, delayMs));
-      await gateway.app.stop();
-      await gateway.endDrain(drainMs);
+      const untilMs = Date.now() + drainMs;
+      // A caller who sends a body for ever must not keep the rest from an orderly end.
+      await Promise.race([gateway.app.stop(), wait(drainMs / 2)]);
+      await gateway.endDrain(Math.max(0, untilMs - Date.now()));
       await publisher.close();
       await amqp.close();
       signals.close();

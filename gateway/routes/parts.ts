@@ -19,5 +19,7 @@ export interface RouteParts {
   listRequests: ListRequests;
   /** What answers and what does not. */
   readiness: () => Promise<Record<string, boolean>>;
+  /** No more calls are wanted; those that come are still served until `isDraining`. */
+  isLeaving: () => boolean;
   isDraining: () => boolean;
 }
