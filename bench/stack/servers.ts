@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { statePaths } from "../../cli/paths.ts";
 import type { Progress } from "../../cli/progress.ts";
 import { chooseSource, urlsFromEnvironment } from "../../cli/servers/choose-source.ts";
-import { findEngineProblem } from "../../cli/servers/docker.ts";
+import { findEngineProblem } from "../../cli/servers/docker-engine.ts";
 import { readLocalState } from "../../cli/servers/local.ts";
 import type { ServerUrls } from "../../cli/servers/urls.ts";
 import { startPrivateServers, startTestServers } from "../../cli/testing/test-servers.ts";

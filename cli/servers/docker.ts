@@ -11,7 +11,7 @@ import { PROJECT_ROOT, shortPath, type StatePaths } from "../paths.ts";
 import { findFreePorts, isPortFree } from "../ports.ts";
 import { openLog } from "../processes.ts";
 import type { Progress } from "../progress.ts";
-import { findCompose, findEndedServices } from "./docker-engine.ts";
+import { findCompose, findContainers } from "./docker-engine.ts";
 import type { ServerUrls } from "./urls.ts";
 
 /** Pulls three images the first time. */
@@ -128,12 +128,18 @@ export async function startDockerServers(
   return urls;
 }
 
+function findEndedServices(paths: StatePaths): Set<string> {
+  const ofProject = `label=com.docker.compose.project=${projectName(paths)}`;
+  const ended = findContainers([ofProject, "status=exited"], "com.docker.compose.service");
+  return new Set(ended.map(({ labelled }) => labelled));
+}
+
 async function waitUntilReady(paths: StatePaths, urls: ServerUrls): Promise<void> {
   const deadline = Date.now() + READY_LIMIT_MS;
   let waiting = await findUnready(SERVICES, urls);
   while (waiting.length > 0) {
-    const ended = findEndedServices(projectName(paths));
-    const failed = waiting.find(({ service }) => ended.includes(service.name));
+    const ended = findEndedServices(paths);
+    const failed = waiting.find(({ service }) => ended.has(service.name));
     if (failed !== undefined)
       throw await startFailure(paths, failed.service, "its container ended");
     const [late] = waiting;

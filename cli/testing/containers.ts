@@ -1,7 +1,13 @@
+import { hostname } from "node:os";
+
+import { Value } from "@sinclair/typebox/value";
 import type { StartedTestContainer } from "testcontainers";
 
 import { pingAmqp, pingPostgres, pingRedis } from "../../adapters/ping.ts";
+import { PROJECT_ROOT } from "../paths.ts";
+import { identifyProcess, isRunning, ProcessIdentitySchema } from "../process-identity.ts";
 import type { Progress } from "../progress.ts";
+import { findContainers, removeContainers } from "../servers/docker-engine.ts";
 import { readServerConfig } from "../servers/local-server.ts";
 import type { TestServers } from "./test-servers.ts";
 
@@ -17,18 +23,40 @@ const STOP_LIMIT_MS = 10_000;
 const PING_LIMIT_MS = 5_000;
 const PASSWORD = "test";
 
+/** Whose containers they are: those of a test run of this checkout that was killed are removed by the next one. */
+const CHECKOUT_LABEL = ["tollgate.test.checkout", `${hostname()}:${PROJECT_ROOT}`] as const;
+const OWNER_LABEL = "tollgate.test.owner";
+
+const isOwned = (owner: string): boolean => {
+  try {
+    return isRunning(Value.Parse(ProcessIdentitySchema, JSON.parse(owner)));
+  } catch {
+    return false;
+  }
+};
+
+function removeAbandoned(): void {
+  const containers = findContainers([`label=${CHECKOUT_LABEL.join("=")}`], OWNER_LABEL);
+  removeContainers(containers.filter(({ labelled }) => !isOwned(labelled)).map(({ id }) => id));
+}
+
 /** The three servers as throw-away containers. */
 export async function startContainers(progress: Progress): Promise<TestServers> {
   // Its reaper container keeps Bun's event loop alive for ever (oven-sh/bun#23776); we remove the containers ourselves.
   process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true";
   const { GenericContainer, Wait } = await import("testcontainers");
+  removeAbandoned();
+  const labels = {
+    [CHECKOUT_LABEL[0]]: CHECKOUT_LABEL[1],
+    [OWNER_LABEL]: JSON.stringify(identifyProcess(process.pid)),
+  };
   const started: StartedTestContainer[] = [];
   const remove = async (): Promise<void> => {
     await Promise.all(started.map((container) => container.stop({ timeout: STOP_LIMIT_MS })));
   };
 
   const start = async (title: string, spec: InstanceType<typeof GenericContainer>) => {
-    const container = await spec.withStartupTimeout(START_LIMIT_MS).start();
+    const container = await spec.withLabels(labels).withStartupTimeout(START_LIMIT_MS).start();
     started.push(container);
     return { container, detail: `${title} in Docker` };
   };

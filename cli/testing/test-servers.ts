@@ -7,7 +7,7 @@ import { type StatePaths, statePaths } from "../paths.ts";
 import { identifyProcess, isRunning, ProcessIdentitySchema } from "../process-identity.ts";
 import type { Progress } from "../progress.ts";
 import { chooseSource, urlsFromEnvironment } from "../servers/choose-source.ts";
-import { findEngineProblem } from "../servers/docker.ts";
+import { findEngineProblem } from "../servers/docker-engine.ts";
 import { startLocalServers, stopLocalServers } from "../servers/local.ts";
 import type { ServerUrls } from "../servers/urls.ts";
 
