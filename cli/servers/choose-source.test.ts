@@ -69,6 +69,20 @@ describe("the servers", () => {
     expect(choose).toThrow(message);
   });
 
+  test("are not quietly others when Docker, which has the data, does not answer", () => {
+    const choose = () =>
+      chooseSource({ env: {}, dockerProblem: withoutDocker, remembered: "docker" });
+
+    expect(choose).toThrow("the data of the last up are in Docker");
+    expect(
+      chooseSource({
+        env: { TOLLGATE_SERVERS: "local" },
+        dockerProblem: withoutDocker,
+        remembered: "docker",
+      }),
+    ).toBe("local");
+  });
+
   test("are chosen without asking Docker when the choice is made already", () => {
     const dockerProblem = () => {
       throw new Error("was asked");

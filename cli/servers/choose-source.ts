@@ -55,7 +55,7 @@ export interface SourceQuestion {
 /**
  * The order of precedence: what is forced, URLs of the environment, what the last run used, Docker, this machine.
  *
- * @throws {CommandFailure} when what is forced cannot be had
+ * @throws {CommandFailure} when what is forced, or what holds the data of the last run, cannot be had
  */
 export function chooseSource({ env, remembered, dockerProblem }: SourceQuestion): ServerSource {
   const forced = forcedSource(env);
@@ -73,5 +73,12 @@ export function chooseSource({ env, remembered, dockerProblem }: SourceQuestion)
     );
   }
   if (remembered === "local") return "local";
-  return dockerProblem() === undefined ? "docker" : "local";
+  const problem = dockerProblem();
+  if (problem === undefined) return "docker";
+  if (remembered === "docker") {
+    throw new CommandFailure(
+      `the data of the last up are in Docker, but ${problem}: mend that, or set TOLLGATE_SERVERS=local to start without them`,
+    );
+  }
+  return "local";
 }
