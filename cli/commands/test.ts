@@ -15,6 +15,7 @@ import {
   TEST_STAGES,
   type StageRun,
 } from "../testing/stages.ts";
+import { bringTestPrometheus } from "../testing/test-prometheus.ts";
 import { startTestServers, type TestServers } from "../testing/test-servers.ts";
 
 export function registerTest(program: Command): void {
@@ -38,6 +39,7 @@ ${stages}
 
 Servers come from DATABASE_URL, REDIS_URL and AMQP_URL (the tests may wreck those), else from Docker, else from
 programs on this machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one.
+Prometheus (for the rules and queries) comes from this machine, else from the Debian package; without it those are skipped.
 The last line is \`N passed, N failed\`; a failed check counts as a failed test.
 
 Examples:
@@ -131,6 +133,8 @@ async function runStages(
           return;
         }
       }
+      if (stage.wantsPrometheus === true)
+        await bringTestPrometheus(createProgress(process.stdout), process.env["PATH"] ?? "");
       const env =
         stage.needsServers && servers !== undefined ? serverEnvironment(servers.urls) : {};
       results.push(await runStage(run, env, interrupt));

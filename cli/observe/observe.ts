@@ -70,7 +70,8 @@ async function bringPrometheus(
 ): Promise<string> {
   const given = env["PROMETHEUS_URL"] ?? "";
   if (given === "") {
-    const program = await findOrInstallPrometheus(progress, env["PATH"] ?? "");
+    const orElse = "or set PROMETHEUS_URL to one of your own, or leave out --observe";
+    const program = await findOrInstallPrometheus(progress, env["PATH"] ?? "", orElse);
     return await startServer(localPrometheus(targets), program, paths, progress);
   }
   await progress.step("Prometheus of PROMETHEUS_URL", async () => {

@@ -75,13 +75,14 @@ export const findPrometheus = (searchPath: string): string | null =>
   Bun.which("prometheus", { PATH: `${searchPath}:/usr/bin` });
 
 /**
- * The program; from Debian's package when it is not there.
+ * The program; from Debian's package when it is not there. `orElse` says what else helps where it cannot be had.
  *
  * @throws {CommandFailure} when it cannot be had
  */
 export async function findOrInstallPrometheus(
   progress: Progress,
   searchPath: string,
+  orElse: string,
 ): Promise<string> {
   const found = findPrometheus(searchPath);
   if (found !== null) return found;
@@ -90,7 +91,7 @@ export async function findOrInstallPrometheus(
       missing: ["prometheus"],
       packages: ["prometheus"],
       withoutApt: "install Prometheus (macOS: brew install prometheus)",
-      orElse: "or set PROMETHEUS_URL to one of your own, or leave out --observe",
+      orElse,
     },
     progress,
   );

@@ -1,4 +1,4 @@
-export const STAGE_NAMES = ["check", "unit", "servers", "e2e", "faults"] as const;
+export const STAGE_NAMES = ["check", "unit", "servers", "e2e", "queries", "faults"] as const;
 export type StageName = (typeof STAGE_NAMES)[number];
 
 export interface TestStage {
@@ -8,6 +8,8 @@ export interface TestStage {
   files: readonly string[];
   /** Whether PostgreSQL, Redis and RabbitMQ must run; without, their URLs are hidden from the tests. */
   needsServers: boolean;
+  /** Whether tests are left out where there is no Prometheus; it is installed if that can be done. */
+  wantsPrometheus?: boolean;
   /** Longest one test may take. */
   testLimitMs: number;
 }
@@ -24,8 +26,9 @@ export const TEST_STAGES: readonly TestStage[] = [
   {
     name: "servers",
     about: "adapters and contracts on real servers",
-    files: ["adapters/**/*.test.ts", "test/*.test.ts", "test/!(e2e|faults)/**/*.test.ts"],
+    files: ["adapters/**/*.test.ts", "test/*.test.ts", "test/!(e2e|faults)/**/!(queries).test.ts"],
     needsServers: true,
+    wantsPrometheus: true,
     testLimitMs: 30_000,
   },
   {
@@ -34,6 +37,14 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: ["test/e2e/**/*.test.ts"],
     needsServers: true,
     testLimitMs: 120_000,
+  },
+  {
+    name: "queries",
+    about: "every query of dashboards, rules and scaling, on a stack under load (a minute)",
+    files: ["test/k8s/queries.test.ts"],
+    needsServers: true,
+    wantsPrometheus: true,
+    testLimitMs: 30_000,
   },
   {
     name: "faults",

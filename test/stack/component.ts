@@ -52,7 +52,7 @@ export interface Component extends Pick<ComponentSpec, "name" | "role" | "url" |
 const READY_LIMIT_MS = 40_000;
 const END_LIMIT_MS = 20_000;
 /** Linux: a process that outlives a killed test runner would be left for ever. setpriv(1) has it killed with its parent. */
-const WITH_PARENT = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL"];
+export const WITH_PARENT = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL"];
 
 export function createComponent(spec: ComponentSpec): Component {
   let child: Bun.Subprocess | undefined;
