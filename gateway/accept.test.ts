@@ -137,6 +137,27 @@ describe("a request that is not accepted", () => {
     expect(published).toEqual([]);
   });
 
+  test("because its gateway froze for longer than an accept may take after its hold is refused by the store", async () => {
+    const frozenMs = 40_000;
+    const clock: { advance?: (ms: number) => Promise<void> } = {};
+    const { call, advance, settled } = createFakeGateway({
+      admit: async () => {
+        await clock.advance?.(frozenMs);
+        return { admitted: true, snapshot: snapshotWith(0, null) };
+      },
+      insertRequests: async (rows) =>
+        rows.map(({ acceptUntilMs, head }) => ({
+          kind: acceptUntilMs > head.createdAtMs + frozenMs ? "stored" : "late",
+        })),
+    });
+    clock.advance = advance;
+
+    const response = await call("POST", "/generate", { body: { prompt: "x" } });
+
+    expect(response.status).toBe(503);
+    expect(settled).toHaveLength(1);
+  });
+
   test("because the quota store is down is refused, and the hold it may have taken is given back", async () => {
     const { call, settled } = createFakeGateway({
       admit: () =>

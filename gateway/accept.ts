@@ -93,7 +93,8 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
       prompt: ports.seal(encodeJson(plan.payload), head, "prompt"),
       metadata:
         plan.metadata === null ? null : ports.seal(encodeJson(plan.metadata), head, "metadata"),
-      acceptUntilMs: ports.now() + ports.config().gateway.accept_timeout_ms,
+      // From before the hold: a gateway that froze after it must not store what the keeper has freed as an orphan meanwhile.
+      acceptUntilMs: head.createdAtMs + ports.config().gateway.accept_timeout_ms,
       idempotency,
     };
   }
