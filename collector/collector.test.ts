@@ -37,6 +37,20 @@ describe("a batch", () => {
     expect(world.broker.unacked()).toBe(1);
   });
 
+  test("is closed by its bytes: what PostgreSQL takes in one message is bounded", async () => {
+    const world = createWorld();
+    const result = new Uint8Array(10 * 1024 * 1024);
+    world.accept("a", "b", "c");
+    await world.start();
+
+    world.publish(...["a", "b", "c"].map((id) => resultOf(id, { result })));
+    await world.clock.advance(SOON_MS);
+
+    expect(world.postgres.transactions).toBe(3);
+    expect(world.postgres.ledger).toHaveLength(3);
+    expect(world.broker.unacked()).toBe(0);
+  });
+
   test("counts tokens, outcome and lag once per request", async () => {
     const world = createWorld();
     world.accept("a");

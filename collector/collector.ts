@@ -18,6 +18,8 @@ export interface Collector {
 
 /** While one batch commits the next one gathers, and a third settles; more would only wait for the same servers. */
 const BATCHES_MAX = 3;
+/** A batch travels as one message of twice its size, and PostgreSQL closes the connection on one above a gigabyte. */
+const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 /** A batch that failed for no reason known here is given back slowly, so that it does not go round in circles. */
 const GIVE_BACK_MS = 1_000;
 
@@ -46,8 +48,9 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
     // Deliveries of a lost channel come again; kept here they would pile up while the stores are away.
     waiting = waiting.filter(({ lost }) => !lost.aborted);
     while (waiting.length > 0 && underWay.size < BATCHES_MAX) {
-      const batch = waiting.slice(0, options.batch_results_max);
-      waiting = waiting.slice(options.batch_results_max);
+      const size = nextBatchSize();
+      const batch = waiting.slice(0, size);
+      waiting = waiting.slice(size);
       const run = take(batch).finally(() => {
         underWay.delete(run);
         // Without a timer running, what waits has waited its time while all places were taken.
@@ -56,6 +59,17 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
       });
       underWay.add(run);
     }
+  }
+
+  /** How many of those that wait go into one batch; at least 1. */
+  function nextBatchSize(): number {
+    const most = Math.min(waiting.length, options.batch_results_max);
+    let bytes = 0;
+    for (let size = 0; size < most; size += 1) {
+      bytes += bytesOf(waiting[size]);
+      if (bytes > BATCH_BYTES_MAX) return Math.max(1, size);
+    }
+    return most;
   }
 
   async function take(batch: ResultDelivery[]): Promise<void> {
@@ -96,4 +110,10 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
       await withoutBroker(() => consumer?.close());
     },
   };
+}
+
+function bytesOf(delivery: ResultDelivery | undefined): number {
+  return delivery?.decoded.kind === "result"
+    ? (delivery.decoded.result.result?.byteLength ?? 0)
+    : 0;
 }
