@@ -84,10 +84,10 @@ test("a peer that was left out makes no ratio", () => {
 });
 
 test("numbers have three significant digits, or all those before the point", () => {
-  expect([0, 0.1234, 3.14159, 42.42, 1_234.5].map(format)).toEqual([
+  expect([0, 0.1234, 2.34567, 42.42, 1_234.5].map(format)).toEqual([
     "0",
     "0.12",
-    "3.14",
+    "2.35",
     "42.4",
     "1,235",
   ]);

@@ -69,13 +69,10 @@ export function generateCalls(
 }
 
 /** `GET /status/{id}` of requests of these users. */
-export function statusCalls(
-  requests: readonly { apiKey: string; requestId: string }[],
-  query = "",
-): Call[] {
+export function statusCalls(requests: readonly { apiKey: string; requestId: string }[]): Call[] {
   return requests.map(({ apiKey, requestId }) => ({
     method: "GET",
-    path: `/status/${requestId}${query}`,
+    path: `/status/${requestId}`,
     headers: { authorization: `Bearer ${apiKey}` },
     body: null,
   }));

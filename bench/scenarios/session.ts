@@ -27,7 +27,7 @@ export interface Session {
   fail: (text: string) => void;
 }
 
-export interface SessionOptions extends Omit<BenchStackOptions, "servers"> {
+export interface SessionOptions extends Omit<BenchStackOptions, "servers" | "folder"> {
   users: number;
   /** Limits of each user. */
   daily?: { requests?: number; tokens?: number };
@@ -47,6 +47,7 @@ export async function withSession(
   const measured: Measured = { figures: [], loads: [], samples: [], notes: [], failures: [] };
   const stack = await startBenchStack({
     servers: context.servers,
+    folder: context.folder,
     gateways: context.gateways,
     workers: context.workers,
     ...options,

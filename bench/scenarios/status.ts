@@ -11,7 +11,7 @@ const QUIET_MS = 60_000;
 export async function storedRequests({
   stack,
   users,
-}: Session): Promise<{ apiKey: string; requestId: string }[]> {
+}: Session): Promise<{ apiKey: string; requestId: string; userId: string }[]> {
   const keys = new Map(users.map(({ userId, apiKey }) => [userId, apiKey]));
   const rows = await stack.books.database.run(
     "list requests",
@@ -20,7 +20,11 @@ export async function storedRequests({
       from requests
       order by request_id`,
   );
-  return rows.map((row) => ({ requestId: row.request_id, apiKey: keys.get(row.user_id) ?? "" }));
+  return rows.map(({ request_id: requestId, user_id: userId }) => ({
+    requestId,
+    userId,
+    apiKey: keys.get(userId) ?? "",
+  }));
 }
 
 export const status: Scenario = {

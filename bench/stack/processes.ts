@@ -1,14 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What one part of the system used; ticks are hundredths of a second of CPU. */
-export interface Usage {
-  ticks: number;
-  bytes: number;
-}
-
 export interface ProcessView {
   pid: number;
   parent: number;
+  /** CPU time, hundredths of a second. */
   ticks: number;
   /** Resident pages, and those of them that are shared with others. */
   residentPages: number;

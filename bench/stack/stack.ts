@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { queueDepths } from "../../adapters/amqp/inspect.ts";
 import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
 import { generatePepper } from "../../adapters/crypto/key-hash.ts";
+import { ensurePartitions } from "../../adapters/postgres/partitions.ts";
 import { migrate } from "../../adapters/postgres/migrate.ts";
 import { PROJECT_ROOT } from "../../cli/paths.ts";
 import { findFreePorts } from "../../cli/ports.ts";
@@ -26,6 +26,8 @@ import type { BenchServers } from "./servers.ts";
 
 export interface BenchStackOptions {
   servers: BenchServers;
+  /** Where its logs and its configuration are kept. */
+  folder: string;
   /** All on one port. */
   gateways?: number;
   workers?: number;
@@ -127,6 +129,8 @@ async function benchSettings(simulatorUrl: string, changes: Settings): Promise<S
   return mergeSettings({ ...shipped, models }, changes);
 }
 
+const PARTITION_DAYS_AHEAD = 2;
+
 type Undo = (() => Promise<unknown> | void)[];
 
 async function makeRoom(servers: BenchServers, undo: Undo): Promise<Record<string, string>> {
@@ -152,6 +156,8 @@ async function openStackBooks(config: Config, undo: Undo): Promise<Books> {
     { prefix: config.amqp.queue_prefix, retryDelaysMs: config.retry.delays_ms },
   );
   undo.push(() => books.close());
+  // A collector makes them as well, but not every scenario has one, and rows outside of them are moved later.
+  await ensurePartitions(books.database, PARTITION_DAYS_AHEAD);
   undo.push(async () => {
     for (const { name } of books.queues.queues)
       await books.broker.withChannel((channel) => channel.deleteQueue(name));
@@ -181,7 +187,7 @@ export async function startBenchStack(options: BenchStackOptions): Promise<Bench
     for (const step of undo.splice(0).toReversed()) await step();
   };
   try {
-    const folder = mkdtempSync(join(tmpdir(), "tollgate-bench-"));
+    const folder = mkdtempSync(join(options.folder, "stack-"));
     undo.push(() => rmSync(folder, { recursive: true, force: true }));
     const configPath = join(folder, "tollgate.yaml");
     const [apiPort = 0, ...ports] = await findFreePorts(2 + gateways + workers + collectors);
