@@ -1,5 +1,7 @@
 import { afterAll, describe, expect } from "bun:test";
 
+import postgres from "postgres";
+
 import type { ServerName } from "../../cli/servers/binaries.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import {
@@ -18,6 +20,13 @@ const TITLES: Record<ServerName, string> = {
   rabbitmq: "RabbitMQ",
 };
 const SERVERS = Object.keys(TITLES) as ServerName[];
+
+/** Files below a folder that hold a text. */
+async function filesWith(folder: string, text: string): Promise<string[]> {
+  const search = Bun.spawn(["grep", "-rlaF", "--", text, folder], { stderr: "ignore" });
+  const found = await new Response(search.stdout).text();
+  return found.split("\n").filter((path) => path !== "");
+}
 
 // Where only containers run, there is nothing to send a signal to.
 describe.skipIf(!hasServerPrograms())("with the programs of the servers on this machine", () => {
@@ -44,6 +53,14 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
       15_000,
       () => load.counts().acknowledged > before + 50,
     );
+  }
+
+  async function setReadOnly(value: "on" | "off"): Promise<void> {
+    const sql = postgres(servers().urls.postgres, { max: 1 });
+    await sql`set default_transaction_read_only = off`;
+    await sql.unsafe(`alter system set default_transaction_read_only = ${value}`);
+    await sql`select pg_reload_conf()`;
+    await sql.end();
   }
 
   for (const name of SERVERS) {
@@ -84,6 +101,56 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
       await redis.run(({ client }) => client.flushall());
       await untilAccepting(scene);
     },
+  );
+
+  scenario("Redis is full and refuses to write, and nothing passes unmetered", async (scene) => {
+    await untilRunning(scene);
+    const { redis } = scene.stack.books;
+    await redis.run(({ client }) => client.config("SET", "maxmemory", "1"));
+    await Bun.sleep(1_000);
+    const before = scene.load.counts().acknowledged;
+    await Bun.sleep(1_000);
+    expect(scene.load.counts().acknowledged).toBe(before);
+    await redis.run(({ client }) => client.config("SET", "maxmemory", "0"));
+    await untilAccepting(scene);
+  });
+
+  scenario(
+    "PostgreSQL takes no writes for a while, and nothing is accepted that is not stored",
+    async (scene) => {
+      await untilRunning(scene);
+      await setReadOnly("on");
+      await Bun.sleep(2_000);
+      await setReadOnly("off");
+      await untilAccepting(scene);
+    },
+  );
+
+  scenario("the requests are locked longer than any statement may take", async (scene) => {
+    await untilRunning(scene);
+    const sql = postgres(scene.stack.urls.postgres, { max: 1 });
+    await sql.begin(async (locking) => {
+      await locking`lock table requests in access exclusive mode`;
+      await Bun.sleep(FROZEN_MS);
+    });
+    await sql.end();
+    await untilAccepting(scene);
+  });
+
+  const canary = `canary-${crypto.randomUUID()}`;
+  scenario(
+    "no file of any server holds a prompt in plain words",
+    async (scene) => {
+      await untilRunning(scene);
+      // Whatever lies in the queues is written out as well.
+      for (const worker of scene.stack.workers) worker.signal("SIGSTOP");
+      await Bun.sleep(500);
+      const { folder } = servers();
+      expect(await filesWith(folder, canary)).toEqual([]);
+      expect((await filesWith(folder, "inference_requests")).length).toBeGreaterThan(0);
+      for (const worker of scene.stack.workers) worker.signal("SIGCONT");
+    },
+    { promptOf: (op) => `${canary} ${op}`, expectAlso: () => {} },
   );
 
   scenario(

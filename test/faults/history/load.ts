@@ -39,9 +39,10 @@ export interface Load {
 export const LOAD_MAX_TOKENS = 64;
 
 const TICK_MS = 10;
-const OPEN_MAX = 3_000;
+const OPEN_MAX = 2_000;
 const CALL_LIMIT_MS = 5_000;
 const RETRY_MS = 250;
+const RETRY_MS_MAX = 4_000;
 const WAIT_SECONDS = 5;
 const READ_LIMIT_MS = 30_000;
 
@@ -144,7 +145,7 @@ export function startLoad({
     if (user === undefined) throw new Error("a load needs a user");
     const key = `${run}-${op}`;
     const deadlineMs = performance.now() + patienceMs;
-    while (performance.now() < deadlineMs) {
+    for (let failures = 0; performance.now() < deadlineMs; failures += 1) {
       const requestId = await callOnce(op, user, key);
       if (requestId === undefined) break;
       if (requestId !== null) {
@@ -152,7 +153,9 @@ export function startLoad({
         if (op % readEvery === 0) await readEnd(op, user, requestId);
         return;
       }
-      await Bun.sleep(RETRY_MS);
+      // Clients that all come back at once would be a fault of their own.
+      const pauseMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** failures);
+      await Bun.sleep(pauseMs * (0.5 + Math.random()));
     }
     counts.refused += 1;
   }
