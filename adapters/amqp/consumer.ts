@@ -126,7 +126,10 @@ class KeptConsumer implements Consumer {
       this.#options.onDelivery(delivery);
     } catch (error) {
       // Thrown on, it would make the client close the channel with everything on it.
-      this.#connection.log.error({ queue: this.#options.queue, error }, "a delivery handler threw");
+      this.#connection.log.error(
+        { queue: this.#options.queue, err: error },
+        "a delivery handler threw",
+      );
       delivery.requeue();
     }
   }

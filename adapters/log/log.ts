@@ -27,10 +27,15 @@ function serializeError(error: unknown, depth = 0): SerializedError {
   };
 }
 
-/** JSON lines on standard output. An error goes into the field `err`; its cause is kept, its attachments are not. */
-export function createLog(role: string, level: Config["log_level"]): Log {
+export interface RoleLog extends Log {
+  /** From now on less severe lines are not written. */
+  setLevel: (level: Config["log_level"]) => void;
+}
+
+/** JSON lines on standard output, from `info` on until told otherwise. An error goes into the field `err`; its cause is kept, its attachments are not. */
+export function createLog(role: string): RoleLog {
   const logger = pino({
-    level,
+    level: "info",
     base: { role, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
@@ -41,5 +46,8 @@ export function createLog(role: string, level: Config["log_level"]): Log {
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
+    setLevel: (level) => {
+      logger.level = level;
+    },
   };
 }

@@ -37,10 +37,11 @@ export async function runRole(
   env: Environment,
   start: (context: RoleContext) => Promise<RunningRole>,
 ): Promise<void> {
-  const log = createLog(role, env["TOLLGATE_LOG_LEVEL"] === "debug" ? "debug" : "info");
+  const log = createLog(role);
   process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
   try {
     const config = await watchConfig(env["TOLLGATE_CONFIG"] ?? "tollgate.yaml", env, log);
+    log.setLevel(config.current().log_level);
     const registry = createMetricsRegistry(role);
     const running = await start({ config, env, log, registry, reach: createCrashPoints(env) });
     const { host, metrics_port: port } = config.current()[role];
