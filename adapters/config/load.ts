@@ -4,13 +4,14 @@ import { basename, dirname } from "node:path";
 import { ConfigError, parseConfig } from "../../core/config/parse.ts";
 import type { Config } from "../../core/config/schema.ts";
 import type { Log } from "../../core/log.ts";
+import { createJsonProtocol, MappingError } from "../ml/json.ts";
 
 type Environment = Record<string, string | undefined>;
 
 /**
  * Reads the YAML file and the environment.
  *
- * @throws {ConfigError} when the file is missing, is not YAML, or does not fit the schema
+ * @throws {ConfigError} when the file is missing, is not YAML, does not fit the schema, or has an expression that does not compile
  */
 export async function loadConfig(path: string, env: Environment): Promise<Config> {
   const file = Bun.file(path);
@@ -24,7 +25,24 @@ export async function loadConfig(path: string, env: Environment): Promise<Config
       `${path}: is not YAML: ${error instanceof Error ? error.message : String(error)}`,
     ]);
   }
-  return parseConfig(parsed, env);
+  const config = parseConfig(parsed, env);
+  const problems = mappingProblems(config);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** Found at the first attempt, an expression that does not compile would fail every request of its model. */
+function mappingProblems({ models }: Config): string[] {
+  return Object.entries(models).flatMap(([name, { mapping }]) => {
+    if (mapping === undefined) return [];
+    try {
+      createJsonProtocol(mapping);
+      return [];
+    } catch (error) {
+      if (error instanceof MappingError) return [`models.${name}.${error.message}`];
+      throw error;
+    }
+  });
 }
 
 export interface LiveConfig {
