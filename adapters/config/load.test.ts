@@ -42,7 +42,7 @@ models:
 test("an expression that does not compile is named, with its model", async () => {
   const path = await fileWith(withText("output.(text"));
 
-  await expect(loadConfig(path, ENV)).rejects.toThrow(/models\.custom\.mapping\.text: /);
+  expect(loadConfig(path, ENV)).rejects.toThrow(/models\.custom\.mapping\.text: /);
 });
 
 test("a changed file whose expression does not compile is refused, and the old one stays", async () => {
