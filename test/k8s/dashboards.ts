@@ -20,6 +20,7 @@ export interface Panel {
 export interface Dashboard {
   uid: string;
   title: string;
+  schemaVersion: number;
   panels: Panel[];
   templating: { list: { name: string; type: string; query: unknown }[] };
 }
