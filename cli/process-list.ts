@@ -1,7 +1,7 @@
 import { OBSERVERS } from "./observe/observe.ts";
 import type { StatePaths } from "./paths.ts";
 import { isRunning, type ProcessIdentity, residentBytes } from "./process-identity.ts";
-import { areDockerServersStarted } from "./servers/docker.ts";
+import { listDockerServers } from "./servers/docker.ts";
 import { LOCAL_SERVERS, readLocalState } from "./servers/local.ts";
 import { readStack } from "./stack.ts";
 
@@ -51,7 +51,8 @@ export function listProcesses(paths: StatePaths): ProcessRow[] {
     );
   }
   const stack = readStack(paths);
-  if (areDockerServersStarted(paths)) rows.push(row("servers", undefined, { state: "in docker" }));
+  for (const { name, isRunning: runs, port } of listDockerServers(paths))
+    rows.push(row(name, undefined, { state: runs ? "in docker" : "ended", ports: [port] }));
   if (stack === undefined) return rows;
   rows.push(row("supervisor", stack.supervisor, { state: "ended", startedAt: stack.started_at }));
   for (const { name, identity, state, started_at: startedAt, ports, restarts } of stack.components)

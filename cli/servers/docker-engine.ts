@@ -64,17 +64,17 @@ export function findComposeProblem(): string | undefined {
 export function findContainers(
   filters: readonly string[],
   label: string,
-): { id: string; labelled: string }[] {
+): { id: string; isRunning: boolean; labelled: string }[] {
   const command = ["docker", "ps", "--all", "--no-trunc"];
-  const format = `--format={{.ID}} {{.Label "${label}"}}`;
+  const format = `--format={{.ID}} {{.State}} {{.Label "${label}"}}`;
   const answer = ask([...command, ...filters.map((filter) => `--filter=${filter}`), format]);
   if (!("output" in answer)) return [];
   return answer.output
     .split("\n")
     .filter(Boolean)
     .map((line) => {
-      const [id = "", ...words] = line.split(" ");
-      return { id, labelled: words.join(" ") };
+      const [id = "", state, ...words] = line.split(" ");
+      return { id, isRunning: state === "running", labelled: words.join(" ") };
     });
 }
 

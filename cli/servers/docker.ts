@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Static, Type as t } from "@sinclair/typebox";
@@ -12,6 +13,7 @@ import { findFreePorts, isPortFree } from "../ports.ts";
 import { openLog } from "../processes.ts";
 import type { Progress } from "../progress.ts";
 import { findCompose, findContainers } from "./docker-engine.ts";
+import { readServerConfig } from "./local-server.ts";
 import type { ServerUrls } from "./urls.ts";
 
 /** Pulls three images the first time. */
@@ -50,6 +52,18 @@ const readState = (paths: StatePaths): ComposeState | undefined =>
 const projectName = (paths: StatePaths): string =>
   `tollgate-${createHash("sha256").update(paths.dir).digest("hex").slice(0, 8)}`;
 
+const configFolder = (paths: StatePaths): string => join(paths.servers, "docker");
+
+/** The servers read their configuration as users of their own, who may not read what git wrote under a strict umask. */
+async function writeConfig(paths: StatePaths): Promise<void> {
+  mkdirSync(configFolder(paths), { recursive: true });
+  for (const name of ["postgresql.conf", "redis.conf"]) {
+    const file = join(configFolder(paths), name);
+    writeFileSync(file, await readServerConfig(name));
+    chmodSync(file, 0o644);
+  }
+}
+
 /** Runs a command of Compose, its output in a log. @throws {CommandFailure} when there is no Compose or it fails */
 async function compose(
   paths: StatePaths,
@@ -70,6 +84,7 @@ async function compose(
     {
       env: {
         ...process.env,
+        TOLLGATE_DOCKER_CONFIG: configFolder(paths),
         TOLLGATE_DOCKER_PASSWORD: state?.password ?? "none",
         TOLLGATE_DOCKER_POSTGRES_PORT: String(state?.postgres ?? 0),
         TOLLGATE_DOCKER_REDIS_PORT: String(state?.redis ?? 0),
@@ -121,6 +136,7 @@ export async function startDockerServers(
     amqp: `amqp://tollgate:${password}@127.0.0.1:${amqp}`,
   };
   await progress.step("PostgreSQL, Redis and RabbitMQ in Docker", async () => {
+    await writeConfig(paths);
     await compose(paths, ["up", "--detach"], { limitMs: UP_LIMIT_MS });
     await waitUntilReady(paths, urls);
     return { detail: `ports ${postgres}, ${redis}, ${amqp}` };
@@ -128,18 +144,19 @@ export async function startDockerServers(
   return urls;
 }
 
-function findEndedServices(paths: StatePaths): Set<string> {
+/** The services whose container is there, and whether it runs. */
+function findServices(paths: StatePaths): Map<string, boolean> {
   const ofProject = `label=com.docker.compose.project=${projectName(paths)}`;
-  const ended = findContainers([ofProject, "status=exited"], "com.docker.compose.service");
-  return new Set(ended.map(({ labelled }) => labelled));
+  const containers = findContainers([ofProject], "com.docker.compose.service");
+  return new Map(containers.map(({ labelled, isRunning }) => [labelled, isRunning]));
 }
 
 async function waitUntilReady(paths: StatePaths, urls: ServerUrls): Promise<void> {
   const deadline = Date.now() + READY_LIMIT_MS;
   let waiting = await findUnready(SERVICES, urls);
   while (waiting.length > 0) {
-    const ended = findEndedServices(paths);
-    const failed = waiting.find(({ service }) => ended.has(service.name));
+    const services = findServices(paths);
+    const failed = waiting.find(({ service }) => services.get(service.name) === false);
     if (failed !== undefined)
       throw await startFailure(paths, failed.service, "its container ended");
     const [late] = waiting;
@@ -183,9 +200,19 @@ async function startFailure(
   );
 }
 
-/** Whether `up` started containers that `down` has not stopped. */
-export const areDockerServersStarted = (paths: StatePaths): boolean =>
-  readState(paths)?.started === true;
+/** The servers that `up` started as containers and `down` has not stopped; empty when there are none. */
+export function listDockerServers(
+  paths: StatePaths,
+): { name: string; isRunning: boolean; port: number }[] {
+  const state = readState(paths);
+  if (state?.started !== true) return [];
+  const services = findServices(paths);
+  return SERVICES.map(({ name, url }) => ({
+    name,
+    isRunning: services.get(name) === true,
+    port: state[url],
+  }));
+}
 
 /** Stops the containers; with `purge` their volumes go as well. */
 export async function stopDockerServers(paths: StatePaths, purge: boolean): Promise<void> {
