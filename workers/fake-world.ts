@@ -64,7 +64,11 @@ const WORKER: WorkerConfig["worker"] = {
   grace_ms: 25_000,
 };
 
-type FakeRequest = Partial<QueuedRequest> & { model?: string; expiresAtMs?: number };
+type FakeRequest = Partial<QueuedRequest> & {
+  model?: string;
+  createdAtMs?: number;
+  expiresAtMs?: number;
+};
 
 /** What the worker did to the world, in order. */
 interface Journal {
@@ -222,7 +226,7 @@ function fakeDelivery(
 function queuedRequest(
   id: string,
   nowMs: number,
-  { model = "m", expiresAtMs = nowMs + 60_000, ...request }: FakeRequest = {},
+  { model = "m", createdAtMs = nowMs, expiresAtMs = nowMs + 60_000, ...request }: FakeRequest = {},
 ): QueuedRequest {
   return {
     head: {
@@ -231,7 +235,7 @@ function queuedRequest(
       model,
       windowDay: "2026-11-21",
       estimatedTokens: 100,
-      createdAtMs: nowMs,
+      createdAtMs,
       expiresAtMs,
     },
     attempt: 1,

@@ -137,7 +137,12 @@ describe("one attempt", () => {
 describe("a delivery that must not run", () => {
   test.each([
     ["expired", { request: { expiresAtMs: 999_999 } }, "expired", "QUEUE_TTL_PASSED"],
-    ["of a removed model", { request: { model: "gone" } }, "failed", "MODEL_REMOVED"],
+    [
+      "of a removed model",
+      { request: { model: "gone", createdAtMs: 0 } },
+      "failed",
+      "MODEL_REMOVED",
+    ],
     ["delivered too often", { deliveryCount: 16 }, "failed", "WORKER_CRASHED"],
   ] as const)("%s ends unbilled and without a call", async (_name, more, state, code) => {
     const world = await startFakeWorld();
@@ -147,6 +152,17 @@ describe("a delivery that must not run", () => {
     expect(world.calls).toEqual([]);
     expect(world.results[0]).toMatchObject({ state, usage: null, attempts: 0, error: { code } });
     expect(delivery.conclusions).toEqual(["ack"]);
+  });
+
+  test("because its model is new and this worker has not read the configuration yet comes again later", async () => {
+    const world = await startFakeWorld();
+
+    const fresh = await world.deliver("a", { request: { model: "new" } });
+    const again = await world.deliver("b", { request: { model: "new" }, deliveryCount: 2 });
+
+    expect(world.results).toEqual([]);
+    expect(world.retries.map(({ request }) => request.attempt)).toEqual([1, 1]);
+    expect([fresh.conclusions, again.conclusions]).toEqual([["ack"], ["ack"]]);
   });
 
   test("cancelled while it waited in the queue ends unbilled", async () => {

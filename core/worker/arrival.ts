@@ -4,6 +4,7 @@ import type { RequestError } from "../messages.ts";
 export interface Arrival {
   /** 1-based attempt that the message stands for. */
   attempt: number;
+  createdAtMs: number;
   expiresAtMs: number;
   nowMs: number;
   /** How often the broker delivered this message before: lost channels and requeues. 0 at first. */
@@ -15,9 +16,10 @@ export interface Arrival {
   modelKnown: boolean;
 }
 
-/** What to do with a delivery: run it, or end it without running. `dead` also goes to the dead-letter queue. */
+/** What to do with a delivery: run it, have it come again later, or end it without running. `dead` also goes to the dead-letter queue. */
 export type ArrivalVerdict =
   | { kind: "run" }
+  | { kind: "park" }
   | { kind: "end"; state: "cancelled" | "expired"; error: RequestError }
   | { kind: "dead"; error: RequestError };
 
@@ -48,9 +50,17 @@ export function judgeArrival(arrival: Arrival): ArrivalVerdict {
   if (arrival.crashes >= arrival.crashesMax || arrival.deliveryCount >= DELIVERIES_MAX) {
     return { kind: "dead", error: CRASHED };
   }
-  if (!arrival.modelKnown) return { kind: "dead", error: MODEL_REMOVED };
-  return { kind: "run" };
+  if (arrival.modelKnown) return { kind: "run" };
+  return arrival.nowMs - arrival.createdAtMs < MODEL_AWAITED_MS
+    ? { kind: "park" }
+    : { kind: "dead", error: MODEL_REMOVED };
 }
+
+/**
+ * A gateway may know a new model before this worker does: a changed file reaches the nodes of a cluster within a minute or two. Only
+ * a request that is older than this was certainly accepted before its model was removed.
+ */
+export const MODEL_AWAITED_MS = 600_000;
 
 export const CANCELLED: RequestError = {
   code: "CANCELLED",
