@@ -101,7 +101,10 @@ function prepare(
 }
 
 /** The two data sources as Grafana's provisioning reads them. */
-export function grafanaDatasources({ prometheus, postgres }: GrafanaSources): object {
+export function grafanaDatasources({ prometheus, postgres }: GrafanaSources): {
+  apiVersion: 1;
+  datasources: object[];
+} {
   const server = new URL(postgres);
   return {
     apiVersion: 1,
