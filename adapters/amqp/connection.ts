@@ -1,7 +1,9 @@
+import { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type Channel, type ChannelModel, type SocketOptions } from "amqplib";
 import type { Log } from "../../core/log.ts";
 import { Fault } from "../../core/faults.ts";
+import { joinWrites } from "../sockets/join-writes.ts";
 import { reopenDelayMs } from "./backoff.ts";
 import { brokerFault, within } from "./broker-fault.ts";
 import { parseBrokerUrl } from "./broker-url.ts";
@@ -197,6 +199,7 @@ export class AmqpConnection {
     this.#live = live;
     this.#attempt = 0;
     this.#lastError = undefined;
+    joinWritesOf(live.model);
     live.model.on("blocked", () => this.#setState("blocked"));
     live.model.on("unblocked", () => this.#setState("up"));
     this.log.info({ connection: this.#options.name }, "connected to the broker");
@@ -210,6 +213,12 @@ export class AmqpConnection {
     this.#state = next;
     this.#options.onState?.(next);
   }
+}
+
+/** The client's types hide its socket. */
+function joinWritesOf(model: ChannelModel): void {
+  const { stream } = model.connection as { stream?: unknown };
+  if (stream instanceof Socket) joinWrites(stream);
 }
 
 /** Opens a channel, uses it and closes it, all of it in `timeoutMs`. */

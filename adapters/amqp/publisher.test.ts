@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
+import { Socket } from "node:net";
 import { startTcpProxy, type TcpProxy } from "../../test/tcp-proxy.ts";
 import type { AmqpConnection } from "./connection.ts";
 import { browse, purge, queueDepths } from "./inspect.ts";
@@ -74,6 +75,21 @@ test("both kinds of message arrive byte for byte, persistent and readable", asyn
     [REQUEST.payload, RESULT.result ?? [], large.payload].map((bytes) => Buffer.from(bytes)),
   );
   expect(largeRequest?.ok).toBe(true);
+});
+
+test("messages that are published in one turn leave in one system call", async () => {
+  const connection = await broker.connect();
+  const publisher = publisherOn(connection);
+  await publisher.publish(queue, encodeRequest(requestOf(10)));
+  const uncork = spyOn(Socket.prototype, "uncork");
+
+  await Promise.all(
+    Array.from({ length: 50 }, () => publisher.publish(queue, encodeRequest(requestOf(10)))),
+  );
+
+  expect(uncork.mock.calls.length).toBe(1);
+  uncork.mockRestore();
+  await purge(connection, queue);
 });
 
 test("a message that no queue takes is rejected, and its neighbours are confirmed", async () => {

@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import type { Log } from "../../core/log.ts";
+import { joinWrites } from "../sockets/join-writes.ts";
 import { replyErrorCode } from "./replies.ts";
 
 export interface RedisOptions {
@@ -87,6 +88,7 @@ function openClient(
     }
   }
 
+  client.on("connect", () => joinWrites(client.stream));
   client.on("ready", () => void greet(connection));
   client.on("close", () => {
     connection += 1;

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { Socket } from "node:net";
 import { redisUrl } from "../../test/servers.ts";
 import { startTcpProxy, type TcpProxy } from "../../test/tcp-proxy.ts";
 import { connectRedis, type RedisConnection } from "./connection.ts";
@@ -54,6 +55,16 @@ function codesOf(results: PromiseSettledResult<unknown>[]): Set<unknown> {
   const failures = results.filter((result) => result.status === "rejected");
   return new Set(failures.map(({ reason }) => (reason as { code?: unknown }).code));
 }
+
+test("commands that are sent in one turn leave in one system call", async () => {
+  const uncork = spyOn(Socket.prototype, "uncork");
+
+  const results = await sendMany(`test:${newId()}`);
+
+  expect(acknowledged(results)).toBe(200);
+  expect(uncork.mock.calls.length).toBe(1);
+  uncork.mockRestore();
+});
 
 test("when connections are cut in flight every promise settles at once and no command runs twice", async () => {
   const key = `test:${newId()}`;
