@@ -1,7 +1,7 @@
 -- Takes a hold: 1 request and `tokens` from every window of a user and one place under the concurrency cap, all or nothing.
 -- Idempotent: a request that already has a hold is admitted again and takes nothing.
 --
--- KEYS   the books of the user (shared/books.lua)
+-- KEYS   user (shared/books.lua)
 -- ARGV   instance    run_id of the Redis process that the caller is connected to
 --        request_id
 --        tokens      the estimate, a whole number >= 0

@@ -1,7 +1,7 @@
 -- Opens the loading of a user from PostgreSQL, or joins the one under way. Between this and `load` the caller reads PostgreSQL;
 -- settlements in between are noted, so that an older reading loses none of them.
 --
--- KEYS   the books of the user (shared/books.lua)
+-- KEYS   user (shared/books.lua)
 -- ARGV   instance    run_id of the Redis process that the caller is connected to
 --        nonce       unique; starts with the instance, so that a nonce restored from an old dump is not taken for this run's
 --        clock_ms    0: the clock of Redis; otherwise Unix milliseconds, for tests

@@ -1,7 +1,7 @@
 -- Replaces everything that Redis holds about a user by what PostgreSQL knows. Applies only under the nonce of the loading that
 -- the reading was made in. Windows that are over are dropped, not restored.
 --
--- KEYS   the books of the user (shared/books.lua), then `loaded_at`: Unix milliseconds of the load, by Redis
+-- KEYS   user (shared/books.lua)
 -- ARGV   instance      run_id of the Redis process that the loading was begun on
 --        nonce         as answered by begin-load
 --        known_for_ms  how long the user counts as known; afterwards it is loaded anew
@@ -11,7 +11,6 @@
 --                      holds: [[request_id, day, tokens] …]   open requests
 --                      unstored: [request_id …]}   asked about, but PostgreSQL has no such request (yet)
 -- Reply  'loaded' | 'already' (someone else did) | 'superseded' (begin again)
-local loaded_at = KEYS[18]
 local instance, nonce, known_for_ms, clock_ms, truth_json = unpack(ARGV)
 known_for_ms = tonumber(known_for_ms)
 

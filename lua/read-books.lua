@@ -1,6 +1,6 @@
 -- Reads the counters and every hold of a user at one instant, to be compared with PostgreSQL.
 --
--- KEYS   the books of the user (shared/books.lua)
+-- KEYS   user (shared/books.lua)
 -- ARGV   instance    run_id of the Redis process that the caller is connected to
 --        clock_ms    0: the clock of Redis; otherwise Unix milliseconds, for tests
 -- Reply  {'unknown'} or {{'known', …} as in shared/snapshot.lua, {request_id, packed hold, …}}

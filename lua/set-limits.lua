@@ -1,6 +1,6 @@
 -- Changes the limits of a user that is loaded, and calls off a loading under way, which may have read the old ones.
 --
--- KEYS   the books of the user (shared/books.lua)
+-- KEYS   user (shared/books.lua)
 -- ARGV   daily_requests, daily_tokens, monthly_requests, monthly_tokens, concurrent: whole numbers; -1: no limit
 -- Reply  'set' | 'unknown' (nothing to change: the user is loaded with the new limits)
 redis.call('DEL', loading, settled_log)

@@ -3,15 +3,13 @@
 --
 -- While a user is being loaded the settlement is also noted for the load, whose reading of PostgreSQL may be older than it.
 --
--- KEYS   the books of the user (shared/books.lua), then `started`: the mark that an attempt is under way, which ends here, and
---        `loaded_at`: Unix milliseconds of the last load
+-- KEYS   user (shared/books.lua), then `started`: the mark that an attempt is under way, which ends here
 -- ARGV   request_id
 --        billed_tokens  whole number >= 0; -1 releases: the request and all its tokens are given back
 --        expect_hold    1: nobody settled this before, so a missing hold means that Redis lost something: the user is forgotten, to be
 --                       loaded before the next admission. 0: a missing hold is fine (a repeat)
 -- Reply  'settled' | 'absent'
-local started = KEYS[18]
-local loaded_at = KEYS[19]
+local started = KEYS[2]
 local request_id, billed_tokens, expect_hold = unpack(ARGV)
 local billed = tonumber(billed_tokens)
 

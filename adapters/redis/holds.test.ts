@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { dayOf } from "../../core/windows.ts";
 import type { RedisConnection } from "./connection.ts";
 import { createHoldBooks, type HoldBooks, type OpenHold } from "./holds.ts";
-import { loadedAtKey } from "./keys.ts";
+import { booksKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
 import { asInstance, connectForTest, freshTruth, limitsOf, newId } from "./redis-fixture.ts";
 
@@ -77,7 +77,7 @@ test("a hold counts as gone only when the user was loaded well before the reques
 
   expect(await fates()).toEqual(["held", "unknown"]);
 
-  await redis.run(({ client }) => client.set(loadedAtKey(userId), Date.now() - 120_000));
+  await redis.run(({ client }) => client.set(booksKeys(userId).loadedAt, Date.now() - 120_000));
   expect(await fates()).toEqual(["held", "gone"]);
 
   const restarted = createHoldBooks(asInstance(redis, "another-run"));

@@ -1,7 +1,7 @@
 import type { QuotaBooks } from "../../core/audit/books.ts";
 import type { Hold, WindowSnapshot } from "../../core/quota/quota.ts";
 import type { RedisConnection } from "./connection.ts";
-import { booksKeys, HOLDS_KEY_PATTERN, holdsKey, loadedAtKey, userOfHoldsKey } from "./keys.ts";
+import { booksKeys, HOLDS_KEY_PATTERN, holdsKey, userKey, userOfHoldsKey } from "./keys.ts";
 import { HOLD_FATE, READ_BOOKS } from "./quota-scripts.ts";
 import { bindScript } from "./script.ts";
 import { toSnapshot } from "./snapshot.ts";
@@ -89,9 +89,9 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
       const { instance } = redis.server();
       return holdFate.runAll(
         requests.map(({ userId, requestId }) => {
-          const { marker, holds } = booksKeys(userId);
+          const { marker, loadedAt, holds } = booksKeys(userId);
           return {
-            keys: { marker, loadedAt: loadedAtKey(userId), holds },
+            keys: { marker, loadedAt, holds },
             args: { instance, requestId, createdAtMs: uuidTimeMs(requestId) },
           };
         }),
@@ -101,7 +101,10 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
     readBooks: async (userIds) => {
       const { instance } = redis.server();
       const replies = await readBooks.runAll(
-        userIds.map((userId) => ({ keys: booksKeys(userId), args: { instance, clockMs: 0 } })),
+        userIds.map((userId) => ({
+          keys: { user: userKey(userId) },
+          args: { instance, clockMs: 0 },
+        })),
       );
       return replies.map((reply, index) => {
         if (reply.length === 1) return undefined;

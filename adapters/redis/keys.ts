@@ -1,39 +1,21 @@
 import { windowIdOf } from "../../core/windows.ts";
 
-/** The only place where key names are written. The braces are literal: everything of a user sits in one cluster slot. */
-const ofUser = (userId: string): string => `user:{${userId}}`;
+/**
+ * What the scripts on the books of a user take as their key; the braces are literal: everything of a user sits in one cluster slot.
+ * The names of keys are written here and, for those scripts, in `lua/shared/books.lua`; a test compares the two.
+ */
+export const userKey = (userId: string): string => `user:{${userId}}`;
 
-/** The books of a user, in the order in which `lua/shared/books.lua` takes them. `…Used` and `…Held` are stems: a window id follows. */
-export const BOOKS_KEYS = [
-  "marker",
-  "loading",
-  "settledLog",
-  "holds",
-  "dailyRequestsLimit",
-  "dailyTokensLimit",
-  "monthlyRequestsLimit",
-  "monthlyTokensLimit",
-  "concurrentLimit",
-  "dailyRequestsUsed",
-  "dailyTokensUsed",
-  "monthlyRequestsUsed",
-  "monthlyTokensUsed",
-  "dailyRequestsHeld",
-  "dailyTokensHeld",
-  "monthlyRequestsHeld",
-  "monthlyTokensHeld",
-] as const;
-
-export type BooksKeys = Record<(typeof BOOKS_KEYS)[number], string>;
-
-export function booksKeys(userId: string): BooksKeys {
-  const user = ofUser(userId);
+/** The books of a user. `…Used` and `…Held` are stems: a window id follows. */
+export function booksKeys(userId: string) {
+  const user = userKey(userId);
   const daily = `${user}:quota:daily`;
   const monthly = `${user}:quota:monthly`;
   return {
     marker: `${user}:quota:instance`,
     loading: `${user}:quota:loading`,
     settledLog: `${user}:quota:loading:settled`,
+    loadedAt: `${user}:quota:loaded-at`,
     holds: holdsKey(userId),
     dailyRequestsLimit: `${daily}:requests:limit`,
     dailyTokensLimit: `${daily}:tokens:limit`,
@@ -50,9 +32,6 @@ export function booksKeys(userId: string): BooksKeys {
     monthlyTokensHeld: `${monthly}:tokens:held:`,
   };
 }
-
-/** When the user was loaded. */
-export const loadedAtKey = (userId: string): string => `${ofUser(userId)}:quota:loaded-at`;
 
 /** The counters of the windows of `day`: daily used and held (requests, tokens), then monthly used and held. */
 export function counterKeys(userId: string, day: string): string[] {
@@ -71,7 +50,7 @@ export function counterKeys(userId: string, day: string): string[] {
 }
 
 /** Hash: request id -> `tokens|day|takenAtMs`. */
-export const holdsKey = (userId: string): string => `${ofUser(userId)}:holds`;
+export const holdsKey = (userId: string): string => `${userKey(userId)}:holds`;
 export const HOLDS_KEY_PATTERN = "user:{*}:holds";
 
 /** The user that a key of the pattern `HOLDS_KEY_PATTERN` belongs to. */
@@ -81,11 +60,11 @@ export function userOfHoldsKey(key: string): string {
 
 /** Hash: attempt, startedAtMs, crashes of an attempt under way. */
 export const startedKey = (userId: string, requestId: string): string =>
-  `${ofUser(userId)}:started:${requestId}`;
+  `${userKey(userId)}:started:${requestId}`;
 
 /** Present while a cancelled request may still reach a worker. */
 export const cancelledKey = (userId: string, requestId: string): string =>
-  `${ofUser(userId)}:cancelled:${requestId}`;
+  `${userKey(userId)}:cancelled:${requestId}`;
 
 /** The record of an API key, by the keyed hash of the key. */
 export const apiKeyKey = (keyHash: string): string => `key:${keyHash}`;

@@ -9,7 +9,6 @@ import setLimits from "../../lua/set-limits.lua" with { type: "text" };
 import settle from "../../lua/settle.lua" with { type: "text" };
 import books from "../../lua/shared/books.lua" with { type: "text" };
 import snapshot from "../../lua/shared/snapshot.lua" with { type: "text" };
-import { BOOKS_KEYS } from "./keys.ts";
 
 const unknown = t.Tuple([t.Literal("unknown")]);
 
@@ -22,21 +21,21 @@ const snapshotOf = <const Kind extends "admitted" | "refused" | "known">(kind: K
 
 export const ADMIT = {
   lua: `${books}${snapshot}${admit}`,
-  keys: BOOKS_KEYS,
+  keys: ["user"],
   args: ["instance", "requestId", "tokens", "clockMs"],
   reply: t.Union([snapshotOf("admitted"), snapshotOf("refused"), unknown]),
 } as const;
 
 export const READ_QUOTA = {
   lua: `${books}${snapshot}${readQuota}`,
-  keys: BOOKS_KEYS,
+  keys: ["user"],
   args: ["instance", "clockMs"],
   reply: t.Union([snapshotOf("known"), unknown]),
 } as const;
 
 export const READ_BOOKS = {
   lua: `${books}${snapshot}${readBooks}`,
-  keys: BOOKS_KEYS,
+  keys: ["user"],
   args: ["instance", "clockMs"],
   /** The snapshot, then request id and packed hold in turns. */
   reply: t.Union([t.Tuple([snapshotOf("known"), t.Array(t.String())]), unknown]),
@@ -51,14 +50,14 @@ export const HOLD_FATE = {
 
 export const SETTLE = {
   lua: `${books}${settle}`,
-  keys: [...BOOKS_KEYS, "started", "loadedAt"],
+  keys: ["user", "started"],
   args: ["requestId", "billedTokens", "expectHold"],
   reply: t.Union([t.Literal("settled"), t.Literal("absent")]),
 } as const;
 
 export const BEGIN_LOAD = {
   lua: `${books}${beginLoad}`,
-  keys: BOOKS_KEYS,
+  keys: ["user"],
   args: ["instance", "nonce", "clockMs"],
   /** Empty: loaded already; else the nonce and the request ids of recent holds. */
   reply: t.Array(t.String()),
@@ -66,14 +65,14 @@ export const BEGIN_LOAD = {
 
 export const LOAD = {
   lua: `${books}${load}`,
-  keys: [...BOOKS_KEYS, "loadedAt"],
+  keys: ["user"],
   args: ["instance", "nonce", "knownForMs", "clockMs", "truthJson"],
   reply: t.Union([t.Literal("loaded"), t.Literal("already"), t.Literal("superseded")]),
 } as const;
 
 export const SET_LIMITS = {
   lua: `${books}${setLimits}`,
-  keys: BOOKS_KEYS,
+  keys: ["user"],
   args: ["dailyRequests", "dailyTokens", "monthlyRequests", "monthlyTokens", "concurrent"],
   reply: t.Union([t.Literal("set"), t.Literal("unknown")]),
 } as const;

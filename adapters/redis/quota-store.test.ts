@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { QuotaLimits, QuotaTruth } from "../../core/quota/quota.ts";
 import { dayOf } from "../../core/windows.ts";
 import type { RedisConnection } from "./connection.ts";
-import { booksKeys, loadedAtKey, startedKey } from "./keys.ts";
+import { booksKeys, startedKey } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
 import { asInstance, connectForTest, freshTruth, limitsOf, newId } from "./redis-fixture.ts";
 
@@ -205,7 +205,9 @@ test("a settlement that misses the hold it expects makes the user be rebuilt", a
 
   await store.settle([{ ...missing, expectHold: false }]);
   expect(await store.read(userId)).toBeDefined();
-  await redis.run(({ client }) => client.set(loadedAtKey(userId), Date.now() - 2_500, "EX", 60));
+  await redis.run(({ client }) =>
+    client.set(booksKeys(userId).loadedAt, Date.now() - 2_500, "EX", 60),
+  );
   await store.settle([{ ...missing, expectHold: true }]);
   expect(await store.read(userId)).toBeUndefined();
 });

@@ -11,7 +11,7 @@ import type {
   SettleReply,
 } from "../../core/quota/quota.ts";
 import type { RedisConnection } from "./connection.ts";
-import { booksKeys, loadedAtKey, startedKey } from "./keys.ts";
+import { booksKeys, startedKey, userKey } from "./keys.ts";
 import { ADMIT, BEGIN_LOAD, LOAD, READ_QUOTA, SET_LIMITS, SETTLE } from "./quota-scripts.ts";
 import { bindScript } from "./script.ts";
 import { toSnapshot } from "./snapshot.ts";
@@ -62,7 +62,7 @@ export function createQuotaStore(
     admit: async ({ userId, requestId, tokens }) => {
       const { instance } = redis.server();
       const reply = await admit.run({
-        keys: booksKeys(userId),
+        keys: { user: userKey(userId) },
         args: { instance, requestId, tokens, clockMs: clockMs() },
       });
       if (reply.length === 1) return { kind: "unknown" };
@@ -73,11 +73,7 @@ export function createQuotaStore(
     settle: (settlements) =>
       settle.runAll(
         settlements.map(({ userId, requestId, billedTokens, expectHold }) => ({
-          keys: {
-            ...booksKeys(userId),
-            started: startedKey(userId, requestId),
-            loadedAt: loadedAtKey(userId),
-          },
+          keys: { user: userKey(userId), started: startedKey(userId, requestId) },
           args: { requestId, billedTokens: billedTokens ?? -1, expectHold: expectHold ? 1 : 0 },
         })),
       ),
@@ -85,7 +81,7 @@ export function createQuotaStore(
     read: async (userId) => {
       const { instance } = redis.server();
       const args = { instance, clockMs: clockMs() };
-      const reply = await read.run({ keys: booksKeys(userId), args });
+      const reply = await read.run({ keys: { user: userKey(userId) }, args });
       if (reply.length === 1) return undefined;
       const [, ...numbers] = reply;
       return toSnapshot(numbers);
@@ -94,7 +90,7 @@ export function createQuotaStore(
     beginLoad: async (userId) => {
       const { instance } = redis.server();
       const [nonce, ...recentRequestIds] = await beginLoad.run({
-        keys: booksKeys(userId),
+        keys: { user: userKey(userId) },
         args: { instance, nonce: `${instance}:${randomUUIDv7()}`, clockMs: clockMs() },
       });
       return nonce === undefined ? undefined : { instance, nonce, recentRequestIds };
@@ -104,7 +100,7 @@ export function createQuotaStore(
       // A ticket of another Redis process: what was noted since it was given out is gone.
       if (redis.server().instance !== instance) return "superseded";
       return load.run({
-        keys: { ...booksKeys(userId), loadedAt: loadedAtKey(userId) },
+        keys: { user: userKey(userId) },
         args: {
           instance,
           nonce,
@@ -119,7 +115,7 @@ export function createQuotaStore(
       const [dailyRequests, dailyTokens, monthlyRequests, monthlyTokens, concurrent] =
         limitArgs(limits);
       await setLimits.run({
-        keys: booksKeys(userId),
+        keys: { user: userKey(userId) },
         args: { dailyRequests, dailyTokens, monthlyRequests, monthlyTokens, concurrent },
       });
     },

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Type as t } from "@sinclair/typebox";
 import type { RedisConnection } from "./connection.ts";
-import { BOOKS_KEYS } from "./keys.ts";
+import { booksKeys } from "./keys.ts";
 import * as scripts from "./quota-scripts.ts";
 import { connectForTest, newId } from "./redis-fixture.ts";
 import { bindScript } from "./script.ts";
@@ -64,18 +64,25 @@ const snakeCase = (name: string): string =>
 
 test("the scripts take keys and arguments in the order in which they are given", () => {
   for (const [name, { lua, keys, args }] of Object.entries(scripts)) {
-    const shared = BOOKS_KEYS.map(snakeCase);
-    const own = keys.map(snakeCase);
     const unpacked = [...lua.matchAll(/^local ([\w,\s]+?) = unpack\((KEYS|ARGV)\)/gm)];
+    const single = [...lua.matchAll(/^local (\w+) = KEYS\[(\d+)\]/gm)];
     const taken = (from: string) =>
       unpacked.filter((match) => match[2] === from).map((match) => match[1]?.replace(/\s/g, ""));
-    const isOnBooks = own.join().startsWith(shared.join());
-    const more = isOnBooks ? own.slice(shared.length) : [];
+    const takenKeys =
+      single.length > 0
+        ? single.toSorted((a, b) => Number(a[2]) - Number(b[2])).map((match) => match[1])
+        : taken("KEYS");
 
-    for (const [index, key] of more.entries())
-      expect(lua).toContain(`local ${key} = KEYS[${shared.length + index + 1}]`);
-    expect([name, taken("KEYS")]).toEqual([name, [(isOnBooks ? shared : own).join()]]);
+    expect([name, takenKeys.join()]).toEqual([name, keys.map(snakeCase).join()]);
     if (name !== "SET_LIMITS")
       expect([name, taken("ARGV")]).toEqual([name, [args.map(snakeCase).join()]]);
   }
+});
+
+test("the scripts name the keys of a user as everybody else does", () => {
+  const named = [...scripts.ADMIT.lua.matchAll(/^local (\w+) = user \.\. '(.+)'$/gm)];
+
+  expect(Object.fromEntries(named.map(([, name, rest]) => [name, `user:{U}${rest}`]))).toEqual(
+    Object.fromEntries(Object.entries(booksKeys("U")).map(([name, key]) => [snakeCase(name), key])),
+  );
 });
