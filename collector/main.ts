@@ -179,9 +179,12 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       queuedBefore(database, createdBeforeMs, afterId, limit),
     attemptMarks: async (requests) => {
       const attemptMaxMs = longestAttemptMs(config.current());
-      const started = await hints.readStarted(requests);
-      return started.map((hint) => {
-        if (hint === undefined) return "none";
+      const [started, attemptsMade] = await Promise.all([
+        hints.readStarted(requests),
+        hints.readAttemptsMade(requests),
+      ]);
+      return started.map((hint, index) => {
+        if (hint === undefined) return attemptsMade[index] === 0 ? "none" : "between";
         return Date.now() - hint.startedAtMs > attemptMaxMs ? "overdue" : "under_way";
       });
     },

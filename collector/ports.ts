@@ -104,8 +104,11 @@ export interface QueueDepth {
   ready: number;
 }
 
-/** What a worker's mark says of an attempt: there is none, it may still run, or it began longer ago than any attempt may take. */
-export type AttemptMark = "none" | "under_way" | "overdue";
+/**
+ * What a worker's mark says of an attempt: there was none, it may still run, it began longer ago than any attempt may take, or it has ended
+ * and the next one waits.
+ */
+export type AttemptMark = "none" | "under_way" | "overdue" | "between";
 
 export interface RepublishPorts {
   /** As the broker counts now, not from a cache. Throws Fault BROKER_UNAVAILABLE. */

@@ -1,7 +1,7 @@
 -- Marks that a worker begins an attempt. A delivery that the broker gives out again while the mark of an earlier start is still
 -- there means that its worker died at it: that counts as a crash. Neighbours that the dead worker only held have no mark.
 --
--- KEYS   started    the mark, a hash of attempt, startedAtMs, crashes
+-- KEYS   started    the mark, a hash of attempt, startedAtMs, crashes; and attemptsMade (clear-started.lua)
 --        cancelled  present when the user cancelled the request
 -- ARGV   attempt, started_at_ms (Unix milliseconds)
 --        redelivered  1: the broker has delivered this message before
@@ -13,7 +13,7 @@ local attempt, started_at_ms, redelivered = unpack(ARGV)
 local STARTED_TTL_MS = 24 * 3600000
 
 local crashes = tonumber(redis.call('HGET', started, 'crashes') or 0)
-if redelivered == '1' and redis.call('EXISTS', started) == 1 then
+if redelivered == '1' and redis.call('HEXISTS', started, 'attempt') == 1 then
   crashes = crashes + 1
 end
 local is_cancelled = redis.call('EXISTS', cancelled)

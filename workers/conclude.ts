@@ -80,17 +80,17 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
     return publishUntilConfirmed(held, "result", () => ports.publishResult(message));
   }
 
-  async function clearStarted(held: Held): Promise<void> {
-    const { attempt, head } = held.request;
+  async function clearStarted(held: Held, attemptsMade: number): Promise<void> {
+    const { userId, requestId } = held.request.head;
     try {
-      await ports.clearStarted({ userId: head.userId, requestId: head.requestId, attempt });
+      await ports.clearStarted({ userId, requestId, attemptsMade });
     } catch (error) {
-      ports.log.debug({ err: error, request_id: head.requestId }, "the start was not cleared");
+      ports.log.debug({ err: error, request_id: requestId }, "the start was not cleared");
     }
   }
 
   async function giveBack(held: Held): Promise<void> {
-    await clearStarted(held);
+    await clearStarted(held, held.request.attempt - 1);
     held.delivery.requeue();
   }
 
@@ -125,7 +125,7 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
     },
     async retry(held, delay) {
       // Before the publish: the next attempt may start, and mark so, as soon as the broker has the message.
-      await clearStarted(held);
+      await clearStarted(held, held.request.attempt);
       await passOn(held, held.request.attempt + 1, delay);
     },
     park: (held, delay) => passOn(held, held.request.attempt, delay),

@@ -167,7 +167,8 @@ function createFakePorts(
       dead.push({ request, reason });
     },
     markStarted: async ({ requestId }) => hints.get(requestId) ?? { cancelled: false, crashes: 0 },
-    clearStarted: async ({ requestId }) => void events.push(`clear ${requestId}`),
+    clearStarted: async ({ requestId, attemptsMade }) =>
+      void events.push(`clear ${requestId} after ${attemptsMade}`),
     onCancel(listener) {
       listeners.onCancel = listener;
       return () => void events.push("stop listening");

@@ -64,10 +64,13 @@ export interface WorkerPorts {
   /** Best effort: when the hint store is away the work goes on without. Also what `in_progress` is shown from. */
   markStarted: (start: AttemptStart) => Promise<StartHints>;
   /**
-   * Best effort: the attempt ended in this worker's hands without ending the request (retry, give-back). After a result the mark
-   * stays, so that the request is shown in progress until it is settled; settling or the mark's TTL removes it.
+   * Best effort: the attempt ended in this worker's hands without ending the request (retry, give-back). `attemptsMade` have ended so
+   * far: with any, the request does not expire any more. After a result the mark stays, so that the request is shown in progress until
+   * it is settled; settling or the mark's TTL removes it.
    */
-  clearStarted: (start: Pick<AttemptStart, "userId" | "requestId" | "attempt">) => Promise<void>;
+  clearStarted: (
+    start: Pick<AttemptStart, "userId" | "requestId"> & { attemptsMade: number },
+  ) => Promise<void>;
   /** Calls back with the id of each request that its user cancels; answers how to stop listening. */
   onCancel: (listener: (requestId: string) => void) => () => void;
   /** Opens the sealed payload. May throw: the request is then ended as unreadable. */

@@ -66,7 +66,7 @@ describe("one attempt", () => {
 
     await callOf(world, "a").answer(failed("UPSTREAM_FAILED"));
 
-    expect(world.events.slice(-4)).toEqual(["W2", "clear a", "retry a", "ack a"]);
+    expect(world.events.slice(-4)).toEqual(["W2", "clear a after 1", "retry a", "ack a"]);
     expect(world.retries[0]).toMatchObject({
       request: { attempt: 2 },
       delay: { stepMs: 1_000, expirationMs: 500 },
@@ -307,7 +307,12 @@ describe("a drain", () => {
     await drained;
 
     expect(delivery.conclusions).toEqual(["requeue"]);
-    expect(world.events.slice(-4)).toEqual(["clear a", "requeue a", "stop listening", "close"]);
+    expect(world.events.slice(-4)).toEqual([
+      "clear a after 0",
+      "requeue a",
+      "stop listening",
+      "close",
+    ]);
     expect(world.results).toEqual([]);
   });
 

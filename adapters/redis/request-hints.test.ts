@@ -27,7 +27,7 @@ test("a started attempt is shown until it is cleared", async () => {
     undefined,
     { attempt: 1, startedAtMs: 1_000 },
   ]);
-  await hints.clearStarted(started);
+  await hints.clearStarted({ ...started, attemptsMade: 0 });
   expect(await hints.readStarted([started])).toEqual([undefined]);
 });
 
@@ -52,7 +52,7 @@ test("a neighbour that was only prefetched when its worker died is not suspected
 test("an attempt that ended in its worker's hands is not suspected when it comes again", async () => {
   const request = requestOf();
   await hints.markStarted({ ...request, ...first });
-  await hints.clearStarted(request);
+  await hints.clearStarted({ ...request, attemptsMade: 0 });
 
   const again = await hints.markStarted({ ...request, ...first, redelivered: true });
 
@@ -76,4 +76,18 @@ test("a worker learns at the start that the request was cancelled, and nothing s
 
   expect(cancelled).toBe(true);
   expect(await hints.readStarted([request])).toEqual([undefined]);
+});
+
+test("between two attempts nothing is shown as started, but that there was an attempt is known", async () => {
+  const [retried, other] = [requestOf(), requestOf()];
+  await hints.markStarted({ ...retried, ...first });
+
+  await hints.clearStarted({ ...retried, attemptsMade: 1 });
+  const shown = await hints.readStarted([retried]);
+  const made = await hints.readAttemptsMade([other, retried]);
+  const next = await hints.markStarted({ ...retried, ...first, attempt: 2, redelivered: true });
+
+  expect(shown).toEqual([undefined]);
+  expect(made).toEqual([0, 1]);
+  expect(next.crashes).toBe(0);
 });

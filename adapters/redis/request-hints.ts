@@ -1,4 +1,5 @@
 import { Type as t } from "@sinclair/typebox";
+import clearStartedLua from "../../lua/clear-started.lua" with { type: "text" };
 import start from "../../lua/start.lua" with { type: "text" };
 import type { RedisConnection } from "./connection.ts";
 import { cancelledKey, startedKey } from "./keys.ts";
@@ -10,6 +11,13 @@ const START = {
   args: ["attempt", "startedAtMs", "redelivered"],
   /** [cancelled 0|1, crashes] */
   reply: t.Tuple([t.Union([t.Literal(0), t.Literal(1)]), t.Integer({ minimum: 0 })]),
+} as const;
+
+const CLEAR_STARTED = {
+  lua: clearStartedLua,
+  keys: ["started"],
+  args: ["attemptsMade"],
+  reply: t.Literal("cleared"),
 } as const;
 
 interface RequestRef {
@@ -35,12 +43,17 @@ export interface RequestHints {
    * ran side by side are suspected together; running a suspect (`crashes` > 0) alone tells them apart.
    */
   markStarted: (attempt: AttemptStart) => Promise<{ cancelled: boolean; crashes: number }>;
-  /** The attempt ended in its worker's hands. Not needed once the request is settled. */
-  clearStarted: (request: RequestRef) => Promise<void>;
+  /**
+   * The attempt ended in its worker's hands, and `attemptsMade` have ended so far: 0 when it was given back and will be made again. Not
+   * needed once the request is settled.
+   */
+  clearStarted: (request: RequestRef & { attemptsMade: number }) => Promise<void>;
   /** In order; undefined: no attempt is under way. */
   readStarted: (
     requests: readonly RequestRef[],
   ) => Promise<({ attempt: number; startedAtMs: number } | undefined)[]>;
+  /** In order: attempts that have ended, of a request between two attempts; 0 also while one is under way for the first time. */
+  readAttemptsMade: (requests: readonly RequestRef[]) => Promise<number[]>;
   /** Workers that are given the request from now on learn that it was cancelled. */
   markCancelled: (request: RequestRef) => Promise<void>;
 }
@@ -50,6 +63,7 @@ const CANCELLED_TTL_SECONDS = 8 * 86_400;
 
 export function createRequestHints(redis: RedisConnection): RequestHints {
   const markStarted = bindScript(redis, START);
+  const clearStarted = bindScript(redis, CLEAR_STARTED);
   return {
     markStarted: async ({ userId, requestId, attempt, startedAtMs, redelivered }) => {
       const [cancelled, crashes] = await markStarted.run({
@@ -62,8 +76,9 @@ export function createRequestHints(redis: RedisConnection): RequestHints {
       return { cancelled: cancelled === 1, crashes };
     },
 
-    clearStarted: async ({ userId, requestId }) => {
-      await redis.run(({ client }) => client.del(startedKey(userId, requestId)));
+    clearStarted: async ({ userId, requestId, attemptsMade }) => {
+      const keys = { started: startedKey(userId, requestId) };
+      await clearStarted.run({ keys, args: { attemptsMade } });
     },
 
     readStarted: (requests) =>
@@ -76,6 +91,15 @@ export function createRequestHints(redis: RedisConnection): RequestHints {
             if (!attempt || !startedAtMs) return undefined;
             return { attempt: Number(attempt), startedAtMs: Number(startedAtMs) };
           }),
+        ),
+      ),
+
+    readAttemptsMade: (requests) =>
+      redis.run(({ client }) =>
+        Promise.all(
+          requests.map(async ({ userId, requestId }) =>
+            Number((await client.hget(startedKey(userId, requestId), "attemptsMade")) ?? 0),
+          ),
         ),
       ),
 

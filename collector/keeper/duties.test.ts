@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { createWorld, headOf, START_MS } from "../fakes/world.ts";
+import type { AttemptMark } from "../ports.ts";
 import { createExpire } from "./expire.ts";
 import { createGauges } from "./gauges.ts";
 import { createOrphans } from "./orphans.ts";
@@ -101,7 +102,7 @@ describe("orphaned holds", () => {
 });
 
 describe("overdue requests", () => {
-  function setUp(started: string[] = []) {
+  function setUp(marks: Record<string, AttemptMark> = {}) {
     const world = createWorld();
     world.accept("a", "b");
     const expire = createExpire(
@@ -113,8 +114,7 @@ describe("overdue requests", () => {
             .map(({ head }) => head),
           next: null,
         }),
-        attemptMarks: async (refs) =>
-          refs.map(({ requestId }) => (started.includes(requestId) ? "overdue" : "none")),
+        attemptMarks: async (refs) => refs.map(({ requestId }) => marks[requestId] ?? "none"),
       },
       { everyMs: 1_000 },
     );
@@ -135,14 +135,17 @@ describe("overdue requests", () => {
     expect(world.events).toEqual(["commit", "settle", "announce"]);
   });
 
-  test("are left to their worker when they have started", async () => {
-    const { world, expire } = setUp(["a"]);
+  test.each(["under_way", "overdue", "between"] as const)(
+    "are left to their worker when they have started: the mark says %s",
+    async (mark) => {
+      const { world, expire } = setUp({ a: mark });
 
-    await expire.run(signal);
+      await expire.run(signal);
 
-    expect(world.postgres.requests.get("a")?.state).toBe("queued");
-    expect(world.postgres.requests.get("b")?.state).toBe("expired");
-  });
+      expect(world.postgres.requests.get("a")?.state).toBe("queued");
+      expect(world.postgres.requests.get("b")?.state).toBe("expired");
+    },
+  );
 });
 
 test("retention makes partitions before it drops any, and deletes keys in bounded bites", async () => {

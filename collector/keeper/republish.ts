@@ -53,10 +53,10 @@ export function createRepublish(
   async function publishLost(requests: QueuedRequest[]): Promise<void> {
     const marks = await ports.attemptMarks(requests.map(({ head }) => head));
     const nowMs = ports.now();
-    // One that was begun and whose worker must be done with it: its result was lost. It does not expire any more.
+    // One that was begun does not expire any more: its result or its next attempt was lost.
     const lost = requests.filter(
       ({ head }, index) =>
-        marks[index] === "overdue" || (marks[index] === "none" && head.expiresAtMs > nowMs),
+        marks[index] !== "under_way" && (marks[index] !== "none" || head.expiresAtMs > nowMs),
     );
     if (lost.length === 0) return;
     ports.log.warn({ requests: lost.length }, "requests in no queue are published again");
