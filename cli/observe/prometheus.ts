@@ -70,9 +70,9 @@ export function prometheusCommand(
   ];
 }
 
-/** The program on the PATH or where Debian's package puts it; null when it is not installed. */
+/** The program on the PATH, where Debian's package puts it too; null when it is not installed. */
 export const findPrometheus = (searchPath: string): string | null =>
-  Bun.which("prometheus", { PATH: `${searchPath}:/usr/bin` });
+  Bun.which("prometheus", { PATH: searchPath });
 
 /**
  * The program; from Debian's package when it is not there. `orElse` says what else helps where it cannot be had.

@@ -6,7 +6,8 @@
  *   LIVE_PROMETHEUS_URL=http://127.0.0.1:9099 LIVE_DATABASE_URL=postgres://… bun test test/k8s/queries.test.ts
  *
  * A given Prometheus must have the jobs gateway, worker and collector, the label namespace="tollgate" and the rules of
- * docker/prometheus-rules.yaml (`./tollgate up --observe` brings such a one), and there must be load on every model, some of it refused.
+ * docker/prometheus-rules.yaml (`./tollgate up --observe` brings such a one), and there must be callers on every model who wait for the
+ * end, some of them refused.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
