@@ -14,6 +14,7 @@ import { openLog } from "../processes.ts";
 import type { Progress } from "../progress.ts";
 import { findCompose, findContainers } from "./docker-engine.ts";
 import { readServerConfig } from "./local-server.ts";
+import { newPassword } from "./password.ts";
 import type { ServerUrls } from "./urls.ts";
 
 /** Pulls three images the first time. */
@@ -113,8 +114,7 @@ async function chooseState(remembered: ComposeState | undefined): Promise<Compos
     if (areFree.every(Boolean)) return { ...remembered, started: true };
   }
   const [postgres = 0, redis = 0, amqp = 0] = await findFreePorts(3);
-  const password =
-    remembered?.password ?? Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("hex");
+  const password = remembered?.password ?? newPassword();
   return { started: true, password, postgres, redis, amqp };
 }
 

@@ -17,6 +17,7 @@ import {
   type LocalState,
   LocalStateSchema,
 } from "./local-server.ts";
+import { newPassword } from "./password.ts";
 import { LOCAL_POSTGRES } from "./postgres.ts";
 import { LOCAL_RABBITMQ } from "./rabbitmq.ts";
 import { LOCAL_REDIS } from "./redis.ts";
@@ -151,9 +152,6 @@ async function launchServer<Binaries>(
   }
   return state;
 }
-
-const newPassword = (): string =>
-  Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString("hex");
 
 async function choosePorts(
   names: readonly string[],

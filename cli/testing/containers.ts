@@ -9,6 +9,7 @@ import { identifyProcess, isRunning, ProcessIdentitySchema } from "../process-id
 import type { Progress } from "../progress.ts";
 import { findContainers, removeContainers } from "../servers/docker-engine.ts";
 import { readServerConfig } from "../servers/local-server.ts";
+import { newPassword } from "../servers/password.ts";
 import type { TestServers } from "./test-servers.ts";
 
 /** The same as in docker/servers.yaml; a test compares. */
@@ -19,9 +20,7 @@ export const IMAGES = {
 };
 
 const START_LIMIT_MS = 5 * 60 * 1000;
-const STOP_LIMIT_MS = 10_000;
 const PING_LIMIT_MS = 5_000;
-const PASSWORD = "test";
 
 /** Whose containers they are: those of a test run of this checkout that was killed are removed by the next one. */
 const CHECKOUT_LABEL = ["tollgate.test.checkout", `${hostname()}:${PROJECT_ROOT}`] as const;
@@ -50,9 +49,12 @@ export async function startContainers(progress: Progress): Promise<TestServers> 
     [CHECKOUT_LABEL[0]]: CHECKOUT_LABEL[1],
     [OWNER_LABEL]: JSON.stringify(identifyProcess(process.pid)),
   };
+  // Testcontainers opens the ports on every address of the machine.
+  const password = newPassword();
   const started: StartedTestContainer[] = [];
+  // Killed: their data are thrown away.
   const remove = async (): Promise<void> => {
-    await Promise.all(started.map((container) => container.stop({ timeout: STOP_LIMIT_MS })));
+    await Promise.all(started.map((container) => container.stop()));
   };
 
   const start = async (title: string, spec: InstanceType<typeof GenericContainer>) => {
@@ -66,7 +68,7 @@ export async function startContainers(progress: Progress): Promise<TestServers> 
       start(
         IMAGES.postgres,
         new GenericContainer(IMAGES.postgres)
-          .withEnvironment({ POSTGRES_USER: "tollgate", POSTGRES_PASSWORD: PASSWORD })
+          .withEnvironment({ POSTGRES_USER: "tollgate", POSTGRES_PASSWORD: password })
           .withCopyContentToContainer([
             { content: await readServerConfig("postgresql.conf"), target: "/etc/postgresql.conf" },
           ])
@@ -79,7 +81,7 @@ export async function startContainers(progress: Progress): Promise<TestServers> 
           .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2)),
       ),
     );
-    return `postgres://tollgate:${PASSWORD}@${container.getHost()}:${container.getMappedPort(5432)}/tollgate`;
+    return `postgres://tollgate:${password}@${container.getHost()}:${container.getMappedPort(5432)}/tollgate`;
   };
   const redis = async (): Promise<string> => {
     const { container } = await progress.step("Redis", async () =>
@@ -89,24 +91,24 @@ export async function startContainers(progress: Progress): Promise<TestServers> 
           .withCopyContentToContainer([
             { content: await readServerConfig("redis.conf"), target: "/etc/redis.conf" },
           ])
-          .withCommand(["redis-server", "/etc/redis.conf", "--requirepass", PASSWORD])
+          .withCommand(["redis-server", "/etc/redis.conf", "--requirepass", password])
           .withExposedPorts(6379)
           .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/)),
       ),
     );
-    return `redis://:${PASSWORD}@${container.getHost()}:${container.getMappedPort(6379)}/0`;
+    return `redis://:${password}@${container.getHost()}:${container.getMappedPort(6379)}/0`;
   };
   const rabbitmq = async (): Promise<string> => {
     const { container } = await progress.step("RabbitMQ", () =>
       start(
         IMAGES.rabbitmq,
         new GenericContainer(IMAGES.rabbitmq)
-          .withEnvironment({ RABBITMQ_DEFAULT_USER: "tollgate", RABBITMQ_DEFAULT_PASS: PASSWORD })
+          .withEnvironment({ RABBITMQ_DEFAULT_USER: "tollgate", RABBITMQ_DEFAULT_PASS: password })
           .withExposedPorts(5672)
           .withWaitStrategy(Wait.forLogMessage(/Server startup complete/)),
       ),
     );
-    return `amqp://tollgate:${PASSWORD}@${container.getHost()}:${container.getMappedPort(5672)}`;
+    return `amqp://tollgate:${password}@${container.getHost()}:${container.getMappedPort(5672)}`;
   };
 
   const results = await Promise.allSettled([postgres(), redis(), rabbitmq()]);
