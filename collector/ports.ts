@@ -125,8 +125,8 @@ export interface RepublishPorts {
 }
 
 export interface AgedHold extends Hold {
-  /** When it was taken, or last restored from PostgreSQL, Unix milliseconds. */
-  takenAtMs: number;
+  /** Since it was taken, or last restored from PostgreSQL, milliseconds by the clock of the store; somewhat less is fine. */
+  heldForMs: number;
 }
 
 export interface OrphanPorts {

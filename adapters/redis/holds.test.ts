@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { dayOf } from "../../core/windows.ts";
 import type { RedisConnection } from "./connection.ts";
-import { createHoldBooks, type HoldBooks, type OpenHold } from "./holds.ts";
+import { createHoldBooks, type HoldBooks, type AgedHold } from "./holds.ts";
 import { booksKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
 import { asInstance, connectForTest, freshTruth, limitsOf, newId } from "./redis-fixture.ts";
@@ -34,7 +34,7 @@ async function admitMany(userId: string, count: number): Promise<string[]> {
 test("a scan finds every open hold of every user, in pages of bounded size", async () => {
   const [small, large] = [await loadUser(), await loadUser()];
   const ids = [...(await admitMany(small, 1)), ...(await admitMany(large, 5_000))];
-  const found = new Map<string, OpenHold>();
+  const found = new Map<string, AgedHold>();
   let pageMax = 0;
 
   for await (const page of books.scanHolds()) {
@@ -48,8 +48,9 @@ test("a scan finds every open hold of every user, in pages of bounded size", asy
     userId: small,
     tokens: 7,
     day: dayOf(Date.now()),
-    takenAtMs: expect.any(Number),
+    heldForMs: expect.any(Number),
   });
+  expect(Math.max(...[...found.values()].map(({ heldForMs }) => heldForMs))).toBeGreaterThan(0);
 });
 
 test("the books of several users are read in order, those not loaded as unknown", async () => {

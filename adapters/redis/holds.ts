@@ -6,9 +6,9 @@ import { HOLD_FATE, READ_BOOKS } from "./quota-scripts.ts";
 import { bindScript } from "./script.ts";
 import { toSnapshot } from "./snapshot.ts";
 
-export interface OpenHold extends Hold {
-  /** When it was taken or last restored from PostgreSQL, Unix milliseconds of Redis. */
-  takenAtMs: number;
+export interface AgedHold extends Hold {
+  /** Since it was taken or last restored from PostgreSQL, milliseconds by the clock of Redis, or somewhat less. */
+  heldForMs: number;
 }
 
 /** The holds of all users, for the keeper and the audit. All functions throw `QUOTA_UNAVAILABLE`. */
@@ -17,7 +17,7 @@ export interface HoldBooks {
    * Every hold that is open during the whole scan, in pages of bounded size; others may come or not, and one may come twice.
    * Walks through all keys: not for every second.
    */
-  scanHolds: () => AsyncGenerator<OpenHold[]>;
+  scanHolds: () => AsyncGenerator<AgedHold[]>;
   /** Counters of the present windows and all holds of each user, each user at one instant; undefined: not loaded. */
   readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | undefined)[]>;
   /**
@@ -36,14 +36,19 @@ function uuidTimeMs(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
-function parseHold(userId: string, requestId: string, packed: string): OpenHold {
+interface TakenHold extends Hold {
+  /** Unix milliseconds of Redis. */
+  takenAtMs: number;
+}
+
+function parseHold(userId: string, requestId: string, packed: string): TakenHold {
   const [tokens, day, takenAtMs] = packed.split("|");
   if (day === undefined) throw new Error("a stored hold is out of shape");
   return { userId, requestId, day, tokens: Number(tokens), takenAtMs: Number(takenAtMs) };
 }
 
-function parseHolds(userId: string, entries: readonly string[]): OpenHold[] {
-  const holds: OpenHold[] = [];
+function parseHolds(userId: string, entries: readonly string[]): TakenHold[] {
+  const holds: TakenHold[] = [];
   for (let i = 0; i + 1 < entries.length; i += 2)
     holds.push(parseHold(userId, entries[i] ?? "", entries[i + 1] ?? ""));
   return holds;
@@ -68,7 +73,12 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
     } while (cursor !== "0");
   }
 
-  async function* scanUser(userId: string): AsyncGenerator<OpenHold[]> {
+  async function readClockMs(): Promise<number> {
+    const [seconds, microseconds] = await redis.run(({ client }) => client.time());
+    return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+  }
+
+  async function* scanUser(userId: string): AsyncGenerator<TakenHold[]> {
     let cursor = "0";
     do {
       const [next, entries] = await redis.run(({ client }) =>
@@ -81,8 +91,16 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
 
   return {
     scanHolds: async function* () {
-      for await (const keys of scanKeys())
-        for (const key of keys) yield* scanUser(userOfHoldsKey(key));
+      for await (const keys of scanKeys()) {
+        if (keys.length === 0) continue;
+        const nowMs = await readClockMs();
+        for (const key of keys)
+          for await (const holds of scanUser(userOfHoldsKey(key)))
+            yield holds.map(({ takenAtMs, ...hold }) => ({
+              ...hold,
+              heldForMs: nowMs - takenAtMs,
+            }));
+      }
     },
 
     holdFates: async (requests) => {

@@ -11,13 +11,13 @@ const DAY_MS = 86_400_000;
 const { signal } = new AbortController();
 
 describe("orphaned holds", () => {
-  function setUp(takenAtMs = START_MS - 31_000) {
+  function setUp(heldForMs = 31_000) {
     const world = createWorld();
     const orphans = createOrphans(
       {
         ...world.ports,
         scanHolds: async function* () {
-          yield [...world.redis.holds.values()].map((hold) => ({ ...hold, takenAtMs }));
+          yield [...world.redis.holds.values()].map((hold) => ({ ...hold, heldForMs }));
         },
         standings: async (ids) =>
           ids.map((requestId) => {
@@ -42,8 +42,18 @@ describe("orphaned holds", () => {
   });
 
   test("a hold that is young stays: its row may not be committed yet", async () => {
-    const { world, orphans } = setUp(START_MS - 29_000);
+    const { world, orphans } = setUp(29_000);
     world.redis.take(headOf("a"));
+
+    await orphans.run(signal);
+
+    expect(world.redis.used.get("user-1")).toBe(100);
+  });
+
+  test("a keeper whose clock is ahead frees no young hold: the age is by the clock of the store", async () => {
+    const { world, orphans } = setUp(1_000);
+    world.redis.take(headOf("a"));
+    await world.clock.advance(300_000);
 
     await orphans.run(signal);
 

@@ -16,8 +16,7 @@ export function createOrphans(
   { everyMs, orphanAfterMs }: OrphanOptions,
 ): Duty {
   async function free(aged: AgedHold[]): Promise<void> {
-    const takenBeforeMs = ports.now() - orphanAfterMs;
-    const holds = aged.filter(({ takenAtMs }) => takenAtMs < takenBeforeMs);
+    const holds = aged.filter(({ heldForMs }) => heldForMs > orphanAfterMs);
     if (holds.length === 0) return;
     const standings = await ports.standings(holds.map(({ requestId }) => requestId));
     const settlements = holds.flatMap((hold, index) => settlementOf(hold, standings[index]) ?? []);
