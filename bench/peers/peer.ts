@@ -7,7 +7,7 @@ import { generateCalls, writeCalls } from "../load/calls.ts";
 import { runLoad } from "../load/run-load.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import type { BenchContext, Measured } from "../scenarios/scenario.ts";
-import { startSampler } from "../stack/sampler.ts";
+import { costFigures, startSampler } from "../stack/sampler.ts";
 
 /** Something that is measured beside Tollgate by the same calls. */
 export interface Peer {
@@ -84,6 +84,7 @@ export async function measurePeer(
       },
       tools,
     );
+    sampler.restart();
     await run({
       ...plan,
       name: `${peer.title} at 1,000/s`,
@@ -100,7 +101,11 @@ export async function measurePeer(
       });
     }
     measured.samples = [...sampler.samples()];
-    measured.figures.push(...figuresOf(peer.title, measured));
+    const accepted = measured.loads.reduce((sum, { expected }) => sum + expected, 0);
+    measured.figures.push(
+      ...figuresOf(peer.title, measured),
+      ...costFigures(measured.samples, accepted),
+    );
     for (const { name, unexpected } of measured.loads) {
       const wrong = Object.entries(unexpected).map(([status, count]) => `${count} × ${status}`);
       if (wrong.length > 0) measured.notes.push(`${name}: ${wrong.join(", ")}`);

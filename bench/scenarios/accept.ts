@@ -1,6 +1,6 @@
 import type { LoadResult } from "../figures.ts";
 import { shortBodies } from "../prompts/prompts.ts";
-import { peakMegabytes } from "../stack/sampler.ts";
+import { costFigures, peakMegabytes } from "../stack/sampler.ts";
 import type { Scenario } from "./scenario.ts";
 import { type Session, withSession } from "./session.ts";
 
@@ -119,6 +119,8 @@ export const acceptFrontier: Scenario = {
         unit: "MB",
         value: peakMegabytes(session.stack.samples(), "gateway") / session.stack.gateways.length,
       });
+      const accepted = loads.reduce((sum, { expected }) => sum + expected, 0);
+      for (const figure of costFigures(session.stack.samples(), accepted)) session.figure(figure);
     }),
 };
 

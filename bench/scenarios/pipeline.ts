@@ -1,6 +1,7 @@
 import type { Sample } from "../figures.ts";
 import { mixedBodies } from "../prompts/prompts.ts";
 import { slope } from "../statistics.ts";
+import { costFigures } from "../stack/sampler.ts";
 import { warmUp } from "./accept.ts";
 import type { Scenario } from "./scenario.ts";
 import { type Session, withSession } from "./session.ts";
@@ -57,6 +58,8 @@ export const pipeline: Scenario = {
         unit: "messages/s",
         value: backlogSlope(session.stack.samples()),
       });
+      for (const figure of costFigures(session.stack.samples(), load.expected))
+        session.figure(figure);
       if (load.perSecond < 990)
         session.fail(`only ${load.perSecond.toFixed(0)} of 1,000 per second were accepted`);
     }),

@@ -1,4 +1,4 @@
-import type { Sample } from "../figures.ts";
+import type { Figure, Sample } from "../figures.ts";
 import { machineTicks, readProcesses, TICKS_PER_SECOND, usageByLabel } from "./processes.ts";
 
 export interface Sampler {
@@ -81,4 +81,35 @@ export function meanCores(samples: readonly Sample[], label: string): number | u
 /** Largest resident size of a part in megabytes; 0 when it was not seen. */
 export function peakMegabytes(samples: readonly Sample[], label: string): number {
   return Math.max(0, ...samples.map(({ bytes }) => bytes[label] ?? 0)) / 1_048_576;
+}
+
+/** Parts that serve nobody. */
+const BYSTANDERS = new Set(["bench", "generator", "other", "simulator"]);
+
+/**
+ * CPU that each part and all of them together took per request, milliseconds. Much steadier than a rate on a machine that others use
+ * as well, and the number that capacity is planned with.
+ */
+export function costFigures(samples: readonly Sample[], requests: number): Figure[] {
+  const seconds = new Map<string, number>();
+  let before = 0;
+  for (const { atSeconds, cores } of samples) {
+    for (const [part, used] of Object.entries(cores))
+      seconds.set(part, (seconds.get(part) ?? 0) + used * (atSeconds - before));
+    before = atSeconds;
+  }
+  const parts = [...seconds]
+    .filter(([part, used]) => !BYSTANDERS.has(part) && used > 0)
+    .sort(([, a], [, b]) => b - a);
+  if (requests === 0 || parts.length === 0) return [];
+  const figureOf = (what: string, used: number): Figure => ({
+    what: `CPU per request: ${what}`,
+    unit: "ms",
+    value: (used * 1_000) / requests,
+  });
+  const whole = parts.reduce((sum, [, used]) => sum + used, 0);
+  return [
+    figureOf("all parts together", whole),
+    ...parts.map(([part, used]) => figureOf(part, used)),
+  ];
 }
