@@ -15,9 +15,9 @@ type Link = keyof typeof TITLES;
 const LINKS = Object.keys(TITLES) as Link[];
 
 const LATENCY_MS = 200;
-const PHASE_MS = 1_000;
-/** Longer than the limits of the processes on an answer, and than the heartbeats of the broker. */
-const VANISHED_MS = 6_000;
+const PHASE_MS = 600;
+/** Longer than what the processes give each of them to answer; RabbitMQ three of its heartbeats. */
+const VANISHED_MS: Record<Link, number> = { postgres: 3_500, redis: 2_500, amqp: 6_000, ml: 3_000 };
 
 const proxies = new Map<Link, TcpProxy>();
 
@@ -77,7 +77,7 @@ for (const link of LINKS) {
     async (scene) => {
       await untilAccepting(scene);
       proxyOf(link).blackhole();
-      await Bun.sleep(VANISHED_MS);
+      await Bun.sleep(VANISHED_MS[link]);
       proxyOf(link).heal();
       await untilAccepting(scene);
     },

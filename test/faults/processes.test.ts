@@ -47,7 +47,7 @@ scenario(
 );
 
 scenario("a worker is killed again and again", async ({ stack }) => {
-  for (let time = 0; time < 4; time += 1) {
+  for (let time = 0; time < 3; time += 1) {
     const victim = stack.workers[time % 2];
     await victim?.kill();
     await victim?.start();

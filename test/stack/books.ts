@@ -1,14 +1,14 @@
 import { type AmqpConnection, connectAmqp } from "../../adapters/amqp/connection.ts";
 import { browse, type BrowsedMessage, queueDepths } from "../../adapters/amqp/inspect.ts";
 import { type Topology, topology } from "../../adapters/amqp/topology.ts";
-import { countRequests, ledgerAnomalies, readLedger } from "../../adapters/postgres/audit.ts";
+import { countRequests } from "../../adapters/postgres/audit.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
-import { standings } from "../../adapters/postgres/open-requests.ts";
-import { listUsers } from "../../adapters/postgres/users.ts";
 import { after } from "../../adapters/process/timers.ts";
+import { createAuditPorts } from "../../adapters/quota/audit-ports.ts";
+import { createLiveQuota } from "../../adapters/quota/live-quota.ts";
 import { connectRedis, type RedisConnection } from "../../adapters/redis/connection.ts";
 import { createHoldBooks } from "../../adapters/redis/holds.ts";
-import { createQuotaStore, type QuotaStore } from "../../adapters/redis/quota-store.ts";
+import type { QuotaStore } from "../../adapters/redis/quota-store.ts";
 import type { ServerUrls } from "../../cli/servers/urls.ts";
 import { type AuditReport, runAudit } from "../../collector/audit.ts";
 import type { Log } from "../../core/log.ts";
@@ -35,7 +35,7 @@ export interface Books {
 }
 
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-const USERS_PER_PAGE = 200;
+const AUDIT_OPTIONS = { rereadAfterMs: 300 };
 const QUIET_LIMIT_MS = 40_000;
 /** A test that freezes a server asks again; a single answer need not wait for it. */
 const DEADLINE_MS = 5_000;
@@ -57,7 +57,8 @@ export async function openBooks(
   const queues = topology({ prefix, retryDelaysMs });
   await Promise.all([redis.untilReady(DEADLINE_MS), broker.whenUp(DEADLINE_MS)]);
   const holdBooks = createHoldBooks(redis);
-  const quota = createQuotaStore(redis);
+  // The tiers matter to rebuilds only, and the books only read.
+  const quota = createLiveQuota(redis, database, () => ({ tiers: {}, default_tier: "unlimited" }));
 
   async function holds(): Promise<Hold[]> {
     const found: Hold[] = [];
@@ -88,25 +89,10 @@ export async function openBooks(
     database,
     redis,
     broker,
-    quota,
+    quota: quota.store,
     queues,
     audit: () =>
-      runAudit(
-        {
-          schedule: after,
-          userIds: async (afterId, limit) => {
-            const page = await listUsers(database, afterId, Math.min(limit, USERS_PER_PAGE));
-            return { items: page.items.map(({ userId }) => userId), next: page.next };
-          },
-          readBooks: holdBooks.readBooks,
-          readLedger: (ids) => readLedger(database, ids),
-          countRequests: () => countRequests(database),
-          ledgerAnomalies: (limit) => ledgerAnomalies(database, limit),
-          standings: (ids) => standings(database, ids),
-          rebuildUser: (userId) => quota.forget(userId),
-        },
-        { rereadAfterMs: 300 },
-      ),
+      runAudit({ ...createAuditPorts(database, redis, quota), schedule: after }, AUDIT_OPTIONS),
     holds,
     depths,
     messages: (queue, limit = 1_000) => browse(broker, `${prefix}${queue}`, { limit }),
