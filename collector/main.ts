@@ -34,10 +34,13 @@ import {
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createAuditPorts } from "../adapters/quota/audit-ports.ts";
-import { createLiveQuota } from "../adapters/quota/live-quota.ts";
+import { createLiveQuota, type LiveQuota } from "../adapters/quota/live-quota.ts";
+import { createAppliedTiers } from "../adapters/redis/applied-tiers.ts";
+import type { RedisConnection } from "../adapters/redis/connection.ts";
 import { createHoldBooks } from "../adapters/redis/holds.ts";
 import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
+import { canonicalJson } from "../core/canonical-json.ts";
 import type { Config } from "../core/config/schema.ts";
 import { createCollector } from "./collector.ts";
 import { createKeeper } from "./keeper/keeper.ts";
@@ -45,6 +48,7 @@ import type {
   DecodedDelivery,
   EndingPorts,
   KeeperPorts,
+  LimitsPorts,
   Process,
   QueueDepth,
   RetentionPorts,
@@ -87,6 +91,27 @@ function kindsOf(queues: Topology): { queue: string; kind: QueueDepth["kind"] }[
 function longestAttemptMs({ models, amqp }: Config): number {
   const timeouts = Object.values(models).map((model) => model.timeout_ms);
   return Math.max(...timeouts) + 2 * amqp.confirm_timeout_ms;
+}
+
+/** Short, and equal for equal tiers. */
+function tiersText({ tiers, default_tier }: Config): string {
+  return new Bun.CryptoHasher("sha256")
+    .update(canonicalJson({ tiers, default_tier }))
+    .digest("hex");
+}
+
+function limitsPorts(
+  redis: RedisConnection,
+  { store }: LiveQuota,
+  config: () => Config,
+): Omit<LimitsPorts, "userIds"> {
+  const applied = createAppliedTiers(redis);
+  return {
+    tiers: () => tiersText(config()),
+    appliedTiers: applied.read,
+    noteAppliedTiers: applied.note,
+    forgetUsers: async (userIds) => void (await Promise.all(userIds.map(store.forget))),
+  };
 }
 
 async function start({ config, log, registry, reach }: RoleContext): Promise<RunningRole> {
@@ -189,6 +214,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       });
     },
     scanHolds: books.scanHolds,
+    ...limitsPorts(redis, quota, config.current),
     overdueRequests: (afterId, limit) => overdueRequests(database, afterId, limit),
     outboxDepth: () => outboxDepth(database),
   };

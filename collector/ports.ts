@@ -177,6 +177,17 @@ export interface AuditPorts {
   rebuildUser: (userId: string) => Promise<void>;
 }
 
+export interface LimitsPorts {
+  userIds: AuditPorts["userIds"];
+  /** The tiers of the configuration now, as a text to compare. */
+  tiers: () => string;
+  /** The tiers that the users in Redis have their limits from; undefined: not known there. */
+  appliedTiers: () => Promise<string | undefined>;
+  noteAppliedTiers: (tiers: string) => Promise<void>;
+  /** They are rebuilt from PostgreSQL before the next admission. */
+  forgetUsers: (userIds: readonly string[]) => Promise<void>;
+}
+
 export interface KeeperPorts
   extends
     Process,
@@ -186,6 +197,7 @@ export interface KeeperPorts
     ExpirePorts,
     RetentionPorts,
     GaugePorts,
+    LimitsPorts,
     AuditPorts {
   lock: KeeperLock;
 }

@@ -66,6 +66,9 @@ export const startedKey = (userId: string, requestId: string): string =>
 export const cancelledKey = (userId: string, requestId: string): string =>
   `${userKey(userId)}:cancelled:${requestId}`;
 
+/** Which tiers the loaded users have their limits from. */
+export const APPLIED_TIERS_KEY = "tollgate:tiers";
+
 /** The record of an API key, by the keyed hash of the key. */
 export const apiKeyKey = (keyHash: string): string => `key:${keyHash}`;
 

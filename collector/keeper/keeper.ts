@@ -5,6 +5,7 @@ import { createAuditDuty } from "./audit-duty.ts";
 import type { Duty } from "./duty.ts";
 import { createExpire } from "./expire.ts";
 import { createGauges } from "./gauges.ts";
+import { createLimits } from "./limits.ts";
 import { createOrphans } from "./orphans.ts";
 import { createRelay } from "./relay.ts";
 import { createRepublish } from "./republish.ts";
@@ -38,6 +39,7 @@ function keeperDuties(ports: KeeperPorts, options: KeeperOptions): Duty[] {
     }),
     createExpire(ports, { everyMs }),
     createRetention(ports, { everyMs: HOUR_MS, retentionDays: options.retention_days }),
+    createLimits(ports, { everyMs: Math.max(everyMs, 5_000) }),
     createGauges(ports, { everyMs: Math.max(everyMs, 5_000) }),
     createAuditDuty(ports, { everyMs: options.audit_interval_ms }),
   ];

@@ -1,0 +1,16 @@
+import { expect, test } from "bun:test";
+
+import { createAppliedTiers } from "./applied-tiers.ts";
+import { connectForTest, newId, ownDatabaseUrl } from "./redis-fixture.ts";
+
+test("what was noted is read back", async () => {
+  const redis = await connectForTest(ownDatabaseUrl());
+  const applied = createAppliedTiers(redis);
+  const tiers = newId();
+
+  await applied.note(tiers);
+  const read = await applied.read();
+  redis.close();
+
+  expect(read).toBe(tiers);
+});

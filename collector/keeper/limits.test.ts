@@ -1,0 +1,67 @@
+import { expect, test } from "bun:test";
+
+import { createWorld } from "../fakes/world.ts";
+import { createLimits } from "./limits.ts";
+
+const { signal } = new AbortController();
+
+function setUp(applied: string | undefined, configured: string) {
+  const world = createWorld();
+  const state = { applied, configured };
+  const forgotten: string[] = [];
+  const limits = createLimits(
+    {
+      ...world.ports,
+      tiers: () => state.configured,
+      appliedTiers: async () => state.applied,
+      noteAppliedTiers: async (tiers) => void (state.applied = tiers),
+      userIds: async (after) =>
+        after === null ? { items: ["a"], next: "a" } : { items: ["b"], next: null },
+      forgetUsers: async (userIds) => void forgotten.push(...userIds),
+    },
+    { everyMs: 5_000 },
+  );
+  const rounds = async (seconds: number): Promise<void> => {
+    for (let past = 0; past < seconds; past += 5) {
+      await limits.run(signal);
+      await world.clock.advance(5_000);
+    }
+  };
+  return { state, forgotten, rounds };
+}
+
+test("changed tiers make every user be loaded anew, and again when all gateways have read the file", async () => {
+  const { state, forgotten, rounds } = setUp("old", "new");
+
+  await rounds(60);
+  const atOnce = [...forgotten];
+  const appliedMeanwhile = state.applied;
+  await rounds(240);
+
+  expect(atOnce).toEqual(["a", "b"]);
+  expect(appliedMeanwhile).toBe("old");
+  expect(forgotten).toEqual(["a", "b", "a", "b"]);
+  expect(state.applied).toBe("new");
+});
+
+test.each([undefined, "same"])(
+  "tiers that are applied, or not known to Redis, forget nobody: %s",
+  async (applied) => {
+    const { state, forgotten, rounds } = setUp(applied, "same");
+
+    await rounds(300);
+
+    expect(forgotten).toEqual([]);
+    expect(state.applied).toBe("same");
+  },
+);
+
+test("tiers that change again meanwhile are applied at once", async () => {
+  const { state, forgotten, rounds } = setUp("old", "new");
+  await rounds(10);
+
+  state.configured = "newer";
+  await rounds(10);
+
+  expect(forgotten).toEqual(["a", "b", "a", "b"]);
+});

@@ -1,0 +1,46 @@
+import type { LimitsPorts, Process } from "../ports.ts";
+import type { Duty } from "./duty.ts";
+
+const PAGE_MAX = 500;
+/** A changed file reaches the nodes of a cluster within this; until then a gateway may still load users with the old tiers. */
+const FILES_SETTLE_MS = 120_000;
+
+/**
+ * Lets changed tiers take effect for users that Redis has loaded: it forgets them, so that each is rebuilt before the next admission. At
+ * once, and again when every gateway has read the changed file. Which tiers were applied is remembered in Redis, beside what they were
+ * applied to, so that a change is also found after a restart.
+ */
+export function createLimits(ports: LimitsPorts & Process, { everyMs }: { everyMs: number }): Duty {
+  let begun: { tiers: string; atMs: number } | undefined;
+
+  /** Answers whether all were reached. */
+  async function forgetAll(signal: AbortSignal): Promise<boolean> {
+    let after: string | null = null;
+    do {
+      const page: Awaited<ReturnType<LimitsPorts["userIds"]>> = await ports.userIds(
+        after,
+        PAGE_MAX,
+      );
+      await ports.forgetUsers(page.items);
+      after = page.next;
+    } while (after !== null && !signal.aborted);
+    return after === null;
+  }
+
+  return {
+    name: "limits",
+    everyMs,
+    run: async (signal) => {
+      const tiers = ports.tiers();
+      const applied = await ports.appliedTiers();
+      if (applied === undefined || applied === tiers) return ports.noteAppliedTiers(tiers);
+      const nowMs = ports.now();
+      const isFirst = begun?.tiers !== tiers;
+      if (!isFirst && begun !== undefined && nowMs - begun.atMs < FILES_SETTLE_MS) return;
+      if (!(await forgetAll(signal))) return;
+      ports.log.info({}, "the tiers have changed: all users are loaded anew");
+      if (isFirst) begun = { tiers, atMs: nowMs };
+      else await ports.noteAppliedTiers(tiers);
+    },
+  };
+}
