@@ -13,6 +13,7 @@ const config: KnipConfig = {
     "bench/load/paced/main.ts",
     "bench/peers/echo/main.ts",
     "bench/micro/*.ts",
+    "bench/profile-summary.ts",
     "test/k8s/schemas/vendor.ts",
     "**/*.test.ts",
   ],

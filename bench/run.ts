@@ -22,6 +22,8 @@ export interface BenchOptions {
   only: readonly string[];
   gateways: number;
   workers: number;
+  /** Take CPU profiles of all processes. They slow them down: the figures of such a run are not comparable. */
+  profile: boolean;
 }
 
 /** Everything that a run found out; `raw.json` of a result is this. */
@@ -67,6 +69,7 @@ export async function runBench(
 ): Promise<BenchRun> {
   const scenarios = chooseScenarios(options);
   const startedAt = new Date();
+  const resultFolder = resultFolderOf(startedAt);
   const machine = describeMachine(PROJECT_ROOT);
   const generators = await findGenerators(progress);
   if (generators.wrk === null)
@@ -82,11 +85,16 @@ export async function runBench(
       gateways: options.gateways,
       workers: options.workers,
       folder: work,
+      profileFolder: undefined,
     };
     const outcomes: Outcome[] = [];
     for (const scenario of scenarios) {
       progress.say(`\n── ${scenario.name}: ${scenario.about}`);
-      outcomes.push(await Promise.race([runScenario(scenario, context), whenAborted(interrupt)]));
+      const profileFolder = options.profile
+        ? join(resultFolder, "profiles", scenario.name)
+        : undefined;
+      const run = runScenario(scenario, { ...context, profileFolder });
+      outcomes.push(await Promise.race([run, whenAborted(interrupt)]));
     }
     const rows = judge(outcomes);
     const report: BenchReport = {
@@ -101,7 +109,8 @@ export async function runBench(
       failures: failuresOf(outcomes, rows),
       outcomes,
     };
-    return { report, folder: await writeReport(report) };
+    await writeReport(report, resultFolder);
+    return { report, folder: resultFolder };
   } finally {
     rmSync(work, { recursive: true, force: true });
     await servers.remove();
@@ -151,11 +160,13 @@ async function runScenario(scenario: Scenario, context: BenchContext): Promise<O
   }
 }
 
-async function writeReport(report: BenchReport): Promise<string> {
-  const name = report.startedAt.replaceAll(":", "").slice(0, "2026-01-01T000000".length);
-  const folder = join(PROJECT_ROOT, "bench/results", name);
+function resultFolderOf(startedAt: Date): string {
+  const name = startedAt.toISOString().replaceAll(":", "").slice(0, "2026-01-01T000000".length);
+  return join(PROJECT_ROOT, "bench/results", name);
+}
+
+async function writeReport(report: BenchReport, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   await Bun.write(join(folder, "raw.json"), `${JSON.stringify(report, null, 1)}\n`);
   await Bun.write(join(folder, "report.html"), renderPage(report));
-  return folder;
 }

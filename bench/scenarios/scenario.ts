@@ -15,6 +15,8 @@ export interface BenchContext {
   workers: number;
   /** For files of this run. */
   folder: string;
+  /** Where this scenario's CPU profiles go; undefined: none are taken. */
+  profileFolder: string | undefined;
 }
 
 /** What a scenario answers; `run.ts` adds its name and its time. */

@@ -27,7 +27,10 @@ export interface Session {
   fail: (text: string) => void;
 }
 
-export interface SessionOptions extends Omit<BenchStackOptions, "servers" | "folder"> {
+export interface SessionOptions extends Omit<
+  BenchStackOptions,
+  "servers" | "folder" | "profileFolder"
+> {
   users: number;
   /** Limits of each user. */
   daily?: { requests?: number; tokens?: number };
@@ -48,6 +51,7 @@ export async function withSession(
   const stack = await startBenchStack({
     servers: context.servers,
     folder: context.folder,
+    profileFolder: context.profileFolder,
     gateways: context.gateways,
     workers: context.workers,
     ...options,

@@ -28,6 +28,8 @@ export interface BenchStackOptions {
   servers: BenchServers;
   /** Where its logs and its configuration are kept. */
   folder: string;
+  /** Each process writes its CPU profile to a folder of its name below this one when it is stopped. */
+  profileFolder?: string | undefined;
   /** All on one port. */
   gateways?: number;
   workers?: number;
@@ -73,24 +75,32 @@ const LABELS: Record<Role, string> = {
 
 interface Plan {
   folder: string;
+  profileFolder: string | undefined;
   env: Record<string, string>;
   apiPort: number;
   ports: number[];
 }
 
+function profileEnvironment({ profileFolder }: Plan, name: string): Record<string, string> {
+  if (profileFolder === undefined) return {};
+  return { BUN_OPTIONS: `--cpu-prof --cpu-prof-dir=${join(profileFolder, name)}` };
+}
+
 function planRole(role: Exclude<Role, "ml-sim">, count: number, plan: Plan): Component[] {
   return Array.from({ length: count }, (_, index) => {
+    const name = `${role}-${index + 1}`;
     const metrics = `http://127.0.0.1:${plan.ports.shift()}`;
     return createComponent({
-      name: `${role}-${index + 1}`,
+      name,
       role,
       url: role === "gateway" ? `http://127.0.0.1:${plan.apiPort}` : metrics,
       // On the metrics port, which is each process's own, so that every gateway is waited for.
       readyUrl: `${metrics}/health/ready`,
       metricsUrl: `${metrics}/metrics`,
-      logPath: join(plan.folder, `${role}-${index + 1}.log`),
+      logPath: join(plan.folder, `${name}.log`),
       env: {
         ...plan.env,
+        ...profileEnvironment(plan, name),
         TOLLGATE_GATEWAY__PORT: String(plan.apiPort),
         TOLLGATE_REUSE_PORT: role === "gateway" && count > 1 ? "1" : "0",
         [`TOLLGATE_${role.toUpperCase()}__METRICS_PORT`]: new URL(metrics).port,
@@ -192,7 +202,8 @@ export async function startBenchStack(options: BenchStackOptions): Promise<Bench
     const configPath = join(folder, "tollgate.yaml");
     const [apiPort = 0, ...ports] = await findFreePorts(2 + gateways + workers + collectors);
     const env = { ...(await makeRoom(servers, undo)), TOLLGATE_CONFIG: configPath };
-    const plan: Plan = { folder, env, apiPort, ports };
+    const { profileFolder } = options;
+    const plan: Plan = { folder, profileFolder, env, apiPort, ports };
     const simulator = planSimulator(plan);
     const settings = await benchSettings(simulator.url, options.settings ?? {});
     // JSON is YAML.
@@ -207,6 +218,11 @@ export async function startBenchStack(options: BenchStackOptions): Promise<Bench
     };
     const everything = Object.values(components).flat();
     undo.push(() => Promise.all(everything.map((one) => one.kill())));
+    // A process that is killed writes no profile.
+    if (profileFolder !== undefined)
+      undo.push(() =>
+        Promise.all(everything.filter((one) => one.isRunning()).map((one) => one.terminate())),
+      );
     const sampler = sampleStack(servers.labels, books);
     undo.push(() => sampler.stop());
 

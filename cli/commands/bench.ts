@@ -12,6 +12,7 @@ interface BenchFlags {
   soak?: boolean;
   only: string[];
   json?: boolean;
+  profile?: boolean;
   list?: boolean;
   gateways: number;
   workers: number;
@@ -40,6 +41,7 @@ export function registerBench(program: Command): void {
     )
     .option("--gateways <n>", "gateways on one port", parseCount, 1)
     .option("--workers <n>", "worker processes", parseCount, 1)
+    .option("--profile", "CPU profiles of all processes, beside the report; slows them down")
     .option("--list", "name the scenarios; those of --quick have a star")
     .option("--json", "print the report as JSON on standard output, progress on standard error")
     .addHelpText(
@@ -73,6 +75,7 @@ async function bench(flags: BenchFlags): Promise<void> {
       only: flags.only,
       gateways: flags.gateways,
       workers: flags.workers,
+      profile: flags.profile === true,
     },
     progress,
     process.env,
