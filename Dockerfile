@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image for every role: the argument says which, `docker run tollgate workers/main.ts`.
 #
 # The tag names the Bun that the tests run with (.bun-version). A tag can be moved; a release pins what it was built on:
