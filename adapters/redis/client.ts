@@ -2,6 +2,7 @@ import { Redis } from "ioredis";
 import type { Log } from "../../core/log.ts";
 import { joinWrites } from "../sockets/join-writes.ts";
 import { replyErrorCode } from "./replies.ts";
+import { skipUnreadTraces } from "./untraced.ts";
 
 export interface RedisOptions {
   url: string;
@@ -41,6 +42,7 @@ function reconnectDelayMs(attempt: number): number {
  * connection instead of one per command, and nothing piles up behind a frozen server.
  */
 function createClient({ url, name, commandTimeoutMs }: RedisOptions): Redis {
+  skipUnreadTraces();
   return new Redis(url, {
     lazyConnect: true,
     connectionName: name,
