@@ -122,8 +122,6 @@ export function createAuthenticator(
 
   return (headers) => {
     const key = keyOf(headers);
-    if (!checkApiKey(key))
-      throw new Fault("KEY_MALFORMED", "the key is not complete: its checksum does not match");
     const hash = ports.hashKey(key);
     const keyHash = hash.toString("base64url");
     const cached = known.get(keyHash);
@@ -131,6 +129,8 @@ export function createAuthenticator(
       ports.metrics.gateway_key_lookups_total.add(1, "memory");
       return admitKey(cached.record);
     }
+    if (!checkApiKey(key))
+      throw new Fault("KEY_MALFORMED", "the key is not complete: its checksum does not match");
     return lookUpOnce(hash, keyHash).then(admitKey);
   };
 }
