@@ -58,8 +58,8 @@ export function renderChart(chart: Chart): Markup {
 }
 
 function verticalScale({ isLog = false, bounds = [] }: Chart, series: readonly Series[]): Scale {
-  const values = flat(series, (point) => point.y);
-  const highest = Math.max(...values, ...bounds.map(({ y }) => y));
+  const values = [...flat(series, (point) => point.y), ...bounds.map(({ y }) => y)];
+  const highest = Math.max(...values);
   if (!isLog) return linearScale(0, Math.max(highest, 1e-6), PLOT.bottom, PLOT.top);
   const lowest = Math.max(0.05, Math.min(...values));
   return logScale(lowest * 0.8, Math.max(highest, lowest * 2) * 1.2, PLOT.bottom, PLOT.top);
