@@ -4,6 +4,8 @@ import type { Duty } from "./duty.ts";
 const PAGE_MAX = 500;
 /** A changed file reaches the nodes of a cluster within this; until then a gateway may still load users with the old tiers. */
 const FILES_SETTLE_MS = 120_000;
+/** Some users have their limits from other tiers than others. */
+const MIXED = "mixed";
 
 /**
  * Lets changed tiers take effect for users that Redis has loaded: it forgets them, so that each is rebuilt before the next admission. At
@@ -37,6 +39,8 @@ export function createLimits(ports: LimitsPorts & Process, { everyMs }: { everyM
       const nowMs = ports.now();
       const isFirst = begun?.tiers !== tiers;
       if (!isFirst && begun !== undefined && nowMs - begun.atMs < FILES_SETTLE_MS) return;
+      // Before the first is forgotten, so that a change back is not taken for none.
+      if (isFirst) await ports.noteAppliedTiers(MIXED);
       if (!(await forgetAll(signal))) return;
       ports.log.info({}, "the tiers have changed: all users are loaded anew");
       if (isFirst) begun = { tiers, atMs: nowMs };

@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 
+import { setQuota } from "../../adapters/postgres/quotas.ts";
 import type { AcceptedReply } from "../../gateway/schemas.ts";
 import { generateMany, untilAllEnded } from "../stack/crowd.ts";
 import { untilTrue } from "../stack/eventually.ts";
@@ -66,6 +67,28 @@ test("a changed configuration takes effect without a restart, a bad one is refus
   await stack.configure({});
   await untilTrue("the first configuration is back", 5_000, async () => {
     const { status } = await api.post(wish);
+    return status === 202;
+  });
+  await expectAllBooked(stack);
+});
+
+test("changed tiers hold at once also for a user who was admitted before", async (stack) => {
+  const user = await stack.addUser();
+  const asTheTierSays = { tier: "unlimited", requests: null, tokens: null };
+  const daily = { userId: user.userId, window: "daily" as const };
+  await setQuota(stack.books.database, { ...daily, ...asTheTierSays });
+  const api = stack.api(user);
+  expect((await api.post({ prompt: "before", max_tokens: 16 })).status).toBe(202);
+
+  await stack.configure({ tiers: { unlimited: { daily: { requests: 1 } } } });
+
+  await untilTrue("the new tier is in force", 15_000, async () => {
+    const { status } = await api.post({ prompt: "after", max_tokens: 16 });
+    return status === 429;
+  });
+  await stack.configure({});
+  await untilTrue("the first tiers are back", 15_000, async () => {
+    const { status } = await api.post({ prompt: "again", max_tokens: 16 });
     return status === 202;
   });
   await expectAllBooked(stack);
