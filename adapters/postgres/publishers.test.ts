@@ -90,7 +90,7 @@ test("an outbox is relayed in pages and then done", async () => {
   expect(await outboxOf(publisherId)).toBeUndefined();
 });
 
-test("a gateway taken for dead that notes again is alive, and its watermark does not go back", async () => {
+test("a gateway taken for dead that notes again is alive, and has in its outbox what it says itself", async () => {
   const { publisherId, ids, note } = await gatewayWithOutbox();
   await fallSilent(publisherId);
   await noteRelayed(server.database, publisherId, ids[2] ?? "");
@@ -100,7 +100,8 @@ test("a gateway taken for dead that notes again is alive, and its watermark does
 
   expect(await outboxOf(publisherId)).toBeUndefined();
   await fallSilent(publisherId);
-  expect(idsIn(await outboxOf(publisherId))).toEqual(ids.slice(3));
+  // Not only from what was relayed on: a row that was being committed then may have a smaller id.
+  expect(idsIn(await outboxOf(publisherId))).toEqual(ids.slice(2));
   await publisherDone(server.database, publisherId);
 });
 

@@ -15,19 +15,20 @@ export interface PublisherNote {
 
 /**
  * Notes that a gateway lives and how far the broker has confirmed. Its first note must be committed before its first request is. The
- * watermark never goes back: a gateway that was taken for dead may find its outbox relayed.
+ * gateway's word goes before what a keeper noted that took it for dead: a row that was being committed while the keeper looked may have
+ * a smaller id than what it relayed. That makes duplicates, should the gateway really die; the other way round makes losses.
  */
 export async function notePublisher(database: Database, note: PublisherNote): Promise<void> {
   await database.run(
     "note the outbox",
     (sql) => sql`
-      insert into publishers as p (publisher_id, host, confirmed_through, unconfirmed)
+      insert into publishers (publisher_id, host, confirmed_through, unconfirmed)
       values (${note.publisherId}, ${note.host}, ${note.confirmedThrough}, ${note.unconfirmed})
       on conflict (publisher_id) do update
       set
         seen_at = now(),
         done_at = null,
-        confirmed_through = greatest(p.confirmed_through, excluded.confirmed_through),
+        confirmed_through = excluded.confirmed_through,
         unconfirmed = excluded.unconfirmed`,
   );
 }
