@@ -1,4 +1,4 @@
-import { migrate } from "../adapters/postgres/migrate.ts";
+import { prepareDatabase } from "../adapters/postgres/prepare.ts";
 import type { Config } from "../core/config/schema.ts";
 import {
   componentEnvironment,
@@ -93,7 +93,7 @@ export async function bringUp(
 export async function migrateStep(url: string, progress: Progress): Promise<string[]> {
   const { applied } = await progress.step("database schema", async () => {
     try {
-      const names = await migrate({ url });
+      const names = await prepareDatabase(url);
       return { applied: names, detail: names.length === 0 ? "up to date" : names.join(", ") };
     } catch (error) {
       throw new CommandFailure(

@@ -14,7 +14,11 @@ import { finishRequests } from "../adapters/postgres/finish-requests.ts";
 import { deleteIdempotencyKeysBefore } from "../adapters/postgres/insert-requests.ts";
 import { createKeeperLock } from "../adapters/postgres/keeper-lock.ts";
 import { overdueRequests, queuedBefore } from "../adapters/postgres/open-requests.ts";
-import { dropPartitionsBefore, ensurePartitions } from "../adapters/postgres/partitions.ts";
+import {
+  dropPartitionsBefore,
+  ensurePartitions,
+  PARTITION_DAYS_AHEAD,
+} from "../adapters/postgres/partitions.ts";
 import {
   deletePublishersBefore,
   noteRelayed,
@@ -60,7 +64,6 @@ const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
 /** A keeper silent for this long is replaced. */
 const KEEPER_SILENT_MS = 5_000;
 const KEEPER_DEADLINE_MS = 2_000;
-const PARTITION_DAYS_AHEAD = 7;
 
 function decode(message: IncomingMessage): DecodedDelivery {
   const decoded = decodeMessage(message);

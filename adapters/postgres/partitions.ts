@@ -1,6 +1,9 @@
 import { dayOf } from "../../core/windows.ts";
 import type { Database } from "./connect.ts";
 
+/** How many days of partitions are made ahead of time: a week without a keeper does no harm. */
+export const PARTITION_DAYS_AHEAD = 7;
+
 /**
  * Makes the day partitions of `requests` from yesterday to `daysAhead` days from now (UTC), where they are missing; answers the days
  * made. Safe to call from several processes. Throws STORE_UNAVAILABLE if it would have to wait long for the table: try again later.

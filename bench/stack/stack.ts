@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { queueDepths } from "../../adapters/amqp/inspect.ts";
 import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
 import { generatePepper } from "../../adapters/crypto/key-hash.ts";
-import { ensurePartitions } from "../../adapters/postgres/partitions.ts";
-import { migrate } from "../../adapters/postgres/migrate.ts";
+import { prepareDatabase } from "../../adapters/postgres/prepare.ts";
 import { PROJECT_ROOT } from "../../cli/paths.ts";
 import { findFreePorts } from "../../cli/ports.ts";
 import { parseConfig } from "../../core/config/parse.ts";
@@ -139,14 +138,12 @@ async function benchSettings(simulatorUrl: string, changes: Settings): Promise<S
   return mergeSettings({ ...shipped, models }, changes);
 }
 
-const PARTITION_DAYS_AHEAD = 2;
-
 type Undo = (() => Promise<unknown> | void)[];
 
 async function makeRoom(servers: BenchServers, undo: Undo): Promise<Record<string, string>> {
   const database = await createTestDatabaseOn(servers.urls.postgres);
   undo.push(() => database.drop());
-  await migrate({ url: database.url });
+  await prepareDatabase(database.url);
   const redis = await claimRedisIndex(servers.urls.redis);
   undo.push(() => redis.release());
   return {
@@ -166,8 +163,6 @@ async function openStackBooks(config: Config, undo: Undo): Promise<Books> {
     { prefix: config.amqp.queue_prefix, retryDelaysMs: config.retry.delays_ms },
   );
   undo.push(() => books.close());
-  // A collector makes them as well, but not every scenario has one, and rows outside of them are moved later.
-  await ensurePartitions(books.database, PARTITION_DAYS_AHEAD);
   undo.push(async () => {
     for (const { name } of books.queues.queues)
       await books.broker.withChannel((channel) => channel.deleteQueue(name));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
 import { generatePepper } from "../../adapters/crypto/key-hash.ts";
-import { migrate } from "../../adapters/postgres/migrate.ts";
+import { prepareDatabase } from "../../adapters/postgres/prepare.ts";
 import { findFreePorts } from "../../cli/ports.ts";
 import type { ServerUrls } from "../../cli/servers/urls.ts";
 import { createTestDatabaseOn, uniqueQueuePrefix } from "../servers.ts";
@@ -204,7 +204,7 @@ async function makeRoom(
 ): Promise<{ urls: ServerUrls; prefix: string }> {
   const database = await createTestDatabaseOn(servers.postgres);
   undo.push(() => database.drop());
-  await migrate({ url: database.url });
+  await prepareDatabase(database.url);
   const redis = await claimRedisIndex(servers.redis);
   undo.push(() => redis.release());
   const urls = { postgres: database.url, redis: redis.url, amqp: servers.amqp };
