@@ -35,11 +35,18 @@ export interface Conclusions {
   /** Hands the request over to a later delivery of the same attempt, which has not started. */
   park: (held: Held, delay: Delay) => Promise<void>;
   giveBack: (held: Held) => Promise<void>;
+  /**
+   * Hands over to another worker what never started here. Published anew, because a requeue counts as a delivery that came to nothing:
+   * a few rollouts would make suspects of innocent requests. Tried once; if that fails, or the delivery has to be given back first, it
+   * is requeued after all.
+   */
+  handOver: (held: Held) => Promise<void>;
 }
 
 type ConcludePorts = Pick<
   WorkerPorts,
   | "publishResult"
+  | "publishAgain"
   | "publishRetry"
   | "publishDead"
   | "clearStarted"
@@ -94,6 +101,21 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
     held.delivery.requeue();
   }
 
+  async function publishAgain({ request, giveBack: { signal } }: Held): Promise<boolean> {
+    const timeOver = new Promise<false>((resolve) => {
+      signal.addEventListener("abort", () => resolve(false), { once: true });
+    });
+    const published = ports.publishAgain(request).then(
+      () => true,
+      (error: unknown) => {
+        const { requestId } = request.head;
+        ports.log.warn({ err: error, request_id: requestId }, "a request is requeued");
+        return false;
+      },
+    );
+    return Promise.race([published, timeOver]);
+  }
+
   async function passOn(held: Held, attempt: number, delay: Delay): Promise<void> {
     const isKept = await publishUntilConfirmed(held, "retry", () =>
       ports.publishRetry({ ...held.request, attempt }, delay),
@@ -104,6 +126,11 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
 
   return {
     giveBack,
+    async handOver(held) {
+      // A suspect is requeued: a new message would not have the count that makes it one.
+      if (!held.suspect && (await publishAgain(held))) held.delivery.ack();
+      else held.delivery.requeue();
+    },
     async end(held, ending) {
       if (!(await publishEnding(held, ending))) return giveBack(held);
       ports.reach("W3");

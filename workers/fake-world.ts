@@ -162,6 +162,9 @@ function createFakePorts(
       events.push(`retry ${request.head.requestId}`);
       retries.push({ request, delay });
     },
+    async publishAgain({ head }) {
+      events.push(`again ${head.requestId}`);
+    },
     async publishDead(request, reason) {
       events.push(`dead ${request.head.requestId} ${reason.code}`);
       dead.push({ request, reason });

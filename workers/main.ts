@@ -58,6 +58,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
         onDelivery: (delivery) => onDelivery({ ...delivery, decoded: decodeRequest(delivery) }),
       }),
     publishResult: (result) => publisher.publish(queues.results.name, encodeResult(result)),
+    publishAgain: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
     publishRetry: (request, { stepMs, expirationMs }) => {
       // A step that a reload brought has no queue before the next start; the nearest one stands in.
       const nearest = queues.retries.toSorted(

@@ -59,6 +59,8 @@ export interface WorkerPorts {
   consume: (onDelivery: (delivery: Delivery) => void, prefetch: number) => Promise<Consumer>;
   /** The publishes resolve when the broker has confirmed, and reject when it is not known to have the message. */
   publishResult: (result: QueuedResult) => Promise<void>;
+  /** To the end of `inference_requests`, as if it had never been delivered. */
+  publishAgain: (request: QueuedRequest) => Promise<void>;
   publishRetry: (request: QueuedRequest, delay: Delay) => Promise<void>;
   publishDead: (request: QueuedRequest, reason: DeadReason) => Promise<void>;
   /** Best effort: when the hint store is away the work goes on without. Also what `in_progress` is shown from. */

@@ -46,12 +46,13 @@ async function startRun(): Promise<Run> {
   const model = { ...MODEL, concurrency_max: CONCURRENCY };
   const world = await startFakeWorld({ prefetch: PREFETCH }, { m: model });
   const run: Run = { world, deliveries: [], isBrokerUp: true };
-  const { publishResult, publishRetry, publishDead } = world.ports;
+  const { publishResult, publishAgain, publishRetry, publishDead } = world.ports;
   const orAway =
     <Args extends unknown[]>(publish: (...args: Args) => Promise<void>) =>
     (...args: Args): Promise<void> =>
       run.isBrokerUp ? publish(...args) : Promise.reject(new Error("the broker is away"));
   world.ports.publishResult = orAway(publishResult);
+  world.ports.publishAgain = orAway(publishAgain);
   world.ports.publishRetry = orAway(publishRetry);
   world.ports.publishDead = orAway(publishDead);
   return run;
@@ -103,7 +104,10 @@ function expectNothingLost({ world, deliveries }: Run): void {
     if (acked === -1) continue;
     const before = world.events.slice(0, acked);
     expect(
-      before.some((event) => event.startsWith(`result ${id} `) || event === `retry ${id}`),
+      before.some(
+        (event) =>
+          event.startsWith(`result ${id} `) || event === `retry ${id}` || event === `again ${id}`,
+      ),
     ).toBe(true);
   }
 }

@@ -280,14 +280,22 @@ test("a lost channel aborts the call, whose answer somebody else will pay for", 
 });
 
 describe("a drain", () => {
-  test("gives back what waits in order, lets the running attempts finish, then closes", async () => {
+  test("puts what waits back as new, in order, lets the running attempts finish, then closes", async () => {
     const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
     await world.deliver("a");
     for (const id of ["b", "c", "d"]) await world.deliver(id);
 
     const drained = world.worker.drain(10_000);
     await settled();
-    expect(world.events.slice(-4)).toEqual(["pause", "requeue b", "requeue c", "requeue d"]);
+    expect(world.events.slice(-7)).toEqual([
+      "pause",
+      "again b",
+      "again c",
+      "again d",
+      "ack b",
+      "ack c",
+      "ack d",
+    ]);
     expect(world.worker.snapshot()).toMatchObject({ state: "draining", actors: { draining: 1 } });
     await callOf(world, "a").answer(answered);
     await drained;
@@ -295,6 +303,36 @@ describe("a drain", () => {
     expect(world.events.slice(-3)).toEqual(["ack a", "stop listening", "close"]);
     expect(world.clock.timerCount()).toBe(0);
     expect(world.worker.snapshot().state).toBe("stopped");
+  });
+
+  test("requeues what waits when it cannot be published, and a suspect, whose count must stay", async () => {
+    const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
+    world.ports.publishAgain = () => Promise.reject(new Error("the broker is away"));
+    await world.deliver("a");
+    const waiting = await world.deliver("b");
+    const suspect = await world.deliver("c", { deliveryCount: 2, redelivered: true });
+
+    const drained = world.worker.drain(10_000);
+    await settled();
+    await callOf(world, "a").answer(answered);
+    await drained;
+
+    expect([waiting.conclusions, suspect.conclusions]).toEqual([["requeue"], ["requeue"]]);
+  });
+
+  test("does not wait beyond its grace for the broker to take what waits", async () => {
+    const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
+    world.ports.publishAgain = () => new Promise(() => {});
+    await world.deliver("a");
+    const waiting = await world.deliver("b");
+
+    const drained = world.worker.drain(1_000);
+    await settled();
+    await world.clock.advance(1_000);
+    await drained;
+
+    expect(waiting.conclusions).toEqual(["requeue"]);
+    expect(world.clock.timerCount()).toBe(0);
   });
 
   test("aborts and gives back what outlasts the grace, without calling it a crash", async () => {
@@ -340,6 +378,7 @@ describe("a drain", () => {
     await first;
 
     expect(second).toBe(first);
-    expect(late.conclusions).toEqual(["requeue"]);
+    expect(late.conclusions).toEqual(["ack"]);
+    expect(world.events).toContain("again late");
   });
 });

@@ -16,7 +16,7 @@ export interface WorkerSnapshot extends PoolSnapshot {
 export interface Worker {
   start: () => Promise<void>;
   /**
-   * Stops consuming, gives back what waits, lets attempts finish for `graceMs`, gives back the rest, closes the consumer. Takes
+   * Stops consuming, hands over what waits, lets attempts finish for `graceMs`, gives back the rest, closes the consumer. Takes
    * at most a second more than `graceMs`; asking twice answers the same promise.
    */
   drain: (graceMs: number) => Promise<void>;
@@ -46,6 +46,7 @@ export function createWorker({
   let consumer: Consumer | null = null;
   let stopListening: (() => void) | null = null;
   let draining: Promise<void> | null = null;
+  let isHandedOver = false;
 
   function take(delivery: Delivery): void {
     if (!delivery.decoded.ok) {
@@ -53,7 +54,8 @@ export function createWorker({
       delivery.reject();
       return;
     }
-    if (state === "draining" || delivery.lost.aborted) {
+    // Until then a drain hands over what still arrives with all the rest: each ack before the pause would only bring the next.
+    if (isHandedOver || delivery.lost.aborted) {
       delivery.requeue();
       return;
     }
@@ -65,13 +67,13 @@ export function createWorker({
 
   function lose(held: Held): void {
     giveBack(held);
-    dropWaiting((other) => other === held);
+    for (const waiting of pool.takeWaiting((other) => other === held)) holdings.remove(waiting);
   }
 
-  function dropWaiting(isWanted: (held: Held) => boolean): void {
-    for (const held of pool.takeWaiting(isWanted)) {
-      held.delivery.requeue();
-      holdings.remove(held);
+  function handOverWaiting(): void {
+    isHandedOver = true;
+    for (const held of pool.takeWaiting(() => true)) {
+      void conclusions.handOver(held).finally(() => holdings.remove(held));
     }
   }
 
@@ -106,7 +108,7 @@ export function createWorker({
     parking.stop();
     pool.drain();
     await attempt("pause", consumer?.pause());
-    dropWaiting(() => true);
+    handOverWaiting();
     await settleWithin(graceMs);
     for (const held of holdings.all()) giveBack(held);
     await settleWithin(GIVE_BACK_MS);
