@@ -1,0 +1,112 @@
+import { expect, test } from "bun:test";
+
+import { settled } from "./fake-clock.ts";
+import { answered, type FakeWorld, MODEL, startFakeWorld } from "./fake-world.ts";
+
+const callOf = (world: FakeWorld, id: string) => {
+  const call = world.calls.findLast(({ requestId }) => requestId === id);
+  if (call === undefined) throw new Error(`the ML service was not called for ${id}`);
+  return call;
+};
+
+test("a drain puts what waits back as new, in order, lets the running attempts finish, then closes", async () => {
+  const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
+  await world.deliver("a");
+  for (const id of ["b", "c", "d"]) await world.deliver(id);
+
+  const drained = world.worker.drain(10_000);
+  await settled();
+  expect(world.events.slice(-7)).toEqual([
+    "pause",
+    "again b",
+    "again c",
+    "again d",
+    "ack b",
+    "ack c",
+    "ack d",
+  ]);
+  expect(world.worker.snapshot()).toMatchObject({ state: "draining", actors: { draining: 1 } });
+  await callOf(world, "a").answer(answered);
+  await drained;
+
+  expect(world.events.slice(-3)).toEqual(["ack a", "stop listening", "close"]);
+  expect(world.clock.timerCount()).toBe(0);
+  expect(world.worker.snapshot().state).toBe("stopped");
+});
+
+test("a drain requeues what waits when it cannot be published, and a suspect, whose count must stay", async () => {
+  const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
+  world.ports.publishAgain = () => Promise.reject(new Error("the broker is away"));
+  await world.deliver("a");
+  const waiting = await world.deliver("b");
+  const suspect = await world.deliver("c", { deliveryCount: 2, redelivered: true });
+
+  const drained = world.worker.drain(10_000);
+  await settled();
+  await callOf(world, "a").answer(answered);
+  await drained;
+
+  expect([waiting.conclusions, suspect.conclusions]).toEqual([["requeue"], ["requeue"]]);
+});
+
+test("a drain does not wait beyond its grace for the broker to take what waits", async () => {
+  const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
+  world.ports.publishAgain = () => new Promise(() => {});
+  await world.deliver("a");
+  const waiting = await world.deliver("b");
+
+  const drained = world.worker.drain(1_000);
+  await settled();
+  await world.clock.advance(1_000);
+  await drained;
+
+  expect(waiting.conclusions).toEqual(["requeue"]);
+  expect(world.clock.timerCount()).toBe(0);
+});
+
+test("a drain aborts and gives back what outlasts the grace, without calling it a crash", async () => {
+  const world = await startFakeWorld();
+  const delivery = await world.deliver("a");
+
+  const drained = world.worker.drain(10_000);
+  await settled();
+  await world.clock.advance(10_000);
+  await drained;
+
+  expect(delivery.conclusions).toEqual(["requeue"]);
+  expect(world.events.slice(-4)).toEqual([
+    "clear a after 0",
+    "requeue a",
+    "stop listening",
+    "close",
+  ]);
+  expect(world.results).toEqual([]);
+});
+
+test("a drain ends in time with a broker that is away", async () => {
+  const world = await startFakeWorld();
+  world.consumer.pause = () => Promise.reject(new Error("the broker is away"));
+  world.consumer.close = () => Promise.reject(new Error("the broker is away"));
+  const delivery = await world.deliver("a");
+
+  const drained = world.worker.drain(1_000);
+  await settled();
+  await world.clock.advance(1_000);
+  await drained;
+
+  expect(delivery.conclusions).toEqual(["requeue"]);
+  expect(world.worker.snapshot().state).toBe("stopped");
+});
+
+test("a drain takes nothing more, and asking twice is asking once", async () => {
+  const world = await startFakeWorld();
+
+  const first = world.worker.drain(1_000);
+  const second = world.worker.drain(1_000);
+  const late = await world.deliver("late");
+  await first;
+
+  expect(second).toBe(first);
+  expect(late.conclusions).toEqual(["ack"]);
+  expect(world.events).toContain("again late");
+});
