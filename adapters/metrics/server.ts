@@ -27,6 +27,8 @@ export function serveMetrics({
     hostname: host,
     port,
     reusePort: false,
+    // Else Bun answers an error with its message, its stack and our source.
+    development: false,
     routes: {
       "/metrics": async () =>
         new Response(await registry.render(), {
