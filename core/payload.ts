@@ -6,6 +6,27 @@ export interface ChatMessage {
 /** Sampling parameters passed on to the ML service as given. */
 export type SamplingParameters = Record<string, unknown>;
 
+/**
+ * Names no sampling parameter may have: they would change what is executed or billed behind the estimate's back, or the form of the
+ * reply. The gateway refuses them; the OpenAI protocols never send them on, whatever a queue holds.
+ */
+export const RESERVED_PARAMETERS = [
+  "model",
+  "messages",
+  "prompt",
+  "suffix",
+  "echo",
+  "max_tokens",
+  "max_completion_tokens",
+  "max_output_tokens",
+  "max_new_tokens",
+  "num_predict",
+  "n",
+  "best_of",
+  "stream",
+  "stream_options",
+] as const;
+
 /** What a worker sends to the ML service: the content of a request, sealed wherever it rests. */
 export interface InferencePayload {
   input: { prompt: string } | { messages: ChatMessage[] };

@@ -98,6 +98,13 @@ describe("a body that is not right", () => {
       "BODY_INVALID",
       "/parameters/max_completion_tokens",
     ],
+    ...["suffix", "echo", "max_new_tokens", "num_predict"].map((name): (typeof cases)[number] => [
+      `a parameter that adds tokens nobody counted: ${name}`,
+      { body: { prompt: "x", parameters: { [name]: 9 } } },
+      422,
+      "BODY_INVALID",
+      `/parameters/${name}`,
+    ]),
     ["an unknown model", { body: { prompt: "x", model: "nope" } }, 422, "MODEL_UNKNOWN", "/model"],
     [
       "a model that is a property of every object",

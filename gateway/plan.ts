@@ -1,7 +1,7 @@
 import type { Config, ModelConfig } from "../core/config/schema.ts";
 import { chatTokens } from "../core/estimate.ts";
 import { Fault } from "../core/faults.ts";
-import type { InferencePayload } from "../core/payload.ts";
+import { type InferencePayload, RESERVED_PARAMETERS } from "../core/payload.ts";
 import { invalidField } from "./body.ts";
 import type { GenerateBody } from "./schemas.ts";
 
@@ -13,20 +13,6 @@ export interface Plan {
   metadata: Record<string, unknown> | null;
   queueTtlMs: number;
 }
-
-/** Names that would change what is executed or billed behind the estimate's back. */
-const RESERVED_PARAMETERS = [
-  "model",
-  "messages",
-  "prompt",
-  "max_tokens",
-  "max_completion_tokens",
-  "max_output_tokens",
-  "n",
-  "best_of",
-  "stream",
-  "stream_options",
-];
 
 function checkText(text: string, field: string): void {
   if (text.includes("\0")) throw invalidField(field, "must not contain the NUL character");

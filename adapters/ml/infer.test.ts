@@ -18,7 +18,11 @@ describe("the protocol openai-chat", () => {
       temperature: 0.5,
       max_tokens: 9_999,
       max_completion_tokens: 9_999,
+      max_new_tokens: 9_999,
+      num_predict: 9_999,
       n: 50,
+      suffix: "and so on",
+      echo: true,
       stream: true,
       model: "big",
     };

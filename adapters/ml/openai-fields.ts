@@ -1,10 +1,7 @@
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-import type { InferencePayload } from "../../core/payload.ts";
-
-/** Parameters that could get round `max_tokens` and `n`, or change the form of the reply. */
-const WITHHELD = ["max_completion_tokens", "best_of", "stream", "stream_options"] as const;
+import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/payload.ts";
 
 /** The fields that both OpenAI protocols share. What was held for the request wins over the caller's parameters. */
 export function sharedFields(
@@ -12,7 +9,7 @@ export function sharedFields(
   upstreamModel: string,
 ): Record<string, unknown> {
   const fields: Record<string, unknown> = { ...parameters };
-  for (const name of WITHHELD) delete fields[name];
+  for (const name of RESERVED_PARAMETERS) delete fields[name];
   return { ...fields, model: upstreamModel, max_tokens: maxTokens, n, stream: false };
 }
 
