@@ -4,7 +4,7 @@ import { Fault } from "../core/faults.ts";
 import { encodeJson } from "../core/payload.ts";
 import type { GatewayPorts } from "./ports.ts";
 import type { ListReply } from "./schemas.ts";
-import { createFakeGateway, problemOf, storedRequest } from "./testing.ts";
+import { createFakeGateway, problemOf, silentLog, storedRequest } from "./testing.ts";
 
 const idOf = (index: number): string =>
   `01900000-0000-7000-8000-${String(index).padStart(12, "0")}`;
@@ -61,6 +61,27 @@ describe("a list of requests", () => {
     expect(data[0]).toMatchObject({ status: "completed", metadata: { order: 7 } });
     expect(Object.keys(data[0] ?? {})).not.toContain("result");
     expect({ hasMore, next }).toEqual({ hasMore: false, next: null });
+  });
+
+  test("shows a request whose metadata cannot be opened without it, and the others as ever", async () => {
+    const logged: unknown[] = [];
+    const { list, stored } = withRequests(2, {
+      log: { ...silentLog, error: (fields) => void logged.push(fields) },
+      open: (sealed, { requestId }) => {
+        if (requestId === idOf(2)) throw new Error("no such key");
+        return sealed;
+      },
+    });
+    for (const index of [1, 2])
+      stored.set(idOf(index), storedRequest(idOf(index), { metadata: encodeJson({ index }) }));
+
+    const { data } = await list("");
+
+    expect(data.map((request) => [request.request_id, request.metadata])).toEqual([
+      [idOf(2), undefined],
+      [idOf(1), { index: 1 }],
+    ]);
+    expect(logged).toMatchObject([{ request_id: idOf(2), err: { message: "no such key" } }]);
   });
 
   test("is read page by page without gaps or repeats", async () => {

@@ -4,7 +4,7 @@ import type { ListedReply, ListReply } from "./schemas.ts";
 import { statusView } from "./status-view.ts";
 import type { ListedRequest } from "../core/stored-request.ts";
 
-type Ports = Pick<GatewayPorts, "listRequests" | "readStarted" | "open">;
+type Ports = Pick<GatewayPorts, "listRequests" | "readStarted" | "open" | "log">;
 
 export interface ListOptions {
   userId: string;
@@ -50,9 +50,21 @@ export function createListRequests(ports: Ports): ListRequests {
     status: RequestState | undefined,
   ): Promise<ListedReply[]> {
     const marks = await readMarks(rows, status);
-    return rows.map((row) =>
-      statusView({ ...row, result: null }, marks.get(row.requestId), ports.open),
-    );
+    return rows.map((row) => viewRow(row, marks.get(row.requestId)));
+  }
+
+  /** A row that cannot be opened, for example for want of an old key, must not take the page away. */
+  function viewRow(row: ListedRequest, mark: StartedHint | undefined): ListedReply {
+    const listed = { ...row, result: null };
+    try {
+      return statusView(listed, mark, ports.open);
+    } catch (error) {
+      ports.log.error(
+        { err: error, request_id: row.requestId },
+        "the metadata of a request cannot be opened; it is listed without",
+      );
+      return statusView({ ...listed, metadata: null }, mark, ports.open);
+    }
   }
 
   async function listByMark({ userId, status, after, limit }: ListOptions): Promise<ListReply> {
