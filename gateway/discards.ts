@@ -22,12 +22,11 @@ const PAUSE_MS = 1_000;
 const IDS_MAX = 500;
 /** Beyond the server's own limit of a statement; an insert that is still under way then will not commit any more. */
 const MARGIN_MS = 2_000;
-/** More refused rows than any gateway can have had under way. */
-const PENDING_MAX = 100_000;
 
 /**
  * Takes out rows whose insert ended in the unknown after their callers were refused: at once, and again until an answer came after the
- * last moment at which the insert can still have committed. While the store is away they wait here.
+ * last moment at which the insert can still have committed. While the store is away they wait here, at most `outbox_max`: each keeps its
+ * place in the outbox until it is concluded, so that the note of this gateway stays behind a row that may be there.
  */
 export function createDiscards(ports: Ports): Discards {
   /** By request id, in order of time. */
@@ -65,20 +64,12 @@ export function createDiscards(ports: Ports): Discards {
   }
 
   return {
-    discard: (requestId) => {
-      if (pending.size >= PENDING_MAX) {
-        ports.log.error(
-          { request_id: requestId },
-          "too many refused requests to take out; the keeper has to find this one",
-        );
-        return Promise.resolve(false);
-      }
-      return new Promise((resolve) => {
+    discard: (requestId) =>
+      new Promise((resolve) => {
         const { statement_timeout_ms: statementMs } = ports.config().postgres;
         pending.set(requestId, { certainAtMs: ports.now() + statementMs + MARGIN_MS, resolve });
         scheduleNext(0);
-      });
-    },
+      }),
     pending: () => pending.size,
   };
 }

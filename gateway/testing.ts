@@ -17,7 +17,7 @@ const START_MS = Date.UTC(2026, 10, 21, 12);
 
 export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-const testConfig = (gateway: Partial<Config["gateway"]>): Config =>
+export const testConfig = (gateway: Partial<Config["gateway"]>): Config =>
   parseConfig(
     {
       postgres: { url: "postgres://x" },
