@@ -160,6 +160,29 @@ test("more publishes than may wait are refused at once", async () => {
   expect(await outcomesOf(accepted, 5_000)).toEqual({ confirmed: 3, codes: new Set() });
 });
 
+test("publishes with more bytes than may wait are refused at once, but one large one may wait alone", async () => {
+  const connection = await broker.connect({ url: proxy.url });
+  const publisher = publisherOn(connection, { messagesMax: 1, pendingBytesMax: 2_500 });
+  await publisher.publish(queue, encodeRequest(requestOf(10)));
+  proxy.freeze();
+  const publish = (bytes: number): Promise<void> =>
+    publisher.publish(queue, encodeRequest(requestOf(bytes)));
+
+  const small = [10, 1_000, 1_000].map(publish);
+  const refused = await outcomesOf([publish(1_000)], 100);
+  proxy.heal();
+  const afterwards = await outcomesOf(small, 5_000);
+  proxy.freeze();
+  const large = [publish(10), publish(5_000)];
+  const refusedBehindIt = await outcomesOf([publish(10)], 100);
+  proxy.heal();
+
+  const refusal = { confirmed: 0, codes: new Set(["BROKER_UNAVAILABLE"]) };
+  expect([refused, refusedBehindIt]).toEqual([refusal, refusal]);
+  expect(afterwards).toEqual({ confirmed: 3, codes: new Set() });
+  expect(await outcomesOf(large, 5_000)).toEqual({ confirmed: 2, codes: new Set() });
+});
+
 test("a broker that stops confirming fails every publish in time, and no further window is handed to it", async () => {
   const connection = await broker.connect({ url: proxy.url });
   const publisher = publisherOn(connection, { messagesMax: 5, confirmTimeoutMs: 300 });

@@ -15,6 +15,8 @@ export interface PublisherOptions {
   confirmTimeoutMs: number;
   /** Most publishes waiting for room in the window; more are refused at once. Default 10,000. */
   pendingMax?: number;
+  /** Most bytes of the bodies of those; one larger message may wait alone. Default 32 MiB. */
+  pendingBytesMax?: number;
 }
 
 export interface Publisher {
@@ -41,6 +43,8 @@ interface Entry {
 }
 
 const PENDING_MAX = 10_000;
+/** Four times the usual window: what is refused beyond it costs its sender one more read of the row. */
+const PENDING_BYTES_MAX = 32 * 1024 * 1024;
 const CLOSE_MS = 2_000;
 
 /** Opens its channels on the connection and keeps them open. Give it a connection without consumers: back-pressure stops all of it. */
@@ -63,6 +67,7 @@ class WindowedPublisher implements Publisher {
   readonly #sweepEveryMs: number;
   #slotsTaken = 0;
   #bytesTaken = 0;
+  #bytesWaiting = 0;
   #nextLane = 0;
   #sweepTimer: ReturnType<typeof setTimeout> | undefined;
   #onDrained: (() => void)[] = [];
@@ -87,8 +92,13 @@ class WindowedPublisher implements Publisher {
         reject(brokerFault("there is no connection to the queue"));
       else if (this.#waiting.size === 0 && this.#hasRoom(message) && this.#send(entry))
         this.#watch();
-      else if (this.#waiting.push(entry)) this.#watch();
-      else reject(brokerFault(`${this.#waiting.size} messages wait for the queue already`));
+      else if (this.#enterLine(entry)) this.#watch();
+      else
+        reject(
+          brokerFault(
+            `${this.#waiting.size} messages of ${this.#bytesWaiting} bytes wait for the queue already`,
+          ),
+        );
     });
   }
 
@@ -152,10 +162,24 @@ class WindowedPublisher implements Publisher {
     return false;
   }
 
+  /** Puts a publish at the end of the line; false: the line is full. */
+  #enterLine(entry: Entry): boolean {
+    const bytes = this.#bytesWaiting + entry.message.body.byteLength;
+    const bytesMax = this.#options.pendingBytesMax ?? PENDING_BYTES_MAX;
+    if (bytes > bytesMax && this.#waiting.size > 0) return false;
+    if (!this.#waiting.push(entry)) return false;
+    this.#bytesWaiting = bytes;
+    return true;
+  }
+
+  #leaveLine(): void {
+    this.#bytesWaiting -= this.#waiting.shift()?.message.body.byteLength ?? 0;
+  }
+
   #sendWaiting(): void {
     for (let entry = this.#waiting.peek(); entry !== undefined; entry = this.#waiting.peek()) {
       if (!this.#hasRoom(entry.message) || !this.#send(entry)) return;
-      this.#waiting.shift();
+      this.#leaveLine();
     }
   }
 
@@ -188,7 +212,7 @@ class WindowedPublisher implements Publisher {
   #failWaitingUntil(nowMs: number, problem: string): void {
     for (let entry = this.#waiting.peek(); entry !== undefined; entry = this.#waiting.peek()) {
       if (entry.deadlineMs > nowMs) return;
-      this.#waiting.shift();
+      this.#leaveLine();
       entry.reject(brokerFault(problem));
     }
   }
