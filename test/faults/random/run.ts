@@ -73,13 +73,14 @@ async function disturbUnderLoad(target: Target, options: RandomRunOptions): Prom
   const users = await Promise.all(Array.from({ length: USERS }, () => stack.addUser()));
   const runs = createRuns(stack);
   let before = new Map<string, number>();
+  let watch: Watch | undefined;
   try {
     const wish = { ratePerSecond, users, readEvery: READ_EVERY, quietLimitMs: QUIET_LIMIT_MS };
     const report = await runs.underLoad(wish, async (load) => {
       say(`a load of ${ratePerSecond} requests a second, seed ${options.seed}`);
       await Bun.sleep(WARM_UP_MS);
       before = readMemory(stack.components());
-      const watch = watchComponents(stack.components());
+      watch = watchComponents(stack.components());
       const stopStatus = showStatus(load, watch, say);
       try {
         await disturb(target, performance.now() + options.minutes * 60_000, say);
@@ -87,11 +88,13 @@ async function disturbUnderLoad(target: Target, options: RandomRunOptions): Prom
         stopStatus();
         for (const proxy of target.proxies) proxy.heal();
         await target.servers.start();
-        await watch.stop();
       }
     });
+    // Not before: a process that was armed may reach its point when the load has ended.
+    await watch?.stop();
     return conclude(stack, report, before, say);
   } finally {
+    await watch?.stop();
     runs.close();
   }
 }
