@@ -55,6 +55,7 @@ import type {
   LimitsPorts,
   Process,
   QueueDepth,
+  RelayPorts,
   RetentionPorts,
 } from "./ports.ts";
 
@@ -75,6 +76,15 @@ function decode(message: IncomingMessage): DecodedDelivery {
     ? { kind: "result", result: decoded.result }
     : { kind: "poisoned-request", request: decoded.request };
 }
+
+const outboxPorts = (
+  database: Database,
+): Pick<RelayPorts, "outboxOfDeadPublishers" | "noteRelayed" | "publisherDone"> => ({
+  outboxOfDeadPublishers: (silentMs, limit) => outboxOfDeadPublishers(database, silentMs, limit),
+  noteRelayed: (publisherId, throughId, silentMs) =>
+    noteRelayed(database, publisherId, throughId, silentMs),
+  publisherDone: (publisherId, silentMs) => publisherDone(database, publisherId, silentMs),
+});
 
 const retentionPorts = (database: Database): RetentionPorts => ({
   ensurePartitions: async () => void (await ensurePartitions(database, PARTITION_DAYS_AHEAD)),
@@ -186,11 +196,9 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       deadlineMs: KEEPER_DEADLINE_MS,
       onLost: () => log.warn({}, "no longer the keeper: the lock was lost"),
     }),
-    outboxOfDeadPublishers: (silentMs, limit) => outboxOfDeadPublishers(database, silentMs, limit),
+    ...outboxPorts(database),
     holdFates: books.holdFates,
     publishRequest: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
-    noteRelayed: (publisherId, throughId) => noteRelayed(database, publisherId, throughId),
-    publisherDone: (publisherId) => publisherDone(database, publisherId),
     queueDepths: async () => {
       const kinds = kindsOf(queues);
       const depths = await queueDepths(

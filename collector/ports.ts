@@ -90,10 +90,13 @@ export interface RelayPorts {
   holdFates: (requests: RequestRef[]) => Promise<HoldFate[]>;
   /** Publishes to `inference_requests`; resolves when the broker has confirmed. Throws Fault BROKER_UNAVAILABLE. */
   publishRequest: (request: QueuedRequest) => Promise<void>;
-  /** Everything of this publisher up to and including this request id needs no relay any more. */
-  noteRelayed: (publisherId: string, throughRequestId: string) => Promise<void>;
+  /**
+   * Everything of this publisher up to and including this request id needs no relay any more. Like `publisherDone` without effect on
+   * one that has noted something within `silentMs`.
+   */
+  noteRelayed: (publisherId: string, throughRequestId: string, silentMs: number) => Promise<void>;
   /** The publisher has nothing left to relay. It counts as dead until it notes something again. */
-  publisherDone: (publisherId: string) => Promise<void>;
+  publisherDone: (publisherId: string, silentMs: number) => Promise<void>;
 }
 
 export interface QueueDepth {

@@ -20,6 +20,8 @@ import {
 } from "./testing.ts";
 import type { DeadOutbox } from "../../core/stored-request.ts";
 
+const SILENT_MS = 30_000;
+
 let server: MigratedDatabase;
 beforeAll(async () => {
   server = await createMigratedDatabase();
@@ -51,7 +53,7 @@ async function fallSilent(publisherId: string): Promise<void> {
 }
 
 async function outboxOf(publisherId: string, limit = 10): Promise<DeadOutbox | undefined> {
-  const outboxes = await outboxOfDeadPublishers(server.database, 30_000, limit);
+  const outboxes = await outboxOfDeadPublishers(server.database, SILENT_MS, limit);
   return outboxes.find((outbox) => outbox.publisherId === publisherId);
 }
 
@@ -69,7 +71,7 @@ test("the outbox of a silent gateway is its open requests from the watermark on;
   expect(idsIn(dead)).toEqual(ids.slice(2));
   expect(dead?.entries.map(({ isKeyed }) => isKeyed)).toEqual([false, true]);
   expect(dead?.isComplete).toBe(true);
-  await publisherDone(server.database, publisherId);
+  await publisherDone(server.database, publisherId, SILENT_MS);
 });
 
 test("an outbox is relayed in pages and then done", async () => {
@@ -77,11 +79,11 @@ test("an outbox is relayed in pages and then done", async () => {
   await fallSilent(publisherId);
 
   const page = await outboxOf(publisherId, 1);
-  await noteRelayed(server.database, publisherId, ids[2] ?? "");
+  await noteRelayed(server.database, publisherId, ids[2] ?? "", SILENT_MS);
   const next = await outboxOf(publisherId);
-  await noteRelayed(server.database, publisherId, ids[3] ?? "");
+  await noteRelayed(server.database, publisherId, ids[3] ?? "", SILENT_MS);
   const empty = await outboxOf(publisherId);
-  await publisherDone(server.database, publisherId);
+  await publisherDone(server.database, publisherId, SILENT_MS);
 
   expect(idsIn(page)).toEqual([ids[2] ?? ""]);
   expect(page?.isComplete).toBe(false);
@@ -93,8 +95,8 @@ test("an outbox is relayed in pages and then done", async () => {
 test("a gateway taken for dead that notes again is alive, and has in its outbox what it says itself", async () => {
   const { publisherId, ids, note } = await gatewayWithOutbox();
   await fallSilent(publisherId);
-  await noteRelayed(server.database, publisherId, ids[2] ?? "");
-  await publisherDone(server.database, publisherId);
+  await noteRelayed(server.database, publisherId, ids[2] ?? "", SILENT_MS);
+  await publisherDone(server.database, publisherId, SILENT_MS);
 
   await notePublisher(server.database, note);
 
@@ -102,7 +104,21 @@ test("a gateway taken for dead that notes again is alive, and has in its outbox 
   await fallSilent(publisherId);
   // Not only from what was relayed on: a row that was being committed then may have a smaller id.
   expect(idsIn(await outboxOf(publisherId))).toEqual(ids.slice(2));
-  await publisherDone(server.database, publisherId);
+  await publisherDone(server.database, publisherId, SILENT_MS);
+});
+
+test("a gateway that notes again while a keeper relays for it stays alive, and keeps its own word", async () => {
+  const { publisherId, ids, note } = await gatewayWithOutbox();
+  await fallSilent(publisherId);
+  await outboxOf(publisherId);
+
+  await notePublisher(server.database, note);
+  await noteRelayed(server.database, publisherId, ids[3] ?? "", SILENT_MS);
+  await publisherDone(server.database, publisherId, SILENT_MS);
+
+  await fallSilent(publisherId);
+  expect(idsIn(await outboxOf(publisherId))).toEqual(ids.slice(2));
+  await publisherDone(server.database, publisherId, SILENT_MS);
 });
 
 test("the outbox depth is what the gateways noted, and done ones are forgotten in time", async () => {
@@ -111,7 +127,8 @@ test("the outbox depth is what the gateways noted, and done ones are forgotten i
   await notePublisher(server.database, { ...note, unconfirmed: 10 });
 
   expect((await outboxDepth(server.database)) - before).toBe(7);
-  await publisherDone(server.database, publisherId);
+  await fallSilent(publisherId);
+  await publisherDone(server.database, publisherId, SILENT_MS);
   expect(await deletePublishersBefore(server.database, Date.now() - HOUR_MS)).toBe(0);
   expect(
     await deletePublishersBefore(server.database, Date.now() + HOUR_MS),

@@ -86,27 +86,44 @@ async function outboxOf(
   return rows.map((row) => ({ request: queuedOf(row), isKeyed: row.is_keyed }));
 }
 
-/** Notes for a silent gateway that its outbox is relayed up to and including a request. It stays silent. */
+/**
+ * Notes for a silent gateway that its outbox is relayed up to and including a request. It stays silent. One that has noted something
+ * within `silentMs` is left alone: it woke up since its outbox was read, and its own word stands.
+ */
 export async function noteRelayed(
   database: Database,
   publisherId: string,
   throughRequestId: string,
+  silentMs: number,
 ): Promise<void> {
   await database.run(
     "note a relayed outbox",
     (sql) => sql`
       update publishers
       set confirmed_through = greatest(confirmed_through, ${idAfter(throughRequestId)}::uuid)
-      where publisher_id = ${publisherId}`,
+      where publisher_id = ${publisherId}
+        and seen_at < now() - make_interval(secs => ${silentMs / 1_000}::float8)`,
   );
 }
 
-/** Notes that a silent gateway has nothing left to relay. It is not looked at again until it notes something itself. */
-export async function publisherDone(database: Database, publisherId: string): Promise<void> {
+/**
+ * Notes that a silent gateway has nothing left to relay. It is not looked at again until it notes something itself. One that has noted
+ * something within `silentMs` is left alone: done, nobody would relay what it has stored since.
+ */
+export async function publisherDone(
+  database: Database,
+  publisherId: string,
+  silentMs: number,
+): Promise<void> {
   await database.run(
     "note an empty outbox",
-    (sql) =>
-      sql`update publishers set done_at = now(), unconfirmed = 0 where publisher_id = ${publisherId}`,
+    (sql) => sql`
+      update publishers
+      set
+        done_at = now(),
+        unconfirmed = 0
+      where publisher_id = ${publisherId}
+        and seen_at < now() - make_interval(secs => ${silentMs / 1_000}::float8)`,
   );
 }
 

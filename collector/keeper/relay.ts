@@ -34,9 +34,9 @@ export function createRelay(
     if (last !== undefined) {
       await relay(entries);
       ports.reach("K1");
-      await ports.noteRelayed(publisherId, last.request.head.requestId);
+      await ports.noteRelayed(publisherId, last.request.head.requestId, silentMs);
     }
-    if (isComplete) await ports.publisherDone(publisherId);
+    if (isComplete) await ports.publisherDone(publisherId, silentMs);
   }
 
   return {
