@@ -1,7 +1,7 @@
 import { estimateTokens } from "../core/estimate.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import { encodeJson } from "../core/payload.ts";
-import type { QuotaSnapshot } from "../core/quota/quota.ts";
+import type { QuotaUse } from "../core/quota/quota.ts";
 import type { RequestHead } from "../core/request.ts";
 import type { Outbox } from "./outbox.ts";
 import { countPrompt, type Plan, planRequest } from "./plan.ts";
@@ -72,7 +72,7 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
 
   async function hold(
     head: Omit<RequestHead, "windowDay">,
-  ): Promise<{ head: RequestHead; snapshot: QuotaSnapshot }> {
+  ): Promise<{ head: RequestHead; snapshot: QuotaUse }> {
     const { userId, requestId, estimatedTokens: tokens } = head;
     const { admitted, snapshot } = await ports
       .admit({ userId, requestId, tokens })

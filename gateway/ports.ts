@@ -6,7 +6,7 @@ import type { Finish, FinishReply } from "../core/finish.ts";
 import type { Log } from "../core/log.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
-import type { Admission, QuotaSnapshot, Settlement } from "../core/quota/quota.ts";
+import type { Admission, QuotaSnapshot, QuotaUse, Settlement } from "../core/quota/quota.ts";
 import type {
   InsertOutcome,
   ListQuery,
@@ -72,7 +72,7 @@ export interface GatewayPorts {
 
   countTokens: (text: string) => number | Promise<number>;
   /** Takes a hold or refuses; rebuilds a user that Redis does not know. */
-  admit: (admission: Admission) => Promise<{ admitted: boolean; snapshot: QuotaSnapshot }>;
+  admit: (admission: Admission) => Promise<{ admitted: boolean; snapshot: QuotaUse }>;
   /** The state of a user's windows; takes nothing, rebuilds likewise. */
   readQuota: (userId: string) => Promise<QuotaSnapshot>;
   settle: (settlements: Settlement[]) => Promise<unknown>;

@@ -1,10 +1,10 @@
 import { Fault } from "../core/faults.ts";
 import { explainQuota } from "../core/quota/explain.ts";
-import type { QuotaSnapshot } from "../core/quota/quota.ts";
+import type { QuotaUse } from "../core/quota/quota.ts";
 import { rateHeaders } from "./rate-headers.ts";
 
 /** Why a request of this size is refused, in words and numbers, with the earliest time it would fit. */
-export function quotaFault(snapshot: QuotaSnapshot, tokens: number): Fault {
+export function quotaFault(snapshot: QuotaUse, tokens: number): Fault {
   const { refusals, neverFits, retryAfterSeconds } = explainQuota(snapshot, tokens);
   const isConcurrency =
     refusals.length > 0 && refusals.every((refusal) => refusal.window === "concurrent");

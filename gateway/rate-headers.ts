@@ -1,5 +1,5 @@
 import { secondsToReset } from "../core/quota/explain.ts";
-import type { QuotaSnapshot } from "../core/quota/quota.ts";
+import type { QuotaUse } from "../core/quota/quota.ts";
 import { WINDOW_KINDS } from "../core/windows.ts";
 
 const MEASURES = ["requests", "tokens"] as const;
@@ -11,7 +11,7 @@ const WINDOW_SECONDS = { daily: 86_400, monthly: 2_678_400 } as const;
  * The state of a caller's quota as headers: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers), and the older
  * `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` for the window with the least left. A window without limit is left out.
  */
-export function rateHeaders(snapshot: QuotaSnapshot): Record<string, string> {
+export function rateHeaders(snapshot: QuotaUse): Record<string, string> {
   const policies: string[] = [];
   const states: string[] = [];
   const headers: Record<string, string> = {};

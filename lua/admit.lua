@@ -6,39 +6,44 @@
 --        request_id
 --        tokens      the estimate, a whole number >= 0
 --        clock_ms    0: the clock of Redis; otherwise Unix milliseconds, for tests
--- Reply  {'unknown'}: load the user first; else {'admitted' | 'refused', …} as in shared/snapshot.lua
+-- Reply  {'unknown'}: load the user first; else {'admitted' | 'refused', …} as `use_reply` in shared/snapshot.lua
 local instance, request_id, tokens, clock_ms = unpack(ARGV)
-tokens = tonumber(tokens)
 
-local books = read_books(instance, now(tonumber(clock_ms)))
-if not books then
+local use = read_use(instance, now(tonumber(clock_ms)))
+if not use then
   return { 'unknown' }
 end
 
-local amounts = { 1, tokens, 1, tokens }
-local fits = books.concurrent == NO_LIMIT or books.open < books.concurrent
+-- As texts: redis.call would write every number out again, which is slow.
+local amounts = { '1', tokens, '1', tokens }
+local fits = use.concurrent == NO_LIMIT or use.open < use.concurrent
 for i = 1, 4 do
-  local limit = books.limits[i]
-  fits = fits and (limit == NO_LIMIT or books.used[i] + amounts[i] <= limit)
+  local limit = use.limits[i]
+  fits = fits and (limit == NO_LIMIT or use.used[i] + tonumber(amounts[i]) <= limit)
 end
 
 if not fits then
   local kind = redis.call('HEXISTS', holds, request_id) == 1 and 'admitted' or 'refused'
-  return snapshot_reply(kind, books)
+  return use_reply(kind, use)
 end
 
-if redis.call('HSETNX', holds, request_id, pack_hold(tokens, books.day, books.at_ms)) == 1 then
-  if books.open == 0 then
+if redis.call('HSETNX', holds, request_id, pack_hold(tokens, use.day, use.at_ms)) == 1 then
+  if use.open == 0 then
     redis.call('PEXPIRE', holds, HOLDS_TTL_MS)
   end
-  books.open = books.open + 1
+  use.open = use.open + 1
   for i = 1, 4 do
-    books.used[i] = redis.call('INCRBY', books.used_keys[i], amounts[i])
-    books.held[i] = redis.call('INCRBY', books.held_keys[i], amounts[i])
-    if books.fresh[i] then
-      redis.call('PEXPIRE', books.used_keys[i], TTL_MS[i])
-      redis.call('PEXPIRE', books.held_keys[i], TTL_MS[i])
+    use.used[i] = redis.call('INCRBY', use.used_keys[i], amounts[i])
+    if use.fresh[i] then
+      redis.call('PEXPIRE', use.used_keys[i], USED_TTL_MS[i])
+    end
+  end
+  local held = held_keys(use.day)
+  for i = 1, 2 do
+    -- Nothing was held before: the key may be new.
+    if redis.call('INCRBY', held[i], amounts[i]) == tonumber(amounts[i]) then
+      redis.call('PEXPIRE', held[i], HELD_TTL_MS)
     end
   end
 end
-return snapshot_reply('admitted', books)
+return use_reply('admitted', use)

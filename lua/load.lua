@@ -28,29 +28,39 @@ local this_month = month_of(today)
 
 -- Counters by key; those of the present windows exist even when they are 0.
 local counters, ttls = {}, {}
-local function add(keys, day, requests, tokens)
-  local amounts = { requests, tokens, requests, tokens }
+local function add(key, amount, ttl_ms)
+  counters[key] = (counters[key] or 0) + amount
+  ttls[key] = ttl_ms
+end
+local function add_used(day, requests, tokens)
+  local keys, amounts = used_keys(day), { requests, tokens, requests, tokens }
   local is_open = { day >= today, day >= today, month_of(day) >= this_month, month_of(day) >= this_month }
   for i = 1, 4 do
     if is_open[i] then
-      counters[keys[i]] = (counters[keys[i]] or 0) + amounts[i]
-      ttls[keys[i]] = TTL_MS[i]
+      add(keys[i], amounts[i], USED_TTL_MS[i])
     end
   end
 end
-add(used_keys(today), today, 0, 0)
-add(held_keys(today), today, 0, 0)
+local function add_held(day, requests, tokens)
+  if month_of(day) >= this_month then
+    local keys = held_keys(day)
+    add(keys[1], requests, HELD_TTL_MS)
+    add(keys[2], tokens, HELD_TTL_MS)
+  end
+end
+add_used(today, 0, 0)
+add_held(today, 0, 0)
 
 local open_holds = {}
 local function add_hold(request_id, day, tokens)
-  add(used_keys(day), day, 1, tokens)
-  add(held_keys(day), day, 1, tokens)
+  add_used(day, 1, tokens)
+  add_held(day, 1, tokens)
   open_holds[#open_holds + 1] = request_id
   open_holds[#open_holds + 1] = pack_hold(tokens, day, at_ms)
 end
 local function add_settled(day, billed)
   if billed >= 0 then
-    add(used_keys(day), day, 1, billed)
+    add_used(day, 1, billed)
   end
 end
 
@@ -63,7 +73,7 @@ for i = 1, #log, 2 do
 end
 
 for _, row in ipairs(truth.days) do
-  add(used_keys(row[1]), row[1], row[2], row[3])
+  add_used(row[1], row[2], row[3])
 end
 for _, row in ipairs(truth.holds) do
   local request_id, day, tokens = row[1], row[2], row[3]
@@ -98,15 +108,14 @@ end
 -- First, because a Redis that is out of memory refuses this, but not the deletes below: an error must leave nothing half done.
 redis.call('SET', loaded_at, string.format('%.0f', now(0)), 'PX', known_for_ms)
 
--- Every window that is over but whose counters may still exist.
-for days_ago = 1, DAILY_TTL_MS / DAY_MS do
+-- Every window that is over but whose counters may still exist, and what was held on other days of the month.
+for days_ago = 1, HELD_TTL_MS / DAY_MS do
   local day = day_of(at_ms - days_ago * DAY_MS)
   local used, held = used_keys(day), held_keys(day)
   redis.call('DEL', used[1], used[2], held[1], held[2])
 end
-local last_month = day_of(at_ms - tonumber(string.sub(today, 9, 10)) * DAY_MS)
-local used, held = used_keys(last_month), held_keys(last_month)
-redis.call('DEL', used[3], used[4], held[3], held[4], holds, loading, settled_log)
+local last_month = used_keys(day_of(at_ms - tonumber(string.sub(today, 9, 10)) * DAY_MS))
+redis.call('DEL', last_month[3], last_month[4], holds, loading, settled_log)
 
 for key, amount in pairs(counters) do
   redis.call('SET', key, string.format('%.0f', amount), 'PX', ttls[key])

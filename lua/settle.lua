@@ -36,19 +36,22 @@ end
 
 if hold then
   local used, held = used_keys(day), held_keys(day)
-  local present = redis.call('MGET', used[1], used[2], used[3], used[4], held[1], held[2], held[3], held[4])
-  local is_release = billed < 0
-  local used_changes = is_release and { -1, -tokens, -1, -tokens } or { 0, billed - tokens, 0, billed - tokens }
-  local held_changes = { -1, -tokens, -1, -tokens }
-  for i = 1, 4 do
-    -- A counter whose window is long gone is not brought back.
-    if present[i] and used_changes[i] ~= 0 then
-      redis.call('INCRBY', used[i], used_changes[i])
-    end
-    if present[i + 4] and held_changes[i] ~= 0 then
-      redis.call('INCRBY', held[i], held_changes[i])
+  local present = redis.call('MGET', used[1], used[2], used[3], used[4], held[1], held[2])
+  -- A counter whose window is long gone is not brought back. Amounts are texts: redis.call would write every number out again.
+  local function change(i, key, amount)
+    if present[i] and amount ~= '0' then
+      redis.call('INCRBY', key, amount)
     end
   end
+  local is_release = billed < 0
+  local used_requests = is_release and '-1' or '0'
+  local used_tokens = string.format('%d', is_release and -tokens or billed - tokens)
+  change(1, used[1], used_requests)
+  change(2, used[2], used_tokens)
+  change(3, used[3], used_requests)
+  change(4, used[4], used_tokens)
+  change(5, held[1], '-1')
+  change(6, held[2], string.format('%d', -tokens))
 end
 
 -- Last, because Redis lets these pass when it is out of memory, but not the ones above: an error must leave nothing half done.

@@ -28,12 +28,10 @@ export function booksKeys(userId: string) {
     monthlyTokensUsed: `${monthly}:tokens:used:`,
     dailyRequestsHeld: `${daily}:requests:held:`,
     dailyTokensHeld: `${daily}:tokens:held:`,
-    monthlyRequestsHeld: `${monthly}:requests:held:`,
-    monthlyTokensHeld: `${monthly}:tokens:held:`,
   };
 }
 
-/** The counters of the windows of `day`: daily used and held (requests, tokens), then monthly used and held. */
+/** The counters of `day`: daily used and held (requests, tokens), then used of its month. */
 export function counterKeys(userId: string, day: string): string[] {
   const keys = booksKeys(userId);
   const month = windowIdOf("monthly", day);
@@ -44,8 +42,6 @@ export function counterKeys(userId: string, day: string): string[] {
     keys.dailyTokensHeld + day,
     keys.monthlyRequestsUsed + month,
     keys.monthlyTokensUsed + month,
-    keys.monthlyRequestsHeld + month,
-    keys.monthlyTokensHeld + month,
   ];
 }
 

@@ -8,37 +8,49 @@ import readQuota from "../../lua/read-quota.lua" with { type: "text" };
 import setLimits from "../../lua/set-limits.lua" with { type: "text" };
 import settle from "../../lua/settle.lua" with { type: "text" };
 import books from "../../lua/shared/books.lua" with { type: "text" };
-import snapshot from "../../lua/shared/snapshot.lua" with { type: "text" };
+import snapshots from "../../lua/shared/snapshot.lua" with { type: "text" };
 
 const unknown = t.Tuple([t.Literal("unknown")]);
 
 const amount = t.Integer();
 const four = [amount, amount, amount, amount] as const;
 
-/** [kind, atMs, day, open requests, concurrency limit, 4 limits, 4 used, 4 held]; a limit of -1 is no limit. */
-const snapshotOf = <const Kind extends "admitted" | "refused" | "known">(kind: Kind) =>
-  t.Tuple([t.Literal(kind), amount, t.String(), amount, amount, ...four, ...four, ...four]);
+/** [kind, atMs, day, open requests, concurrency limit, 4 limits, 4 used]; a limit of -1 is no limit. */
+const useOf = <const Kind extends "admitted" | "refused">(kind: Kind) =>
+  t.Tuple([t.Literal(kind), amount, t.String(), amount, amount, ...four, ...four]);
+
+/** As above, then 4 held. */
+const snapshot = t.Tuple([
+  t.Literal("known"),
+  amount,
+  t.String(),
+  amount,
+  amount,
+  ...four,
+  ...four,
+  ...four,
+]);
 
 export const ADMIT = {
-  lua: `${books}${snapshot}${admit}`,
+  lua: `${books}${snapshots}${admit}`,
   keys: ["user"],
   args: ["instance", "requestId", "tokens", "clockMs"],
-  reply: t.Union([snapshotOf("admitted"), snapshotOf("refused"), unknown]),
+  reply: t.Union([useOf("admitted"), useOf("refused"), unknown]),
 } as const;
 
 export const READ_QUOTA = {
-  lua: `${books}${snapshot}${readQuota}`,
+  lua: `${books}${snapshots}${readQuota}`,
   keys: ["user"],
   args: ["instance", "clockMs"],
-  reply: t.Union([snapshotOf("known"), unknown]),
+  reply: t.Union([snapshot, unknown]),
 } as const;
 
 export const READ_BOOKS = {
-  lua: `${books}${snapshot}${readBooks}`,
+  lua: `${books}${snapshots}${readBooks}`,
   keys: ["user"],
   args: ["instance", "clockMs"],
   /** The snapshot, then request id and packed hold in turns. */
-  reply: t.Union([t.Tuple([snapshotOf("known"), t.Array(t.String())]), unknown]),
+  reply: t.Union([t.Tuple([snapshot, t.Array(t.String())]), unknown]),
 } as const;
 
 export const HOLD_FATE = {

@@ -8,8 +8,9 @@ import {
   setLimitsInModel,
   snapshotOfModel,
   UNKNOWN_USER,
+  useOfModel,
 } from "../../core/quota/model.ts";
-import type { Settlement } from "../../core/quota/quota.ts";
+import type { Consumption, Settlement } from "../../core/quota/quota.ts";
 import { windowIdOf } from "../../core/windows.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, counterKeys, holdsKey } from "./keys.ts";
@@ -58,7 +59,7 @@ const admit =
 
     expect(reply.kind).toBe(kind);
     if (reply.kind === "unknown") return;
-    expect(reply.snapshot).toEqual(snapshotOfModel(model, world.nowMs, todayOf(world)));
+    expect(reply.snapshot).toEqual(useOfModel(model, world.nowMs, todayOf(world)));
     const hold = model.holds[requestId];
     if (reply.kind === "refused" || hold === undefined) return;
     // A repeat after its hold was lost takes a new one, maybe on another day: the row is stored with that day.
@@ -261,15 +262,26 @@ async function expectSameBooks(): Promise<void> {
   expect(new Set(holds)).toEqual(new Set(expected));
 
   for (const day of days) {
-    const counters = await redis.run(({ client }) => client.mget(counterKeys(userId, day)));
-    const wanted = (["daily", "monthly"] as const).flatMap((kind) => {
-      const window = model.windows[windowIdOf(kind, day)];
-      if (window === undefined) return [null, null, null, null];
-      const { used, held } = window;
-      return [used.requests, used.tokens, held.requests, held.tokens].map(String);
-    });
-    expect(counters).toEqual(wanted);
+    const [dailyRequests, dailyTokens, heldRequests, heldTokens, monthlyRequests, monthlyTokens] =
+      await redis.run(({ client }) => client.mget(counterKeys(userId, day)));
+    const daily = model.windows[day]?.used;
+    const month = model.windows[windowIdOf("monthly", day)];
+    expect([dailyRequests, dailyTokens]).toEqual(asStored(daily));
+    expect([monthlyRequests, monthlyTokens]).toEqual(asStored(month?.used));
+    const held = Object.values(model.holds).filter((hold) => hold.day === day);
+    // What was held in a month that is over is not restored.
+    const pinned = month === undefined ? [] : held;
+    expect([Number(heldRequests), Number(heldTokens)]).toEqual([
+      pinned.length,
+      pinned.reduce((sum, { tokens }) => sum + tokens, 0),
+    ]);
   }
+  if (!model.isKnown) return;
+  expect(await store.read(userId)).toEqual(snapshotOfModel(model, nowMs, todayOf(world)));
+}
+
+function asStored(amount: Consumption | undefined): (string | null)[] {
+  return amount === undefined ? [null, null] : [String(amount.requests), String(amount.tokens)];
 }
 
 /** Lets everything under way come to its end, as it does when things go quiet. */

@@ -14,7 +14,7 @@ import type { RedisConnection } from "./connection.ts";
 import { booksKeys, startedKey, userKey } from "./keys.ts";
 import { ADMIT, BEGIN_LOAD, LOAD, READ_QUOTA, SET_LIMITS, SETTLE } from "./quota-scripts.ts";
 import { bindScript } from "./script.ts";
-import { toSnapshot } from "./snapshot.ts";
+import { toSnapshot, toUse } from "./snapshot.ts";
 
 /** The quotas of users in Redis. Every function throws `QUOTA_UNAVAILABLE` when Redis does not answer, at once or in time. */
 export interface QuotaStore {
@@ -67,7 +67,7 @@ export function createQuotaStore(
       });
       if (reply.length === 1) return { kind: "unknown" };
       const [kind, ...numbers] = reply;
-      return { kind, snapshot: toSnapshot(numbers) };
+      return { kind, snapshot: toUse(numbers) };
     },
 
     settle: (settlements) =>

@@ -1,38 +1,22 @@
-import type { QuotaSnapshot } from "../../core/quota/quota.ts";
+import type { QuotaSnapshot, QuotaUse } from "../../core/quota/quota.ts";
 
 const fromLimitReply = (limit: number): number | null => (limit < 0 ? null : limit);
 
-/** The numbers of a reply as `lua/shared/snapshot.lua` orders them: each four is requests and tokens of the day, then of the month. */
-type SnapshotReply = [
+/** Requests and tokens of the day, then of the month. */
+type FourNumbers = [number, number, number, number];
+/** The numbers of a reply as `lua/shared/snapshot.lua` orders them. */
+type UseReply = [
   atMs: number,
   day: string,
   openRequests: number,
   concurrent: number,
   ...limits: FourNumbers,
   ...used: FourNumbers,
-  ...held: FourNumbers,
 ];
-type FourNumbers = [number, number, number, number];
+type SnapshotReply = [...UseReply, ...held: FourNumbers];
 
-export function toSnapshot(reply: SnapshotReply): QuotaSnapshot {
-  const [
-    atMs,
-    day,
-    openRequests,
-    concurrent,
-    lr,
-    lt,
-    mlr,
-    mlt,
-    ur,
-    ut,
-    mur,
-    mut,
-    hr,
-    ht,
-    mhr,
-    mht,
-  ] = reply;
+export function toUse(reply: UseReply): QuotaUse {
+  const [atMs, day, openRequests, concurrent, lr, lt, mlr, mlt, ur, ut, mur, mut] = reply;
   return {
     atMs,
     day,
@@ -42,13 +26,23 @@ export function toSnapshot(reply: SnapshotReply): QuotaSnapshot {
       daily: {
         limit: { requests: fromLimitReply(lr), tokens: fromLimitReply(lt) },
         used: { requests: ur, tokens: ut },
-        held: { requests: hr, tokens: ht },
       },
       monthly: {
         limit: { requests: fromLimitReply(mlr), tokens: fromLimitReply(mlt) },
         used: { requests: mur, tokens: mut },
-        held: { requests: mhr, tokens: mht },
       },
+    },
+  };
+}
+
+export function toSnapshot(reply: SnapshotReply): QuotaSnapshot {
+  const [a, b, c, d, e, f, g, h, i, j, k, l, hr, ht, mhr, mht] = reply;
+  const { windows, ...use } = toUse([a, b, c, d, e, f, g, h, i, j, k, l]);
+  return {
+    ...use,
+    windows: {
+      daily: { ...windows.daily, held: { requests: hr, tokens: ht } },
+      monthly: { ...windows.monthly, held: { requests: mhr, tokens: mht } },
     },
   };
 }

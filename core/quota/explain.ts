@@ -1,5 +1,5 @@
 import { WINDOW_KINDS, type WindowKind, windowEndMs } from "../windows.ts";
-import type { Consumption, QuotaSnapshot } from "./quota.ts";
+import type { Consumption, QuotaUse } from "./quota.ts";
 
 /** One limit that stands in the way of a request. */
 export interface Refusal {
@@ -24,7 +24,7 @@ export interface QuotaExplanation {
 const CONCURRENCY_RETRY_SECONDS = 1;
 
 /** Every limit that refuses 1 request of `tokens` in the state of `snapshot`; the same decision as `lua/admit.lua` takes. */
-export function explainQuota(snapshot: QuotaSnapshot, tokens: number): QuotaExplanation {
+export function explainQuota(snapshot: QuotaUse, tokens: number): QuotaExplanation {
   const refusals = [...windowRefusals(snapshot, tokens), ...concurrencyRefusals(snapshot)];
   const neverFits = refusals.some(({ limit, wanted }) => wanted > limit);
   const waits = refusals.map(({ window }) =>
@@ -38,11 +38,11 @@ export function explainQuota(snapshot: QuotaSnapshot, tokens: number): QuotaExpl
 }
 
 /** Whole seconds until a window starts anew, rounded up, at least 1. */
-export function secondsToReset({ atMs, day }: QuotaSnapshot, window: WindowKind): number {
+export function secondsToReset({ atMs, day }: QuotaUse, window: WindowKind): number {
   return Math.max(1, Math.ceil((windowEndMs(window, day) - atMs) / 1000));
 }
 
-function windowRefusals(snapshot: QuotaSnapshot, tokens: number): Refusal[] {
+function windowRefusals(snapshot: QuotaUse, tokens: number): Refusal[] {
   const wanted: Consumption = { requests: 1, tokens };
   return WINDOW_KINDS.flatMap((window) => {
     const { limit, used } = snapshot.windows[window];
@@ -54,7 +54,7 @@ function windowRefusals(snapshot: QuotaSnapshot, tokens: number): Refusal[] {
   });
 }
 
-function concurrencyRefusals({ openRequests, concurrentRequests }: QuotaSnapshot): Refusal[] {
+function concurrencyRefusals({ openRequests, concurrentRequests }: QuotaUse): Refusal[] {
   if (concurrentRequests === null || openRequests < concurrentRequests) return [];
   return [
     {

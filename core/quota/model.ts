@@ -1,4 +1,4 @@
-import { WINDOW_KINDS, windowIdOf } from "../windows.ts";
+import { WINDOW_KINDS, windowIdOf, type WindowKind } from "../windows.ts";
 import { explainQuota } from "./explain.ts";
 import type {
   Admission,
@@ -8,6 +8,7 @@ import type {
   QuotaLimits,
   QuotaSnapshot,
   QuotaTruth,
+  QuotaUse,
   Settlement,
   SettleReply,
 } from "./quota.ts";
@@ -65,7 +66,7 @@ export function admitInModel(
 ): [QuotaModel, "admitted" | "refused" | "unknown"] {
   if (!model.isKnown) return [model, "unknown"];
   if (requestId in model.holds) return [model, "admitted"];
-  const { refusals } = explainQuota(snapshotOfModel(model, atMs, day), tokens);
+  const { refusals } = explainQuota(useOfModel(model, atMs, day), tokens);
   if (refusals.length > 0) return [model, "refused"];
   const amount = { requests: 1, tokens };
   return [
@@ -160,10 +161,10 @@ export function forgetInModel(model: QuotaModel): QuotaModel {
   return { ...model, isKnown: false, loading: undefined };
 }
 
-export function snapshotOfModel(model: QuotaModel, atMs: number, day: string): QuotaSnapshot {
-  const windowOf = (kind: (typeof WINDOW_KINDS)[number]) => ({
+export function useOfModel(model: QuotaModel, atMs: number, day: string): QuotaUse {
+  const windowOf = (kind: WindowKind) => ({
     limit: model.limits.windows[kind],
-    ...(model.windows[windowIdOf(kind, day)] ?? { used: NOTHING, held: NOTHING }),
+    used: model.windows[windowIdOf(kind, day)]?.used ?? NOTHING,
   });
   return {
     atMs,
@@ -172,6 +173,15 @@ export function snapshotOfModel(model: QuotaModel, atMs: number, day: string): Q
     openRequests: Object.keys(model.holds).length,
     concurrentRequests: model.limits.concurrentRequests,
   };
+}
+
+export function snapshotOfModel(model: QuotaModel, atMs: number, day: string): QuotaSnapshot {
+  const { windows, ...use } = useOfModel(model, atMs, day);
+  const windowOf = (kind: WindowKind) => ({
+    ...windows[kind],
+    held: model.windows[windowIdOf(kind, day)]?.held ?? NOTHING,
+  });
+  return { ...use, windows: { daily: windowOf("daily"), monthly: windowOf("monthly") } };
 }
 
 /** Settlements of one request after the first change nothing. */

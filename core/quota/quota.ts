@@ -17,21 +17,30 @@ export interface Consumption {
   tokens: number;
 }
 
-/** One window of a user at one instant. `used` includes `held`, so `remaining = limit - used`, negative when in debt. */
-export interface WindowSnapshot {
+/** One window of a user at one instant: `remaining = limit - used`, negative when in debt. */
+export interface WindowUse {
   limit: WindowLimit;
   used: Consumption;
+}
+
+/** With the part of `used` that is held for open requests. */
+export interface WindowSnapshot extends WindowUse {
   held: Consumption;
 }
 
-export interface QuotaSnapshot {
+/** All that an admission is decided by. */
+export interface QuotaUse {
   /** Redis time of the reading, Unix milliseconds. */
   atMs: number;
   /** UTC day of the reading, `YYYY-MM-DD`: names the daily and the monthly window. */
   day: string;
-  windows: Record<WindowKind, WindowSnapshot>;
+  windows: Record<WindowKind, WindowUse>;
   openRequests: number;
   concurrentRequests: number | null;
+}
+
+export interface QuotaSnapshot extends QuotaUse {
+  windows: Record<WindowKind, WindowSnapshot>;
 }
 
 /** An amount held for one request in the windows of `day` (guarantee I4: it ends when the request ends). */
@@ -55,8 +64,8 @@ export interface Admission {
  * rebuilt from PostgreSQL before the user is admitted.
  */
 export type AdmitReply =
-  | { kind: "admitted"; snapshot: QuotaSnapshot }
-  | { kind: "refused"; snapshot: QuotaSnapshot }
+  | { kind: "admitted"; snapshot: QuotaUse }
+  | { kind: "refused"; snapshot: QuotaUse }
   | { kind: "unknown" };
 
 /** Replace a hold by what was really used; `billed` null releases it: nothing was executed, nothing is charged. */

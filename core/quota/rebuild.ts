@@ -6,6 +6,7 @@ import type {
   LoadTicket,
   QuotaSnapshot,
   QuotaTruth,
+  QuotaUse,
 } from "./quota.ts";
 
 export interface QuotaGatePorts {
@@ -21,7 +22,7 @@ export interface QuotaGatePorts {
 
 export interface QuotaGate {
   /** Takes a hold or refuses. Throws `QUOTA_UNAVAILABLE`, and whatever `readTruth` throws. */
-  admitOrRebuild: (admission: Admission) => Promise<{ admitted: boolean; snapshot: QuotaSnapshot }>;
+  admitOrRebuild: (admission: Admission) => Promise<{ admitted: boolean; snapshot: QuotaUse }>;
   /** The state of a user's windows; takes nothing. Throws as above. */
   readOrRebuild: (userId: string) => Promise<QuotaSnapshot>;
 }

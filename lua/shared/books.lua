@@ -2,7 +2,8 @@
 --
 -- KEYS[1] is `user:{USER}`: nothing is stored there, it names the cluster slot that all keys of the user share. The names are put
 -- together here, and are those of `booksKeys` in adapters/redis/keys.ts: sending all seventeen cost more than the rest of a call.
--- The `…_used` and `…_held` keys are stems: the id of the window is appended, because only the clock of Redis says which it is.
+-- The `…_used` and `…_held` keys are stems: the id of the window is appended, because only the clock of Redis says which it is. What
+-- is held is kept by day alone: the month is the sum of its days, which hardly anybody asks for, while every request is counted.
 local user = KEYS[1]
 local marker = user .. ':quota:instance'
 local loading = user .. ':quota:loading'
@@ -21,8 +22,6 @@ local monthly_requests_used = user .. ':quota:monthly:requests:used:'
 local monthly_tokens_used = user .. ':quota:monthly:tokens:used:'
 local daily_requests_held = user .. ':quota:daily:requests:held:'
 local daily_tokens_held = user .. ':quota:daily:tokens:held:'
-local monthly_requests_held = user .. ':quota:monthly:requests:held:'
-local monthly_tokens_held = user .. ':quota:monthly:tokens:held:'
 
 local DAY_MS = 86400000
 -- Counted from a key's first use, so at least 8 days past the end of its window: late settles still find it.
@@ -75,15 +74,13 @@ local function used_keys(day)
   }
 end
 
+-- What the holds that are pinned to `day` hold: requests and tokens.
 local function held_keys(day)
-  local month = month_of(day)
-  return {
-    daily_requests_held .. day, daily_tokens_held .. day,
-    monthly_requests_held .. month, monthly_tokens_held .. month,
-  }
+  return { daily_requests_held .. day, daily_tokens_held .. day }
 end
 
-local TTL_MS = { DAILY_TTL_MS, DAILY_TTL_MS, MONTHLY_TTL_MS, MONTHLY_TTL_MS }
+local USED_TTL_MS = { DAILY_TTL_MS, DAILY_TTL_MS, MONTHLY_TTL_MS, MONTHLY_TTL_MS }
+local HELD_TTL_MS = MONTHLY_TTL_MS
 
 -- A hold is stored as `tokens|day|taken_at_ms`.
 local function pack_hold(tokens, day, taken_at_ms)
