@@ -20,6 +20,8 @@ import { after } from "../adapters/process/timers.ts";
 import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
+import { missingKeys } from "../core/config/missing-keys.ts";
+import { ConfigError } from "../core/config/parse.ts";
 import { decodeJson, encodeJson, type InferencePayload } from "../core/payload.ts";
 import type { WorkerPorts } from "./ports.ts";
 import { createWorker } from "./worker.ts";
@@ -30,6 +32,13 @@ const PUBLISH_BYTES_MAX = 64 * 1024 * 1024;
 
 async function start({ config, env, log, registry, reach }: RoleContext): Promise<RunningRole> {
   const settings = config.current();
+  const problems = missingKeys(settings.models, env);
+  if (problems.length > 0) throw new ConfigError(problems);
+  config.onReload(({ models }) => {
+    for (const problem of missingKeys(models, env)) {
+      log.error({ problem }, "a model is not called until this worker is started with its key");
+    }
+  });
   const name = `tollgate-worker-${process.pid}`;
 
   const redis = openRedis(settings, name, log);

@@ -60,6 +60,21 @@ test("a changed file whose expression does not compile is refused, and the old o
   expect([kept, changed]).toEqual(["output.text", "output.other"]);
 });
 
+test("who listens hears of each configuration that comes into force", async () => {
+  const path = await fileWith(withText("text"));
+  const live = await watchConfig(path, ENV, silent);
+  const heard: (string | undefined)[] = [];
+  live.onReload(({ models }) => heard.push(models["custom"]?.mapping?.text));
+
+  await Bun.write(path, withText("((("));
+  await live.reload();
+  await Bun.write(path, withText("other"));
+  await live.reload();
+  live.stop();
+
+  expect(heard).toEqual(["other"]);
+});
+
 test("a file that is no YAML is refused without quoting it", async () => {
   const path = await fileWith("postgres:\n  url: 'postgres://u:s3cret@x\n");
 

@@ -50,6 +50,8 @@ export interface LiveConfig {
   current: () => Config;
   /** Reads again now: a bad file is refused, logged, and the old one stays. */
   reload: () => Promise<void>;
+  /** Calls back with each configuration that comes into force after the first. The listener must not throw. */
+  onReload: (listener: (config: Config) => void) => void;
   stop: () => void;
 }
 
@@ -60,6 +62,7 @@ const SETTLE_MS = 200;
 export async function watchConfig(path: string, env: Environment, log: Log): Promise<LiveConfig> {
   let current = await loadConfig(path, env);
   let timer: NodeJS.Timeout | undefined;
+  const listeners: ((config: Config) => void)[] = [];
 
   async function reload(): Promise<void> {
     try {
@@ -67,6 +70,7 @@ export async function watchConfig(path: string, env: Environment, log: Log): Pro
       if (Bun.deepEquals(next, current)) return;
       current = next;
       log.info({ path }, "configuration reloaded");
+      for (const listener of listeners) listener(next);
     } catch (error) {
       log.error({ err: error, path }, "the new configuration is refused, the old one stays");
     }
@@ -85,6 +89,7 @@ export async function watchConfig(path: string, env: Environment, log: Log): Pro
   return {
     current: () => current,
     reload,
+    onReload: (listener) => void listeners.push(listener),
     stop: () => {
       clearTimeout(timer);
       watcher.close();

@@ -53,6 +53,15 @@ describe("the protocol openai-chat", () => {
     expect(ml.seen.at(-1)?.headers.get("x-team")).toBe("a");
   });
 
+  test("does not call without the bearer token that the model needs", async () => {
+    const callsBefore = ml.seen.length;
+
+    const outcome = await ml.infer(() => Response.json(chatReply()), { api_key_env: "UNSET_KEY" });
+
+    expect(outcome).toMatchObject({ ok: false, code: "UPSTREAM_UNREACHABLE" });
+    expect(ml.seen).toHaveLength(callsBefore);
+  });
+
   test("reads the choices and the usage", async () => {
     expect(await ml.infer(() => Response.json(chatReply()))).toEqual({
       ok: true,

@@ -27,7 +27,7 @@ function failed(
   return { ok: false, code, message, retryAfterMs };
 }
 
-/** `secret` looks up the environment variables named by `api_key_env`. */
+/** `secret` looks up the environment variables named by `api_key_env`; without the key a model is not called. */
 export function createInfer(secret: (name: string) => string | undefined): Infer {
   // A reload makes new configuration objects, so that a changed mapping is compiled again and the old one forgotten.
   const jsonProtocols = new WeakMap<ModelConfig, Protocol>();
@@ -41,9 +41,11 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
     return protocol;
   }
 
-  function headersOf({ headers, api_key_env: name }: ModelConfig): Record<string, string> {
-    const key = name === undefined ? undefined : secret(name);
-    return key === undefined ? headers : { ...headers, authorization: `Bearer ${key}` };
+  /** null: the key that the model needs is not set. */
+  function headersOf({ headers, api_key_env: name }: ModelConfig): Record<string, string> | null {
+    if (name === undefined) return headers;
+    const key = secret(name);
+    return key ? { ...headers, authorization: `Bearer ${key}` } : null;
   }
 
   return async (model, config, payload, signal) => {
@@ -61,10 +63,15 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
     if (protocol === undefined || body === undefined) {
       return failed("UPSTREAM_REJECTED", "the model's mapping could not make a request of it");
     }
+    const headers = headersOf(config);
+    // Another worker may have the key already. Without it the call would be refused for good, or worse, answered.
+    if (headers === null) {
+      return failed("UPSTREAM_UNREACHABLE", "the worker has no key for the ML service");
+    }
     const reply = await postJson(
       {
         url: config.url,
-        headers: headersOf(config),
+        headers,
         body,
         timeoutMs: config.timeout_ms,
         replyBytesMax: config.reply_bytes_max,

@@ -74,7 +74,10 @@ const model = t.Object(
       description: "More headers of each call.",
     }),
     api_key_env: t.Optional(
-      t.String({ description: "Environment variable that holds the ML service's bearer token." }),
+      t.String({
+        description:
+          "Environment variable that holds the ML service's bearer token. A worker does not start without it.",
+      }),
     ),
     mapping: t.Optional(jsonMapping),
     timeout_ms: ms(
