@@ -112,6 +112,23 @@ describe("a message that cannot be dealt with", () => {
     expect(world.broker.dead).toHaveLength(1);
   });
 
+  test("a message of a newer version waits for a newer collector and fails nothing", async () => {
+    const world = createWorld();
+    world.accept("a", "b");
+    await world.start();
+
+    world.broker.publish({ kind: "newer", reason: "header version" });
+    world.publish(resultOf("b"));
+    await world.clock.advance(10_000);
+    expect(world.broker.frames).toEqual(["ack"]);
+    await world.clock.advance(20_000);
+
+    expect(world.broker.frames).toEqual(["ack", "requeue"]);
+    expect(world.broker.dead).toEqual([]);
+    expect(world.postgres.requests.get("a")?.state).toBe("queued");
+    expect(world.metric("collector_results_total", "unreadable")).toBe(0);
+  });
+
   test("an unreadable message that names none only goes to the dead letters", async () => {
     const world = createWorld();
     world.accept("a");

@@ -1,4 +1,5 @@
 import type { Config } from "../core/config/schema.ts";
+import { NEWER_HELD_MS } from "../core/messages.ts";
 import { createAcks } from "./acks.ts";
 import { pause } from "../core/schedule.ts";
 import type { CollectorPorts, ResultConsumer, ResultDelivery } from "./ports.ts";
@@ -37,9 +38,20 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
 
   function arrive(delivery: ResultDelivery): void {
     acks.arrived(delivery);
+    if (delivery.decoded.kind === "newer") {
+      void leaveToNewer(delivery, delivery.decoded.reason);
+      return;
+    }
     waiting.push(delivery);
     if (waiting.length >= options.batch_results_max) startBatches();
     else callOffWait ??= ports.schedule(startBatches, options.batch_wait_ms);
+  }
+
+  /** For a while this one holds it, so that it does not go round in circles. */
+  async function leaveToNewer(delivery: ResultDelivery, reason: string): Promise<void> {
+    ports.log.warn({ reason }, "a message waits for a newer collector");
+    await pause(ports.schedule, NEWER_HELD_MS, stopping.signal);
+    acks.giveBack([delivery]);
   }
 
   function startBatches(): void {

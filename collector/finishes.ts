@@ -38,6 +38,8 @@ export function finishOf(decoded: DecodedDelivery, nowMs: number): Finish | null
       const { head, attempt } = decoded.request;
       return { ...failure(head.requestId, WORKER_CRASHED, nowMs), attempts: attempt };
     }
+    case "newer":
+      throw new Error("a message of a newer version must not get into a batch");
     case "unreadable":
       return decoded.requestId === undefined ? null : unreadableFinish(decoded.requestId, nowMs);
   }

@@ -69,7 +69,8 @@ const KEEPER_DEADLINE_MS = 2_000;
 function decode(message: IncomingMessage): DecodedDelivery {
   const decoded = decodeMessage(message);
   if (!decoded.ok) {
-    const { requestId, reason } = decoded;
+    const { requestId, reason, isNewer } = decoded;
+    if (isNewer) return { kind: "newer", reason };
     return { kind: "unreadable", reason, ...(requestId === undefined ? {} : { requestId }) };
   }
   return decoded.kind === "result"

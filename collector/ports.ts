@@ -23,6 +23,8 @@ export type DecodedDelivery =
   | { kind: "result"; result: QueuedResult }
   /** A request that the broker gave up, because it kept crashing workers. */
   | { kind: "poisoned-request"; request: QueuedRequest }
+  /** A newer version wrote it, whose collectors can read it. */
+  | { kind: "newer"; reason: string }
   | { kind: "unreadable"; requestId?: string; reason: string };
 
 /** A message that this collector owns until it acks or rejects it, once. None of these throw; on a lost channel they do nothing. */

@@ -4,6 +4,12 @@ import type { RequestHead, TerminalState, TokenUsage } from "./request.ts";
 /** Version of the message headers; a reader refuses what it does not know instead of guessing. */
 export const MESSAGE_VERSION = 1;
 
+/**
+ * How long a reader holds a message of a newer version before it gives it back. Held messages fill its prefetch, so that the newer
+ * readers of a rollout take the others; and each return counts as a delivery, of which a message has a limited number.
+ */
+export const NEWER_HELD_MS = 30_000;
+
 /** One attempt waiting in `inference_requests` or a delay queue. `payload` is the sealed `InferencePayload`. */
 export interface QueuedRequest {
   head: RequestHead;

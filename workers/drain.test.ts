@@ -98,6 +98,18 @@ test("a drain ends in time with a broker that is away", async () => {
   expect(world.worker.snapshot().state).toBe("stopped");
 });
 
+test("a drain gives back at once what is of a newer version", async () => {
+  const world = await startFakeWorld();
+  const delivery = await world.deliver("a", {
+    decoded: { ok: false, isNewer: true, reason: "version 9" },
+  });
+
+  await world.worker.drain(1_000);
+
+  expect(delivery.conclusions).toEqual(["requeue"]);
+  expect(world.clock.timerCount()).toBe(0);
+});
+
 test("a drain takes nothing more, and asking twice is asking once", async () => {
   const world = await startFakeWorld();
 

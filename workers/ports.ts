@@ -11,7 +11,10 @@ import type { InferenceOutcome } from "../core/worker/outcome.ts";
 /** A message of `inference_requests` that this worker owns until it acks, requeues or rejects it, once. */
 export interface Delivery {
   /** The message, or in our words why it cannot be read. */
-  decoded: { ok: true; request: QueuedRequest } | { ok: false; reason: string };
+  decoded:
+    | { ok: true; request: QueuedRequest }
+    /** `isNewer`: a newer version wrote it, whose workers can read it. */
+    | { ok: false; isNewer: boolean; reason: string };
   /** How often the broker delivered it before; 0 at first. */
   deliveryCount: number;
   redelivered: boolean;

@@ -189,9 +189,24 @@ describe("a delivery that must not run", () => {
   test("that cannot be read is rejected to the dead letters", async () => {
     const world = await startFakeWorld();
 
-    const delivery = await world.deliver("a", { decoded: { ok: false, reason: "version 9" } });
+    const delivery = await world.deliver("a", {
+      decoded: { ok: false, isNewer: false, reason: "version 0" },
+    });
 
     expect(delivery.conclusions).toEqual(["reject"]);
+  });
+
+  test("of a newer version is held for a while, so that newer workers take the others, and goes back", async () => {
+    const world = await startFakeWorld();
+    const delivery = await world.deliver("a", {
+      decoded: { ok: false, isNewer: true, reason: "version 9" },
+    });
+    await world.clock.advance(10_000);
+    const early = [...delivery.conclusions];
+
+    await world.clock.advance(20_000);
+
+    expect([early, delivery.conclusions]).toEqual([[], ["requeue"]]);
   });
 });
 

@@ -3,6 +3,7 @@ import { createTurnHandler } from "./handle.ts";
 import { cancel, giveBack, type Held, hold } from "./held.ts";
 import { createHoldings } from "./holdings.ts";
 import { createParking } from "./parking.ts";
+import { NEWER_HELD_MS } from "../core/messages.ts";
 import { pause } from "../core/schedule.ts";
 import { createPool, type PoolSnapshot } from "./pool.ts";
 import type { Consumer, Delivery, WorkerConfig, WorkerPorts } from "./ports.ts";
@@ -46,16 +47,15 @@ export function createWorker({
   let consumer: Consumer | null = null;
   let stopListening: (() => void) | null = null;
   let draining: Promise<void> | null = null;
-  let isHandedOver = false;
+  const handedOver = new AbortController();
 
   function take(delivery: Delivery): void {
     if (!delivery.decoded.ok) {
-      ports.log.error({ reason: delivery.decoded.reason }, "a message cannot be read");
-      delivery.reject();
+      refuse(delivery, delivery.decoded);
       return;
     }
     // Until then a drain hands over what still arrives with all the rest: each ack before the pause would only bring the next.
-    if (isHandedOver || delivery.lost.aborted) {
+    if (handedOver.signal.aborted || delivery.lost.aborted) {
       delivery.requeue();
       return;
     }
@@ -65,13 +65,26 @@ export function createWorker({
     pool.add(held);
   }
 
+  function refuse(
+    delivery: Delivery,
+    { isNewer, reason }: { isNewer: boolean; reason: string },
+  ): void {
+    if (!isNewer) {
+      ports.log.error({ reason }, "a message cannot be read");
+      delivery.reject();
+      return;
+    }
+    ports.log.warn({ reason }, "a message waits for a newer worker");
+    void pause(ports.schedule, NEWER_HELD_MS, handedOver.signal).then(delivery.requeue);
+  }
+
   function lose(held: Held): void {
     giveBack(held);
     for (const waiting of pool.takeWaiting((other) => other === held)) holdings.remove(waiting);
   }
 
   function handOverWaiting(): void {
-    isHandedOver = true;
+    handedOver.abort();
     for (const held of pool.takeWaiting(() => true)) {
       void conclusions.handOver(held).finally(() => holdings.remove(held));
     }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { randomUUIDv7 } from "bun";
-import type { QueuedRequest, QueuedResult } from "../../core/messages.ts";
+import { MESSAGE_VERSION, type QueuedRequest, type QueuedResult } from "../../core/messages.ts";
 import {
   decodeMessage,
   decodeRequest,
@@ -69,7 +69,7 @@ test("headers that the broker adds do not disturb", () => {
 const request: QueuedRequest = REQUEST;
 const good = encodeRequest(request);
 test.each([
-  ["another version", { headers: { ...good.headers, version: 2 } }, "/version"],
+  ["a version that is no more", { headers: { ...good.headers, version: 0 } }, "/version"],
   ["no user", { headers: { ...good.headers, user_id: undefined } }, "/user_id"],
   ["an attempt below 1", { headers: { ...good.headers, attempt: 0 } }, "/attempt"],
   ["a count that is text", { headers: { ...good.headers, estimated_tokens: "5" } }, "/estimated"],
@@ -83,6 +83,7 @@ test.each([
 
   expect(decoded).toEqual({
     ok: false,
+    isNewer: false,
     requestId: request.head.requestId,
     reason: expect.stringContaining(reason),
   });
@@ -93,9 +94,19 @@ test.each([undefined, 7, "", "not-a-uuid", randomUUIDv7().toUpperCase()])(
   (messageId) => {
     const decoded = decodeMessage({ ...good, messageId });
 
-    expect(decoded).toEqual({ ok: false, reason: expect.any(String) });
+    expect(decoded).toEqual({ ok: false, isNewer: false, reason: expect.any(String) });
   },
 );
+
+test("a message of a newer version is told from one that nobody can read, whatever else it says", () => {
+  const headers = { ...good.headers, version: MESSAGE_VERSION + 1, window_day: "new" };
+
+  const decoded = ["request", "result", "novelty"].map((type) =>
+    decodeMessage({ ...good, type, headers }),
+  );
+
+  expect(decoded.map((one) => !one.ok && one.isNewer)).toEqual([true, true, true]);
+});
 
 const goodResult = encodeResult(RESULT);
 test.each([

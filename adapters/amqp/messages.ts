@@ -35,6 +35,8 @@ export interface IncomingMessage {
 /** A message that cannot be read; `requestId` is there when at least that is certain. */
 export interface Undecodable {
   ok: false;
+  /** Written by a newer version, which can read it: it must wait for that and not be given up. */
+  isNewer: boolean;
   requestId?: string;
   reason: string;
 }
@@ -222,10 +224,12 @@ function isRequestId(messageId: unknown): messageId is string {
   return typeof messageId === "string" && REQUEST_ID.test(messageId);
 }
 
-function undecodable({ messageId }: IncomingMessage, reason: string): Undecodable {
+function undecodable({ messageId, headers }: IncomingMessage, reason: string): Undecodable {
+  const { version } = headers;
+  const isNewer = typeof version === "number" && version > MESSAGE_VERSION;
   return isRequestId(messageId)
-    ? { ok: false, requestId: messageId, reason }
-    : { ok: false, reason };
+    ? { ok: false, isNewer, requestId: messageId, reason }
+    : { ok: false, isNewer, reason };
 }
 
 /** Names the header, not its value. */

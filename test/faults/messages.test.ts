@@ -83,9 +83,9 @@ test("a message without its headers fails its request and releases it, and no ot
     code: "RESULT_UNREADABLE",
   }));
 
-test("a message of an unknown version fails its request and releases it, and no other", (stack) =>
+test("a message of a version that is no more fails its request and releases it, and no other", (stack) =>
   expectOnlyItFails(stack, {
-    spoil: (message) => ({ ...message, headers: { ...message.headers, version: 99 } }),
+    spoil: (message) => ({ ...message, headers: { ...message.headers, version: 0 } }),
     code: "RESULT_UNREADABLE",
   }));
 
