@@ -8,12 +8,12 @@ import type { Pass } from "./model-gate.ts";
 import type { WorkerPorts } from "./ports.ts";
 
 /**
- * How one attempt ended: with an outcome, cancelled by its user on the way, to be given back, or before the call because the
- * payload cannot be opened.
+ * How one attempt ended: with an outcome, cancelled by its user before the call (nothing was executed) or during it, to be given
+ * back, or before the call because the payload cannot be opened.
  */
 export type Attempt =
   | { kind: "outcome"; outcome: InferenceOutcome; payload: InferencePayload }
-  | { kind: "cancelled"; payload: InferencePayload }
+  | { kind: "cancelled"; executed: InferencePayload | null }
   | { kind: "given back" }
   | { kind: "unreadable" };
 
@@ -32,7 +32,7 @@ export async function execute(
   const payload = await open(held, ports);
   if (payload === null) return { kind: "unreadable" };
   if (held.giveBack.signal.aborted) return { kind: "given back" };
-  if (held.isCancelled) return { kind: "cancelled", payload };
+  if (held.isCancelled) return { kind: "cancelled", executed: null };
 
   const { model } = held.request.head;
   const startedAtMs = ports.now();
@@ -41,7 +41,9 @@ export async function execute(
   if (outcome === "aborted") {
     pass.finish("abandoned");
     ports.metrics.worker_inference_duration_seconds.observe(seconds, model, "aborted");
-    return held.giveBack.signal.aborted ? { kind: "given back" } : { kind: "cancelled", payload };
+    return held.giveBack.signal.aborted
+      ? { kind: "given back" }
+      : { kind: "cancelled", executed: payload };
   }
   pass.finish(healthSignalOf(outcome));
   const label = outcome.ok ? "ok" : outcome.code;

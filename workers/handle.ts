@@ -50,7 +50,8 @@ export function createTurnHandler(
       case "unreadable":
         return carryOutFailure(held, { kind: "dead", error: PAYLOAD_UNREADABLE }, startedAtMs);
       case "cancelled": {
-        const usage = await countUsage(attempt.payload, [], ports.countTokens);
+        const { executed } = attempt;
+        const usage = executed === null ? null : await countUsage(executed, [], ports.countTokens);
         const ending = { state: "cancelled", error: CANCELLED, choices: null } as const;
         return conclusions.end(held, { ...ending, attempts, startedAtMs, usage });
       }

@@ -225,6 +225,21 @@ describe("a cancellation", () => {
     expect(delivery.conclusions).toEqual(["ack"]);
   });
 
+  test("before the call ends the request unbilled: nothing was executed", async () => {
+    const world = await startFakeWorld();
+    const { openPayload } = world.ports;
+    const opening = Promise.withResolvers<void>();
+    world.ports.openPayload = (request) => opening.promise.then(() => openPayload(request));
+    await world.deliver("a");
+
+    await world.cancel("a");
+    opening.resolve();
+    await settled();
+
+    expect(world.calls).toEqual([]);
+    expect(world.results[0]).toMatchObject({ state: "cancelled", usage: null });
+  });
+
   test("of a request that waits for its model ends it at once, unbilled", async () => {
     const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
     await world.deliver("a");
