@@ -70,6 +70,7 @@ export function createBeginTurn(
     const isJudged = held.delivery.deliveryCount === 0 || !isModelKnown(held);
     if (isJudged && (await refuse(held, NO_HINTS))) return null;
     const startedAtMs = ports.now();
+    held.startedAtMs = startedAtMs;
     const hints = await markStarted(held, startedAtMs);
     return (await refuse(held, hints)) ? null : startedAtMs;
   };

@@ -88,9 +88,11 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
   }
 
   async function clearStarted(held: Held, attemptsMade: number): Promise<void> {
+    const { startedAtMs } = held;
+    if (startedAtMs === null) return;
     const { userId, requestId } = held.request.head;
     try {
-      await ports.clearStarted({ userId, requestId, attemptsMade });
+      await ports.clearStarted({ userId, requestId, startedAtMs, attemptsMade });
     } catch (error) {
       ports.log.debug({ err: error, request_id: requestId }, "the start was not cleared");
     }

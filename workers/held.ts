@@ -6,6 +6,8 @@ import type { Delivery } from "./ports.ts";
 export interface Held {
   delivery: Delivery;
   request: QueuedRequest;
+  /** When its start was marked, Unix milliseconds; null: not yet. */
+  startedAtMs: number | null;
   /** When it goes to a delay queue if its model is still out of reach, Unix milliseconds. */
   parkAtMs: number;
   /** Seen by workers that died: runs only beside deliveries above suspicion. */
@@ -21,6 +23,7 @@ export function hold(delivery: Delivery, request: QueuedRequest, parkAtMs: numbe
   return {
     delivery,
     request,
+    startedAtMs: null,
     parkAtMs,
     suspect: isSuspect(delivery.deliveryCount),
     isCancelled: false,

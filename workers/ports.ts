@@ -69,12 +69,12 @@ export interface WorkerPorts {
   /** Best effort: when the hint store is away the work goes on without. Also what `in_progress` is shown from. */
   markStarted: (start: AttemptStart) => Promise<StartHints>;
   /**
-   * Best effort: the attempt ended in this worker's hands without ending the request (retry, give-back). `attemptsMade` have ended so
+   * Best effort: the attempt that began at `startedAtMs`, and no other, ended in this worker's hands without ending the request (retry, give-back). `attemptsMade` have ended so
    * far: with any, the request does not expire any more. After a result the mark stays, so that the request is shown in progress until
    * it is settled; settling or the mark's TTL removes it.
    */
   clearStarted: (
-    start: Pick<AttemptStart, "userId" | "requestId"> & { attemptsMade: number },
+    start: Pick<AttemptStart, "userId" | "requestId" | "startedAtMs"> & { attemptsMade: number },
   ) => Promise<void>;
   /** Calls back with the id of each request that its user cancels; answers how to stop listening. */
   onCancel: (listener: (requestId: string) => void) => () => void;

@@ -27,7 +27,7 @@ test("a started attempt is shown until it is cleared", async () => {
     undefined,
     { attempt: 1, startedAtMs: 1_000 },
   ]);
-  await hints.clearStarted({ ...started, attemptsMade: 0 });
+  await hints.clearStarted({ ...started, startedAtMs: 1_000, attemptsMade: 0 });
   expect(await hints.readStarted([started])).toEqual([undefined]);
 });
 
@@ -52,11 +52,22 @@ test("a neighbour that was only prefetched when its worker died is not suspected
 test("an attempt that ended in its worker's hands is not suspected when it comes again", async () => {
   const request = requestOf();
   await hints.markStarted({ ...request, ...first });
-  await hints.clearStarted({ ...request, attemptsMade: 0 });
+  await hints.clearStarted({ ...request, startedAtMs: 1_000, attemptsMade: 0 });
 
   const again = await hints.markStarted({ ...request, ...first, redelivered: true });
 
   expect(again.crashes).toBe(0);
+});
+
+test("whoever lost its delivery does not take away the mark of the worker that has it now", async () => {
+  const request = requestOf();
+  await hints.markStarted({ ...request, ...first });
+  await hints.markStarted({ ...request, ...first, startedAtMs: 2_000, redelivered: true });
+
+  await hints.clearStarted({ ...request, startedAtMs: 1_000, attemptsMade: 1 });
+
+  expect(await hints.readStarted([request])).toEqual([{ attempt: 1, startedAtMs: 2_000 }]);
+  expect(await hints.readAttemptsMade([request])).toEqual([0]);
 });
 
 test("a second copy of a message is not a crash", async () => {
@@ -82,7 +93,7 @@ test("between two attempts nothing is shown as started, but that there was an at
   const [retried, other] = [requestOf(), requestOf()];
   await hints.markStarted({ ...retried, ...first });
 
-  await hints.clearStarted({ ...retried, attemptsMade: 1 });
+  await hints.clearStarted({ ...retried, startedAtMs: 1_000, attemptsMade: 1 });
   const shown = await hints.readStarted([retried]);
   const made = await hints.readAttemptsMade([other, retried]);
   const next = await hints.markStarted({ ...retried, ...first, attempt: 2, redelivered: true });

@@ -16,8 +16,8 @@ const START = {
 const CLEAR_STARTED = {
   lua: clearStartedLua,
   keys: ["started"],
-  args: ["attemptsMade"],
-  reply: t.Literal("cleared"),
+  args: ["startedAtMs", "attemptsMade"],
+  reply: t.Union([t.Literal("cleared"), t.Literal("kept")]),
 } as const;
 
 interface RequestRef {
@@ -44,10 +44,12 @@ export interface RequestHints {
    */
   markStarted: (attempt: AttemptStart) => Promise<{ cancelled: boolean; crashes: number }>;
   /**
-   * The attempt ended in its worker's hands, and `attemptsMade` have ended so far: 0 when it was given back and will be made again. Not
+   * The attempt that began at `startedAtMs` ended in its worker's hands, and `attemptsMade` have ended so far: 0 when it was given back and will be made again. Not
    * needed once the request is settled.
    */
-  clearStarted: (request: RequestRef & { attemptsMade: number }) => Promise<void>;
+  clearStarted: (
+    request: RequestRef & { startedAtMs: number; attemptsMade: number },
+  ) => Promise<void>;
   /** In order; undefined: no attempt is under way. */
   readStarted: (
     requests: readonly RequestRef[],
@@ -76,9 +78,9 @@ export function createRequestHints(redis: RedisConnection): RequestHints {
       return { cancelled: cancelled === 1, crashes };
     },
 
-    clearStarted: async ({ userId, requestId, attemptsMade }) => {
+    clearStarted: async ({ userId, requestId, startedAtMs, attemptsMade }) => {
       const keys = { started: startedKey(userId, requestId) };
-      await clearStarted.run({ keys, args: { attemptsMade } });
+      await clearStarted.run({ keys, args: { startedAtMs, attemptsMade } });
     },
 
     readStarted: (requests) =>
