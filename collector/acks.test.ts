@@ -11,7 +11,7 @@ function deliver(count: number) {
   const deliveries = Array.from({ length: count }, (_, index): ResultDelivery => {
     const say = (kind: string) => () => void frames.push(`${kind} ${index}`);
     return {
-      decoded: { kind: "unreadable", reason: "" },
+      decoded: { kind: "unreadable", what: "result", reason: "" },
       lost: channel.signal,
       ack: say("ack"),
       ackUpTo: say("ackUpTo"),

@@ -96,18 +96,18 @@ describe("a message that cannot be dealt with", () => {
     expect(world.broker.unacked()).toBe(0);
   });
 
-  test("an unreadable message that names its request fails the request", async () => {
+  test.each([
+    ["result", "RESULT_UNREADABLE"],
+    ["request", "PAYLOAD_UNREADABLE"],
+  ] as const)("an unreadable %s that names its request fails the request", async (what, code) => {
     const world = createWorld();
     world.accept("a");
     await world.start();
 
-    world.broker.publish({ kind: "unreadable", requestId: "a", reason: "header state" });
+    world.broker.publish({ kind: "unreadable", what, requestId: "a", reason: "a header" });
     await world.clock.advance(SOON_MS);
 
-    expect(world.postgres.requests.get("a")).toMatchObject({
-      state: "failed",
-      errorCode: "RESULT_UNREADABLE",
-    });
+    expect(world.postgres.requests.get("a")).toMatchObject({ state: "failed", errorCode: code });
     expect(world.redis.used.get("user-1")).toBe(0);
     expect(world.broker.dead).toHaveLength(1);
   });
@@ -134,7 +134,7 @@ describe("a message that cannot be dealt with", () => {
     world.accept("a");
     await world.start();
 
-    world.broker.publish({ kind: "unreadable", reason: "no message id" });
+    world.broker.publish({ kind: "unreadable", what: "result", reason: "no message id" });
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
 

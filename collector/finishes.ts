@@ -8,6 +8,10 @@ export const WORKER_CRASHED: RequestError = {
   code: "WORKER_CRASHED",
   message: "workers crashed on this request again and again",
 };
+const PAYLOAD_UNREADABLE: RequestError = {
+  code: "PAYLOAD_UNREADABLE",
+  message: "the message of the request could not be read by any worker",
+};
 const RESULT_UNREADABLE: RequestError = {
   code: "RESULT_UNREADABLE",
   message: "a worker ended the request but its result could not be stored",
@@ -40,8 +44,13 @@ export function finishOf(decoded: DecodedDelivery, nowMs: number): Finish | null
     }
     case "newer":
       throw new Error("a message of a newer version must not get into a batch");
-    case "unreadable":
-      return decoded.requestId === undefined ? null : unreadableFinish(decoded.requestId, nowMs);
+    case "unreadable": {
+      const { requestId, what } = decoded;
+      if (requestId === undefined) return null;
+      return what === "request"
+        ? failure(requestId, PAYLOAD_UNREADABLE, nowMs)
+        : unreadableFinish(requestId, nowMs);
+    }
   }
 }
 

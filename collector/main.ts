@@ -71,7 +71,8 @@ function decode(message: IncomingMessage): DecodedDelivery {
   if (!decoded.ok) {
     const { requestId, reason, isNewer } = decoded;
     if (isNewer) return { kind: "newer", reason };
-    return { kind: "unreadable", reason, ...(requestId === undefined ? {} : { requestId }) };
+    const what = message.type === "request" ? "request" : "result";
+    return { kind: "unreadable", what, reason, ...(requestId === undefined ? {} : { requestId }) };
   }
   return decoded.kind === "result"
     ? { kind: "result", result: decoded.result }

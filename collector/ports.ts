@@ -25,7 +25,8 @@ export type DecodedDelivery =
   | { kind: "poisoned-request"; request: QueuedRequest }
   /** A newer version wrote it, whose collectors can read it. */
   | { kind: "newer"; reason: string }
-  | { kind: "unreadable"; requestId?: string; reason: string };
+  /** `what`: a request that workers could not read was given up by the broker. */
+  | { kind: "unreadable"; what: "request" | "result"; requestId?: string; reason: string };
 
 /** A message that this collector owns until it acks or rejects it, once. None of these throw; on a lost channel they do nothing. */
 export interface ResultDelivery {

@@ -80,13 +80,13 @@ async function expectOnlyItFails(
 test("a message without its headers fails its request and releases it, and no other", (stack) =>
   expectOnlyItFails(stack, {
     spoil: (message) => ({ ...message, headers: {} }),
-    code: "RESULT_UNREADABLE",
+    code: "PAYLOAD_UNREADABLE",
   }));
 
 test("a message of a version that is no more fails its request and releases it, and no other", (stack) =>
   expectOnlyItFails(stack, {
     spoil: (message) => ({ ...message, headers: { ...message.headers, version: 0 } }),
-    code: "RESULT_UNREADABLE",
+    code: "PAYLOAD_UNREADABLE",
   }));
 
 test("a prompt that cannot be decrypted fails its request and releases it, and no other", (stack) =>
