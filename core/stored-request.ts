@@ -1,6 +1,12 @@
 import type { QueuedRequest } from "./messages.ts";
 import type { DurableState, RequestHead } from "./request.ts";
 
+/**
+ * How long an Idempotency-Key is remembered. No queue_ttl may be longer: while a request can wait, a repeat with its key must find it
+ * instead of making another.
+ */
+export const IDEMPOTENCY_KEYS_MS = 7 * 86_400_000;
+
 /** Names a request together with its user: every query carries both, and everything of a user lies in one place. */
 export type RequestRef = Pick<RequestHead, "requestId" | "userId">;
 

@@ -1,3 +1,4 @@
+import { IDEMPOTENCY_KEYS_MS } from "../../core/stored-request.ts";
 import type { Process, RetentionPorts } from "../ports.ts";
 import type { Duty } from "./duty.ts";
 
@@ -8,8 +9,6 @@ export interface RetentionOptions {
 }
 
 const DAY_MS = 86_400_000;
-/** As long as the longest queue_ttl: while a request can wait, a repeat with its Idempotency-Key finds it. */
-const IDEMPOTENCY_KEYS_MS = 7 * DAY_MS;
 const PUBLISHERS_MS = DAY_MS;
 const KEYS_PER_DELETE = 5_000;
 const DELETES_MAX = 20;

@@ -79,6 +79,10 @@ describe("the configuration", () => {
       { ...file, models: { "sim-chat": { protocol: "json", url: "http://m" } } },
     ],
     ["keeper.orphan_after_ms", { ...file, keeper: { orphan_after_ms: 5_000 } }],
+    [
+      "gateway.queue_ttl_seconds_max",
+      { ...file, gateway: { queue_ttl_seconds_max: 7 * 86_400 + 1 } },
+    ],
     ["postgres.deadline_ms", { ...file, postgres: { url: "postgres://a", deadline_ms: 10 } }],
   ])("refuses parts that contradict each other: %s", (field, tree) => {
     expect(problemsOf(tree).some((problem) => problem.startsWith(`${field}:`))).toBe(true);

@@ -1,5 +1,7 @@
 import { type Static, Type as t } from "@sinclair/typebox";
 
+import { IDEMPOTENCY_KEYS_MS } from "../stored-request.ts";
+
 const closed = { additionalProperties: false } as const;
 const ms = (fallback: number, description: string, minimum = 1) =>
   t.Integer({ minimum, default: fallback, description });
@@ -116,6 +118,10 @@ const gateway = t.Object(
     insert_wait_ms: ms(2, "How long the first row waits for company.", 0),
     insert_flushes_max: count(2, "Group commits under way at once."),
     accepts_max: count(10_000, "Accepts under way at once; more get 503."),
+    accepts_bytes_max: count(
+      268_435_456,
+      "Bytes of the bodies of accepts under way, and of rows that wait for their commit; more get 503.",
+    ),
     publish_messages_max: count(500, "Unconfirmed messages at once."),
     publish_bytes_max: count(8_388_608, "Bytes of unconfirmed messages at once."),
     outbox_max: count(50_000, "Requests stored but not confirmed, beyond which accepts get 503."),
@@ -140,7 +146,13 @@ const gateway = t.Object(
       86_400,
       "How long a request may wait for its first attempt when the caller does not say.",
     ),
-    queue_ttl_seconds_max: count(604_800, "Longest queue_ttl a caller may ask for."),
+    queue_ttl_seconds_max: t.Integer({
+      minimum: 1,
+      maximum: IDEMPOTENCY_KEYS_MS / 1_000,
+      default: IDEMPOTENCY_KEYS_MS / 1_000,
+      description:
+        "Longest queue_ttl a caller may ask for. Idempotency keys are kept no longer than 7 days.",
+    }),
     drain_ms: ms(10_000, "Longest graceful stop. Keep below terminationGracePeriodSeconds."),
     drain_delay_ms: ms(
       0,
