@@ -191,7 +191,10 @@ const collector = t.Object(
     host: t.String({ default: "127.0.0.1", description: "Address of the metrics port." }),
     batch_results_max: count(500, "Results of one transaction."),
     batch_wait_ms: ms(5, "How long the first result of a batch waits for company.", 0),
-    prefetch: count(1_000, "Results held by this process; at most 2000 on a quorum queue."),
+    prefetch: count(
+      1_000,
+      "Results held by this process; at most 2000 on a quorum queue. The bound on its memory: each may be as long as the largest models.*.reply_bytes_max, so lower it where replies are long or memory is short.",
+    ),
     grace_ms: ms(10_000, "Longest graceful stop."),
   },
   { ...closed, default: {} },
