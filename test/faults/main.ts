@@ -35,11 +35,19 @@ else if (
     const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(0).padStart(5);
     process.stdout.write(`${seconds} s  ${line}\n`);
   };
+  const interrupt = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interrupt.abort());
   const held = await runRandomFaults({
     minutes,
     seed: seed ?? 0,
     ratePerSecond: ratePerSecond ?? 0,
     say,
+    signal: interrupt.signal,
+  }).catch((error: unknown) => {
+    if (!interrupt.signal.aborted) throw error;
+    say("interrupted: no verdict");
+    return false;
   });
-  process.exitCode = held ? 0 : 1;
+  // What the load still waits for must not keep an interrupted run alive.
+  process.exit(held ? 0 : 1);
 }

@@ -16,6 +16,8 @@ export interface RandomRunOptions {
   seed: number;
   ratePerSecond: number;
   say: (line: string) => void;
+  /** Ends the run without a verdict; everything it started is stopped. */
+  signal: AbortSignal;
 }
 
 const WARM_UP_MS = 15_000;
@@ -48,10 +50,18 @@ export async function runRandomFaults(options: RandomRunOptions): Promise<boolea
     undo.push(() => stack.stop());
     await stack.simulator.set({ ttft_ms: 20, fault_rates: ML_FAULTS, seed: options.seed });
     const target: Target = { stack, servers, proxies, random: seededRandom(options.seed) };
-    return await disturbUnderLoad(target, options);
+    return await Promise.race([disturbUnderLoad(target, options), interruption(options.signal)]);
   } finally {
     for (const step of undo.toReversed()) await step();
   }
+}
+
+function interruption(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const interrupt = (): void => reject(new Error("interrupted"));
+    if (signal.aborted) interrupt();
+    signal.addEventListener("abort", interrupt);
+  });
 }
 
 async function throughProxies(urls: ServerUrls, proxies: TcpProxy[]): Promise<ServerUrls> {
