@@ -92,6 +92,24 @@ describe("a batcher", () => {
     expect(batcher.pending()).toBe(1);
   });
 
+  test("refuses what weighs more than its bound together, and takes a heavier item alone", async () => {
+    const weights = { weightOf: (item: number) => item, pendingWeightMax: 10 };
+    const { batcher, endFlush } = createWorld({ ...weights, itemsMax: 2 });
+    const first = Promise.all([4, 4].map((item) => batcher.add(item)));
+    const third = batcher.add(2);
+
+    expect(batcher.add(1)).rejects.toThrow("full");
+    await endFlush(["4", "4"]);
+    await first;
+    await endFlush(["2"]);
+    await third;
+
+    expect(batcher.pending()).toBe(0);
+    void batcher.add(11);
+    expect(batcher.pending()).toBe(1);
+    expect(batcher.add(1)).rejects.toThrow("full");
+  });
+
   test("a flush that fails, or answers too few, fails its own items only", async () => {
     const { batcher, endFlush } = createWorld();
     const first = Promise.allSettled([1, 2, 3].map((item) => batcher.add(item)));

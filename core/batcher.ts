@@ -11,6 +11,8 @@ export interface BatcherOptions<Item, Outcome> {
   flushesMax: number;
   /** Most items waiting or under way; more are refused by `onFull`. */
   pendingMax: number;
+  /** Most weight of those, refused likewise beyond; a single heavier item is taken when nothing else is pending. Absent: no bound. */
+  pendingWeightMax?: number;
   /** Handles a batch; answers one outcome per item, in order. A throw rejects every item of the batch. */
   flush: (items: Item[]) => Promise<Outcome[]>;
   /** Makes the error for an item that finds the batcher full. */
@@ -28,6 +30,7 @@ export interface Batcher<Item, Outcome> {
 
 interface Entry<Item, Outcome> {
   item: Item;
+  weight: number;
   resolve: (outcome: Outcome) => void;
   reject: (error: unknown) => void;
 }
@@ -38,8 +41,11 @@ export function createBatcher<Item, Outcome>(
 ): Batcher<Item, Outcome> {
   let waiting: Entry<Item, Outcome>[] = [];
   let underWay = 0;
+  let pendingWeight = 0;
   let flushes = 0;
   let cancelTimer: (() => void) | undefined;
+  const { pendingMax, pendingWeightMax = Infinity } = options;
+  const weightOf = options.weightOf ?? (() => 0);
 
   async function run(batch: Entry<Item, Outcome>[]): Promise<void> {
     try {
@@ -55,6 +61,7 @@ export function createBatcher<Item, Outcome>(
     } finally {
       flushes -= 1;
       underWay -= batch.length;
+      for (const entry of batch) pendingWeight -= entry.weight;
       // What queued up while all flushes were busy has waited long enough.
       if (waiting.length > 0) flushNow();
     }
@@ -67,7 +74,7 @@ export function createBatcher<Item, Outcome>(
     let weight = 0;
     for (let size = 0; size < most; size += 1) {
       const entry = waiting[size];
-      if (entry !== undefined) weight += options.weightOf(entry.item);
+      weight += entry?.weight ?? 0;
       if (weight > (options.weightMax ?? Number.POSITIVE_INFINITY)) return Math.max(1, size);
     }
     return most;
@@ -89,11 +96,15 @@ export function createBatcher<Item, Outcome>(
   return {
     add: (item) =>
       new Promise<Outcome>((resolve, reject) => {
-        if (waiting.length + underWay >= options.pendingMax) {
+        const pending = waiting.length + underWay;
+        const weight = weightOf(item);
+        const isTooHeavy = pending > 0 && pendingWeight + weight > pendingWeightMax;
+        if (pending >= pendingMax || isTooHeavy) {
           reject(options.onFull());
           return;
         }
-        waiting.push({ item, resolve, reject });
+        pendingWeight += weight;
+        waiting.push({ item, weight, resolve, reject });
         if (waiting.length >= options.itemsMax) flushNow();
         else cancelTimer ??= options.schedule(flushNow, options.waitMs);
       }),
