@@ -8,19 +8,22 @@ const DETAILS_MAX = 20;
 const DEPTH_MAX = 32;
 
 /** Checks the media type, the size and the depth, and parses. The size is checked again on the bytes: a chunked body announces none. */
-export async function readJson(request: Request, bytesMax: number): Promise<unknown> {
+export async function readJson(
+  request: Request,
+  bytesMax: number,
+): Promise<{ value: unknown; bytes: number }> {
   const contentType = request.headers.get("content-type") ?? "";
   if (!/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new Fault("CONTENT_TYPE_UNSUPPORTED", "send the body as content-type: application/json");
   }
   if (Number(request.headers.get("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const text = await request.text();
-  if (text.length > bytesMax || (text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax))
-    throw tooLarge(bytesMax);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > bytesMax) throw tooLarge(bytesMax);
   const value = parse(text);
   const field = fieldTooDeep(value);
   if (field !== undefined) throw invalidField(field, `may be nested ${DEPTH_MAX} levels deep`);
-  return value;
+  return { value, bytes };
 }
 
 function parse(text: string): unknown {

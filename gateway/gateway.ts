@@ -2,6 +2,7 @@ import { createAccept } from "./accept.ts";
 import { createAnswer } from "./answer.ts";
 import { createApp } from "./app.ts";
 import { createAuthenticator } from "./authenticate.ts";
+import { boundAccepts } from "./bound-accepts.ts";
 import { createCancel } from "./cancel.ts";
 import { createListRequests } from "./list-requests.ts";
 import { createOutbox } from "./outbox.ts";
@@ -31,7 +32,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       ports,
       answer: createAnswer(ports),
       authenticate: createAuthenticator(ports),
-      accept: createAccept(ports, store, outbox),
+      accept: boundAccepts(ports, createAccept(ports, store, outbox)),
       status,
       cancel: createCancel(ports, status),
       listRequests: createListRequests(ports),

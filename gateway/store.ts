@@ -55,6 +55,8 @@ export function createStore(ports: Ports): Store {
     waitMs: gateway.insert_wait_ms,
     flushesMax: gateway.insert_flushes_max,
     pendingMax: gateway.accepts_max,
+    // A row stays after its caller was refused, until its insert is over.
+    pendingWeightMax: gateway.accepts_bytes_max,
     flush: (rows) => {
       ports.metrics.gateway_insert_batch_rows.observe(rows.length);
       return runBisected(rows, ports.insertRequests, ports.isDataFault);

@@ -76,10 +76,7 @@ const model = t.Object(
       description: "More headers of each call.",
     }),
     api_key_env: t.Optional(
-      t.String({
-        description:
-          "Environment variable that holds the ML service's bearer token. A worker does not start without it.",
-      }),
+      t.String({ description: "Environment variable of the bearer token; workers require it." }),
     ),
     mapping: t.Optional(jsonMapping),
     timeout_ms: ms(
@@ -118,10 +115,7 @@ const gateway = t.Object(
     insert_wait_ms: ms(2, "How long the first row waits for company.", 0),
     insert_flushes_max: count(2, "Group commits under way at once."),
     accepts_max: count(10_000, "Accepts under way at once; more get 503."),
-    accepts_bytes_max: count(
-      268_435_456,
-      "Bytes of the bodies of accepts under way, and of rows that wait for their commit; more get 503.",
-    ),
+    accepts_bytes_max: count(268_435_456, "Bytes of accepts under way; more get 503."),
     publish_messages_max: count(500, "Unconfirmed messages at once."),
     publish_bytes_max: count(8_388_608, "Bytes of unconfirmed messages at once."),
     outbox_max: count(50_000, "Requests stored but not confirmed, beyond which accepts get 503."),

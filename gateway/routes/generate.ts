@@ -43,9 +43,10 @@ export function generateRoute({ ports, answer, authenticate, accept, isDraining 
   async function generate(request: Request): Promise<Response> {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
     const principal = await authenticate(request.headers);
-    const body = checkBody(await readJson(request, ports.config().gateway.body_bytes_max));
+    const { value, bytes } = await readJson(request, ports.config().gateway.body_bytes_max);
+    const body = checkBody(value);
     const idempotency = idempotencyOf(request.headers, principal, body, ports.hashKey);
-    const { reply, headers } = await accept(principal, body, idempotency);
+    const { reply, headers } = await accept(bytes, principal, body, idempotency);
     return Response.json(reply, {
       status: 202,
       headers: { ...headers, location: reply.urls.status },

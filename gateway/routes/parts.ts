@@ -1,5 +1,5 @@
-import type { Accept } from "../accept.ts";
 import type { Answer } from "../answer.ts";
+import type { BoundedAccept } from "../bound-accepts.ts";
 import type { Cancel } from "../cancel.ts";
 import type { ListRequests } from "../list-requests.ts";
 import type { GatewayPorts, Principal } from "../ports.ts";
@@ -13,7 +13,7 @@ export interface RouteParts {
   >;
   answer: Answer;
   authenticate: (headers: Headers) => Principal | Promise<Principal>;
-  accept: Accept;
+  accept: BoundedAccept;
   status: StatusReader;
   cancel: Cancel;
   listRequests: ListRequests;

@@ -44,7 +44,7 @@ export function quotaRoutes({ ports, answer, authenticate }: RouteParts) {
   async function explain(request: Request): Promise<Response> {
     const { userId } = await authenticate(request.headers);
     const config = ports.config();
-    const body = checkBody(await readJson(request, config.gateway.body_bytes_max));
+    const body = checkBody((await readJson(request, config.gateway.body_bytes_max)).value);
     const plan = planRequest(body, config);
     const { maxTokens, n } = plan.payload;
     const tokens = estimateTokens(await countPrompt(plan, ports.countTokens), maxTokens, n);
