@@ -10,7 +10,7 @@ import { createProgress, type Progress } from "../progress.ts";
 interface BenchFlags {
   quick?: boolean;
   soak?: boolean;
-  only: string[];
+  only?: string[];
   json?: boolean;
   profile?: boolean;
   list?: boolean;
@@ -36,8 +36,7 @@ export function registerBench(program: Command): void {
     .option(
       "--only <name>",
       "only this scenario; may be repeated",
-      (name, list: string[]) => [...list, name],
-      [],
+      (name, list: string[] | undefined) => [...(list ?? []), name],
     )
     .option("--gateways <n>", "gateways on one port", parseCount, 1)
     .option("--workers <n>", "worker processes", parseCount, 1)
@@ -72,7 +71,7 @@ async function bench(flags: BenchFlags): Promise<void> {
     {
       quick: flags.quick === true,
       soak: flags.soak === true,
-      only: flags.only,
+      only: flags.only ?? [],
       gateways: flags.gateways,
       workers: flags.workers,
       profile: flags.profile === true,
