@@ -10,6 +10,7 @@ import {
   isWorkload,
   ofKind,
   type PodSpec,
+  type PostgresCluster,
   type Secret,
   type TriggerAuthentication,
 } from "./resources.ts";
@@ -199,3 +200,26 @@ test.skipIf(built === null)(
       expect(callsMax).toBeGreaterThan(configOf(resources, "worker").worker.prefetch);
   },
 );
+
+describe.skipIf(built === null)("of production", () => {
+  test("every PostgreSQL, the restored one too, shows a certificate of our authority for its own address", () => {
+    const { "overlays/production": production = [], restore = [] } = built ?? {};
+    const certificates = ofKind<Certificate>(production, "Certificate");
+    const clusters = ofKind<PostgresCluster>([...production, ...restore], "Cluster");
+
+    expect(clusters.length).toBe(2);
+    for (const { metadata, spec } of clusters) {
+      const shown = certificates.find(
+        (one) => one.spec.secretName === spec.certificates?.serverTLSSecret,
+      );
+      expect(shown?.spec.dnsNames).toContain(`${metadata.name}-rw.tollgate.svc`);
+    }
+  });
+
+  test("the ML service has a name for its user, which no passwd file gives it", () => {
+    const { "overlays/production": production = [] } = built ?? {};
+
+    for (const { env = [] } of containersOf(podOf(workload(production, "ml"))))
+      expect(valueOf(env, "USER")).toBe("vllm");
+  });
+});

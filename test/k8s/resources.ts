@@ -92,7 +92,12 @@ export interface PrometheusRule extends Resource {
 }
 
 export interface Certificate extends Resource {
-  spec: { secretName: string };
+  spec: { secretName: string; dnsNames?: string[] };
+}
+
+/** Of CloudNativePG. */
+export interface PostgresCluster extends Resource {
+  spec: { certificates?: { serverTLSSecret?: string } };
 }
 
 const WORKLOADS = new Set(["Deployment", "StatefulSet", "Job"]);
