@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { API_KEY_RANDOM_BYTES, formatApiKey } from "../core/api-key.ts";
 import type { KeyRecord } from "./ports.ts";
 import { createFakeGateway } from "./testing.ts";
 
@@ -16,9 +17,9 @@ test("a key that is revoked while it is looked up is not remembered", async () =
   const readBefore = Promise.withResolvers<KeyRecord | undefined>();
   const answers = [readBefore.promise, Promise.resolve(undefined)];
   const { call, key, keyChanged } = createFakeGateway({
-    readStoredKey: async () => {
+    readStoredKeys: async () => {
       asked.resolve();
-      return answers.shift();
+      return [await answers.shift()];
     },
   });
 
@@ -53,4 +54,35 @@ test("after announcements may have been lost every key is read again", async () 
   for (const announce of resubscribed) announce();
 
   expect((await call("POST", "/generate", BODY)).status).toBe(401);
+});
+
+test("made-up keys share queries and never drive out a good key", async () => {
+  let queries = 0;
+  const fake = createFakeGateway(
+    {
+      readStoredKeys: async (hashes) => {
+        queries += 1;
+        return hashes.map((hash) => fake.keys.get(hash.toString()));
+      },
+    },
+    { key_cache_max: 2 },
+  );
+  await fake.call("POST", "/generate", BODY);
+  queries = 0;
+  const madeUp = Array.from({ length: 100 }, (_, index) =>
+    formatApiKey(new Uint8Array(API_KEY_RANDOM_BYTES).fill(3).fill(index, 0, 2)),
+  );
+
+  const refused = await Promise.all(
+    madeUp.map((key) =>
+      fake.call("POST", "/generate", { ...BODY, headers: { authorization: `Bearer ${key}` } }),
+    ),
+  );
+  const queriesForThem = queries;
+  const good = await fake.call("POST", "/generate", BODY);
+
+  expect(new Set(refused.map((response) => response.status))).toEqual(new Set([401]));
+  expect(queriesForThem).toBeLessThan(10);
+  expect(good.status).toBe(202);
+  expect(queries).toBe(queriesForThem);
 });

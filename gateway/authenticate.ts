@@ -1,4 +1,5 @@
 import { checkApiKey } from "../core/api-key.ts";
+import { createBatcher } from "../core/batcher.ts";
 import { Fault } from "../core/faults.ts";
 import type { GatewayPorts, KeyRecord, Principal } from "./ports.ts";
 
@@ -11,7 +12,8 @@ type Ports = Pick<
   | "hashKey"
   | "readCachedKey"
   | "cacheKey"
-  | "readStoredKey"
+  | "readStoredKeys"
+  | "schedule"
   | "onKeyChange"
   | "onResubscribed"
 >;
@@ -19,9 +21,26 @@ type Ports = Pick<
 /** How long an unknown key is remembered, so that a client with a wrong key costs no query per call. */
 const UNKNOWN_KEY_MS = 5_000;
 
+/** Anybody can make up keys with a right checksum: those must neither drive out good keys nor take the inserts' connections. */
+const UNKNOWN_KEYS_MAX = 10_000;
+const LOOKUPS_PENDING_MAX = 5_000;
+const LOOKUP_BATCH_MAX = 500;
+
 interface CachedKey {
   record: KeyRecord | undefined;
   staleAtMs: number;
+}
+
+/** Remembers the newest `max` entries. */
+function remember(
+  keys: Map<string, CachedKey>,
+  max: number,
+  keyHash: string,
+  key: CachedKey,
+): void {
+  // A Map keeps the order of insertion: the first entry is the oldest.
+  if (keys.size >= max) keys.delete(keys.keys().next().value ?? "");
+  keys.set(keyHash, key);
 }
 
 function keyOf(headers: Headers): string {
@@ -45,32 +64,46 @@ function keyOf(headers: Headers): string {
  * A revocation is announced and takes effect at once; if the announcement is lost, after `key_cache_ms` at the latest. Only if Redis
  * was away when the key was revoked, its own cache keeps the key for up to five minutes more.
  *
- * @throws {Fault} KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, USER_INACTIVE, STORE_UNAVAILABLE
+ * @throws {Fault} KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, USER_INACTIVE, OVERLOADED, STORE_UNAVAILABLE
  */
 export function createAuthenticator(
   ports: Ports,
 ): (headers: Headers) => Principal | Promise<Principal> {
   const known = new Map<string, CachedKey>();
+  const unknown = new Map<string, CachedKey>();
+  const stored = createBatcher<Buffer, KeyRecord | undefined>({
+    itemsMax: LOOKUP_BATCH_MAX,
+    waitMs: 0,
+    flushesMax: 1,
+    pendingMax: LOOKUPS_PENDING_MAX,
+    flush: ports.readStoredKeys,
+    onFull: () => new Fault("OVERLOADED", "too many keys are being looked up; try again shortly"),
+    schedule: ports.schedule,
+  });
   const lookups = new Map<string, Promise<KeyRecord | undefined>>();
   ports.onKeyChange((keyHash) => {
     known.delete(keyHash);
+    unknown.delete(keyHash);
     // One that is under way may have read the key before the change: its answer must not be remembered.
     lookups.delete(keyHash);
   });
   // Announcements may have been lost before.
   ports.onResubscribed(() => {
     known.clear();
+    unknown.clear();
     lookups.clear();
   });
 
-  function remember(keyHash: string, record: KeyRecord | undefined): void {
+  function rememberKey(keyHash: string, record: KeyRecord | undefined): void {
     const { key_cache_ms: keyCacheMs, key_cache_max: keyCacheMax } = ports.config().gateway;
-    // A Map keeps the order of insertion: the first entry is the oldest.
-    if (known.size >= keyCacheMax) known.delete(known.keys().next().value ?? "");
-    known.set(keyHash, {
-      record,
-      staleAtMs: ports.now() + (record === undefined ? UNKNOWN_KEY_MS : keyCacheMs),
-    });
+    known.delete(keyHash);
+    unknown.delete(keyHash);
+    if (record === undefined)
+      remember(unknown, UNKNOWN_KEYS_MAX, keyHash, {
+        record,
+        staleAtMs: ports.now() + UNKNOWN_KEY_MS,
+      });
+    else remember(known, keyCacheMax, keyHash, { record, staleAtMs: ports.now() + keyCacheMs });
   }
 
   async function lookUp(hash: Buffer, keyHash: string): Promise<KeyRecord | undefined> {
@@ -83,13 +116,13 @@ export function createAuthenticator(
       return cached;
     }
     ports.metrics.gateway_key_lookups_total.add(1, "postgres");
-    const stored = await ports.readStoredKey(hash);
-    if (stored !== undefined) {
+    const record = await stored.add(hash);
+    if (record !== undefined) {
       void ports
-        .cacheKey(keyHash, stored)
+        .cacheKey(keyHash, record)
         .catch((error: unknown) => ports.log.warn({ err: error }, "cannot cache a key"));
     }
-    return stored;
+    return record;
   }
 
   function lookUpOnce(hash: Buffer, keyHash: string): Promise<KeyRecord | undefined> {
@@ -98,7 +131,7 @@ export function createAuthenticator(
     const isCurrent = (): boolean => lookups.get(keyHash) === lookup;
     const lookup = lookUp(hash, keyHash)
       .then((record) => {
-        if (isCurrent()) remember(keyHash, record);
+        if (isCurrent()) rememberKey(keyHash, record);
         return record;
       })
       .finally(() => {
@@ -124,7 +157,7 @@ export function createAuthenticator(
     const key = keyOf(headers);
     const hash = ports.hashKey(key);
     const keyHash = hash.toString("base64url");
-    const cached = known.get(keyHash);
+    const cached = known.get(keyHash) ?? unknown.get(keyHash);
     if (cached !== undefined && cached.staleAtMs > ports.now()) {
       ports.metrics.gateway_key_lookups_total.add(1, "memory");
       return admitKey(cached.record);

@@ -145,7 +145,7 @@ describe("a caller without a good key", () => {
     ["another scheme", { authorization: "Basic abc" }, "KEY_MALFORMED"],
     ["a mistyped key", { authorization: "Bearer tg_live_nonsense" }, "KEY_MALFORMED"],
   ])("is refused before the body is read: %s", async (_name, headers, code) => {
-    const { call } = createFakeGateway({ readStoredKey: storeDown });
+    const { call } = createFakeGateway({ readStoredKeys: storeDown });
 
     const response = await call("POST", "/generate", { raw: "{", headers });
 
@@ -160,8 +160,9 @@ describe("a caller without a good key", () => {
     ["the key of an inactive user", { userActive: false, expiresAtMs: null }, "USER_INACTIVE"],
   ])("is refused: %s", async (_name, record, code) => {
     const { call } = createFakeGateway({
-      readStoredKey: async () =>
+      readStoredKeys: async () => [
         record === undefined ? undefined : { keyId: "k", userId: "u", ...record },
+      ],
     });
 
     expect((await problemOf(await call("POST", "/generate", { body: { prompt: "x" } }))).code).toBe(

@@ -80,7 +80,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     hashKey: createKeyHash(settings.secrets.key_pepper),
     readCachedKey: keyCache.get,
     cacheKey: keyCache.set,
-    readStoredKey: async (keyHash) => (await findKeys(database, [keyHash]))[0],
+    readStoredKeys: (keyHashes) => findKeys(database, keyHashes),
     onKeyChange: signals.onKeyChange,
     countTokens: tokens.count,
     admit: quota.gate.admitOrRebuild,

@@ -67,7 +67,8 @@ export interface GatewayPorts {
   hashKey: (text: string) => Buffer;
   readCachedKey: (keyHash: string) => Promise<KeyRecord | undefined>;
   cacheKey: (keyHash: string, record: KeyRecord) => Promise<void>;
-  readStoredKey: (keyHash: Buffer) => Promise<KeyRecord | undefined>;
+  /** One query for all; answers in order. */
+  readStoredKeys: (keyHashes: Buffer[]) => Promise<(KeyRecord | undefined)[]>;
   onKeyChange: (listener: (keyHash: string) => void) => void;
 
   countTokens: (text: string) => number | Promise<number>;

@@ -106,7 +106,7 @@ export function createFakeGateway(
     hashKey: (text) => Buffer.from(text),
     readCachedKey: async () => undefined,
     cacheKey: async () => {},
-    readStoredKey: async (hash) => world.keys.get(hash.toString()),
+    readStoredKeys: async (hashes) => hashes.map((hash) => world.keys.get(hash.toString())),
     onKeyChange: (listener) => void world.keyChanged.push(listener),
     countTokens: (text) => text.length,
     admit: async ({ requestId }) => {
