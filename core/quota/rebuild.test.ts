@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+
+import { Fault } from "../faults.ts";
 import { snapshotOfModel, UNKNOWN_USER } from "./model.ts";
 import type { AdmitReply, LoadReply, LoadTicket, QuotaTruth } from "./quota.ts";
 import { createQuotaGate, type QuotaGatePorts } from "./rebuild.ts";
@@ -136,4 +138,37 @@ test("a reading of an unknown user rebuilds it as well", async () => {
   const { ports } = portsOf();
 
   expect(await createQuotaGate(ports).readOrRebuild("u")).toEqual(SNAPSHOT);
+});
+
+test("users beyond the queue of rebuilds are refused at once, and the others come through", async () => {
+  const loaded = new Set<string>();
+  const ends: (() => void)[] = [];
+  const gate = createQuotaGate({
+    ...portsOf().ports,
+    admit: async ({ userId }) =>
+      loaded.has(userId) ? { kind: "admitted", snapshot: SNAPSHOT } : { kind: "unknown" },
+    load: async (userId) => {
+      await new Promise<void>((resolve) => ends.push(resolve));
+      loaded.add(userId);
+      return "loaded";
+    },
+  });
+  const settled: string[] = [];
+  const calls = Array.from({ length: 600 }, (_, index) =>
+    gate.admitOrRebuild({ ...ADMISSION, userId: `user-${index}` }).then(
+      () => void settled.push("admitted"),
+      (error: unknown) => void settled.push(error instanceof Fault ? error.code : "other"),
+    ),
+  );
+
+  while (settled.length < 96) await Promise.resolve();
+  const refused = [...settled];
+  while (settled.length < 600) {
+    for (const end of ends.splice(0)) end();
+    await Promise.resolve();
+  }
+  await Promise.all(calls);
+
+  expect(new Set(refused)).toEqual(new Set(["QUOTA_UNAVAILABLE"]));
+  expect(settled.filter((outcome) => outcome === "admitted")).toHaveLength(504);
 });

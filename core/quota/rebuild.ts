@@ -32,11 +32,13 @@ const TRIES_MAX = 5;
 
 /** After a restart of Redis every user is unknown at once; PostgreSQL has accepts to commit as well. */
 const REBUILDS_MAX = 4;
+/** Users that wait for their rebuild; more are refused at once instead of keeping their calls waiting for minutes. */
+const REBUILDS_WAITING_MAX = 500;
 
 /** The quota of users as an admission sees it: who is unknown to Redis is rebuilt from PostgreSQL first, never let through. */
 export function createQuotaGate(ports: QuotaGatePorts): QuotaGate {
   const underWay = new Map<string, Promise<void>>();
-  const limited = createLimiter(REBUILDS_MAX);
+  const limited = createLimiter(REBUILDS_MAX, REBUILDS_WAITING_MAX);
 
   /** Concurrent calls for one user share one rebuild. */
   function rebuild(userId: string): Promise<void> {
@@ -88,12 +90,23 @@ async function rebuildUser(ports: QuotaGatePorts, userId: string): Promise<void>
   );
 }
 
-/** Runs at most `max` tasks at once; the others wait in order. */
-function createLimiter(max: number): <Result>(task: () => Promise<Result>) => Promise<Result> {
+/** Runs at most `max` tasks at once; at most `waitingMax` others wait in order. Throws `QUOTA_UNAVAILABLE` beyond. */
+function createLimiter(
+  max: number,
+  waitingMax: number,
+): <Result>(task: () => Promise<Result>) => Promise<Result> {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async (task) => {
     if (running < max) running += 1;
+    else if (waiting.length >= waitingMax)
+      throw new Fault(
+        "QUOTA_UNAVAILABLE",
+        "the quotas of too many users are being rebuilt at once",
+        {
+          retryAfterSeconds: 2,
+        },
+      );
     // Woken by a task that ended, which leaves its place to this one.
     else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
