@@ -66,19 +66,20 @@ describe("counting tokens", () => {
     ["digits", "1234567890".repeat(100_000)],
     ["punctuation", "!?".repeat(500_000)],
   ])("never blocks the event loop for long: 1 MB of %s", async (_name, text) => {
+    // CPU time of this thread, not wall time: what else the machine does is not ours.
     let longestMs = 0;
-    let last = performance.now();
+    let last = process.threadCpuUsage();
     const timer = setInterval(() => {
-      const now = performance.now();
-      longestMs = Math.max(longestMs, now - last);
-      last = now;
+      const { user, system } = process.threadCpuUsage(last);
+      longestMs = Math.max(longestMs, (user + system) / 1_000);
+      last = process.threadCpuUsage();
     }, 1);
 
     const tokens = await counter.count(text);
     clearInterval(timer);
 
     expect(tokens).toBeGreaterThan(0);
-    // The promise is 25 ms on an idle machine; the margin is for a busy one. The naive encoder takes seconds here.
-    expect(longestMs).toBeLessThan(250);
+    // The promise is 25 ms; crowded caches and the collector of garbage take their part. The naive encoder takes seconds here.
+    expect(longestMs).toBeLessThan(50);
   });
 });
