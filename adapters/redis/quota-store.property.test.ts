@@ -273,7 +273,7 @@ async function expectSameBooks(): Promise<void> {
     const pinned = month === undefined ? [] : held;
     expect([Number(heldRequests), Number(heldTokens)]).toEqual([
       pinned.length,
-      pinned.reduce((sum, { tokens }) => sum + tokens, 0),
+      pinned.reduce((sum, hold) => sum + hold.tokens, 0),
     ]);
   }
   if (!model.isKnown) return;
