@@ -108,7 +108,10 @@ function listedOf(row: ListedRow): ListedRequest {
   };
 }
 
-/** Requests as their first attempt is published, content and all; those no longer queued are left out. Asks for no owner. */
+/**
+ * Requests as their first attempt is published, content and all; those no longer queued are left out. Asks for no owner. Queued is
+ * asked for as "has no end", so that the index of all open requests is not read (see `moveAndBill`).
+ */
 export async function readQueued(
   database: Database,
   requestIds: readonly string[],
@@ -119,7 +122,7 @@ export async function readQueued(
       select ${sql(HEAD_COLUMNS)}, prompt
       from requests
       where request_id = any(${textArray(requestIds)}::uuid[])
-        and status = 'queued'
+        and completed_at is null
       order by request_id`,
   );
   return rows.map(queuedOf);

@@ -68,6 +68,9 @@ function answerInOrder(finishes: readonly Finish[], replies: Map<string, Finishe
 /**
  * One statement, hence one transaction and one round trip. A row that another transaction is ending is waited for and then seen as
  * ended. The ids are an array condition rather than a join, so that partitions are pruned and rows are locked in the order of ids.
+ * Queued is asked for as "has no end" (a constraint makes the two the same): asked by status, the planner reads the whole index of open
+ * requests, which it takes for empty as long as most have ended. `billed` is looked up by a hashed subplan, because the planner
+ * expects one row of a data-modifying CTE and would join each row with each.
  */
 function moveAndBill(database: Database, batch: readonly Finish[]): Promise<FinishedRow[]> {
   const ids = textArray(batch.map((finish) => finish.requestId));
@@ -108,7 +111,7 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
         from finish f
         where r.request_id = any(${ids}::uuid[])
           and r.request_id = f.request_id
-          and r.status = 'queued'
+          and r.completed_at is null
         returning
           r.request_id, r.user_id, r.model, r.window_day, r.estimated_tokens, r.status, r.prompt_tokens, r.completion_tokens,
           f.usage_source
@@ -119,11 +122,12 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
         from moved
         where usage_source is not null
         on conflict (request_id) do nothing
-        returning request_id, total_tokens
+        returning request_id
       )
-      select m.request_id, m.user_id, m.status as state, m.window_day, m.estimated_tokens, b.total_tokens as billed_tokens
-      from moved m
-      left join billed b using (request_id)`,
+      select
+        request_id, user_id, status as state, window_day, estimated_tokens,
+        case when request_id in (select request_id from billed) then prompt_tokens + completion_tokens end as billed_tokens
+      from moved`,
   );
 }
 

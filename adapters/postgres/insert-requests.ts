@@ -195,7 +195,7 @@ export async function discardRequests(
     (sql) => sql`
       delete from requests r
       where r.request_id = any(${ids}::uuid[])
-        and r.status = 'queued'
+        and r.completed_at is null
         and not exists (
           select from idempotency_keys k where k.user_id = r.user_id and k.request_id = r.request_id
         )`,
