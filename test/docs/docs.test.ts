@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
+import { parseConfig } from "../../core/config/parse.ts";
+import { FAULTS } from "../../ml-sim/faults.ts";
+import { SettingsSchema } from "../../ml-sim/settings.ts";
 import { configurationTable, faultsTable, metricsTable } from "./tables.ts";
 
 const BEGIN = "<!-- generated: begin -->";
@@ -23,3 +26,35 @@ describe("the documentation says what the code does", () => {
     expect(isUpdate ? render() : written.trim()).toBe(render());
   });
 });
+
+describe("the configuration page", () => {
+  test("shows an ML service that the configuration takes, with the rest as shipped", async () => {
+    const [, example = ""] = /^```yaml\n([\s\S]*?)^```$/m.exec(await readPage()) ?? [];
+    const shipped = Bun.YAML.parse(
+      await Bun.file(`${import.meta.dir}/../../tollgate.yaml`).text(),
+    ) as object;
+    const secrets = { encryption_keys: "k1:AAAA", key_pepper: "p".repeat(32) };
+
+    const config = parseConfig(
+      { ...shipped, secrets, ...(Bun.YAML.parse(example) as object) },
+      { VLLM_KEY: "k" },
+    );
+
+    expect(Object.keys(config.models)).toEqual([config.default_model]);
+  });
+
+  test("names settings and faults that the simulator has", async () => {
+    const text = await readPage();
+    const settings = [...text.matchAll(/ML_SIM_(\w+)=/g)].map(([, name = ""]) =>
+      name.toLowerCase(),
+    );
+    const faults = [...text.matchAll(/\[\[sim:([a-z0-9-]+)/g)].map(([, kind = ""]) => kind);
+
+    expect(settings.filter((name) => !Object.hasOwn(SettingsSchema.properties, name))).toEqual([]);
+    expect(faults.filter((kind) => !Object.hasOwn(FAULTS, kind))).toEqual([]);
+    expect([settings.length, faults.length]).toEqual([3, 3]);
+  });
+});
+
+const readPage = (): Promise<string> =>
+  Bun.file(`${import.meta.dir}/../../docs/configuration.md`).text();
