@@ -4,7 +4,7 @@ import { Tiktoken } from "tiktoken/lite";
 import { piecesOf, sliceEnd } from "./pieces.ts";
 
 /** Texts up to this length are counted at once; longer ones in slices with a pause between, so that the loop stays free. */
-const SLICE_CHARS = 8_192;
+const SLICE_CHARS = 4_096;
 /** tiktoken is quadratic in the length of one piece; longer pieces are cut here. 256 keeps the error below 0.2 %. */
 const PIECE_CHARS_MAX = 256;
 /** Pieces this short repeat across texts; longer ones are not worth a place in the cache. */

@@ -81,7 +81,7 @@ const model = t.Object(
     mapping: t.Optional(jsonMapping),
     timeout_ms: ms(
       60_000,
-      "Longest one attempt may take. Keep the worker's grace_ms and the pods' termination grace above it.",
+      "Longest one attempt may take. One that outlasts worker.grace_ms when its worker stops is given back and called again.",
     ),
     concurrency_max: count(32, "Attempts under way at once per worker process."),
     concurrency_min: count(1, "The adaptive limit never falls below this."),
