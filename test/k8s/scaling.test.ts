@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { topology } from "../../adapters/amqp/topology.ts";
+import type { CapacityReport } from "../../cli/capacity-report.ts";
+import { PROJECT_ROOT } from "../../cli/paths.ts";
 import { built, installations } from "./built.ts";
 import { configOf } from "./config.ts";
 import { nameProblems, rolesOf } from "./promql.ts";
@@ -27,6 +29,17 @@ const BOUNDS: Record<string, string> = {
   worker: "0 to 100",
   ml: "1 to 20",
 };
+
+/** What `tollgate capacity` prints for the example of docs/scaling.md, from which the numbers in the manifests come. */
+async function exampleThresholds(): Promise<CapacityReport["plan"]["thresholds"]> {
+  const page = await Bun.file(`${PROJECT_ROOT}/docs/scaling.md`).text();
+  const [, flags = ""] = /^\.\/tollgate capacity (.*)$/m.exec(page) ?? [];
+  const { stdout } = Bun.spawnSync(
+    [process.execPath, "cli/main.ts", "capacity", ...flags.split(" "), "--json"],
+    { cwd: PROJECT_ROOT },
+  );
+  return (JSON.parse(stdout.toString()) as CapacityReport).plan.thresholds;
+}
 
 const scaledObjects = (resources: readonly Resource[]): ScaledObject[] =>
   ofKind<ScaledObject>(resources, "ScaledObject");
@@ -117,6 +130,25 @@ describe.skipIf(built === null).each(installations)(
         .map(([, { metadata }]) => Number(metadata["value"]));
 
       expect(values).toEqual([atOnce]);
+    });
+
+    test("have the thresholds that `tollgate capacity` computes for the documented example, rounded", async () => {
+      const { workerTokensWaiting, workerTokensPerMinute, mlTokensPerMinute } =
+        await exampleThresholds();
+      const thresholdOf = (owner: string, name: string): number =>
+        Number(
+          triggers(resources).find(
+            ([{ metadata }, trigger]) => metadata.name === owner && trigger.name === name,
+          )?.[1].metadata["threshold"],
+        );
+
+      const written = [
+        [thresholdOf("worker", "tokens-waiting"), workerTokensWaiting],
+        [thresholdOf("worker", "token-rate"), workerTokensPerMinute],
+        [thresholdOf("ml", "token-rate"), mlTokensPerMinute],
+      ] as const;
+      for (const [threshold, computed] of written)
+        expect(Math.abs(threshold / computed - 1)).toBeLessThan(0.05);
     });
 
     test("ask Prometheus for metrics that exist, in their own namespace", () => {
