@@ -16,7 +16,7 @@ export interface Gates {
 
 export function createGates(
   config: () => WorkerConfig,
-  ports: Pick<WorkerPorts, "now" | "metrics">,
+  ports: Pick<WorkerPorts, "now">,
   onRoom: () => void,
 ): Gates {
   const gates = new Map<string, ModelGate>();
@@ -31,7 +31,7 @@ export function createGates(
     const { model } = held.request.head;
     const modelConfig = modelOf(model);
     if (held.isCancelled || modelConfig === undefined) return null;
-    const gate = gates.get(model) ?? createModelGate(model, modelConfig, ports, onRoom);
+    const gate = gates.get(model) ?? createModelGate(modelConfig, ports, onRoom);
     gates.set(model, gate);
     return { gate, modelConfig };
   }

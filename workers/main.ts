@@ -94,6 +94,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     reach,
   };
   const worker = createWorker({ config: config.current, ports });
+  registry.onScrape(worker.observe);
   await worker.start();
 
   return {

@@ -15,7 +15,6 @@ import {
   mayPass,
 } from "../core/worker/circuit-breaker.ts";
 import type { HealthSignal } from "../core/worker/outcome.ts";
-import { onChange } from "./on-change.ts";
 import type { WorkerPorts } from "./ports.ts";
 
 /** Leave to run one attempt of a model. */
@@ -56,21 +55,13 @@ const boundsOf = (config: ModelConfig): LimitBounds => ({
 
 /** `onRoom` is called after each attempt has left: others may enter now. */
 export function createModelGate(
-  model: string,
   firstConfig: ModelConfig,
-  { now, metrics }: Pick<WorkerPorts, "now" | "metrics">,
+  { now }: Pick<WorkerPorts, "now">,
   onRoom: () => void,
 ): ModelGate {
-  const limitGauge = onChange(metrics.worker_concurrency_limit);
-  const breakerGauge = onChange(metrics.worker_breaker_open);
   let limit: AdaptiveLimit = initialLimit(boundsOf(firstConfig));
   let breaker: Breaker = CLOSED_BREAKER;
   let underWay = 0;
-
-  function report(config: ModelConfig): void {
-    limitGauge.set(allowedOf(limit, boundsOf(config)), model);
-    breakerGauge.set(breaker.kind === "closed" ? 0 : 1, model);
-  }
 
   function leave(
     config: ModelConfig,
@@ -90,11 +81,9 @@ export function createModelGate(
       { failuresMax: config.breaker_failures, openMs: config.breaker_open_ms },
       now(),
     );
-    report(config);
     onRoom();
   }
 
-  report(firstConfig);
   return {
     isOpen: (config) => underWay < allowedOf(limit, boundsOf(config)) && mayPass(breaker, now()),
     enter(config) {

@@ -115,8 +115,36 @@ describe("a model in trouble", () => {
       underWay: 3,
       limit: 2,
       breaker: "closed",
+      waiting: 1,
     });
     expect(running(world)).toEqual(["a", "b", "c", "d"]);
+  });
+
+  test("shows in the gauges when they are asked for", async () => {
+    const told: Record<string, number> = {};
+    const gauge = (name: string) => ({
+      set: (value: number, ...labels: string[]) => void (told[[name, ...labels].join(" ")] = value),
+    });
+    const world = await startFakeWorld();
+    Object.assign(world.ports.metrics, {
+      worker_actors: gauge("actors"),
+      worker_concurrency_limit: gauge("limit"),
+      worker_breaker_open: gauge("open"),
+      worker_deliveries_waiting: gauge("waiting"),
+    });
+    for (const id of ["a", "b", "c", "d", "e"]) await world.deliver(id);
+    await answer(world, "a", failed("UPSTREAM_BUSY"));
+
+    world.worker.observe();
+
+    expect(told).toEqual({
+      "actors idle": 1,
+      "actors busy": 3,
+      "actors draining": 0,
+      "limit m": 2,
+      "open m": 0,
+      "waiting m": 1,
+    });
   });
 
   test("gets no attempts while its breaker is open, then one probe, then all again", async () => {

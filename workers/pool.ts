@@ -5,13 +5,13 @@ import type { Turn, TurnHandler } from "./handle.ts";
 import type { Held } from "./held.ts";
 import type { GateSnapshot } from "./model-gate.ts";
 import type { WorkerConfig, WorkerPorts } from "./ports.ts";
-import { onChange } from "./on-change.ts";
 import { createWaiting } from "./waiting.ts";
 
 export interface PoolSnapshot {
   actors: Record<ActorState, number>;
   waiting: number;
-  models: Record<string, GateSnapshot>;
+  /** Those that a delivery has asked for. */
+  models: Record<string, GateSnapshot & { waiting: number }>;
 }
 
 /** Gives deliveries their turn with an actor, first come first served, as far as the limits of their models allow. */
@@ -40,12 +40,10 @@ export interface PoolDuties {
 
 export function createPool(
   config: () => WorkerConfig,
-  ports: Pick<WorkerPorts, "now" | "metrics" | "log">,
+  ports: Pick<WorkerPorts, "now" | "log">,
   handler: TurnHandler,
   { onTurnEnd, onWaiting }: PoolDuties,
 ): Pool {
-  const actorsGauge = onChange(ports.metrics.worker_actors);
-  const waitingGauge = onChange(ports.metrics.worker_deliveries_waiting);
   const waiting = createWaiting();
   const gates: Gates = createGates(config, ports, startTurns);
   const crew: Crew<Turn> = createCrew<Turn>({
@@ -66,17 +64,8 @@ export function createPool(
       if (held === undefined) break;
       if (held.suspect) suspectsRunning += 1;
       crew.give({ held, pass: gates.enter(held) });
-      reportWaiting(held);
     }
-    reportActors();
     if (waiting.all().length > 0) onWaiting();
-  }
-
-  function reportActors(): void {
-    const { idle, busy, draining } = crew.counts();
-    actorsGauge.set(idle, "idle");
-    actorsGauge.set(busy, "busy");
-    actorsGauge.set(draining, "draining");
   }
 
   function endTurn({ held, pass }: Turn): void {
@@ -99,24 +88,13 @@ export function createPool(
     }
   }
 
-  function reportWaiting({ request: { head } }: Held): void {
-    if (Object.hasOwn(config().models, head.model)) {
-      waitingGauge.set(waiting.countOf(head.model), head.model);
-    }
-  }
-
   return {
     add(held) {
       waiting.add(held);
       startTurns();
-      reportWaiting(held);
     },
     startTurns,
-    takeWaiting(isWanted) {
-      const taken = waiting.takeAll(isWanted);
-      taken.forEach(reportWaiting);
-      return taken;
-    },
+    takeWaiting: waiting.takeAll,
     isBlocked: (held) => !gates.mayStart(held),
     waiting: waiting.all,
     nextOpeningMs: gates.nextOpeningMs,
@@ -127,7 +105,12 @@ export function createPool(
     snapshot: () => ({
       actors: crew.counts(),
       waiting: waiting.all().length,
-      models: gates.snapshot(),
+      models: Object.fromEntries(
+        Object.entries(gates.snapshot()).map(([model, gate]) => [
+          model,
+          { ...gate, waiting: waiting.countOf(model) },
+        ]),
+      ),
     }),
   };
 }

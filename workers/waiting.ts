@@ -23,13 +23,12 @@ function laneOf(held: Held): string {
 
 export function createWaiting(): Waiting {
   let queue: Held[] = [];
-  const counts = new Map<string, number>();
+  const countOfModel = new Map<string, number>();
+  const countOfLane = new Map<string, number>();
 
   function count(held: Held, change: 1 | -1): void {
-    const { model } = held.request.head;
-    const now = (counts.get(model) ?? 0) + change;
-    if (now === 0) counts.delete(model);
-    else counts.set(model, now);
+    add(countOfModel, held.request.head.model, change);
+    add(countOfLane, laneOf(held), change);
   }
 
   return {
@@ -39,7 +38,9 @@ export function createWaiting(): Waiting {
     },
     takeFirst(isEligible) {
       const blocked = new Set<string>();
-      for (const [index, held] of queue.entries()) {
+      for (let index = 0; blocked.size < countOfLane.size; index += 1) {
+        const held = queue[index];
+        if (held === undefined) return undefined;
         const lane = laneOf(held);
         if (blocked.has(lane)) continue;
         if (isEligible(held)) {
@@ -58,6 +59,12 @@ export function createWaiting(): Waiting {
       return wanted;
     },
     all: () => queue,
-    countOf: (model) => counts.get(model) ?? 0,
+    countOf: (model) => countOfModel.get(model) ?? 0,
   };
+}
+
+function add(counts: Map<string, number>, name: string, change: 1 | -1): void {
+  const now = (counts.get(name) ?? 0) + change;
+  if (now === 0) counts.delete(name);
+  else counts.set(name, now);
 }

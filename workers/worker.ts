@@ -22,6 +22,8 @@ export interface Worker {
    */
   drain: (graceMs: number) => Promise<void>;
   snapshot: () => WorkerSnapshot;
+  /** Brings the gauges up to date. Asked for at a scrape: telling them every change cost a tenth of a request. */
+  observe: () => void;
 }
 
 /** How long broken-off attempts may take to hand back their deliveries; what is left the broker takes back on close. */
@@ -130,7 +132,21 @@ export function createWorker({
     state = "stopped";
   }
 
+  function observe(): void {
+    const { metrics } = ports;
+    const { actors, models } = pool.snapshot();
+    metrics.worker_actors.set(actors.idle, "idle");
+    metrics.worker_actors.set(actors.busy, "busy");
+    metrics.worker_actors.set(actors.draining, "draining");
+    for (const [model, { limit, breaker, waiting }] of Object.entries(models)) {
+      metrics.worker_concurrency_limit.set(limit, model);
+      metrics.worker_breaker_open.set(breaker === "closed" ? 0 : 1, model);
+      metrics.worker_deliveries_waiting.set(waiting, model);
+    }
+  }
+
   return {
+    observe,
     async start() {
       stopListening = ports.onCancel(cancelRequest);
       state = "running";
