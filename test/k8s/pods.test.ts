@@ -54,7 +54,6 @@ const graceMs = (resources: readonly Resource[], name: string): number =>
 
 test("files that repeat another one are equal to it (bun test/k8s/copies.ts writes them)", async () => {
   for (const { path, text } of await copies()) {
-    // oxlint-disable-next-line no-await-in-loop
     expect(await Bun.file(path).text()).toBe(text);
   }
 });
