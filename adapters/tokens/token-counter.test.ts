@@ -40,6 +40,18 @@ describe("counting tokens", () => {
     );
   });
 
+  test("equals tiktoken for any order of characters that its pattern tells apart", () => {
+    const visible = "a Z 中 ª ʰ 1 ² ! / ' \" _ ǅ ſ К 🙂 𝔘 𝟘 's 'LL 've //".split(" ");
+    const blank = [" ", "\t", "\n", "\r", "\u00a0", "\u3000", "\u0301", "\u0903", "\ud800"];
+    const unit = fc.constantFrom(...visible, ...blank);
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 12 }), (text) => {
+        expect(counter.count(text)).toBe(exact(text));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   test.each([
     ["english", ENGLISH.repeat(500)],
     ["code", CODE.repeat(500)],

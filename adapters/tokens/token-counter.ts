@@ -1,16 +1,15 @@
 import o200k from "tiktoken/encoders/o200k_base.json" with { type: "json" };
-import { Tiktoken } from "tiktoken/lite";
 
-import { piecesOf, sliceEnd } from "./pieces.ts";
+import { createMerge } from "./merge.ts";
+import { pieceEnd, sliceEnd, wholeCharacters } from "./pieces.ts";
+import { readRanks } from "./ranks.ts";
 
 /** Texts up to this length are counted at once; longer ones in slices with a pause between, so that the loop stays free. */
 const SLICE_CHARS = 4_096;
-/** tiktoken is quadratic in the length of one piece; longer pieces are cut here. 256 keeps the error below 0.2 %. */
+/** Merging is quadratic in the length of one piece; longer pieces are cut here. 256 keeps the error below 0.2 %. */
 const PIECE_CHARS_MAX = 256;
-/** Pieces this short repeat across texts; longer ones are not worth a place in the cache. */
-const CACHED_PIECE_CHARS_MAX = 24;
-/** Two generations of this many pieces are kept: about 5 MB. */
-const CACHE_GENERATION_MAX = 32_768;
+/** UTF-8 of one UTF-16 code unit, at most. */
+const BYTES_PER_CHAR = 3;
 
 export interface TokenCounter {
   /** Tokens of a text in `o200k_base`: at once for short texts, in slices for long ones. */
@@ -18,40 +17,28 @@ export interface TokenCounter {
 }
 
 /**
- * Counts tokens exactly as tiktoken does, without its traps: pieces are cached (words repeat), and no input blocks the event loop.
- * Exact except inside runs of more than 256 characters without a boundary and where a long text had to be cut in such a run.
+ * Counts tokens exactly as tiktoken does, in a tenth of its memory and without its traps: no input blocks the event loop. Exact except
+ * inside runs of more than 256 characters without a boundary and where a long text had to be cut in such a run.
  */
 export function createTokenCounter(): TokenCounter {
-  const encoder = new Tiktoken(o200k.bpe_ranks, o200k.special_tokens, o200k.pat_str);
-  let young = new Map<string, number>();
-  let old = new Map<string, number>();
-
-  function encodeLong(piece: string): number {
-    let total = 0;
-    for (let from = 0; from < piece.length;) {
-      const end = sliceEnd(piece, from, PIECE_CHARS_MAX);
-      total += encoder.encode_ordinary(piece.slice(from, end)).length;
-      from = end;
-    }
-    return total;
-  }
-
-  function countPiece(piece: string): number {
-    if (piece.length > CACHED_PIECE_CHARS_MAX) return encodeLong(piece);
-    const known = young.get(piece) ?? old.get(piece);
-    if (known !== undefined) return known;
-    const tokens = encoder.encode_ordinary(piece).length;
-    if (young.size >= CACHE_GENERATION_MAX) {
-      old = young;
-      young = new Map();
-    }
-    young.set(piece, tokens);
-    return tokens;
-  }
+  const countMerged = createMerge(readRanks(o200k.bpe_ranks), PIECE_CHARS_MAX * BYTES_PER_CHAR);
+  const encoder = new TextEncoder();
+  const bytes = new Uint8Array(SLICE_CHARS * BYTES_PER_CHAR);
 
   function countSlice(text: string): number {
+    const { written } = encoder.encodeInto(text, bytes);
+    const isAscii = written === text.length;
     let total = 0;
-    for (const piece of piecesOf(text)) total += countPiece(piece);
+    let byte = 0;
+    for (let from = 0; from < text.length;) {
+      const whole = pieceEnd(text, from);
+      const isLong = whole - from > PIECE_CHARS_MAX;
+      const end = isLong ? wholeCharacters(text, from + PIECE_CHARS_MAX) : whole;
+      const byteEnd = byte + (isAscii ? end - from : utf8Length(text, from, end));
+      total += countMerged(bytes, byte, byteEnd);
+      from = end;
+      byte = byteEnd;
+    }
     return total;
   }
 
@@ -67,4 +54,20 @@ export function createTokenCounter(): TokenCounter {
   }
 
   return { count: (text) => (text.length <= SLICE_CHARS ? countSlice(text) : countInSlices(text)) };
+}
+
+/** Bytes of `text[from, to)`; what is no character of Unicode becomes U+FFFD, as the encoder has it. */
+function utf8Length(text: string, from: number, to: number): number {
+  let length = 0;
+  for (let at = from; at < to; at += 1) {
+    const code = text.codePointAt(at) ?? 0;
+    if (code < 0x80) length += 1;
+    else if (code < 0x800) length += 2;
+    else length += 3;
+    if (code > 0xffff) {
+      length += 1;
+      at += 1;
+    }
+  }
+  return length;
 }
