@@ -1,5 +1,6 @@
 import type { Config } from "../core/config/schema.ts";
 import { NEWER_HELD_MS } from "../core/messages.ts";
+import { createWaitForCompany } from "../core/gather.ts";
 import { createAcks } from "./acks.ts";
 import { pause } from "../core/schedule.ts";
 import type { CollectorPorts, ResultConsumer, ResultDelivery } from "./ports.ts";
@@ -30,6 +31,7 @@ const GIVE_BACK_MS = 1_000;
  */
 export function createCollector(ports: CollectorPorts, options: CollectorOptions): Collector {
   const acks = createAcks();
+  const waitForCompany = createWaitForCompany(ports.now, options.batch_wait_ms);
   const stopping = new AbortController();
   const underWay = new Set<Promise<void>>();
   let waiting: ResultDelivery[] = [];
@@ -43,8 +45,9 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
       return;
     }
     waiting.push(delivery);
+    const waitMs = waitForCompany();
     if (waiting.length >= options.batch_results_max) startBatches();
-    else callOffWait ??= ports.schedule(startBatches, options.batch_wait_ms);
+    else callOffWait ??= ports.schedule(startBatches, waitMs);
   }
 
   /** For a while this one holds it, so that it does not go round in circles. */

@@ -1,4 +1,5 @@
 import { estimateTokens } from "../core/estimate.ts";
+import { createGather } from "../core/gather.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import { encodeJson } from "../core/payload.ts";
 import type { QuotaUse } from "../core/quota/quota.ts";
@@ -30,6 +31,7 @@ type Ports = Pick<
   | "config"
   | "log"
   | "now"
+  | "schedule"
   | "newId"
   | "reach"
   | "countTokens"
@@ -52,6 +54,8 @@ export type Accept = (
  * an idempotency key: then a repeat may be answered 202 for it, so hold and place in the outbox stay until its fate is known.
  */
 export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept {
+  const gather = createGather(ports.schedule, ports.now, ports.config().gateway.gather_ms);
+
   function release(head: Omit<RequestHead, "windowDay">): void {
     void ports
       .settle([
@@ -135,6 +139,7 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
     }
     const counted = countPrompt(plan, ports.countTokens);
     const promptTokens = typeof counted === "number" ? counted : await counted;
+    await gather();
 
     // From here to the end the request has a place in the outbox, so that the note of this gateway never runs ahead of it.
     const createdAtMs = ports.now();

@@ -44,7 +44,7 @@ export interface Store {
   pending: () => number;
 }
 
-/** Group commit of accepted requests: one statement and one commit for all that arrive within `insert_wait_ms`. */
+/** Group commit of accepted requests: one statement and one commit for all that arrive in one turn or while others are being stored. */
 export function createStore(ports: Ports): Store {
   const { gateway } = ports.config();
   const { discard } = createDiscards(ports);
@@ -52,7 +52,8 @@ export function createStore(ports: Ports): Store {
     itemsMax: gateway.insert_rows_max,
     weightOf: (row) => row.prompt.byteLength + (row.metadata?.byteLength ?? 0),
     weightMax: BATCH_BYTES_MAX,
-    waitMs: gateway.insert_wait_ms,
+    // Accepts were gathered before their holds, whose answers come together.
+    waitMs: 0,
     flushesMax: gateway.insert_flushes_max,
     pendingMax: gateway.accepts_max,
     // A row stays after its caller was refused, until its insert is over.

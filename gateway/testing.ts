@@ -69,7 +69,7 @@ export function createFakeGateway(
   gatewayConfig: Partial<Config["gateway"]> = {},
 ) {
   const key = formatApiKey(new Uint8Array(API_KEY_RANDOM_BYTES).fill(7));
-  const config = testConfig({ insert_wait_ms: 0, ...gatewayConfig });
+  const config = testConfig({ gather_ms: 0, ...gatewayConfig });
   const clock = createFakeClock(START_MS);
   const table = createFakeRequestTable();
   let ids = 0;

@@ -59,6 +59,7 @@ const WORKER: WorkerConfig["worker"] = {
   host: "127.0.0.1",
   actors: 4,
   prefetch: 8,
+  gather_ms: 0,
   park_ms: 20_000,
   crashes_max: 3,
   grace_ms: 25_000,

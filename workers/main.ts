@@ -22,6 +22,7 @@ import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import { missingKeys } from "../core/config/missing-keys.ts";
 import { ConfigError } from "../core/config/parse.ts";
+import { createGather } from "../core/gather.ts";
 import { decodeJson, encodeJson, type InferencePayload } from "../core/payload.ts";
 import type { WorkerPorts } from "./ports.ts";
 import { createWorker } from "./worker.ts";
@@ -58,6 +59,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
 
   const sealer = createSealer(settings.secrets.encryption_keys);
   const tokens = createTokenCounter();
+  const gatherResults = createGather(after, Date.now, settings.worker.gather_ms);
 
   const ports: WorkerPorts = {
     consume: async (onDelivery, prefetch) =>
@@ -66,7 +68,10 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
         prefetch,
         onDelivery: (delivery) => onDelivery({ ...delivery, decoded: decodeRequest(delivery) }),
       }),
-    publishResult: (result) => publisher.publish(queues.results.name, encodeResult(result)),
+    publishResult: async (result) => {
+      await gatherResults();
+      await publisher.publish(queues.results.name, encodeResult(result));
+    },
     publishAgain: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
     publishRetry: (request, { stepMs, expirationMs }) => {
       // A step that a reload brought has no queue before the next start; the nearest one stands in.

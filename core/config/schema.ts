@@ -112,7 +112,7 @@ const gateway = t.Object(
       "After this an accept is refused with 503 and its hold released. Keep below keeper.orphan_after_ms.",
     ),
     insert_rows_max: count(200, "Rows of one group commit."),
-    insert_wait_ms: ms(2, "How long the first row waits for company.", 0),
+    gather_ms: ms(3, "Longest wait for company of accepts that come close to each other.", 0),
     insert_flushes_max: count(2, "Group commits under way at once."),
     accepts_max: count(10_000, "Accepts under way at once; more get 503."),
     accepts_bytes_max: count(268_435_456, "Bytes of accepts under way; more get 503."),
@@ -166,6 +166,7 @@ const worker = t.Object(
       80,
       "Deliveries held by this process: the actors plus those waiting for a model.",
     ),
+    gather_ms: ms(5, "Longest wait for company of results that come close to each other.", 0),
     park_ms: ms(
       20_000,
       "How long a delivery may wait for its model here before it goes to a delay queue.",
@@ -184,7 +185,7 @@ const collector = t.Object(
     metrics_port: port(9092, "Port of /metrics and the health routes."),
     host: t.String({ default: "127.0.0.1", description: "Address of the metrics port." }),
     batch_results_max: count(500, "Results of one transaction."),
-    batch_wait_ms: ms(5, "How long the first result of a batch waits for company.", 0),
+    batch_wait_ms: ms(20, "Longest wait of a result for others to share its transaction.", 0),
     prefetch: count(
       1_000,
       "Results held by this process; at most 2000 on a quorum queue. The bound on its memory: each may be as long as the largest models.*.reply_bytes_max, so lower it where replies are long or memory is short.",
