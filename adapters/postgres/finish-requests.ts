@@ -1,7 +1,7 @@
 import { Fault } from "../../core/faults.ts";
 import type { Finish, Finished, FinishReply } from "../../core/finish.ts";
 import { type DurableState, isTerminal, type TerminalState } from "../../core/request.ts";
-import { bytesArray, numberArray, textArray } from "./arrays.ts";
+import { numberArray, packBytes, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 
 interface FinishedRow {
@@ -74,6 +74,7 @@ function answerInOrder(finishes: readonly Finish[], replies: Map<string, Finishe
  */
 function moveAndBill(database: Database, batch: readonly Finish[]): Promise<FinishedRow[]> {
   const ids = textArray(batch.map((finish) => finish.requestId));
+  const results = packBytes(batch.map((finish) => finish.result));
   return database.run(
     "finish requests",
     (sql) => sql<FinishedRow[]>`
@@ -90,10 +91,11 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
           ${textArray(batch.map((finish) => finish.usage?.source ?? null))}::text[],
           ${textArray(batch.map((finish) => finish.error?.code ?? null))}::text[],
           ${textArray(batch.map((finish) => finish.error?.message ?? null))}::text[],
-          ${bytesArray(batch.map((finish) => finish.result))}::bytea[]
+          ${results.firsts}::integer[],
+          ${results.lengths}::integer[]
         ) as row (
           request_id, state, attempts, started_ms, completed_ms, prompt_tokens, completion_tokens, usage_source, error_code,
-          error_message, result
+          error_message, result_first, result_length
         )
       ),
       moved as (
@@ -107,8 +109,10 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
           completion_tokens = f.completion_tokens,
           error_code = f.error_code,
           error_message = f.error_message,
-          result = f.result
-        from finish f
+          result = substring(packed.results from f.result_first for f.result_length)
+        from
+          (values (${results.bytes}::bytea)) as packed (results),
+          finish f
         where r.request_id = any(${ids}::uuid[])
           and r.request_id = f.request_id
           and r.completed_at is null

@@ -1,4 +1,4 @@
-import { bytesArray, numberArray, textArray } from "./arrays.ts";
+import { bytesArray, numberArray, packBytes, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 import type { InsertOutcome, NewRequest, Replay } from "../../core/stored-request.ts";
 
@@ -25,7 +25,7 @@ async function insertPlain(
   database: Database,
   rows: readonly NewRequest[],
 ): Promise<InsertOutcome[]> {
-  const columns = columnsOf(rows);
+  const { prompts, metadatas, ...columns } = columnsOf(rows);
   // No `returning`: nearly always all rows are stored, and their number says so.
   const { count } = await database.run(
     "insert requests",
@@ -34,15 +34,20 @@ async function insertPlain(
         request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_at, expires_at
       )
       select
-        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id,
-        to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
-      from unnest(
-        ${columns.requestId}::uuid[], ${columns.userId}::uuid[], ${columns.model}::text[], ${columns.prompt}::bytea[],
-        ${columns.metadata}::bytea[], ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
-        ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[]
-      ) as row (
-        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_ms, expires_ms, accept_until_ms
-      )
+        request_id, user_id, model,
+        substring(prompts from prompt_first for prompt_length), substring(metadatas from metadata_first for metadata_length),
+        estimated_tokens, window_day, publisher_id, to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
+      from
+        (values (${prompts.bytes}::bytea, ${metadatas.bytes}::bytea)) as packed (prompts, metadatas),
+        unnest(
+          ${columns.requestId}::uuid[], ${columns.userId}::uuid[], ${columns.model}::text[],
+          ${prompts.firsts}::integer[], ${prompts.lengths}::integer[], ${metadatas.firsts}::integer[], ${metadatas.lengths}::integer[],
+          ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
+          ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[]
+        ) as row (
+          request_id, user_id, model, prompt_first, prompt_length, metadata_first, metadata_length, estimated_tokens, window_day,
+          publisher_id, created_ms, expires_ms, accept_until_ms
+        )
       where clock_timestamp() < to_timestamp(accept_until_ms / 1000)`,
   );
   if (count === rows.length) return rows.map(() => STORED);
@@ -68,7 +73,7 @@ async function insertKeyed(
   database: Database,
   rows: readonly NewRequest[],
 ): Promise<InsertOutcome[]> {
-  const columns = columnsOf(rows);
+  const { prompts, metadatas, ...columns } = columnsOf(rows);
   const keyHash = bytesArray(rows.map((row) => row.idempotency?.keyHash ?? null));
   const fingerprint = bytesArray(rows.map((row) => row.idempotency?.fingerprint ?? null));
   const stored = await database.run(
@@ -77,13 +82,14 @@ async function insertKeyed(
       with batch as materialized (
         select *
         from unnest(
-          ${columns.requestId}::uuid[], ${columns.userId}::uuid[], ${columns.model}::text[], ${columns.prompt}::bytea[],
-          ${columns.metadata}::bytea[], ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
+          ${columns.requestId}::uuid[], ${columns.userId}::uuid[], ${columns.model}::text[],
+          ${prompts.firsts}::integer[], ${prompts.lengths}::integer[], ${metadatas.firsts}::integer[], ${metadatas.lengths}::integer[],
+          ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
           ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[],
           ${keyHash}::bytea[], ${fingerprint}::bytea[]
         ) with ordinality as row (
-          request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_ms, expires_ms, accept_until_ms,
-          key_hash, fingerprint, position
+          request_id, user_id, model, prompt_first, prompt_length, metadata_first, metadata_length, estimated_tokens, window_day,
+          publisher_id, created_ms, expires_ms, accept_until_ms, key_hash, fingerprint, position
         )
         where clock_timestamp() < to_timestamp(accept_until_ms / 1000)
       ),
@@ -105,9 +111,12 @@ async function insertKeyed(
         request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_at, expires_at
       )
       select
-        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id,
-        to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
-      from batch
+        request_id, user_id, model,
+        substring(prompts from prompt_first for prompt_length), substring(metadatas from metadata_first for metadata_length),
+        estimated_tokens, window_day, publisher_id, to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
+      from
+        (values (${prompts.bytes}::bytea, ${metadatas.bytes}::bytea)) as packed (prompts, metadatas),
+        batch
       where key_hash is null or request_id in (select request_id from claimed)
       returning request_id`,
   );
@@ -169,8 +178,8 @@ function columnsOf(rows: readonly NewRequest[]) {
     requestId: textArray(rows.map((row) => row.head.requestId)),
     userId: textArray(rows.map((row) => row.head.userId)),
     model: textArray(rows.map((row) => row.head.model)),
-    prompt: bytesArray(rows.map((row) => row.prompt)),
-    metadata: bytesArray(rows.map((row) => row.metadata)),
+    prompts: packBytes(rows.map((row) => row.prompt)),
+    metadatas: packBytes(rows.map((row) => row.metadata)),
     estimatedTokens: numberArray(rows.map((row) => row.head.estimatedTokens)),
     windowDay: textArray(rows.map((row) => row.head.windowDay)),
     publisherId: textArray(rows.map((row) => row.publisherId)),
