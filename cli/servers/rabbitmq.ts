@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 import { pingAmqp } from "../../adapters/ping.ts";
@@ -12,6 +13,12 @@ import {
 } from "./local-server.ts";
 
 const USER = "tollgate";
+
+/**
+ * Erlang takes a scheduler per core and wakes them all for a message. Half of them cost a tenth to a fifth less per request on a machine
+ * that everything else runs on as well (docs/performance.md).
+ */
+const schedulers = (): number => Math.max(1, Math.floor(availableParallelism() / 2));
 
 export const LOCAL_RABBITMQ: LocalServer<"rabbitmq"> = {
   name: "rabbitmq",
@@ -57,7 +64,7 @@ async function prepare(
     RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
     RABBITMQ_NODE_PORT: String(requirePort(ports, "amqp")),
     RABBITMQ_DIST_PORT: String(requirePort(ports, "dist")),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1}",
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-kernel inet_dist_use_interface {127,0,0,1} +S ${schedulers()}`,
     RABBITMQ_CONFIG_FILE: configPath,
     RABBITMQ_ENABLED_PLUGINS_FILE: pluginsPath,
     RABBITMQ_MNESIA_BASE: join(folder, "data"),
