@@ -37,6 +37,24 @@ describe("a batch", () => {
     expect(world.broker.unacked()).toBe(1);
   });
 
+  test("of one result that comes alone waits for nobody; those that come close to it wait for company", async () => {
+    const world = createWorld({ options: { batch_wait_ms: 1_000 } });
+    world.accept("a", "b", "c");
+    await world.start();
+
+    world.publish(resultOf("a"));
+    await world.clock.advance(0);
+    const endedAlone = world.postgres.ledger.length;
+    world.publish(resultOf("b"));
+    await world.clock.advance(999);
+    world.publish(resultOf("c"));
+    const endedBeforeTheWait = world.postgres.ledger.length;
+    await world.clock.advance(1);
+
+    expect([endedAlone, endedBeforeTheWait, world.postgres.ledger.length]).toEqual([1, 1, 3]);
+    expect(world.postgres.transactions).toBe(2);
+  });
+
   test("is closed by its bytes: what PostgreSQL takes in one message is bounded", async () => {
     const world = createWorld();
     const result = new Uint8Array(10 * 1024 * 1024);
