@@ -16,7 +16,7 @@ describe("a store that is away", () => {
     world.publish(...ids.map((id) => resultOf(id)));
     await world.clock.advance(60_000);
     expect(world.broker.unacked()).toBe(6);
-    expect(world.broker.frames).toEqual([]);
+    expect(world.broker.settled).toEqual([]);
     // Two batches, tried again every few seconds at most, not in a tight loop.
     expect(world.postgres.transactions).toBeLessThan(60);
 
@@ -41,7 +41,7 @@ describe("a store that is away", () => {
     world.redis.isDown = false;
     await world.clock.advance(LATER_MS);
 
-    expect(world.events).toEqual(["commit", "settle", "announce", "ackUpTo"]);
+    expect(world.events).toEqual(["commit", "settle", "announce", "ack"]);
     expect(world.redis.used.get("user-1")).toBe(30);
   });
 
@@ -120,10 +120,10 @@ describe("a message that cannot be dealt with", () => {
     world.broker.publish({ kind: "newer", reason: "header version" });
     world.publish(resultOf("b"));
     await world.clock.advance(10_000);
-    expect(world.broker.frames).toEqual(["ack"]);
+    expect(world.broker.settled).toEqual(["ack"]);
     await world.clock.advance(20_000);
 
-    expect(world.broker.frames).toEqual(["ack", "requeue"]);
+    expect(world.broker.settled).toEqual(["ack", "requeue"]);
     expect(world.broker.dead).toEqual([]);
     expect(world.postgres.requests.get("a")?.state).toBe("queued");
     expect(world.metric("collector_results_total", "unreadable")).toBe(0);
@@ -158,7 +158,7 @@ describe("a message that cannot be dealt with", () => {
     expect(world.postgres.ledger).toEqual([]);
     expect(world.redis.used.get("user-1")).toBe(0);
     expect(world.deadRequests.map(({ head }) => head.requestId)).toEqual(["a"]);
-    expect(world.events.at(-1)).toBe("ackUpTo");
+    expect(world.events.at(-1)).toBe("ack");
   });
 
   test("a request given up after it had completed leaves no copy among the dead", async () => {
@@ -182,12 +182,12 @@ describe("a message that cannot be dealt with", () => {
     world.crash.at = "C1";
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
-    expect(world.broker.frames).toEqual([]);
+    expect(world.broker.settled).toEqual([]);
 
     world.crash.at = null;
     await world.clock.advance(LATER_MS);
 
-    expect(world.broker.frames).toEqual(["requeue", "ackUpTo"]);
+    expect(world.broker.settled).toEqual(["requeue", "ack"]);
     expect(world.postgres.ledger).toHaveLength(1);
   });
 });

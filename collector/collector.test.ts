@@ -15,7 +15,7 @@ describe("a batch", () => {
     world.publish(resultOf("a"), resultOf("b"));
     await world.clock.advance(SOON_MS);
 
-    expect(world.events).toEqual(["commit", "settle", "announce", "ackUpTo"]);
+    expect(world.events).toEqual(["commit", "settle", "announce", "ack", "ack"]);
     expect(world.postgres.ledger).toEqual([
       { requestId: "a", tokens: 30 },
       { requestId: "b", tokens: 30 },
@@ -165,7 +165,7 @@ describe("a collector that dies", () => {
       world.crash.at = point;
       world.publish(resultOf("a"), resultOf("b"));
       await world.clock.advance(SOON_MS);
-      expect(world.broker.frames).toEqual([]);
+      expect(world.broker.settled).toEqual([]);
 
       await world.start();
       await world.clock.advance(SOON_MS);
@@ -188,7 +188,7 @@ describe("drain", () => {
 
     await collector.drain();
 
-    expect(world.events).toEqual(["commit", "settle", "announce", "ackUpTo"]);
+    expect(world.events).toEqual(["commit", "settle", "announce", "ack"]);
   });
 
   test("takes nothing more", async () => {

@@ -1,7 +1,6 @@
 import type { Config } from "../core/config/schema.ts";
 import { NEWER_HELD_MS } from "../core/messages.ts";
 import { createWaitForCompany } from "../core/gather.ts";
-import { createAcks } from "./acks.ts";
 import { pause } from "../core/schedule.ts";
 import type { CollectorPorts, ResultConsumer, ResultDelivery } from "./ports.ts";
 import { runBatch } from "./run-batch.ts";
@@ -30,7 +29,6 @@ const GIVE_BACK_MS = 1_000;
  * settled: while PostgreSQL or Redis is away it stops by itself, because nothing is acked and so nothing more is delivered.
  */
 export function createCollector(ports: CollectorPorts, options: CollectorOptions): Collector {
-  const acks = createAcks();
   const waitForCompany = createWaitForCompany(ports.now, options.batch_wait_ms);
   const stopping = new AbortController();
   const underWay = new Set<Promise<void>>();
@@ -39,7 +37,6 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
   let consumer: ResultConsumer | undefined;
 
   function arrive(delivery: ResultDelivery): void {
-    acks.arrived(delivery);
     if (delivery.decoded.kind === "newer") {
       void leaveToNewer(delivery, delivery.decoded.reason);
       return;
@@ -54,7 +51,7 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
   async function leaveToNewer(delivery: ResultDelivery, reason: string): Promise<void> {
     ports.log.warn({ reason }, "a message waits for a newer collector");
     await pause(ports.schedule, NEWER_HELD_MS, stopping.signal);
-    acks.giveBack([delivery]);
+    delivery.requeue();
   }
 
   function startBatches(): void {
@@ -89,18 +86,21 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
 
   async function take(batch: ResultDelivery[]): Promise<void> {
     try {
-      acks.done(await runBatch(ports, batch, stopping.signal));
+      for (const { delivery, isUnreadable } of await runBatch(ports, batch, stopping.signal)) {
+        if (isUnreadable) delivery.reject();
+        else delivery.ack();
+      }
     } catch (error) {
       ports.log.error({ err: error, results: batch.length }, "a batch is given back");
       await pause(ports.schedule, GIVE_BACK_MS, stopping.signal);
-      acks.giveBack(batch);
+      giveBack(batch);
     }
   }
 
   async function finishTaken(): Promise<void> {
     startBatches();
     while (underWay.size > 0) await Promise.all(underWay);
-    acks.giveBack(waiting);
+    giveBack(waiting);
   }
 
   /** A broker that is away takes back what we held anyway. */
@@ -131,4 +131,8 @@ function bytesOf(delivery: ResultDelivery | undefined): number {
   return delivery?.decoded.kind === "result"
     ? (delivery.decoded.result.result?.byteLength ?? 0)
     : 0;
+}
+
+function giveBack(deliveries: readonly ResultDelivery[]): void {
+  for (const delivery of deliveries) delivery.requeue();
 }

@@ -28,14 +28,12 @@ export type DecodedDelivery =
   /** `what`: a request that workers could not read was given up by the broker. */
   | { kind: "unreadable"; what: "request" | "result"; requestId?: string; reason: string };
 
-/** A message that this collector owns until it acks or rejects it, once. None of these throw; on a lost channel they do nothing. */
+/** A message that this collector owns until it settles it. None of these throw; on a lost channel, and after the first, they do nothing. */
 export interface ResultDelivery {
   decoded: DecodedDelivery;
   /** Aborts when the channel of this delivery is gone: the broker then delivers the message again. */
   lost: AbortSignal;
   ack: () => void;
-  /** Acks this and every earlier delivery of the same channel. */
-  ackUpTo: () => void;
   /** The broker moves it to `inference_results.dead`, as it is. */
   reject: () => void;
   /** Back to the queue, for another collector. */

@@ -1,8 +1,10 @@
 import { randomUUIDv7 } from "bun";
-import type { ConfirmChannel, ConsumeMessage } from "amqplib";
+import type { ConfirmChannel, ConsumeMessage, Message } from "amqplib";
+import { after } from "../process/timers.ts";
+import { createAcks } from "./acks.ts";
 import { within } from "./broker-fault.ts";
 import type { AmqpConnection } from "./connection.ts";
-import { createDelivery, type Delivery, type DeliveryChannel } from "./delivery.ts";
+import { createDelivery, type Delivery, type DeliveryChannel, unlessClosing } from "./delivery.ts";
 
 export interface ConsumerOptions {
   queue: string;
@@ -66,12 +68,20 @@ class KeptConsumer implements Consumer {
 
   async close(): Promise<void> {
     this.#isWanted = false;
+    this.#home?.acks.flush();
     await this.#release(STEP_MS);
   }
 
   async #adopt(channel: ConfirmChannel): Promise<void> {
-    this.#home = { channel, isOpen: true, lost: new AbortController(), ackedUpTo: 0 };
-    await channel.prefetch(this.#options.prefetch);
+    const { prefetch } = this.#options;
+    const acks = createAcks<Message>({
+      prefetch,
+      write: (message, isUpTo) => void unlessClosing(() => channel.ack(message, isUpTo)),
+      now: () => performance.now(),
+      schedule: after,
+    });
+    this.#home = { channel, isOpen: true, lost: new AbortController(), acks };
+    await channel.prefetch(prefetch);
     await this.#reconcile();
   }
 
@@ -80,6 +90,7 @@ class KeptConsumer implements Consumer {
     this.#home = undefined;
     if (home !== undefined) {
       home.isOpen = false;
+      home.acks.stop();
       home.lost.abort();
     }
     this.#tag = undefined;

@@ -1,7 +1,8 @@
 import { IllegalOperationError, type ConfirmChannel, type Message } from "amqplib";
+import type { Acks } from "./acks.ts";
 
 /**
- * A message held by this process until it is settled, once, by one of the four methods. They answer false, and do nothing, when it was
+ * A message held by this process until it is settled, once, by one of the three methods. They answer false, and do nothing, when it was
  * settled before or its channel is gone: then the broker delivers it again to somebody.
  */
 export interface Delivery {
@@ -15,9 +16,8 @@ export interface Delivery {
   deliveryCount: number;
   /** Aborts when its channel is gone: settling does nothing then, and the broker delivers it again. */
   lost: AbortSignal;
+  /** It is done with. The broker is told within some milliseconds, together with the acks of its neighbours; a crash before repeats it. */
   ack: () => boolean;
-  /** Acks this one and every delivery of this channel before it that is not settled, whoever holds it. */
-  ackUpTo: () => boolean;
   /** Gives it back, to be delivered again at once; that counts towards the delivery limit of the queue. */
   requeue: () => boolean;
   /** Hands it to the queue's dead-letter target. */
@@ -29,28 +29,28 @@ export interface DeliveryChannel {
   channel: ConfirmChannel;
   isOpen: boolean;
   lost: AbortController;
-  /** Highest tag of an `ackUpTo`. */
-  ackedUpTo: number;
+  acks: Acks<Message>;
 }
 
-/** Wraps a message of an open channel. */
+/** Wraps a message of an open channel; to be called in the order of delivery. */
 export function createDelivery(home: DeliveryChannel, message: Message): Delivery {
   const { content, fields, properties } = message;
   const headers = properties.headers ?? {};
   let isSettled = false;
+  home.acks.arrived(message);
 
   /** Settling a tag twice is a protocol error that closes the channel with all its deliveries, hence the guard. */
-  function settle(act: () => void): boolean {
-    if (isSettled || !home.isOpen || fields.deliveryTag <= home.ackedUpTo) return false;
+  function mayBeSettled(): boolean {
+    if (isSettled || !home.isOpen) return false;
     isSettled = true;
-    try {
-      act();
-      return true;
-    } catch (error) {
-      // The channel is closing: its `close` event has not come yet.
-      if (error instanceof IllegalOperationError) return false;
-      throw error;
-    }
+    return true;
+  }
+
+  function leave(isRequeued: boolean): boolean {
+    if (!mayBeSettled()) return false;
+    home.acks.left(message);
+    // Not `nack`: since RabbitMQ 4.3 that no longer counts towards the delivery limit, so a loop of it would never end.
+    return unlessClosing(() => home.channel.reject(message, isRequeued));
   }
 
   return {
@@ -61,16 +61,25 @@ export function createDelivery(home: DeliveryChannel, message: Message): Deliver
     redelivered: fields.redelivered,
     deliveryCount: deliveryCountOf(headers),
     lost: home.lost.signal,
-    ack: () => settle(() => home.channel.ack(message)),
-    ackUpTo: () =>
-      settle(() => {
-        home.channel.ack(message, true);
-        home.ackedUpTo = fields.deliveryTag;
-      }),
-    // Not `nack`: since RabbitMQ 4.3 that no longer counts towards the delivery limit, so a loop of it would never end.
-    requeue: () => settle(() => home.channel.reject(message, true)),
-    reject: () => settle(() => home.channel.reject(message, false)),
+    ack() {
+      if (!mayBeSettled()) return false;
+      home.acks.ack(message);
+      return true;
+    },
+    requeue: () => leave(true),
+    reject: () => leave(false),
   };
+}
+
+/** False when the channel is closing and its `close` event has not come yet. */
+export function unlessClosing(write: () => void): boolean {
+  try {
+    write();
+    return true;
+  } catch (error) {
+    if (error instanceof IllegalOperationError) return false;
+    throw error;
+  }
 }
 
 /** `x-delivery-count` of a quorum queue, 0 where it is absent. */

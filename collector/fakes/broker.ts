@@ -8,8 +8,8 @@ export interface FakeBroker {
   ready: DecodedDelivery[];
   dead: DecodedDelivery[];
   unacked: () => number;
-  /** Ack frames and what they said: `ack` or `ackUpTo`. */
-  frames: string[];
+  /** How deliveries were settled, in order: `ack`, `reject`, `requeue`. */
+  settled: string[];
 }
 
 /** A queue with one consumer, a prefetch, redelivery and a dead-letter queue. `note` hears of every ack and reject. */
@@ -22,7 +22,7 @@ export function createFakeBroker(prefetch: number, note: (event: string) => void
   const broker: FakeBroker = {
     ready: [],
     dead: [],
-    frames: [],
+    settled: [],
     unacked: () => unacked.size,
     publish: (...messages) => {
       broker.ready.push(...messages);
@@ -59,18 +59,13 @@ export function createFakeBroker(prefetch: number, note: (event: string) => void
 
   function deliveryOf(tag: number, decoded: DecodedDelivery): ResultDelivery {
     const { signal } = channel;
-    const take = (kind: string, upTo = false): void => {
-      if (signal.aborted) return;
-      if (!unacked.has(tag)) throw new Error(`unknown delivery tag ${tag}: the broker closes`);
-      for (const open of unacked.keys()) {
-        if (open !== tag && !(upTo && open < tag)) continue;
-        const message = unacked.get(open);
-        unacked.delete(open);
-        if (message === undefined) continue;
-        if (kind === "reject") broker.dead.push(message);
-        if (kind === "requeue") broker.ready.push(message);
-      }
-      broker.frames.push(kind);
+    const take = (kind: string): void => {
+      const message = unacked.get(tag);
+      if (signal.aborted || message === undefined) return;
+      unacked.delete(tag);
+      if (kind === "reject") broker.dead.push(message);
+      if (kind === "requeue") broker.ready.push(message);
+      broker.settled.push(kind);
       note(kind);
       pump();
     };
@@ -78,7 +73,6 @@ export function createFakeBroker(prefetch: number, note: (event: string) => void
       decoded,
       lost: signal,
       ack: () => take("ack"),
-      ackUpTo: () => take("ackUpTo", true),
       reject: () => take("reject"),
       requeue: () => take("requeue"),
     };
