@@ -72,6 +72,7 @@ export function createBeginTurn(
     const startedAtMs = ports.now();
     held.startedAtMs = startedAtMs;
     const hints = await markStarted(held, startedAtMs);
+    held.crashes = hints.crashes;
     return (await refuse(held, hints)) ? null : startedAtMs;
   };
 }

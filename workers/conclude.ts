@@ -34,11 +34,12 @@ export interface Conclusions {
   retry: (held: Held, delay: Delay) => Promise<void>;
   /** Hands the request over to a later delivery of the same attempt, which has not started. */
   park: (held: Held, delay: Delay) => Promise<void>;
+  /** Hands over to another worker what was broken off here, with its start unmarked: at most `HAND_OVER_MS` for the broker. */
   giveBack: (held: Held) => Promise<void>;
   /**
    * Hands over to another worker what never started here. Published anew, because a requeue counts as a delivery that came to nothing:
    * a few rollouts would make suspects of innocent requests. Tried once; if that fails, or the delivery has to be given back first, it
-   * is requeued after all.
+   * is requeued after all. So is what workers may have died of: a new message would not have the count that tells.
    */
   handOver: (held: Held) => Promise<void>;
 }
@@ -57,6 +58,9 @@ type ConcludePorts = Pick<
   | "log"
   | "reach"
 >;
+
+/** Most of what a drain leaves for it once the grace is over (worker.ts); a broker that is busy confirms within some milliseconds. */
+const HAND_OVER_MS = 700;
 
 export function createConclusions(ports: ConcludePorts): Conclusions {
   /** True when the broker has the message; false when the delivery has to be given back first. */
@@ -99,14 +103,23 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
   }
 
   async function giveBack(held: Held): Promise<void> {
+    // Before the publish, as in `retry`.
     await clearStarted(held, held.request.attempt - 1);
-    held.delivery.requeue();
+    const ended = new AbortController();
+    const { lost } = held.delivery;
+    const timeOver = pause(ports.schedule, HAND_OVER_MS, AbortSignal.any([ended.signal, lost]));
+    await handOver(held, timeOver);
+    ended.abort();
   }
 
-  async function publishAgain({ request, giveBack: { signal } }: Held): Promise<boolean> {
-    const timeOver = new Promise<false>((resolve) => {
-      signal.addEventListener("abort", () => resolve(false), { once: true });
-    });
+  /** `timeOver`: the delivery is requeued if the broker has not confirmed by then. */
+  async function handOver(held: Held, timeOver: Promise<void>): Promise<void> {
+    const mayBeNew = !held.suspect && held.crashes === 0 && !held.delivery.lost.aborted;
+    if (mayBeNew && (await publishAgain(held, timeOver))) held.delivery.ack();
+    else held.delivery.requeue();
+  }
+
+  function publishAgain({ request }: Held, timeOver: Promise<void>): Promise<boolean> {
     const published = ports.publishAgain(request).then(
       () => true,
       (error: unknown) => {
@@ -115,7 +128,7 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
         return false;
       },
     );
-    return Promise.race([published, timeOver]);
+    return Promise.race([published, timeOver.then(() => false)]);
   }
 
   async function passOn(held: Held, attempt: number, delay: Delay): Promise<void> {
@@ -128,10 +141,12 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
 
   return {
     giveBack,
-    async handOver(held) {
-      // A suspect is requeued: a new message would not have the count that makes it one.
-      if (!held.suspect && (await publishAgain(held))) held.delivery.ack();
-      else held.delivery.requeue();
+    handOver(held) {
+      const { signal } = held.giveBack;
+      const timeOver = new Promise<void>((resolve) => {
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      return handOver(held, timeOver);
     },
     async end(held, ending) {
       if (!(await publishEnding(held, ending))) return giveBack(held);

@@ -58,13 +58,15 @@ test("a drain does not wait beyond its grace for the broker to take what waits",
   const drained = world.worker.drain(1_000);
   await settled();
   await world.clock.advance(1_000);
+  expect(waiting.conclusions).toEqual(["requeue"]);
+  // Until then the attempt that outlasted the grace is offered to the broker.
+  await world.clock.advance(700);
   await drained;
 
-  expect(waiting.conclusions).toEqual(["requeue"]);
   expect(world.clock.timerCount()).toBe(0);
 });
 
-test("a drain aborts and gives back what outlasts the grace, without calling it a crash", async () => {
+test("a drain aborts what outlasts the grace and puts it back as new, without calling it a crash", async () => {
   const world = await startFakeWorld();
   const delivery = await world.deliver("a");
 
@@ -73,20 +75,71 @@ test("a drain aborts and gives back what outlasts the grace, without calling it 
   await world.clock.advance(10_000);
   await drained;
 
-  expect(delivery.conclusions).toEqual(["requeue"]);
-  expect(world.events.slice(-4)).toEqual([
+  expect(delivery.conclusions).toEqual(["ack"]);
+  expect(world.events.slice(-5)).toEqual([
     "clear a after 0",
-    "requeue a",
+    "again a",
+    "ack a",
     "stop listening",
     "close",
   ]);
   expect(world.results).toEqual([]);
+  expect(world.clock.timerCount()).toBe(0);
+});
+
+test("a drain requeues what it aborted when workers may have died of it, so that the count stays", async () => {
+  const world = await startFakeWorld();
+  world.hints.set("crashed", { cancelled: false, crashes: 1 });
+  const crashed = await world.deliver("crashed", { deliveryCount: 1, redelivered: true });
+  const suspect = await world.deliver("suspect", { deliveryCount: 2, redelivered: true });
+
+  const drained = world.worker.drain(1_000);
+  await settled();
+  await world.clock.advance(1_000);
+  await drained;
+
+  expect(crashed.conclusions).toEqual(["requeue"]);
+  expect(suspect.conclusions).toEqual(["requeue"]);
+  expect(world.events).not.toContain("again crashed");
+  expect(world.events).not.toContain("again suspect");
+});
+
+test.each([
+  ["refuses it", () => Promise.reject(new Error("the broker is away"))],
+  ["does not answer", () => new Promise<void>(() => {})],
+] as const)(
+  "a drain requeues what it aborted within a second when the broker %s",
+  async (_name, publishAgain) => {
+    const world = await startFakeWorld();
+    world.ports.publishAgain = publishAgain;
+    const delivery = await world.deliver("a");
+
+    const drained = world.worker.drain(1_000);
+    await settled();
+    await world.clock.advance(1_999);
+    await drained;
+
+    expect(delivery.conclusions).toEqual(["requeue"]);
+    expect(world.clock.timerCount()).toBe(0);
+  },
+);
+
+test("what a lost channel aborted is not published anew: the broker delivers it again", async () => {
+  const world = await startFakeWorld();
+  const delivery = await world.deliver("a");
+
+  delivery.loseChannel();
+  await settled();
+
+  expect(world.events).not.toContain("again a");
+  expect(world.worker.snapshot().held).toBe(0);
 });
 
 test("a drain ends in time with a broker that is away", async () => {
   const world = await startFakeWorld();
   world.consumer.pause = () => Promise.reject(new Error("the broker is away"));
   world.consumer.close = () => Promise.reject(new Error("the broker is away"));
+  world.ports.publishAgain = () => Promise.reject(new Error("the broker is away"));
   const delivery = await world.deliver("a");
 
   const drained = world.worker.drain(1_000);

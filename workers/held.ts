@@ -10,6 +10,8 @@ export interface Held {
   startedAtMs: number | null;
   /** When it goes to a delay queue if its model is still out of reach, Unix milliseconds. */
   parkAtMs: number;
+  /** Earlier starts of the request whose workers died, as known since this one was marked. */
+  crashes: number;
   /** Seen by workers that died: runs only beside deliveries above suspicion. */
   suspect: boolean;
   isCancelled: boolean;
@@ -25,6 +27,7 @@ export function hold(delivery: Delivery, request: QueuedRequest, parkAtMs: numbe
     request,
     startedAtMs: null,
     parkAtMs,
+    crashes: 0,
     suspect: isSuspect(delivery.deliveryCount),
     isCancelled: false,
     call: new AbortController(),
