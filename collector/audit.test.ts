@@ -24,7 +24,7 @@ const hold = (requestId: string): Hold => ({ userId: "u", requestId, day: DAY, t
 
 /** Reads the given books; `next` plays the readings of a user one after the other, the last one repeats. */
 function setUp(
-  users: Record<string, { redis: (QuotaBooks | undefined)[]; postgres: LedgerBooks[] }>,
+  users: Record<string, { redis: (QuotaBooks | "broken" | undefined)[]; postgres: LedgerBooks[] }>,
 ) {
   const clock = createFakeClock(START_MS);
   const rebuilt: string[] = [];
@@ -98,6 +98,23 @@ test("a drift that stays is reported with its amount, and mended only when that 
   expect(looking.rebuilt).toEqual([]);
   expect(mended).toMatchObject({ isConsistent: false, usersRepaired: 1 });
   expect(mending.rebuilt).toEqual(["u"]);
+});
+
+test("a user of whom Redis stores what is not ours is a difference of its own, and mended like the others", async () => {
+  const users = {
+    broken: { redis: ["broken" as const], postgres: [ledgerOf(30)] },
+    sound: { redis: [booksOf(30)], postgres: [ledgerOf(30)] },
+  };
+  const { audit, rebuilt } = setUp(users);
+
+  const report = await audit({ repair: true });
+
+  expect(report).toMatchObject({
+    users: 2,
+    differences: [{ kind: "books_broken", userId: "broken" }],
+    usersRepaired: 1,
+  });
+  expect(rebuilt).toEqual(["broken"]);
 });
 
 test("a request on its way between the two readings is no difference", async () => {

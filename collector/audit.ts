@@ -114,6 +114,10 @@ async function readUsers(ports: Ports, userIds: string[]): Promise<Reading> {
       reading.notLoaded += 1;
       return;
     }
+    if (redis === "broken") {
+      reading.differences.set(userId, [{ kind: "books_broken", userId }]);
+      return;
+    }
     reading.holds += redis.holds.length;
     const differences = compareUser(userId, redis, postgres);
     if (differences.length > 0) reading.differences.set(userId, differences);

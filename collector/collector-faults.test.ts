@@ -77,6 +77,28 @@ describe("a store that is away", () => {
   });
 });
 
+describe("a user whose books in Redis are broken", () => {
+  test("stops nobody: all is billed and acked, and who looks into the log is told", async () => {
+    const world = createWorld();
+    world.accept("a", "b", "c");
+    const { head } = resultOf("b");
+    const other = { ...head, userId: "user-2" };
+    world.postgres.requests.set("b", { head: other, state: "queued", errorCode: null });
+    world.redis.broken.add("user-2");
+    await world.start();
+
+    world.publish(resultOf("a"), resultOf("b", { head: other }), resultOf("c"));
+    await world.clock.advance(SOON_MS);
+
+    expect(world.postgres.ledger).toHaveLength(3);
+    expect(world.redis.used.get("user-1")).toBe(160);
+    expect([...world.redis.forgotten]).toEqual(["user-2"]);
+    expect(world.announced).toEqual(["a", "b", "c"]);
+    expect(world.broker.unacked()).toBe(0);
+    expect(world.logged.filter((line) => line.includes("./tollgate audit"))).toHaveLength(1);
+  });
+});
+
 describe("a message that cannot be dealt with", () => {
   test("a result that cannot be stored goes to the dead letters, its request fails, its neighbours complete", async () => {
     const world = createWorld();

@@ -55,7 +55,10 @@ export interface EndingPorts {
    */
   finishRequests: (finishes: Finish[]) => Promise<FinishReply[]>;
   isDataFault: (error: unknown) => boolean;
-  /** One reply per settlement, in order, pipelined. Throws Fault QUOTA_UNAVAILABLE; some may have been settled nevertheless. */
+  /**
+   * One reply per settlement, in order, pipelined; what is broken of one user stops no other. Throws Fault QUOTA_UNAVAILABLE; some may have
+   * been settled nevertheless.
+   */
   settle: (settlements: Settlement[]) => Promise<SettleReply[]>;
   /** Wakes the long-polls of these requests, on every gateway. */
   announceFinished: (requestIds: string[]) => Promise<void>;
@@ -168,8 +171,11 @@ export interface GaugePorts {
 export interface AuditPorts {
   /** Ids of all users, in a stable order. */
   userIds: (after: string | null, limit: number) => Promise<Page<string>>;
-  /** undefined: Redis does not know the user and will rebuild it, so there is nothing to compare. */
-  readBooks: (userIds: string[]) => Promise<(QuotaBooks | undefined)[]>;
+  /**
+   * undefined: Redis does not know the user and will rebuild it, so there is nothing to compare. `broken`: it has something stored of the
+   * user that is not ours.
+   */
+  readBooks: (userIds: string[]) => Promise<(QuotaBooks | "broken" | undefined)[]>;
   readLedger: (userIds: string[]) => Promise<LedgerBooks[]>;
   countRequests: () => Promise<RequestCounts>;
   /** Requests whose ledger rows are not what their state and usage say, at most `limit`. */

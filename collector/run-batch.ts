@@ -1,10 +1,10 @@
-import type { Settlement } from "../core/quota/quota.ts";
 import { announce } from "./announce.ts";
 import { commitBatch, type Ending } from "./commit-batch.ts";
 import { settlementsOf, WORKER_CRASHED } from "./finishes.ts";
 import { claimedState, outcomeOf } from "./outcome.ts";
 import { persist } from "./persist.ts";
 import type { CollectorPorts, ResultDelivery } from "./ports.ts";
+import { settleAll } from "./settle.ts";
 
 /**
  * Takes a batch all the way: commit, then settle, then wake who waits, then copies for the dead letters. Only after that may its
@@ -41,10 +41,6 @@ function isLive(delivery: ResultDelivery): boolean {
 
 function repliesOf(endings: readonly Ending[]) {
   return endings.flatMap(({ reply }) => (reply === null ? [] : [reply]));
-}
-
-async function settleAll(ports: CollectorPorts, settlements: Settlement[]): Promise<void> {
-  if (settlements.length > 0) await ports.settle(settlements);
 }
 
 /** Repeats are announced too: whoever ended the request may have died before it said so. */

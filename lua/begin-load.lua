@@ -26,10 +26,11 @@ end
 
 local reply = { under_way }
 local taken_after_ms = now(tonumber(clock_ms)) - RECENT_MS
-local entries = redis.call('HGETALL', holds)
+-- What is not ours is passed over: the load replaces it.
+local entries = redis.call('TYPE', holds).ok == 'hash' and redis.call('HGETALL', holds) or {}
 for i = 1, #entries, 2 do
   local _, _, taken_at_ms = unpack_hold(entries[i + 1])
-  if taken_at_ms > taken_after_ms then
+  if taken_at_ms and taken_at_ms > taken_after_ms then
     reply[#reply + 1] = entries[i]
   end
 end

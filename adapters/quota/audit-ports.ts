@@ -17,8 +17,8 @@ import type { Page, RequestStanding } from "../../core/stored-request.ts";
 export interface AuditBooks {
   /** In the order of ids. */
   userIds: (after: string | null, limit: number) => Promise<Page<string>>;
-  /** In order; undefined: Redis does not know the user. */
-  readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | undefined)[]>;
+  /** In order; undefined: Redis does not know the user; `broken`: it has something stored of the user that is not ours. */
+  readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | "broken" | undefined)[]>;
   readLedger: (userIds: readonly string[]) => Promise<LedgerBooks[]>;
   countRequests: () => Promise<RequestCounts>;
   ledgerAnomalies: (limit: number) => Promise<LedgerAnomaly[]>;

@@ -84,3 +84,33 @@ test("a hold counts as gone only when the user was loaded well before the reques
   const restarted = createHoldBooks(asInstance(redis, "another-run"));
   expect(await restarted.holdFates([{ userId, requestId: held }])).toEqual(["unknown"]);
 });
+
+test("what is not ours among the keys of one user hides no other user", async () => {
+  const [wrongType, outOfShape, noNumber, sound] = [
+    await loadUser(),
+    await loadUser(),
+    await loadUser(),
+    await loadUser(),
+  ];
+  const [requestId = ""] = await admitMany(sound, 1);
+  await redis.run(async ({ client }) => {
+    await client.lpush(booksKeys(wrongType).holds, "not ours");
+    await client.hset(booksKeys(outOfShape).holds, newId(), "not ours");
+    await client.set(booksKeys(noNumber).dailyTokensUsed + dayOf(Date.now()), "not ours", "EX", 60);
+  });
+
+  const read = await books.readBooks([wrongType, outOfShape, noNumber, sound]);
+  const fates = await books.holdFates([
+    { userId: wrongType, requestId: newId() },
+    { userId: sound, requestId },
+  ]);
+  const found = new Set<string>();
+  for await (const page of books.scanHolds()) for (const hold of page) found.add(hold.requestId);
+
+  expect(read.slice(0, 3)).toEqual(["broken", "broken", "broken"]);
+  expect(read[3]).toMatchObject({ holds: [{ requestId }] } as never);
+  expect(fates).toEqual(["unknown", "held"]);
+  expect(found.has(requestId)).toBe(true);
+  for (const userId of [wrongType, outOfShape])
+    await redis.run(({ client }) => client.del(booksKeys(userId).holds));
+});

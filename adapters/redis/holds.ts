@@ -18,8 +18,11 @@ export interface HoldBooks {
    * Walks through all keys: not for every second.
    */
   scanHolds: () => AsyncGenerator<AgedHold[]>;
-  /** Counters of the present windows and all holds of each user, each user at one instant; undefined: not loaded. */
-  readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | undefined)[]>;
+  /**
+   * Counters of the present windows and all holds of each user, each user at one instant; undefined: not loaded; `broken`: something
+   * that is not ours is stored there.
+   */
+  readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | "broken" | undefined)[]>;
   /**
    * In order. `gone`: the hold was there and was settled or released. `unknown`: nothing can be concluded, because the user is not
    * loaded, or was loaded less than a minute before the request was made or after it.
@@ -41,16 +44,17 @@ interface TakenHold extends Hold {
   takenAtMs: number;
 }
 
-function parseHold(userId: string, requestId: string, packed: string): TakenHold {
+/** Empty when it is out of shape. */
+function parseHold(userId: string, requestId: string, packed: string): TakenHold[] {
   const [tokens, day, takenAtMs] = packed.split("|");
-  if (day === undefined) throw new Error("a stored hold is out of shape");
-  return { userId, requestId, day, tokens: Number(tokens), takenAtMs: Number(takenAtMs) };
+  if (day === undefined || takenAtMs === undefined) return [];
+  return [{ userId, requestId, day, tokens: Number(tokens), takenAtMs: Number(takenAtMs) }];
 }
 
 function parseHolds(userId: string, entries: readonly string[]): TakenHold[] {
   const holds: TakenHold[] = [];
   for (let i = 0; i + 1 < entries.length; i += 2)
-    holds.push(parseHold(userId, entries[i] ?? "", entries[i + 1] ?? ""));
+    holds.push(...parseHold(userId, entries[i] ?? "", entries[i + 1] ?? ""));
   return holds;
 }
 
@@ -66,7 +70,7 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
     let cursor = "0";
     do {
       const [next, keys] = await redis.run(({ client }) =>
-        client.scan(cursor, "MATCH", HOLDS_KEY_PATTERN, "COUNT", SCAN_COUNT),
+        client.scan(cursor, "MATCH", HOLDS_KEY_PATTERN, "COUNT", SCAN_COUNT, "TYPE", "hash"),
       );
       yield keys;
       cursor = next;
@@ -105,7 +109,7 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
 
     holdFates: async (requests) => {
       const { instance } = redis.server();
-      return holdFate.runAll(
+      const outcomes = await holdFate.runEach(
         requests.map(({ userId, requestId }) => {
           const { marker, loadedAt, holds } = booksKeys(userId);
           return {
@@ -114,24 +118,28 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
           };
         }),
       );
+      return outcomes.map((outcome) => (outcome.ok ? outcome.value : "unknown"));
     },
 
     readBooks: async (userIds) => {
       const { instance } = redis.server();
-      const replies = await readBooks.runAll(
+      const outcomes = await readBooks.runEach(
         userIds.map((userId) => ({
           keys: { user: userKey(userId) },
           args: { instance, clockMs: 0 },
         })),
       );
-      return replies.map((reply, index) => {
-        if (reply.length === 1) return undefined;
-        const [[, ...numbers], entries] = reply;
+      return outcomes.map((outcome, index) => {
+        if (!outcome.ok) return "broken";
+        if (outcome.value.length === 1) return undefined;
+        const [[, ...numbers], entries] = outcome.value;
         const { day, windows } = toSnapshot(numbers);
+        const holds = parseHolds(userIds[index] ?? "", entries);
+        if (holds.length < entries.length / 2) return "broken";
         return {
           day,
           windows: { daily: countersOf(windows.daily), monthly: countersOf(windows.monthly) },
-          holds: parseHolds(userIds[index] ?? "", entries),
+          holds,
         };
       });
     },

@@ -278,3 +278,67 @@ test("settling ends the mark that an attempt is under way", async () => {
 
   expect(await redis.run(({ client }) => client.exists(startedKey(userId, requestId)))).toBe(0);
 });
+
+const BREAK = {
+  "holds of another type": (userId: string) =>
+    redis.run(async ({ client }) => {
+      await client.del(booksKeys(userId).holds);
+      await client.lpush(booksKeys(userId).holds, "not ours");
+    }),
+  "a hold out of shape": (userId: string, requestId: string) =>
+    redis.run(({ client }) => client.hset(booksKeys(userId).holds, requestId, "not ours")),
+  "a counter that is no number": (userId: string) =>
+    redis.run(({ client }) =>
+      client.set(booksKeys(userId).dailyTokensUsed + dayOf(Date.now()), "not ours", "EX", 60),
+    ),
+} as const;
+
+test.each(Object.keys(BREAK) as (keyof typeof BREAK)[])(
+  "%s of one user stops no other settlement, and that user is rebuilt",
+  async (kind) => {
+    const [broken, sound] = [await loadFresh(limitsOf()), await loadFresh(limitsOf())];
+    const [a, b, c] = [newId(), newId(), newId()];
+    await store.admit({ userId: broken, requestId: a, tokens: 10 });
+    await store.admit({ userId: sound, requestId: b, tokens: 10 });
+    await store.admit({ userId: sound, requestId: c, tokens: 10 });
+    await BREAK[kind](broken, a);
+
+    const replies = await store.settle([
+      { userId: sound, requestId: b, billedTokens: 4, expectHold: true },
+      { userId: broken, requestId: a, billedTokens: 4, expectHold: true },
+      { userId: sound, requestId: c, billedTokens: 4, expectHold: true },
+    ]);
+
+    expect(replies).toEqual(["settled", "broken", "settled"]);
+    expect(await usedTokens(sound)).toEqual([8, 8]);
+    expect(await store.read(broken)).toBeUndefined();
+    const ticket = await store.beginLoad(broken);
+    if (ticket === undefined) throw new Error("the user is loaded already");
+    const truth = {
+      ...freshTruth(limitsOf()),
+      days: [{ day: dayOf(Date.now()), requests: 1, tokens: 4 }],
+    };
+    expect(await store.load(broken, ticket, truth)).toBe("loaded");
+    expect(await usedTokens(broken)).toEqual([4, 4]);
+  },
+);
+
+test.each(Object.keys(BREAK) as (keyof typeof BREAK)[])(
+  "a user with %s who is forgotten can be loaded, and has what was loaded",
+  async (kind) => {
+    const userId = await loadFresh(limitsOf());
+    const requestId = newId();
+    await store.admit({ userId, requestId, tokens: 10 });
+    await BREAK[kind](userId, requestId);
+
+    await store.forget(userId);
+    const ticket = await store.beginLoad(userId);
+    if (ticket === undefined) throw new Error("the user is loaded already");
+    const { recentRequestIds: unstored } = ticket;
+    const truth = { ...freshTruth(limitsOf()), unstored };
+    await store.load(userId, ticket, truth);
+
+    expect((await store.read(userId))?.windows.daily.used.tokens).toBeWithin(0, 11);
+    expect((await store.admit({ userId, requestId: newId(), tokens: 1 })).kind).toBe("admitted");
+  },
+);

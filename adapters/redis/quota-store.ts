@@ -20,7 +20,7 @@ import { toSnapshot, toUse } from "./snapshot.ts";
 export interface QuotaStore {
   /** Takes a hold, all or nothing. An admission that threw may have taken one: release it, or leave it to the keeper. */
   admit: (admission: Admission) => Promise<AdmitReply>;
-  /** Replies in order. Idempotent: after a throw the same settlements may be given again. */
+  /** Replies in order; what is broken of one user stops no other. Idempotent: after a throw the same settlements may be given again. */
   settle: (settlements: readonly Settlement[]) => Promise<SettleReply[]>;
   /** The state of a user's windows; undefined: the user must be loaded first. */
   read: (userId: string) => Promise<QuotaSnapshot | undefined>;
@@ -58,6 +58,12 @@ export function createQuotaStore(
   const load = bindScript(redis, LOAD);
   const setLimits = bindScript(redis, SET_LIMITS);
 
+  /** The bill is in PostgreSQL, from where the user is loaded anew; a hold that is not stored there yet is missed and mended when it is settled. */
+  async function discard(userId: string): Promise<void> {
+    const { marker, loading, settledLog, loadedAt, holds } = booksKeys(userId);
+    await redis.run(({ client }) => client.del(marker, loading, settledLog, loadedAt, holds));
+  }
+
   return {
     admit: async ({ userId, requestId, tokens }) => {
       const { instance } = redis.server();
@@ -70,13 +76,18 @@ export function createQuotaStore(
       return { kind, snapshot: toUse(numbers) };
     },
 
-    settle: (settlements) =>
-      settle.runAll(
+    settle: async (settlements) => {
+      const outcomes = await settle.runEach(
         settlements.map(({ userId, requestId, billedTokens, expectHold }) => ({
           keys: { user: userKey(userId), started: startedKey(userId, requestId) },
           args: { requestId, billedTokens: billedTokens ?? -1, expectHold: expectHold ? 1 : 0 },
         })),
-      ),
+      );
+      const broken = settlements.filter((_, index) => outcomes[index]?.ok !== true);
+      for (const userId of new Set(broken.map((settlement) => settlement.userId)))
+        await discard(userId);
+      return outcomes.map((outcome) => (outcome.ok ? outcome.value : "broken"));
+    },
 
     read: async (userId) => {
       const { instance } = redis.server();

@@ -29,7 +29,43 @@ test("a script that Redis has forgotten is sent again and runs once", async () =
 test("a pipeline of a forgotten script runs every call once, in order", async () => {
   const call = callOf();
 
-  expect(await bindUnknown().runAll([call, call, call])).toEqual([2, 4, 6]);
+  expect(await bindUnknown().runEach([call, call, call])).toEqual([
+    { ok: true, value: 2 },
+    { ok: true, value: 4 },
+    { ok: true, value: 6 },
+  ]);
+});
+
+test.each([
+  ["another type", (key: string) => redis.run(({ client }) => client.lpush(key, "not ours"))],
+  ["no number", (key: string) => redis.run(({ client }) => client.set(key, "not ours"))],
+])(
+  "a call of a pipeline that comes upon %s fails alone, whether the script was known or not",
+  async (_what, write) => {
+    const script = bindUnknown();
+    const [before, bad, later] = [callOf(), callOf(), callOf()];
+    const key = bad.keys.counter;
+    await write(key);
+    await redis.run(({ client }) => client.expire(key, 60));
+
+    for (const value of [2, 4]) {
+      expect(await script.runEach([before, bad, later])).toEqual([
+        { ok: true, value },
+        { ok: false, error: expect.any(Error) },
+        { ok: true, value },
+      ]);
+    }
+  },
+);
+
+test("a pipeline that Redis refuses for its own state fails as a whole", async () => {
+  const lua = `-- ${newId()}\nreturn redis.error_reply('OOM command not allowed')`;
+  const script = bindScript(redis, { lua, keys: ["any"], args: [], reply: t.Integer() });
+  const call = { keys: { any: `test:${newId()}` }, args: {} };
+
+  const failure = await script.runEach([call]).catch((error: unknown) => error);
+
+  expect(failure).toMatchObject({ code: "QUOTA_UNAVAILABLE" });
 });
 
 test("a reply of another shape is an error, not a value", async () => {

@@ -1,7 +1,8 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
+import type { ItemOutcome } from "../../core/bisect.ts";
 import type { RedisConnection } from "./connection.ts";
-import { replyErrorCode, toQuotaFault } from "./replies.ts";
+import { isStoredFault, replyErrorCode, toQuotaFault } from "./replies.ts";
 
 export interface ScriptSpec<Key extends string, Arg extends string, Reply extends TSchema> {
   lua: string;
@@ -21,8 +22,11 @@ export interface ScriptCall<Key extends string, Arg extends string> {
 export interface BoundScript<Key extends string, Arg extends string, Reply> {
   /** Runs the script once. Throws `QUOTA_UNAVAILABLE`; then it may have run or not. */
   run: (call: ScriptCall<Key, Arg>) => Promise<Reply>;
-  /** Runs the script once per call, in order, in one write. Throws `QUOTA_UNAVAILABLE`; then any of the calls may have run. */
-  runAll: (calls: readonly ScriptCall<Key, Arg>[]) => Promise<Reply[]>;
+  /**
+   * Runs the script once per call, in order, in one write. A call that comes upon something under its keys that the script cannot work
+   * with fails alone, and may have run in part. Throws `QUOTA_UNAVAILABLE` for all else; then any of the calls may have run.
+   */
+  runEach: (calls: readonly ScriptCall<Key, Arg>[]) => Promise<ItemOutcome<Reply>[]>;
 }
 
 const isMissingScript = (error: unknown): boolean => replyErrorCode(error) === "NOSCRIPT";
@@ -46,38 +50,66 @@ export function bindScript<Key extends string, Arg extends string, Reply extends
 
   function checked(raw: unknown): Static<Reply> {
     if (check.Check(raw)) return raw;
-    throw new Error(`a script answered out of shape: ${JSON.stringify(check.Errors(raw).First())}`);
+    throw outOfShape(raw);
+  }
+
+  function outOfShape(raw: unknown): Error {
+    return new Error(
+      `a script answered out of shape: ${JSON.stringify(check.Errors(raw).First())}`,
+    );
+  }
+
+  async function runHere(call: ScriptCall<Key, Arg>): Promise<unknown> {
+    const { client } = redis.server();
+    const values = valuesOf(call);
+    try {
+      return await client.evalsha(sha, keyNames.length, ...values);
+    } catch (error) {
+      if (!isMissingScript(error)) throw error;
+      // Forgotten by a restart or SCRIPT FLUSH: it has not run, so it is safe to send again.
+      return await redis.server().client.eval(lua, keyNames.length, ...values);
+    }
   }
 
   async function run(call: ScriptCall<Key, Arg>): Promise<Static<Reply>> {
-    const { client } = redis.server();
-    const values = valuesOf(call);
     let raw: unknown;
     try {
-      raw = await client.evalsha(sha, keyNames.length, ...values);
+      raw = await runHere(call);
     } catch (error) {
-      if (!isMissingScript(error)) throw toQuotaFault(error);
-      // Forgotten by a restart or SCRIPT FLUSH: it has not run, so it is safe to send again.
-      raw = await redis.run((server) => server.client.eval(lua, keyNames.length, ...values));
+      throw toQuotaFault(error);
     }
     return checked(raw);
   }
 
-  async function runAll(calls: readonly ScriptCall<Key, Arg>[]): Promise<Static<Reply>[]> {
+  async function runEach(
+    calls: readonly ScriptCall<Key, Arg>[],
+  ): Promise<ItemOutcome<Static<Reply>>[]> {
     if (calls.length === 0) return [];
-    const outcomes = await redis.run(async ({ client }) => {
+    const answers = await redis.run(async ({ client }) => {
       const pipeline = client.pipeline();
       for (const call of calls) pipeline.evalsha(sha, keyNames.length, ...valuesOf(call));
       return (await pipeline.exec()) ?? [];
     });
-    const replies: Static<Reply>[] = [];
+    const outcomes: ItemOutcome<Static<Reply>>[] = [];
     for (const [index, call] of calls.entries()) {
-      const [error, raw] = outcomes[index] ?? [new Error("the pipeline was cut short")];
-      if (error && !isMissingScript(error)) throw toQuotaFault(error);
-      replies.push(error ? await run(call) : checked(raw));
+      const [error, raw] = answers[index] ?? [new Error("the pipeline was cut short")];
+      outcomes.push(isMissingScript(error) ? await runAgain(call) : outcomeOf(error, raw));
     }
-    return replies;
+    return outcomes;
   }
 
-  return { run, runAll };
+  function runAgain(call: ScriptCall<Key, Arg>): Promise<ItemOutcome<Static<Reply>>> {
+    return runHere(call).then(
+      (raw) => outcomeOf(null, raw),
+      (error: unknown) => outcomeOf(error, undefined),
+    );
+  }
+
+  function outcomeOf(error: unknown, raw: unknown): ItemOutcome<Static<Reply>> {
+    if (isStoredFault(error)) return { ok: false, error };
+    if (error !== null) throw toQuotaFault(error);
+    return check.Check(raw) ? { ok: true, value: raw } : { ok: false, error: outOfShape(raw) };
+  }
+
+  return { run, runEach };
 }

@@ -10,6 +10,8 @@ export function describeDifference(difference: Difference): string {
       return `user ${difference.userId}: the request ${difference.requestId} is open and Redis holds nothing of its ${tokens(difference.tokens)}`;
     case "hold_differs":
       return `user ${difference.userId}: for the request ${difference.requestId} Redis holds ${difference.redis}, the request asks for ${difference.postgres}`;
+    case "books_broken":
+      return `user ${difference.userId}: what Redis stores cannot be read: a key of another type, or a value that is not ours`;
     case "used_differs":
     case "held_differs": {
       const { userId, windowId, unit, redis, postgres } = difference;
@@ -44,6 +46,7 @@ export function isMendable({ kind }: Difference): boolean {
     case "hold_differs":
     case "used_differs":
     case "held_differs":
+    case "books_broken":
       return true;
     case "ledger_duplicate":
     case "ledger_unexecuted":

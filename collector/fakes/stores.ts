@@ -77,6 +77,8 @@ export interface FakeRedis {
   /** Users that an absent hold made it forget. */
   forgotten: Set<string>;
   isDown: boolean;
+  /** Users of whom it stores something that is not ours. */
+  broken: Set<string>;
   settles: number;
   settle: (settlements: Settlement[]) => Promise<SettleReply[]>;
   take: (head: RequestHead) => void;
@@ -88,6 +90,7 @@ export function createFakeRedis(): FakeRedis {
     used: new Map(),
     forgotten: new Set(),
     isDown: false,
+    broken: new Set(),
     settles: 0,
     take: ({ requestId, userId, windowDay: day, estimatedTokens: tokens }) => {
       redis.holds.set(requestId, { requestId, userId, day, tokens });
@@ -100,6 +103,10 @@ export function createFakeRedis(): FakeRedis {
   };
 
   function settleOne({ requestId, userId, billedTokens, expectHold }: Settlement): SettleReply {
+    if (redis.broken.has(userId)) {
+      redis.forgotten.add(userId);
+      return "broken";
+    }
     const hold = redis.holds.get(requestId);
     if (hold === undefined) {
       if (expectHold) redis.forgotten.add(userId);

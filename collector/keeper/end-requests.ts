@@ -3,6 +3,7 @@ import type { TerminalState } from "../../core/request.ts";
 import { announce } from "../announce.ts";
 import { settlementsOf } from "../finishes.ts";
 import type { EndingPorts, Process } from "../ports.ts";
+import { settleAll } from "../settle.ts";
 
 /**
  * Ends queued requests that were never executed: nothing is billed and the hold is released. Answers how many moved. If it fails half
@@ -26,8 +27,7 @@ export async function endRequests(
       result: null,
     })),
   );
-  const settlements = settlementsOf(replies);
-  if (settlements.length > 0) await ports.settle(settlements);
+  await settleAll(ports, settlementsOf(replies));
   const moved = replies.flatMap((reply) =>
     reply !== "unknown" && reply.moved ? [reply.requestId] : [],
   );

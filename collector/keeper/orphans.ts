@@ -1,5 +1,6 @@
 import type { Hold, Settlement } from "../../core/quota/quota.ts";
 import type { AgedHold, OrphanPorts, Process } from "../ports.ts";
+import { settleAll } from "../settle.ts";
 import { isTerminal } from "../../core/request.ts";
 import type { Duty } from "./duty.ts";
 import type { RequestStanding } from "../../core/stored-request.ts";
@@ -21,7 +22,7 @@ export function createOrphans(
     const standings = await ports.standings(holds.map(({ requestId }) => requestId));
     const settlements = holds.flatMap((hold, index) => settlementOf(hold, standings[index]) ?? []);
     if (settlements.length === 0) return;
-    const replies = await ports.settle(settlements);
+    const replies = await settleAll(ports, settlements);
     ports.reach("K2");
     settlements.forEach(({ billedTokens }, index) => {
       if (replies[index] !== "settled") return;

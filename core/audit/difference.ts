@@ -4,7 +4,13 @@ import type { WindowKind } from "../windows.ts";
 export type Difference = UserDifference | SystemDifference;
 
 /** Between Redis and PostgreSQL, about one user; mended by forgetting the user in Redis and rebuilding. */
-export type UserDifference = HoldDifference | WindowDifference;
+export type UserDifference = HoldDifference | WindowDifference | BrokenBooks;
+
+/** Redis has something stored of the user that is not ours, so that nothing can be compared. */
+export interface BrokenBooks {
+  kind: "books_broken";
+  userId: string;
+}
 
 export type HoldDifference =
   /** Redis holds an estimate for a request that is not open. */

@@ -81,8 +81,11 @@ export interface Settlement {
   expectHold: boolean;
 }
 
-/** `settled`: the hold was replaced now. `absent`: there was no hold (already settled, or Redis lost it). */
-export type SettleReply = "settled" | "absent";
+/**
+ * `settled`: the hold was replaced now. `absent`: there was no hold (already settled, or Redis lost it). `broken`: Redis has something of
+ * this user stored that is not ours, so the whole user was forgotten, to be rebuilt from PostgreSQL before the next use.
+ */
+export type SettleReply = "settled" | "absent" | "broken";
 
 /** What PostgreSQL knows of a user, read in one snapshot: enough to rebuild everything Redis holds for the user. */
 export interface QuotaTruth {

@@ -1,0 +1,23 @@
+import type { Settlement, SettleReply } from "../core/quota/quota.ts";
+import type { EndingPorts, Process } from "./ports.ts";
+
+/**
+ * Settles, and tells of users whose books in Redis were broken. Their settlements count as done: the bill is in the ledger, and a forgotten
+ * user is rebuilt from it before the next use, so nothing is left to be repeated. Throws Fault QUOTA_UNAVAILABLE.
+ */
+export async function settleAll(
+  { settle, log }: Pick<EndingPorts & Process, "settle" | "log">,
+  settlements: Settlement[],
+): Promise<SettleReply[]> {
+  if (settlements.length === 0) return [];
+  const replies = await settle(settlements);
+  const broken = settlements.filter((_, index) => replies[index] === "broken");
+  for (const userId of new Set(broken.map((settlement) => settlement.userId))) {
+    log.error(
+      { user_id: userId },
+      "Redis stored something of a user that is not ours: the user was forgotten there and is rebuilt from PostgreSQL at the next use; " +
+        "./tollgate audit tells whether the books agree, and find out who else writes to this Redis",
+    );
+  }
+  return replies;
+}
