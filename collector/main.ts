@@ -7,7 +7,7 @@ import {
   type IncomingMessage,
 } from "../adapters/amqp/messages.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
-import type { Topology } from "../adapters/amqp/topology.ts";
+import type { QueueSpec, Topology } from "../adapters/amqp/topology.ts";
 import type { Database } from "../adapters/postgres/connect.ts";
 import { isDataFault } from "../adapters/postgres/errors.ts";
 import { finishRequests } from "../adapters/postgres/finish-requests.ts";
@@ -58,6 +58,7 @@ import type {
   RelayPorts,
   RetentionPorts,
 } from "./ports.ts";
+import { createWatchedQueues, type WatchedQueue } from "./watched-queues.ts";
 
 const PUBLISH_CHANNELS = 2;
 const PUBLISH_MESSAGES_MAX = 200;
@@ -97,9 +98,15 @@ const retentionPorts = (database: Database): RetentionPorts => ({
 });
 
 /** The queues by what they are for. */
-function kindsOf(queues: Topology): { queue: string; kind: QueueDepth["kind"] }[] {
-  const dead = new Set([queues.requestsDead.name, queues.resultsDead.name]);
-  return queues.queues.map(({ name }) => ({ queue: name, kind: dead.has(name) ? "dead" : "path" }));
+function watchedOf({ requests, results, retries, requestsDead, resultsDead }: Topology) {
+  const watch =
+    (kind: QueueDepth["kind"], delayMs: number | null) =>
+    ({ name }: QueueSpec): WatchedQueue => ({ queue: name, kind, delayMs });
+  return [
+    ...[requests, results].map(watch("path", null)),
+    ...retries.map(({ delayMs, queue }) => watch("path", delayMs)(queue)),
+    ...[requestsDead, resultsDead].map(watch("dead", null)),
+  ];
 }
 
 /** From a worker's mark to the confirm of its result, when the broker answers. */
@@ -137,8 +144,8 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
   const redis = openRedis(settings, name, log);
   const signals = createSignals(redis, redisOptions(settings, name, log));
   const queues = topologyOf(settings);
-  const consuming = openBroker(settings, `${name}-consume`, log);
-  const publishing = openBroker(settings, `${name}-publish`, log);
+  const consuming = openBroker(config.current, `${name}-consume`, log);
+  const publishing = openBroker(config.current, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
     channels: PUBLISH_CHANNELS,
     messagesMax: PUBLISH_MESSAGES_MAX,
@@ -186,6 +193,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     settings.collector,
   );
 
+  const watched = createWatchedQueues(ourProcess);
   const keeperPorts: KeeperPorts = {
     ...ourProcess,
     ...ending,
@@ -202,12 +210,13 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     holdFates: books.holdFates,
     publishRequest: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
     queueDepths: async () => {
-      const kinds = kindsOf(queues);
+      const { retry } = config.current();
+      const counted = watched.update(watchedOf(topologyOf({ amqp: settings.amqp, retry })));
       const depths = await queueDepths(
         publishing,
-        kinds.map(({ queue }) => queue),
+        counted.map(({ queue }) => queue),
       );
-      return kinds.map(({ queue, kind }) => ({
+      return counted.map(({ queue, kind }) => ({
         queue,
         kind,
         ready: depths.get(queue)?.ready ?? 0,
@@ -226,6 +235,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
         return Date.now() - hint.startedAtMs > attemptMaxMs ? "overdue" : "under_way";
       });
     },
+    delayedUntil: hints.readDelayedUntil,
     scanHolds: books.scanHolds,
     ...limitsPorts(redis, quota, config.current),
     overdueRequests: (afterId, limit) => overdueRequests(database, afterId, limit),

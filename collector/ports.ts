@@ -128,6 +128,8 @@ export interface RepublishPorts {
   ) => Promise<Page<QueuedRequest>>;
   /** In order. */
   attemptMarks: (requests: RequestRef[]) => Promise<AttemptMark[]>;
+  /** In order: until when the request may wait in a delay queue, Unix milliseconds by the clock of its worker; 0: not known to wait. */
+  delayedUntil: (requests: RequestRef[]) => Promise<number[]>;
   publishRequest: RelayPorts["publishRequest"];
 }
 

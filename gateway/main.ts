@@ -52,7 +52,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
 
   const database = openPostgres(settings, name);
   const redis = openRedis(settings, name, log);
-  const amqp = openBroker(settings, name, log);
+  const amqp = openBroker(config.current, name, log);
   const queues = topologyOf(settings);
   const publisher = createPublisher(amqp, {
     channels: PUBLISH_CHANNELS,

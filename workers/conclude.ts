@@ -51,6 +51,7 @@ type ConcludePorts = Pick<
   | "publishRetry"
   | "publishDead"
   | "clearStarted"
+  | "noteDelayed"
   | "sealResult"
   | "now"
   | "random"
@@ -102,6 +103,16 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
     }
   }
 
+  async function noteDelayed({ request }: Held, { stepMs }: Delay): Promise<void> {
+    const { userId, requestId } = request.head;
+    try {
+      // The step, not the expiration: a message leaves its queue only once those before it have left.
+      await ports.noteDelayed({ userId, requestId, untilMs: ports.now() + stepMs });
+    } catch (error) {
+      ports.log.debug({ err: error, request_id: requestId }, "a delay was not noted");
+    }
+  }
+
   async function giveBack(held: Held): Promise<void> {
     // Before the publish, as in `retry`.
     await clearStarted(held, held.request.attempt - 1);
@@ -132,9 +143,11 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
   }
 
   async function passOn(held: Held, attempt: number, delay: Delay): Promise<void> {
-    const isKept = await publishUntilConfirmed(held, "retry", () =>
-      ports.publishRetry({ ...held.request, attempt }, delay),
-    );
+    const isKept = await publishUntilConfirmed(held, "retry", async () => {
+      // Before the publish, like every mark: afterwards the request may be elsewhere already.
+      await noteDelayed(held, delay);
+      await ports.publishRetry({ ...held.request, attempt }, delay);
+    });
     if (isKept) held.delivery.ack();
     else held.delivery.requeue();
   }

@@ -173,6 +173,8 @@ function createFakePorts(
     markStarted: async ({ requestId }) => hints.get(requestId) ?? { cancelled: false, crashes: 0 },
     clearStarted: async ({ requestId, attemptsMade }) =>
       void events.push(`clear ${requestId} after ${attemptsMade}`),
+    noteDelayed: async ({ requestId, untilMs }) =>
+      void events.push(`delay ${requestId} until ${untilMs}`),
     onCancel(listener) {
       listeners.onCancel = listener;
       return () => void events.push("stop listening");

@@ -6,6 +6,7 @@ import {
   topologyOf,
 } from "../adapters/process/connections.ts";
 import { createConsumer } from "../adapters/amqp/consumer.ts";
+import { createDelayQueues } from "../adapters/amqp/delay-queues.ts";
 import {
   decodeRequest,
   encodeDeadRequest,
@@ -46,13 +47,19 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   const signals = createSignals(redis, redisOptions(settings, name, log));
   const hints = createRequestHints(redis);
   const queues = topologyOf(settings);
-  const consuming = openBroker(settings, `${name}-consume`, log);
-  const publishing = openBroker(settings, `${name}-publish`, log);
+  const consuming = openBroker(config.current, `${name}-consume`, log);
+  const publishing = openBroker(config.current, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
     channels: PUBLISH_CHANNELS,
     messagesMax: settings.worker.prefetch,
     bytesMax: PUBLISH_BYTES_MAX,
     confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
+  });
+  const delays = createDelayQueues(publishing, { prefix: settings.amqp.queue_prefix });
+  config.onReload(({ retry }) => {
+    delays.declare(retry.delays_ms).catch((error: unknown) => {
+      log.error({ err: error }, "a delay queue is not there yet; it is declared when it is needed");
+    });
   });
   // Redis is not waited for: without its hints work goes on.
   await Promise.all([consuming.whenUp(START_WAIT_MS), publishing.whenUp(START_WAIT_MS)]);
@@ -73,18 +80,15 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
       await publisher.publish(queues.results.name, encodeResult(result));
     },
     publishAgain: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
-    publishRetry: (request, { stepMs, expirationMs }) => {
-      // A step that a reload brought has no queue before the next start; the nearest one stands in.
-      const nearest = queues.retries.toSorted(
-        (a, b) => Math.abs(a.delayMs - stepMs) - Math.abs(b.delayMs - stepMs),
-      )[0];
-      if (nearest === undefined) throw new Error("there is no delay queue");
-      return publisher.publish(nearest.queue.name, { ...encodeRequest(request), expirationMs });
-    },
+    publishRetry: (request, { stepMs, expirationMs }) =>
+      delays.into(stepMs, (queue) =>
+        publisher.publish(queue, { ...encodeRequest(request), expirationMs }),
+      ),
     publishDead: (request, reason) =>
       publisher.publish(queues.requestsDead.name, encodeDeadRequest(request, reason)),
     markStarted: hints.markStarted,
     clearStarted: hints.clearStarted,
+    noteDelayed: hints.noteDelayed,
     onCancel: signals.onCancel,
     openPayload: ({ head, payload }) =>
       decodeJson(sealer.open(payload, head, "prompt")) as InferencePayload,

@@ -76,6 +76,10 @@ export interface WorkerPorts {
   clearStarted: (
     start: Pick<AttemptStart, "userId" | "requestId" | "startedAtMs"> & { attemptsMade: number },
   ) => Promise<void>;
+  /** Best effort: the request waits in a delay queue until then at most, Unix milliseconds, so that nobody takes it for lost. */
+  noteDelayed: (
+    request: Pick<AttemptStart, "userId" | "requestId"> & { untilMs: number },
+  ) => Promise<void>;
   /** Calls back with the id of each request that its user cancels; answers how to stop listening. */
   onCancel: (listener: (requestId: string) => void) => () => void;
   /** Opens the sealed payload. May throw: the request is then ended as unreadable. */

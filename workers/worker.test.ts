@@ -66,11 +66,28 @@ describe("one attempt", () => {
 
     await callOf(world, "a").answer(failed("UPSTREAM_FAILED"));
 
-    expect(world.events.slice(-4)).toEqual(["W2", "clear a after 1", "retry a", "ack a"]);
+    expect(world.events.slice(-5)).toEqual([
+      "W2",
+      "clear a after 1",
+      "delay a until 1001000",
+      "retry a",
+      "ack a",
+    ]);
     expect(world.retries[0]).toMatchObject({
       request: { attempt: 2 },
       delay: { stepMs: 1_000, expirationMs: 500 },
     });
+  });
+
+  test("is retried although its delay cannot be noted", async () => {
+    const world = await startFakeWorld();
+    world.ports.noteDelayed = () => Promise.reject(new Error("Redis is away"));
+    const delivery = await world.deliver("a");
+
+    await callOf(world, "a").answer(failed("UPSTREAM_FAILED"));
+
+    expect(delivery.conclusions).toEqual(["ack"]);
+    expect(world.retries).toHaveLength(1);
   });
 
   test("out of attempts ends as failed, unbilled, with a copy for the dead letters", async () => {

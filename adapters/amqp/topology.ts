@@ -50,7 +50,7 @@ const quorum = (name: string, more: QueueSpec["arguments"]): QueueSpec => ({
  * with `overflow: reject-publish` (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering). Without it a dead-lettered message is
  * published unconfirmed and may be lost.
  */
-const deadLettersTo = (target: QueueSpec): QueueSpec["arguments"] => ({
+const deadLettersTo = (target: Pick<QueueSpec, "name">): QueueSpec["arguments"] => ({
   "x-dead-letter-exchange": "",
   "x-dead-letter-routing-key": target.name,
   "x-dead-letter-strategy": "at-least-once",
@@ -66,19 +66,27 @@ export function topology({ prefix, retryDelaysMs }: TopologyOptions): Topology {
     ...deadLettersTo(resultsDead),
     "x-delivery-limit": RESULT_DELIVERIES_MAX,
   });
-  const requests = quorum(`${prefix}inference_requests`, {
+  const requests = quorum(requestsName(prefix), {
     ...deadLettersTo(results),
     "x-delivery-limit": REQUEST_DELIVERIES_MAX,
   });
   const retries = [...new Set(retryDelaysMs)].map((delayMs) => ({
     delayMs,
-    queue: quorum(`${requests.name}.retry.${delayMs}`, {
-      ...deadLettersTo(requests),
-      "x-message-ttl": delayMs,
-    }),
+    queue: retryQueue(prefix, delayMs),
   }));
   const queues = [requestsDead, resultsDead, results, requests, ...retries.map((r) => r.queue)];
   return { requests, results, requestsDead, resultsDead, retries, queues };
+}
+
+const requestsName = (prefix: string): string => `${prefix}inference_requests`;
+
+/** The queue in which a message waits for `delayMs` at most before it comes back to the requests. */
+export function retryQueue(prefix: string, delayMs: number): QueueSpec {
+  const requests = requestsName(prefix);
+  return quorum(`${requests}.retry.${delayMs}`, {
+    ...deadLettersTo({ name: requests }),
+    "x-message-ttl": delayMs,
+  });
 }
 
 /** A queue exists with other arguments than ours: only the operator can mend that. */

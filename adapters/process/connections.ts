@@ -38,19 +38,24 @@ export function openRedis(config: Pick<Config, "redis">, name: string, log: Log)
 export const topologyOf = ({ amqp, retry }: Pick<Config, "amqp" | "retry">): Topology =>
   topology({ prefix: amqp.queue_prefix, retryDelaysMs: retry.delays_ms });
 
-/** A connection that declares the queues each time it is made. Consumers and publishers each want one: back-pressure stops all of it. */
+/**
+ * A connection that declares the queues of the configuration each time it is made; what a reload brings in between is declared by whoever
+ * uses it first. Consumers and publishers each want a connection: back-pressure stops all of it.
+ */
 export function openBroker(
-  config: Pick<Config, "amqp" | "retry">,
+  config: () => Pick<Config, "amqp" | "retry">,
   name: string,
   log: Log,
 ): AmqpConnection {
-  const { queues } = topologyOf(config);
+  const { amqp } = config();
   return connectAmqp({
-    url: config.amqp.url,
-    heartbeatSeconds: config.amqp.heartbeat_seconds,
+    url: amqp.url,
+    heartbeatSeconds: amqp.heartbeat_seconds,
     name,
     log,
-    prepare: (withChannel) => declareTopology(withChannel, queues),
+    // The rest of `amqp` is that of the start.
+    prepare: (withChannel) =>
+      declareTopology(withChannel, topologyOf({ amqp, retry: config().retry }).queues),
   });
 }
 

@@ -54,7 +54,7 @@ export function userOfHoldsKey(key: string): string {
   return key.slice("user:{".length, -"}:holds".length);
 }
 
-/** Hash: attempt, startedAtMs, crashes of an attempt under way; attemptsMade of those before it. */
+/** Hash: attempt, startedAtMs, crashes of an attempt under way; attemptsMade of those before it; delayedUntilMs of the wait for the next. */
 export const startedKey = (userId: string, requestId: string): string =>
   `${userKey(userId)}:started:${requestId}`;
 

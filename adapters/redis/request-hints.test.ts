@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { RedisConnection } from "./connection.ts";
+import { startedKey } from "./keys.ts";
 import { connectForTest, newId } from "./redis-fixture.ts";
 import { createRequestHints, type RequestHints } from "./request-hints.ts";
 
@@ -101,4 +102,20 @@ test("between two attempts nothing is shown as started, but that there was an at
   expect(shown).toEqual([undefined]);
   expect(made).toEqual([0, 1]);
   expect(next.crashes).toBe(0);
+});
+
+test("until when a request waits for its next attempt is known, beside how many it has had, and does not stay for ever", async () => {
+  const [delayed, other] = [requestOf(), requestOf()];
+  const untilMs = Date.now() + 60_000;
+  await hints.markStarted({ ...delayed, ...first });
+  await hints.clearStarted({ ...delayed, startedAtMs: 1_000, attemptsMade: 1 });
+
+  await hints.noteDelayed({ ...delayed, untilMs });
+
+  expect(await hints.readDelayedUntil([other, delayed])).toEqual([0, untilMs]);
+  expect(await hints.readAttemptsMade([delayed])).toEqual([1]);
+  expect(await hints.readStarted([delayed])).toEqual([undefined]);
+  const key = startedKey(delayed.userId, delayed.requestId);
+  const ttlMs = await redis.run(({ client }) => client.pttl(key));
+  expect(ttlMs).toBeWithin(24 * 3_600_000, 24 * 3_600_000 + 60_001);
 });

@@ -56,12 +56,19 @@ export interface RequestHints {
   ) => Promise<({ attempt: number; startedAtMs: number } | undefined)[]>;
   /** In order: attempts that have ended, of a request between two attempts; 0 also while one is under way for the first time. */
   readAttemptsMade: (requests: readonly RequestRef[]) => Promise<number[]>;
+  /** The request waits in a delay queue until then at most, Unix milliseconds. Not needed once it is settled. */
+  noteDelayed: (request: RequestRef & { untilMs: number }) => Promise<void>;
+  /** In order: what `noteDelayed` noted last; 0: nothing. */
+  readDelayedUntil: (requests: readonly RequestRef[]) => Promise<number[]>;
   /** Workers that are given the request from now on learn that it was cancelled. */
   markCancelled: (request: RequestRef) => Promise<void>;
 }
 
 /** Longer than a cancelled request may still lie in a queue: a week by default, and the retry delays. */
 const CANCELLED_TTL_SECONDS = 8 * 86_400;
+
+/** Beyond the delay, so that the attempts made, which are noted beside it, are not forgotten earlier. */
+const DELAYED_TTL_MS = 24 * 3_600_000;
 
 export function createRequestHints(redis: RedisConnection): RequestHints {
   const markStarted = bindScript(redis, START);
@@ -101,6 +108,26 @@ export function createRequestHints(redis: RedisConnection): RequestHints {
         Promise.all(
           requests.map(async ({ userId, requestId }) =>
             Number((await client.hget(startedKey(userId, requestId), "attemptsMade")) ?? 0),
+          ),
+        ),
+      ),
+
+    noteDelayed: async ({ userId, requestId, untilMs }) => {
+      const key = startedKey(userId, requestId);
+      await redis.run(({ client }) =>
+        client
+          .multi()
+          .hset(key, "delayedUntilMs", untilMs)
+          .pexpireat(key, untilMs + DELAYED_TTL_MS)
+          .exec(),
+      );
+    },
+
+    readDelayedUntil: (requests) =>
+      redis.run(({ client }) =>
+        Promise.all(
+          requests.map(async ({ userId, requestId }) =>
+            Number((await client.hget(startedKey(userId, requestId), "delayedUntilMs")) ?? 0),
           ),
         ),
       ),

@@ -213,6 +213,26 @@ test("the depths of outbox and queues are shown", async () => {
   expect(world.metric("queue_depth", "inference_requests")).toBe(3);
 });
 
+test("a queue that is counted no longer shows nothing, not its last depth", async () => {
+  const world = createWorld();
+  let queues = ["inference_requests", "inference_requests.retry.1000"];
+  const gauges = createGauges(
+    {
+      ...world.ports,
+      outboxDepth: async () => 0,
+      queueDepths: async () => queues.map((queue) => ({ queue, kind: "path" as const, ready: 4 })),
+    },
+    { everyMs: 1 },
+  );
+  await gauges.run(signal);
+
+  queues = ["inference_requests"];
+  await gauges.run(signal);
+
+  expect(world.metric("queue_depth", "inference_requests")).toBe(4);
+  expect(world.metric("queue_depth", "inference_requests.retry.1000")).toBe(0);
+});
+
 test("a collector that is no longer the keeper shows no old depths", async () => {
   const world = createWorld();
   const gauges = createGauges(

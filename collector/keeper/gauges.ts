@@ -10,9 +10,15 @@ export function createGauges(ports: GaugePorts & Process, { everyMs }: { everyMs
     everyMs,
     run: async () => {
       metrics.outbox_depth.set(await ports.outboxDepth());
-      for (const { queue, ready } of await ports.queueDepths()) {
+      const depths = await ports.queueDepths();
+      for (const { queue, ready } of depths) {
         metrics.queue_depth.set(ready, queue);
         shown.add(queue);
+      }
+      // A delay queue that no configuration names any more, and that is empty by now.
+      for (const queue of shown.difference(new Set(depths.map((depth) => depth.queue)))) {
+        metrics.queue_depth.set(0, queue);
+        shown.delete(queue);
       }
     },
     // Scaling takes the largest value of all collectors: an old one must not stay.

@@ -11,6 +11,7 @@ function setUp(ids: string[]) {
   const world = createWorld();
   const published: string[] = [];
   const marks = new Map<string, AttemptMark>();
+  const delays = new Map<string, number>();
   const state = { ready: 0, dead: 0, pageMax: 100 };
   const queued = new Set(ids);
   const duty = createRepublish(
@@ -30,6 +31,7 @@ function setUp(ids: string[]) {
         return { items, next: isLast ? null : (items.at(-1)?.head.requestId ?? null) };
       },
       attemptMarks: async (refs) => refs.map(({ requestId }) => marks.get(requestId) ?? "none"),
+      delayedUntil: async (refs) => refs.map(({ requestId }) => delays.get(requestId) ?? 0),
       publishRequest: async ({ head }) => {
         published.push(head.requestId);
       },
@@ -43,7 +45,7 @@ function setUp(ids: string[]) {
       await duty.run(signal);
     }
   };
-  return { world, published, marks, state, queued, rounds };
+  return { world, published, marks, delays, state, queued, rounds };
 }
 
 test("requests that no queue holds are published again, once", async () => {
@@ -106,6 +108,22 @@ test("a request that a worker has begun is not published again", async () => {
   await rounds(70);
 
   expect(published).toEqual(["b"]);
+});
+
+test("a request that waits in a delay queue which this process does not know is not published again before it is overdue", async () => {
+  const { world, published, rounds, marks, delays } = setUp(["a", "b"]);
+  marks.set("a", "between");
+  delays.set("a", world.clock.now() + 200_000);
+  marks.set("b", "between");
+  delays.set("b", world.clock.now() - 60_000);
+
+  await rounds(70);
+  expect(published).toEqual(["b"]);
+  await rounds(180);
+  expect(published).not.toContain("a");
+
+  await rounds(140);
+  expect(published).toContain("a");
 });
 
 test("a request that a worker began too long ago has lost its result and is published again", async () => {

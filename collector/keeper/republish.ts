@@ -13,6 +13,9 @@ const PAGES_MAX = 5;
 /** Readings of empty queues in a row before anything is believed lost: a broker that has just restarted may count too early. */
 const EMPTY_READINGS = 3;
 
+/** More than the clocks of a worker and of this process may differ. */
+const CLOCKS_DIFFER_MS_MAX = 60_000;
+
 /** A walk through what is believed lost. Each request is met once. */
 type Walk = (signal: AbortSignal) => Promise<boolean>;
 
@@ -21,7 +24,9 @@ type Walk = (signal: AbortSignal) => Promise<boolean>;
  *
  * A million requests may wait for good reason, so waiting long proves nothing. What does: the queues were empty of ready messages at
  * one time, and are again at least `republishAfterMs` later; then a request from before the first time has been in no queue at the
- * second. Only a worker can still have it, and then it has marked the start or put it into a delay queue meanwhile. A duplicate is
+ * second. Only a worker can still have it, and then it has marked the start or put it into a delay queue meanwhile. The delay queues of
+ * another configuration (a worker has read its file before or after this process) are not among those counted: hence the note that a worker
+ * makes of each delay. A duplicate is
  * possible but harmless; a flood is not, because a walk starts on empty queues only, meets each request once, and the next one starts
  * `republishAfterMs` after it at the earliest. Nothing is remembered per request.
  */
@@ -51,13 +56,20 @@ export function createRepublish(
   }
 
   async function publishLost(requests: QueuedRequest[]): Promise<void> {
-    const marks = await ports.attemptMarks(requests.map(({ head }) => head));
+    const refs = requests.map(({ head }) => head);
+    const [marks, delayedUntil] = await Promise.all([
+      ports.attemptMarks(refs),
+      ports.delayedUntil(refs),
+    ]);
     const nowMs = ports.now();
-    // One that was begun does not expire any more: its result or its next attempt was lost.
-    const lost = requests.filter(
-      ({ head }, index) =>
-        marks[index] !== "under_way" && (marks[index] !== "none" || head.expiresAtMs > nowMs),
-    );
+    const lost = requests.filter(({ head }, index) => {
+      const mark = marks[index];
+      // It may wait in a delay queue of a configuration that this process has not read.
+      if (mark === "under_way" || (delayedUntil[index] ?? 0) + CLOCKS_DIFFER_MS_MAX > nowMs)
+        return false;
+      // One that was begun does not expire any more: its result or its next attempt was lost.
+      return mark !== "none" || head.expiresAtMs > nowMs;
+    });
     if (lost.length === 0) return;
     ports.log.warn({ requests: lost.length }, "requests in no queue are published again");
     await Promise.all(lost.map((request) => ports.publishRequest(request)));

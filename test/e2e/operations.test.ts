@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 
+import { queueDepths } from "../../adapters/amqp/inspect.ts";
 import { setQuota } from "../../adapters/postgres/quotas.ts";
 import type { AcceptedReply } from "../../gateway/schemas.ts";
 import { generateMany, untilAllEnded } from "../stack/crowd.ts";
@@ -70,6 +71,34 @@ test("a changed configuration takes effect without a restart, a bad one is refus
     return status === 202;
   });
   await expectAllBooked(stack);
+});
+
+test("a changed retry schedule takes effect without a restart: its delay queue is declared, used and counted", async (stack) => {
+  const api = stack.api(await stack.addUser());
+  const queue = `${stack.books.queues.requests.name}.retry.3000`;
+  const depth = async (): Promise<number> =>
+    (await queueDepths(stack.books.broker, [queue])).get(queue)?.ready ?? 0;
+  await stack.configure({ retry: { attempts_max: 2, delays_ms: [3_000] } });
+  await untilTrue("the worker has read it", 5_000, () =>
+    (stack.workers[0]?.log() ?? "").includes("configuration reloaded"),
+  );
+
+  const accepted = await api.generate({ prompt: "fail twice [[sim:status:500]]" });
+  await untilTrue(
+    "the request waits in the new delay queue",
+    5_000,
+    async () => (await depth()) === 1,
+  );
+  await untilTrue("the keeper counts it", 10_000, async () => {
+    const reply = await fetch(stack.collectors[0]?.metricsUrl ?? "");
+    return (await reply.text()).includes(`queue_depth{queue="${queue}"}`);
+  });
+  const ended = await api.status(accepted.request_id, 20);
+
+  expect(ended).toMatchObject({ status: "failed", attempts: 2 });
+  await stack.configure({});
+  await expectAllBooked(stack);
+  await stack.books.broker.withChannel((channel) => channel.deleteQueue(queue));
 });
 
 test("changed tiers hold at once also for a user who was admitted before", async (stack) => {
