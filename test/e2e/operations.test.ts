@@ -78,12 +78,14 @@ test("a changed retry schedule takes effect without a restart: its delay queue i
   const queue = `${stack.books.queues.requests.name}.retry.3000`;
   const depth = async (): Promise<number> =>
     (await queueDepths(stack.books.broker, [queue])).get(queue)?.ready ?? 0;
+  const workerLog = (): string => stack.workers[0]?.log() ?? "";
+  const logged = workerLog().length;
   await stack.configure({ retry: { attempts_max: 2, delays_ms: [3_000] } });
   await untilTrue("the worker has read it", 5_000, () =>
-    (stack.workers[0]?.log() ?? "").includes("configuration reloaded"),
+    workerLog().slice(logged).includes("configuration reloaded"),
   );
 
-  const accepted = await api.generate({ prompt: "fail twice [[sim:status:500]]" });
+  const accepted = await api.generate({ prompt: "fail each time [[sim:500]]" });
   await untilTrue(
     "the request waits in the new delay queue",
     5_000,
