@@ -1,3 +1,4 @@
+import type { AmqpConnection } from "../adapters/amqp/connection.ts";
 import { createConsumer } from "../adapters/amqp/consumer.ts";
 import { queueDepths } from "../adapters/amqp/inspect.ts";
 import {
@@ -109,6 +110,23 @@ function watchedOf({ requests, results, retries, requestsDead, resultsDead }: To
   ];
 }
 
+/** The delay queues are those of the configuration now, and of earlier ones; all else about queues is that of the start. */
+function depthsOfWatched(
+  broker: AmqpConnection,
+  { amqp }: Config,
+  config: () => Config,
+): KeeperPorts["queueDepths"] {
+  const watched = createWatchedQueues({ now: Date.now });
+  return async () => {
+    const queues = watched.update(watchedOf(topologyOf({ amqp, retry: config().retry })));
+    const depths = await queueDepths(
+      broker,
+      queues.map(({ queue }) => queue),
+    );
+    return queues.map(({ queue, kind }) => ({ queue, kind, ready: depths.get(queue)?.ready ?? 0 }));
+  };
+}
+
 /** From a worker's mark to the confirm of its result, when the broker answers. */
 function longestAttemptMs({ models, amqp }: Config): number {
   const timeouts = Object.values(models).map((model) => model.timeout_ms);
@@ -193,7 +211,6 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     settings.collector,
   );
 
-  const watched = createWatchedQueues(ourProcess);
   const keeperPorts: KeeperPorts = {
     ...ourProcess,
     ...ending,
@@ -209,19 +226,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     ...outboxPorts(database),
     holdFates: books.holdFates,
     publishRequest: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
-    queueDepths: async () => {
-      const { retry } = config.current();
-      const counted = watched.update(watchedOf(topologyOf({ amqp: settings.amqp, retry })));
-      const depths = await queueDepths(
-        publishing,
-        counted.map(({ queue }) => queue),
-      );
-      return counted.map(({ queue, kind }) => ({
-        queue,
-        kind,
-        ready: depths.get(queue)?.ready ?? 0,
-      }));
-    },
+    queueDepths: depthsOfWatched(publishing, settings, config.current),
     queuedBefore: (createdBeforeMs, afterId, limit) =>
       queuedBefore(database, createdBeforeMs, afterId, limit),
     attemptMarks: async (requests) => {

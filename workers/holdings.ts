@@ -2,8 +2,7 @@ import type { Held } from "./held.ts";
 
 /** All deliveries that this worker owns, waiting or running. Bounded by the prefetch. */
 export interface Holdings {
-  /** `onLost` is called if the channel goes while the delivery is owned. */
-  add: (held: Held, onLost: () => void) => void;
+  add: (held: Held) => void;
   remove: (held: Held) => void;
   all: () => Iterable<Held>;
   size: () => number;
@@ -11,23 +10,30 @@ export interface Holdings {
   whenEmpty: (signal: AbortSignal) => Promise<void>;
 }
 
-export function createHoldings(): Holdings {
-  const owned = new Map<Held, () => void>();
+/** `onLost` is called for each delivery whose channel goes while it is owned. */
+export function createHoldings(onLost: (held: Held) => void): Holdings {
+  const owned = new Set<Held>();
   const waiters = new Set<() => void>();
+  const watched = new WeakSet<AbortSignal>();
+
+  /** One listener for all deliveries of a channel: one for each was a twentieth of what a delivery costs here. */
+  function watch(lost: AbortSignal): void {
+    if (watched.has(lost)) return;
+    watched.add(lost);
+    lost.addEventListener("abort", () => {
+      for (const held of owned) if (held.delivery.lost === lost) onLost(held);
+    });
+  }
 
   return {
-    add(held, onLost) {
-      owned.set(held, onLost);
-      held.delivery.lost.addEventListener("abort", onLost);
+    add(held) {
+      owned.add(held);
+      watch(held.delivery.lost);
     },
     remove(held) {
-      const onLost = owned.get(held);
-      if (onLost === undefined) return;
-      owned.delete(held);
-      held.delivery.lost.removeEventListener("abort", onLost);
-      if (owned.size === 0) for (const wake of waiters) wake();
+      if (owned.delete(held) && owned.size === 0) for (const wake of waiters) wake();
     },
-    all: () => owned.keys(),
+    all: () => owned,
     size: () => owned.size,
     whenEmpty(signal) {
       if (owned.size === 0 || signal.aborted) return Promise.resolve();

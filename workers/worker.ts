@@ -37,7 +37,7 @@ export function createWorker({
   config: () => WorkerConfig;
   ports: WorkerPorts;
 }): Worker {
-  const holdings = createHoldings();
+  const holdings = createHoldings(lose);
   const conclusions = createConclusions(ports);
   const handler = createTurnHandler(config, ports, conclusions);
   const pool = createPool(config, ports, handler, {
@@ -63,7 +63,7 @@ export function createWorker({
     }
     const parkAtMs = ports.now() + config().worker.park_ms;
     const held = hold(delivery, delivery.decoded.request, parkAtMs);
-    holdings.add(held, () => lose(held));
+    holdings.add(held);
     pool.add(held);
   }
 

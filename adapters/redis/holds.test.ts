@@ -108,7 +108,7 @@ test("what is not ours among the keys of one user hides no other user", async ()
   for await (const page of books.scanHolds()) for (const hold of page) found.add(hold.requestId);
 
   expect(read.slice(0, 3)).toEqual(["broken", "broken", "broken"]);
-  expect(read[3]).toMatchObject({ holds: [{ requestId }] } as never);
+  expect(read[3]).toMatchObject({ holds: [{ requestId }] });
   expect(fates).toEqual(["unknown", "held"]);
   expect(found.has(requestId)).toBe(true);
   for (const userId of [wrongType, outOfShape])
