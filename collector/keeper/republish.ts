@@ -13,9 +13,6 @@ const PAGES_MAX = 5;
 /** Readings of empty queues in a row before anything is believed lost: a broker that has just restarted may count too early. */
 const EMPTY_READINGS = 3;
 
-/** More than the clocks of a worker and of this process may differ. */
-const CLOCKS_DIFFER_MS_MAX = 60_000;
-
 /** A walk through what is believed lost. Each request is met once. */
 type Walk = (signal: AbortSignal) => Promise<boolean>;
 
@@ -64,9 +61,9 @@ export function createRepublish(
     const nowMs = ports.now();
     const lost = requests.filter(({ head }, index) => {
       const mark = marks[index];
-      // It may wait in a delay queue of a configuration that this process has not read.
-      if (mark === "under_way" || (delayedUntil[index] ?? 0) + CLOCKS_DIFFER_MS_MAX > nowMs)
-        return false;
+      // It may wait in a delay queue of a configuration that this process has not read. The clock that says so is the worker's.
+      const isDelayed = (delayedUntil[index] ?? 0) + republishAfterMs > nowMs;
+      if (mark === "under_way" || isDelayed) return false;
       // One that was begun does not expire any more: its result or its next attempt was lost.
       return mark !== "none" || head.expiresAtMs > nowMs;
     });
