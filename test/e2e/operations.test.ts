@@ -178,6 +178,33 @@ test("a worker that is told to stop finishes its attempts first", async (stack) 
   await worker.start();
 });
 
+test("an attempt that outlasts the grace of its worker does not count against its request", async (stack) => {
+  const [worker] = stack.workers;
+  if (worker === undefined) throw new Error("there is no worker");
+  await worker.terminate();
+  await worker.start({ TOLLGATE_WORKER__GRACE_MS: "200" });
+  const api = stack.api(await stack.addUser());
+  const accepted = await api.generate({ prompt: "longer than the grace [[sim:slow:1500]]" });
+  await untilTrue("the attempt has begun", 5_000, async () => {
+    const { status } = await api.status(accepted.request_id);
+    return status === "in_progress";
+  });
+
+  const exitCode = await worker.terminate();
+
+  const [message] = await stack.books.messages("inference_requests");
+  expect({ exitCode, id: message?.messageId, deliveryCount: message?.deliveryCount }).toEqual({
+    exitCode: 0,
+    id: accepted.request_id,
+    deliveryCount: 0,
+  });
+  await worker.start();
+  expect(await api.untilEnded(accepted.request_id)).toMatchObject({
+    status: "completed",
+    attempts: 1,
+  });
+});
+
 test("a collector that is told to stop leaves nothing half done", async (stack) => {
   const [collector] = stack.collectors;
   if (collector === undefined) throw new Error("there is no collector");
