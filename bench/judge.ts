@@ -32,6 +32,7 @@ export function peerRatios(outcomes: readonly Outcome[]): Ratio[] {
   const peers = [
     ["bento-tuned", "against Bento, tuned"],
     ["bento-documented", "against Bento, as documented"],
+    ["bento-bare", "against Bento, tuned, without keys and encryption"],
     ["echo", "of the ceiling (bare Elysia echo)"],
   ] as const;
   return peers.flatMap(([scenario, what]) => {

@@ -7,17 +7,18 @@ import { PROJECT_ROOT } from "../cli/paths.ts";
 import type { Progress } from "../cli/progress.ts";
 import type { Outcome } from "./figures.ts";
 import { failuresOf, judge, peerRatios, type Ratio, type Row } from "./judge.ts";
-import { findGenerators } from "./load/generators.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { renderPage } from "./report/page.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
 import type { BenchContext, Scenario } from "./scenarios/scenario.ts";
 import { meanCores } from "./stack/sampler.ts";
 import { startBenchServers } from "./stack/servers.ts";
+import { buildTools, checkTools, installTools, type Tools } from "./tools/tools.ts";
 
 export interface BenchOptions {
   quick: boolean;
   soak: boolean;
+  growth: boolean;
   /** Names of scenarios; empty: all that belong to the kind of run. */
   only: readonly string[];
   gateways: number;
@@ -47,7 +48,7 @@ export interface BenchRun {
 }
 
 /** @throws {CommandFailure} naming a scenario that does not exist */
-export function chooseScenarios({ quick, soak, only }: BenchOptions): Scenario[] {
+export function chooseScenarios({ quick, soak, growth, only }: BenchOptions): Scenario[] {
   const unknown = only.find((name) => !SCENARIOS.some((scenario) => scenario.name === name));
   if (unknown !== undefined) {
     throw new CommandFailure(
@@ -56,8 +57,10 @@ export function chooseScenarios({ quick, soak, only }: BenchOptions): Scenario[]
     );
   }
   if (only.length > 0) return SCENARIOS.filter(({ name }) => only.includes(name));
-  if (soak) return SCENARIOS.filter(({ isSoak }) => isSoak === true);
-  return SCENARIOS.filter(({ inQuick, isSoak }) => isSoak !== true && (inQuick || !quick));
+  const flags = [soak && "soak", growth && "growth"].filter((flag) => flag !== false);
+  if (flags.length > 0)
+    return SCENARIOS.filter(({ onlyWith }) => onlyWith !== undefined && flags.includes(onlyWith));
+  return SCENARIOS.filter(({ inQuick, onlyWith }) => onlyWith === undefined && (inQuick || !quick));
 }
 
 /** Measures everything that was asked for and writes the report. Failures are in the report; it throws only when nothing could be measured. */
@@ -71,15 +74,16 @@ export async function runBench(
   const startedAt = new Date();
   const resultFolder = resultFolderOf(startedAt);
   const machine = describeMachine(PROJECT_ROOT);
-  const generators = await findGenerators(progress);
-  if (generators.wrk === null)
-    throw new CommandFailure("wrk is needed to measure saturation: apt-get install wrk");
+  const plan = checkTools(new Set(scenarios.flatMap(({ needs = [] }) => needs)));
+  await installTools(plan, progress);
+  // Before the programs are built, which takes minutes: servers may have to be installed as well, or cannot be had.
   const servers = await startBenchServers(env, progress);
   const work = mkdtempSync(join(tmpdir(), "tollgate-bench-run-"));
   try {
+    const tools = await Promise.race([buildTools(plan, progress), whenAborted(interrupt)]);
     const context: BenchContext = {
       servers,
-      generators,
+      tools,
       progress,
       isQuick: options.quick,
       gateways: options.gateways,
@@ -103,7 +107,7 @@ export async function runBench(
       options,
       machine,
       servers: servers.source,
-      k6: generators.k6Version,
+      k6: describeK6(tools),
       rows,
       ratios: peerRatios(outcomes),
       failures: failuresOf(outcomes, rows),
@@ -158,6 +162,11 @@ async function runScenario(scenario: Scenario, context: BenchContext): Promise<O
       seconds: seconds(),
     };
   }
+}
+
+function describeK6({ k6 }: Tools): string {
+  if (k6 === undefined) return "not used";
+  return "problem" in k6 ? `replaced by the paced generator: ${k6.problem}` : k6.version;
 }
 
 function resultFolderOf(startedAt: Date): string {

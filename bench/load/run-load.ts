@@ -2,7 +2,7 @@ import { join } from "node:path";
 
 import type { LoadResult } from "../figures.ts";
 import type { CallFiles } from "./calls.ts";
-import type { Generators } from "./generators.ts";
+import type { K6, Tools } from "../tools/tools.ts";
 import { readK6Summary } from "./k6-summary.ts";
 import type { PacedJob, PacedReport } from "./paced/job.ts";
 
@@ -25,7 +25,7 @@ export interface LoadPlan {
 }
 
 export interface LoadTools {
-  generators: Generators;
+  programs: Tools;
   /** For the files of jobs. */
   folder: string;
   /** Tells the sampler of the generator's process. */
@@ -42,8 +42,13 @@ const bucketSecondsOf = (seconds: number): number => Math.max(1, Math.ceil(secon
 /** Runs one load to its end. Throws when the generator fails or hangs; a server that refuses is a result. */
 export async function runLoad(plan: LoadPlan, tools: LoadTools): Promise<LoadResult> {
   switch (plan.generator) {
-    case "k6":
-      return runK6(plan, tools);
+    case "k6": {
+      const { k6 } = tools.programs;
+      if (k6 === undefined)
+        throw new Error(`${plan.name} needs k6, which its scenario does not say`);
+      // Open loop as well, and stricter.
+      return "problem" in k6 ? runPaced(plan, tools) : runK6(plan, tools, k6);
+    }
     case "wrk":
       return runWrk(plan, tools);
     case "paced":
@@ -88,13 +93,9 @@ async function runGenerator(
 const resultOf = (
   plan: LoadPlan,
   { cores }: Spawned,
-  report: Omit<
-    LoadResult,
-    "name" | "generator" | "offeredPerSecond" | "connections" | "generatorCores"
-  >,
+  report: Omit<LoadResult, "name" | "offeredPerSecond" | "connections" | "generatorCores">,
 ): LoadResult => ({
   name: plan.name,
-  generator: plan.generator,
   offeredPerSecond: plan.generator === "wrk" ? null : (plan.ratePerSecond ?? null),
   connections: plan.connections,
   ...report,
@@ -122,10 +123,11 @@ async function runPaced(plan: LoadPlan, tools: LoadTools): Promise<LoadResult> {
   };
   const command = [process.execPath, join(import.meta.dir, "paced/main.ts")];
   const spawned = await runGenerator(plan, tools, command, { input: JSON.stringify(job) });
-  return resultOf(plan, spawned, JSON.parse(spawned.output) as PacedReport);
+  const report = JSON.parse(spawned.output) as PacedReport;
+  return resultOf(plan, spawned, { generator: "paced", ...report });
 }
 
-async function runK6(plan: LoadPlan, tools: LoadTools): Promise<LoadResult> {
+async function runK6(plan: LoadPlan, tools: LoadTools, { command }: K6): Promise<LoadResult> {
   const bucketSeconds = bucketSecondsOf(plan.seconds);
   const jobPath = join(tools.folder, "k6-job.json");
   const summaryPath = join(tools.folder, "k6-summary.json");
@@ -144,10 +146,11 @@ async function runK6(plan: LoadPlan, tools: LoadTools): Promise<LoadResult> {
   };
   await Bun.write(jobPath, JSON.stringify(job));
   const script = join(import.meta.dir, "../k6/calls.js");
-  const command = [...tools.generators.k6, "run", "--quiet", "--no-usage-report", script];
-  const spawned = await runGenerator(plan, tools, command, { env: { BENCH_JOB: jobPath } });
+  const run = [...command, "run", "--quiet", "--no-usage-report", script];
+  const spawned = await runGenerator(plan, tools, run, { env: { BENCH_JOB: jobPath } });
   const summary: unknown = await Bun.file(summaryPath).json();
-  return resultOf(plan, spawned, readK6Summary(summary, plan.seconds, bucketSeconds));
+  const report = readK6Summary(summary, plan.seconds, bucketSeconds);
+  return resultOf(plan, spawned, { generator: "k6", ...report });
 }
 
 interface WrkReport {
@@ -164,8 +167,8 @@ interface WrkReport {
 }
 
 async function runWrk(plan: LoadPlan, tools: LoadTools): Promise<LoadResult> {
-  const { wrk } = tools.generators;
-  if (wrk === null) throw new Error("wrk is not installed");
+  const { wrk } = tools.programs;
+  if (wrk === undefined) throw new Error(`${plan.name} needs wrk, which its scenario does not say`);
   const spawned = await runGenerator(plan, tools, [
     wrk,
     "--threads=1",
@@ -182,6 +185,7 @@ async function runWrk(plan: LoadPlan, tools: LoadTools): Promise<LoadResult> {
   ) as WrkReport;
   const expected = requests - refused;
   return resultOf(plan, spawned, {
+    generator: "wrk",
     seconds: microseconds / 1e6,
     expected,
     perSecond: expected / (microseconds / 1e6),

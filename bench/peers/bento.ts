@@ -1,41 +1,49 @@
 import { join } from "node:path";
 
-import { connectAmqp } from "../../adapters/amqp/connection.ts";
-import { queueDepths } from "../../adapters/amqp/inspect.ts";
-import { connectPostgres } from "../../adapters/postgres/connect.ts";
-import { PROJECT_ROOT, shortPath, statePaths } from "../../cli/paths.ts";
-import { createTestDatabaseOn, uniqueQueuePrefix } from "../../test/servers.ts";
-import { claimRedisIndex } from "../../test/stack/redis-index.ts";
-import { buildGo } from "../load/generators.ts";
+import { mergeSettings, type Settings } from "../../test/stack/configuration.ts";
 import type { BenchContext, Measured, Scenario } from "../scenarios/scenario.ts";
-import { measurePeer } from "./peer.ts";
+import { type BentoRoom, makeBentoRoom } from "./bento-room.ts";
+import { measurePeer, peerUsers } from "./peer.ts";
 
-type Style = "documented" | "tuned";
-
-const FOLDER = join(import.meta.dir, "bento");
-const READY_MS = 10_000;
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-
-/** Builds Bento once, pinned by the go.sum beside its main.go; undefined without Go. */
-async function findBento({ progress }: BenchContext): Promise<string | undefined> {
-  const built = join(statePaths().dir, "bin", "bento");
-  if (await Bun.file(built).exists()) return built;
-  if (Bun.which("go") === null) return undefined;
-  await progress.step("Bento, built from source (once, some minutes)", async () => {
-    await buildGo(join(PROJECT_ROOT, "bench/peers/bento"), built);
-    return { detail: shortPath(built) };
-  });
-  return built;
+/** How a request is accepted, where it goes, and whether Go's collector may use more memory than it does by default. */
+interface Style {
+  title: string;
+  accept: "accept" | "accept-bare";
+  output: "output-documented" | "output-tuned";
+  env: Readonly<Record<string, string>>;
 }
 
-async function writeConfig(style: Style, folder: string): Promise<string> {
-  const read = async (name: string): Promise<Record<string, unknown>> =>
-    Bun.YAML.parse(await Bun.file(join(FOLDER, name)).text()) as Record<string, unknown>;
-  const pipeline = await read("pipeline.yaml");
-  const output = await read(`output-${style}.yaml`);
+const TUNED_ENV = { GOGC: "400" };
+const DOCUMENTED: Style = {
+  title: "Bento, documented",
+  accept: "accept",
+  output: "output-documented",
+  env: {},
+};
+const TUNED: Style = {
+  title: "Bento, tuned",
+  accept: "accept",
+  output: "output-tuned",
+  env: TUNED_ENV,
+};
+const BARE: Style = {
+  title: "Bento, bare",
+  accept: "accept-bare",
+  output: "output-tuned",
+  env: TUNED_ENV,
+};
+
+const FOLDER = join(import.meta.dir, "bento");
+const PROBE_MS = 5_000;
+const UNAUTHORIZED = 401;
+
+async function writeConfig({ accept, output }: Style, folder: string): Promise<string> {
+  const read = async (name: string): Promise<Settings> =>
+    Bun.YAML.parse(await Bun.file(join(FOLDER, `${name}.yaml`)).text()) as Settings;
+  const config = mergeSettings(await read(accept), await read(output));
   const script = await Bun.file(join(FOLDER, "quota.lua")).text();
-  const path = join(folder, `bento-${style}.json`);
-  const text = JSON.stringify({ ...pipeline, ...output }, null, 2);
+  const path = join(folder, `bento-${accept}-${output}.json`);
+  const text = JSON.stringify(config, null, 2);
   await Bun.write(
     path,
     text.replace('"script": ""', () => `"script": ${JSON.stringify(script)}`),
@@ -43,111 +51,93 @@ async function writeConfig(style: Style, folder: string): Promise<string> {
   return path;
 }
 
-interface Room {
-  env: Record<string, string>;
-  /** What the peer has stored and published so far. */
-  read: () => Promise<{ rows: number; messages: number }>;
+/** A call with a key that nobody has must be refused, or the peer checks none. */
+async function probeUnknownKey(url: string): Promise<string[]> {
+  const reply = await fetch(`${url}/generate`, {
+    method: "POST",
+    headers: { authorization: "Bearer nobody", "content-type": "application/json" },
+    body: JSON.stringify({ prompt: "a", max_tokens: 1 }),
+    signal: AbortSignal.timeout(PROBE_MS),
+  });
+  await reply.body?.cancel();
+  if (reply.status === UNAUTHORIZED) return [];
+  return [`Bento answered ${reply.status} to an unknown key: it does not do the same job`];
 }
 
-/** A database, an index of Redis and a quorum queue as Tollgate's, all its own. */
-async function makeRoom(
-  { servers: { urls } }: BenchContext,
-  undo: (() => Promise<unknown>)[],
-): Promise<Room> {
-  const database = await createTestDatabaseOn(urls.postgres);
-  undo.push(() => database.drop());
-  const sql = connectPostgres({
-    url: database.url,
-    poolMax: 1,
-    statementTimeoutMs: READY_MS,
-    deadlineMs: READY_MS,
-    name: "tollgate-bench",
-  });
-  const schema = await Bun.file(join(FOLDER, "schema.sql")).text();
-  await sql.run("make the schema", (run) => run.unsafe(schema).simple());
-  undo.push(() => sql.close());
-  const redis = await claimRedisIndex(urls.redis);
-  undo.push(() => redis.release());
-  const queue = `${uniqueQueuePrefix()}inference_requests`;
-  const broker = connectAmqp({
-    url: urls.amqp,
-    heartbeatSeconds: 20,
-    name: "tollgate-bench",
-    log: silent,
-  });
-  await broker.whenUp(READY_MS);
-  await broker.withChannel(async (channel) => {
-    await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
-    await channel.bindQueue(queue, "amq.direct", queue);
-  });
-  undo.push(async () => {
-    await broker.withChannel((channel) => channel.deleteQueue(queue));
-    await broker.close();
-  });
-  const dsn = new URL(database.url);
-  dsn.searchParams.set("sslmode", "disable");
-  return {
-    env: {
-      DATABASE_URL: dsn.toString(),
-      REDIS_URL: redis.url,
-      AMQP_URL: urls.amqp,
-      PEER_QUEUE: queue,
-    },
-    read: async () => {
-      const [row] = await sql.run(
-        "count rows",
-        (run) => run<{ n: number }[]>`select count(*)::int as n from requests`,
-      );
-      const depths = await queueDepths(broker, [queue]);
-      return { rows: row?.n ?? 0, messages: depths.get(queue)?.ready ?? 0 };
-    },
-  };
+/** What is wrong with what the peer left behind; it may have stored more than it answered in time, never less. */
+async function judgeStored(
+  { read, open }: BentoRoom,
+  { accept }: Style,
+  accepted: number,
+): Promise<{ note: string; failures: string[] }> {
+  const { rows, messages, rowPrompt, messagePrompt } = await read();
+  const note = `${accepted} calls were answered 202; ${rows} rows, ${messages} messages`;
+  const failures: string[] = [];
+  if (rows < accepted || messages < accepted) failures.push(`Bento stored too little: ${note}`);
+  for (const record of accept === "accept" ? [rowPrompt, messagePrompt] : []) {
+    try {
+      if (record === undefined || open(record) === "") failures.push("Bento stored no prompt");
+    } catch {
+      failures.push("a prompt that Bento stored is not encrypted with the key it was given");
+    }
+  }
+  return { note, failures };
 }
 
 async function measureBento(context: BenchContext, style: Style): Promise<Measured> {
-  const program = await findBento(context);
-  if (program === undefined) {
-    const note = "left out: Bento is built from source, and Go is not installed";
+  const { bento } = context.tools;
+  if (typeof bento !== "string") {
+    const note = `left out: ${bento?.problem ?? "Bento was not asked for"}`;
     return { figures: [], loads: [], samples: [], notes: [note], failures: [] };
   }
   const undo: (() => Promise<unknown>)[] = [];
   try {
-    const { env, read } = await makeRoom(context, undo);
+    const apiKeys = peerUsers().map(({ apiKey }) => apiKey);
+    const room = await makeBentoRoom(context.servers, apiKeys, undo);
     const config = await writeConfig(style, context.folder);
     const measured = await measurePeer(context, (port) => ({
-      title: `Bento, ${style}`,
-      command: [program, "-c", config],
-      env: { ...env, PEER_PORT: String(port), HOME: context.folder },
+      title: style.title,
+      command: [bento, "-c", config],
+      env: { ...room.env, ...style.env, PEER_PORT: String(port), HOME: context.folder },
       // It has no health route on this port; any answer will do.
       readyPath: "/",
+      ...(style.accept === "accept" ? { probe: probeUnknownKey } : {}),
     }));
     const accepted = measured.loads.reduce((sum, { expected }) => sum + expected, 0);
-    const { rows, messages } = await read();
-    measured.notes.push(`${accepted} calls were answered 202; ${rows} rows, ${messages} messages`);
-    // It may have stored more than it answered in time, never less.
-    if (rows < accepted || messages < accepted)
-      measured.failures.push(
-        `Bento answered ${accepted} calls but stored ${rows} rows and ${messages} messages: it does not do the same job`,
-      );
+    const { note, failures } = await judgeStored(room, style, accepted);
+    measured.notes.push(note);
+    measured.failures.push(...failures);
     return measured;
   } finally {
     for (const step of undo.toReversed()) await step();
   }
 }
 
-const ABOUT =
-  "the original's design on Bento 1.20.0: quota in Redis by script, insert, confirmed persistent publish, 202; no keys, no encryption";
+const SAME_JOB =
+  "the original's design on Bento 1.20.0: key by its keyed hash, quota in Redis by script, AES-GCM, insert, confirmed persistent publish, 202";
+const LESS =
+  "the original's design on Bento 1.20.0 without keys and encryption: quota in Redis by script, insert, confirmed persistent publish, 202";
 
 export const bentoDocumented: Scenario = {
   name: "bento-documented",
-  about: `${ABOUT}; as its documentation has it`,
+  about: `${SAME_JOB}; as its documentation has it`,
   inQuick: false,
-  run: (context) => measureBento(context, "documented"),
+  needs: ["wrk", "bento"],
+  run: (context) => measureBento(context, DOCUMENTED),
 };
 
 export const bentoTuned: Scenario = {
   name: "bento-tuned",
-  about: `${ABOUT}; tuned as well as we could`,
+  about: `${SAME_JOB}; tuned as well as we could`,
   inQuick: true,
-  run: (context) => measureBento(context, "tuned"),
+  needs: ["wrk", "bento"],
+  run: (context) => measureBento(context, TUNED),
+};
+
+export const bentoBare: Scenario = {
+  name: "bento-bare",
+  about: `${LESS}; tuned as well as we could`,
+  inQuick: false,
+  needs: ["wrk", "bento"],
+  run: (context) => measureBento(context, BARE),
 };

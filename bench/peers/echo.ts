@@ -7,6 +7,7 @@ export const echo: Scenario = {
   name: "echo",
   about: "the ceiling: a bare Elysia route that checks the body, answers 202 and does nothing else",
   inQuick: true,
+  needs: ["wrk"],
   run: (context) =>
     measurePeer(context, (port) => ({
       title: "Elysia echo",

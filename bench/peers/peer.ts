@@ -16,6 +16,8 @@ export interface Peer {
   command: readonly string[];
   env: Record<string, string>;
   readyPath: string;
+  /** Looks, once it is warm, whether it does what it is said to do; answers what is wrong. */
+  probe?: (url: string) => Promise<string[]>;
 }
 
 const READY_MS = 30_000;
@@ -23,9 +25,11 @@ const USERS = 2_000;
 const CONNECTIONS = [8, 16, 32, 64, 128, 256, 512];
 const CONNECTIONS_QUICK = [64, 256];
 
-/** User ids stand where Tollgate has API keys: a peer does not authenticate. */
+/** Keys as long as Tollgate's. A peer that does not authenticate takes them for the users' ids. */
 export const peerUsers = (): { apiKey: string }[] =>
-  Array.from({ length: USERS }, (_, index) => ({ apiKey: `user-${index}` }));
+  Array.from({ length: USERS }, (_, index) => ({
+    apiKey: `tg_${String(index).padStart(43, "0")}`,
+  }));
 
 /**
  * Runs a peer as a process of its own and measures it as `climb` does Tollgate: the same bodies, the same numbers of connections, and at
@@ -60,7 +64,7 @@ export async function measurePeer(
       url,
       join(context.folder, "calls-peer"),
     );
-    const tools = { generators: context.generators, folder: context.folder, watch: sampler.watch };
+    const tools = { programs: context.tools, folder: context.folder, watch: sampler.watch };
     const seconds = context.isQuick ? 3 : 8;
     const measured: Measured = { figures: [], loads: [], samples: [], notes: [], failures: [] };
     const plan = { url, files, seconds, expectStatus: 202 };
@@ -84,6 +88,7 @@ export async function measurePeer(
       },
       tools,
     );
+    measured.failures.push(...((await peer.probe?.(url)) ?? []));
     sampler.restart();
     await run({
       ...plan,

@@ -43,7 +43,15 @@ const outcome: Outcome = {
 const report: BenchReport = {
   startedAt: "2026-01-01T00:00:00.000Z",
   seconds: 5,
-  options: { quick: true, soak: false, only: [], gateways: 1, workers: 1, profile: false },
+  options: {
+    quick: true,
+    soak: false,
+    growth: false,
+    only: [],
+    gateways: 1,
+    workers: 1,
+    profile: false,
+  },
   machine: {
     cores: 2,
     cpu: "a CPU",

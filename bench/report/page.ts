@@ -50,6 +50,7 @@ const formatSeconds = (seconds: number): string =>
 function kindOf({ options }: BenchReport): string {
   const words = [options.quick ? "quick run" : "full run"];
   if (options.soak) words.push("soak");
+  if (options.growth) words.push("growth");
   if (options.only.length > 0) words.push(`only ${options.only.join(", ")}`);
   words.push(`${options.gateways} gateway(s), ${options.workers} worker(s)`);
   return words.join(" · ");
@@ -101,9 +102,10 @@ function ratioTable({ ratios }: BenchReport): Markup {
       )}
     </table>
     <p class="soft">
-      The echo stores nothing. The pipelines on Bento check no keys and encrypt nothing; they take
-      the quota in Redis by a script, insert a row and publish a confirmed, persistent message
-      before they answer 202. bench/README.md tells the method and its limits.
+      The echo stores nothing. The pipelines on Bento look the key up by its keyed hash, take the
+      quota in Redis by a script, encrypt the prompt, insert a row and publish a confirmed,
+      persistent message before they answer 202; without keys and encryption they do the rest.
+      bench/README.md tells the method and its limits.
     </p>`;
 }
 

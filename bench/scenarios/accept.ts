@@ -24,6 +24,7 @@ export const acceptSteady: Scenario = {
   name: "accept",
   about: "POST /generate at a constant 1,000/s, thousands of users, no worker running",
   inQuick: false,
+  needs: ["k6"],
   run: (context) =>
     withSession(context, { users: USERS, notYet: ["worker", "collector"] }, async (session) => {
       const bodies = await shortBodies(BODIES);
@@ -96,6 +97,7 @@ export const acceptFrontier: Scenario = {
   about:
     "POST /generate up to saturation: open loop at growing rates, closed loop at growing connections; no worker running",
   inQuick: true,
+  needs: ["wrk"],
   run: (context) =>
     withSession(context, { users: USERS, notYet: ["worker", "collector"] }, async (session) => {
       await warmUp(session, await shortBodies(BODIES));
@@ -128,6 +130,7 @@ export const acceptHotUser: Scenario = {
   name: "hot-user",
   about: "POST /generate of a single user, closed loop: every hold is taken from the same counters",
   inQuick: false,
+  needs: ["wrk"],
   run: (context) =>
     withSession(context, { users: 1, notYet: ["worker", "collector"] }, async (session) => {
       const bodies = await shortBodies(BODIES);

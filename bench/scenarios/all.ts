@@ -1,4 +1,4 @@
-import { bentoDocumented, bentoTuned } from "../peers/bento.ts";
+import { bentoBare, bentoDocumented, bentoTuned } from "../peers/bento.ts";
 import { echo } from "../peers/echo.ts";
 import { acceptFrontier, acceptHotUser, acceptSteady } from "./accept.ts";
 import { alone } from "./alone.ts";
@@ -16,6 +16,7 @@ export const SCENARIOS: readonly Scenario[] = [
   acceptFrontier,
   bentoTuned,
   bentoDocumented,
+  bentoBare,
   acceptSteady,
   acceptHotUser,
   pipeline,

@@ -14,6 +14,7 @@ export const alone: Scenario = {
   name: "alone",
   about: "concurrency 1: one caller, one call after the other, a model that answers at once",
   inQuick: false,
+  needs: ["wrk"],
   run: (context) =>
     withSession(context, { users: 1, quietWithinMs: QUIET_MS }, async (session) => {
       const bodies = await shortBodies(200);

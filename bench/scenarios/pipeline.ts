@@ -33,6 +33,7 @@ export const pipeline: Scenario = {
   about:
     "everything on at a constant 1,000/s: mixed real-life prompts, thousands of users, a model that answers at once",
   inQuick: true,
+  needs: ["k6"],
   run: (context) =>
     withSession(context, { users: USERS, quietWithinMs: QUIET_MS }, async (session) => {
       const bodies = await mixedBodies(BODIES);

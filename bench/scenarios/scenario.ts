@@ -1,12 +1,13 @@
 import type { Progress } from "../../cli/progress.ts";
 import type { Outcome } from "../figures.ts";
-import type { Generators } from "../load/generators.ts";
 import type { BenchServers } from "../stack/servers.ts";
+import type { ToolName } from "../tools/plan-tools.ts";
+import type { Tools } from "../tools/tools.ts";
 
 /** What every scenario of one run shares. */
 export interface BenchContext {
   servers: BenchServers;
-  generators: Generators;
+  tools: Tools;
   progress: Progress;
   /** Shorter and fewer measurements. */
   isQuick: boolean;
@@ -27,7 +28,9 @@ export interface Scenario {
   about: string;
   /** Part of `--quick`. */
   inQuick: boolean;
-  /** Only with `--soak`, and then alone. */
-  isSoak?: true;
+  /** Only with the flag of this name, and then without the others. */
+  onlyWith?: "soak" | "growth";
+  /** What it measures with, besides the servers and our own generator. */
+  needs?: readonly ToolName[];
   run: (context: BenchContext) => Promise<Measured>;
 }

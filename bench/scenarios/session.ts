@@ -58,7 +58,7 @@ export async function withSession(
   });
   try {
     const users = await seedUsers(stack.books.database, stack.pepper, userCount, daily);
-    const tools = { generators: context.generators, folder: context.folder, watch: stack.watch };
+    const tools = { programs: context.tools, folder: context.folder, watch: stack.watch };
     const run = (wish: LoadWish): Promise<LoadResult> =>
       context.progress.step(`  ${wish.name}`, async () => {
         const result = await runLoad({ ...wish, url: stack.url }, tools);

@@ -16,7 +16,7 @@ export const soak: Scenario = {
   name: "soak",
   about: `everything on at ${RATE}/s for ${MINUTES} minutes, mixed prompts: does memory grow?`,
   inQuick: false,
-  isSoak: true,
+  onlyWith: "soak",
   run: (context) =>
     withSession(context, { users: 2_000, quietWithinMs: QUIET_MS }, async (session) => {
       const bodies = await mixedBodies(1_000);

@@ -31,6 +31,7 @@ export const status: Scenario = {
   name: "status",
   about: "GET /status/{id} of completed requests at a constant 5,000/s",
   inQuick: true,
+  needs: ["k6", "wrk"],
   run: (context) =>
     withSession(context, { users: USERS, quietWithinMs: QUIET_MS }, async (session) => {
       await session.unmeasured({

@@ -10,6 +10,7 @@ import { createProgress, type Progress } from "../progress.ts";
 interface BenchFlags {
   quick?: boolean;
   soak?: boolean;
+  growth?: boolean;
   only?: string[];
   json?: boolean;
   profile?: boolean;
@@ -33,6 +34,7 @@ export function registerBench(program: Command): void {
     .description("measure on a private stack, compare the books afterwards, write a report")
     .option("--quick", "fewer and shorter scenarios: under three minutes")
     .option("--soak", "half an hour of steady load, to see whether memory grows")
+    .option("--growth", "what a request costs with more users, rows, backlog and processes")
     .option(
       "--only <name>",
       "only this scenario; may be repeated",
@@ -46,7 +48,7 @@ export function registerBench(program: Command): void {
     .addHelpText(
       "after",
       `
-Needs k6 (found on PATH, else built with Go, else run by Docker) and wrk. Servers are chosen as by ./tollgate test.
+Brings what it needs and says so: wrk from packages; k6 and Bento built with Go once, or k6 run by Docker. Servers are chosen as by ./tollgate test.
 The report goes to bench/results/<date>/report.html. Exit code 1: a figure missed its bound, or the books differ.
 
 Examples:
@@ -71,6 +73,7 @@ async function bench(flags: BenchFlags): Promise<void> {
     {
       quick: flags.quick === true,
       soak: flags.soak === true,
+      growth: flags.growth === true,
       only: flags.only ?? [],
       gateways: flags.gateways,
       workers: flags.workers,

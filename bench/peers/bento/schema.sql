@@ -1,8 +1,8 @@
--- What the pipeline on Bento stores: the columns and indexes that it needs, not partitioned, prompts in clear text.
+-- What the pipeline on Bento stores: the columns and indexes that it needs, not partitioned, the prompt as its pipeline gives it.
 create table requests (
   request_id uuid primary key,
   user_id text not null,
-  prompt text not null,
+  prompt bytea not null,
   status text not null default 'queued',
   estimated_tokens bigint not null,
   created_at timestamptz not null default now()
