@@ -63,11 +63,20 @@ export interface Sample {
   queues: Record<string, number>;
 }
 
+/** Figures that are to be read beside each other. */
+export interface Table {
+  title: string;
+  columns: readonly string[];
+  /** As many cells as columns; a number is written with three digits. */
+  rows: readonly (readonly (string | number)[])[];
+}
+
 /** Everything one scenario found out. */
 export interface Outcome {
   scenario: string;
   about: string;
   figures: Figure[];
+  tables?: Table[];
   loads: LoadResult[];
   samples: Sample[];
   /** What a reader must know to judge the figures. */

@@ -65,6 +65,12 @@ export function judge(outcomes: readonly Outcome[]): Row[] {
   });
 }
 
+/** The flags of a run that measures a target. */
+export function howToMeasure(id: TargetId): string {
+  const { by }: Target = TARGETS[id];
+  return by.map((name) => (name === "soak" ? "--soak" : `--only ${name}`)).join(" ");
+}
+
 /** Everything for which the run fails, one line each. */
 export function failuresOf(outcomes: readonly Outcome[], rows: readonly Row[]): string[] {
   const missed = rows

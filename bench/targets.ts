@@ -6,6 +6,8 @@ export interface Target {
   atLeast: number;
   aim: number;
   better: "more" | "less";
+  /** The scenarios that it takes, by name. */
+  by: readonly string[];
 }
 
 export const TARGETS = {
@@ -15,6 +17,7 @@ export const TARGETS = {
     atLeast: 6_000,
     aim: 10_000,
     better: "more",
+    by: ["frontier"],
   },
   accept_p99_ms: {
     what: "acceptance at 1,000/s, whole pipeline running, p99",
@@ -22,6 +25,7 @@ export const TARGETS = {
     atLeast: 25,
     aim: 10,
     better: "less",
+    by: ["pipeline"],
   },
   status_p99_ms: {
     what: "status at 5,000/s, p99",
@@ -29,6 +33,7 @@ export const TARGETS = {
     atLeast: 20,
     aim: 5,
     better: "less",
+    by: ["status"],
   },
   completed_per_second: {
     what: "completed end to end per second, backlog flat",
@@ -36,6 +41,7 @@ export const TARGETS = {
     atLeast: 2_500,
     aim: 4_000,
     better: "more",
+    by: ["sustained"],
   },
   long_polls_waiting: {
     what: "long-polls waiting on one gateway",
@@ -43,6 +49,7 @@ export const TARGETS = {
     atLeast: 10_000,
     aim: 20_000,
     better: "more",
+    by: ["long-poll"],
   },
   wake_up_p99_ms: {
     what: "wake-up after the commit with those waiting, p99",
@@ -50,6 +57,7 @@ export const TARGETS = {
     atLeast: 100,
     aim: 25,
     better: "less",
+    by: ["long-poll"],
   },
   gateway_memory_mb: {
     what: "memory of one gateway at full load",
@@ -57,6 +65,7 @@ export const TARGETS = {
     atLeast: 250,
     aim: 150,
     better: "less",
+    by: ["frontier"],
   },
   gateway_memory_slope: {
     what: "slope of the gateway's memory in the soak",
@@ -64,6 +73,7 @@ export const TARGETS = {
     atLeast: 1,
     aim: 0.1,
     better: "less",
+    by: ["soak"],
   },
   against_bento_tuned: {
     what: "accepted per second against the original's stream processor, tuned",
@@ -71,6 +81,7 @@ export const TARGETS = {
     atLeast: 3,
     aim: 5,
     better: "more",
+    by: ["frontier", "bento-tuned"],
   },
 } as const satisfies Record<string, Target>;
 

@@ -1,5 +1,5 @@
-import type { LoadResult, Outcome } from "../figures.ts";
-import { format, type Row } from "../judge.ts";
+import type { LoadResult, Outcome, Table } from "../figures.ts";
+import { format, howToMeasure, type Row } from "../judge.ts";
 import type { BenchReport } from "../run.ts";
 import { meanCores } from "../stack/sampler.ts";
 import { type Chart, renderChart, type Series } from "./chart.ts";
@@ -75,14 +75,16 @@ function summaryTable(rows: readonly Row[]): Markup {
         <th>reached</th>
       </tr>
       ${rows.map(
-        ({ what, unit, better, atLeast, aim, measured, ratio, verdict }) =>
+        ({ id, what, unit, better, atLeast, aim, measured, ratio, verdict }) =>
           html`<tr>
             <td>${what}, ${unit}</td>
             <td>${better === "less" ? "≤ " : ""}${format(atLeast)}</td>
             <td>${better === "less" ? "≤ " : ""}${format(aim)}</td>
             <td><strong>${measured === null ? "–" : format(measured)}</strong></td>
             <td>${ratio === null ? "–" : `${format(ratio)} ×`}</td>
-            <td class="${VERDICT_CLASS[verdict]}">${verdict}</td>
+            <td class="${VERDICT_CLASS[verdict]}">
+              ${verdict === "not measured" ? `not measured: ${howToMeasure(id)}` : verdict}
+            </td>
           </tr>`,
       )}
     </table>
@@ -147,6 +149,7 @@ function scenarioSection(outcome: Outcome): Markup {
             )}
           </table>`
     }
+    ${(outcome.tables ?? []).map(renderTable)}
     ${
       notes.length === 0
         ? html``
@@ -156,6 +159,23 @@ function scenarioSection(outcome: Outcome): Markup {
     }
     <div class="columns">${chartsOf(outcome).map(renderChart)}</div>
     ${loadTable(outcome)}`;
+}
+
+function renderTable({ title, columns, rows }: Table): Markup {
+  return html`<h3>${title}</h3>
+    <div class="wide">
+      <table>
+        <tr>
+          ${columns.map((column) => html`<th>${column}</th>`)}
+        </tr>
+        ${rows.map(
+          (row) =>
+            html`<tr>
+              ${row.map((cell) => html`<td>${typeof cell === "number" ? format(cell) : cell}</td>`)}
+            </tr>`,
+        )}
+      </table>
+    </div>`;
 }
 
 function chartsOf({ loads, samples }: Outcome): Chart[] {

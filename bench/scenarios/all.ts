@@ -3,6 +3,10 @@ import { echo } from "../peers/echo.ts";
 import { acceptFrontier, acceptHotUser, acceptSteady } from "./accept.ts";
 import { alone } from "./alone.ts";
 import { collectorAlone, drain, workerPool } from "./backlog.ts";
+import { growthBacklog } from "./growth-backlog.ts";
+import { growthProcesses } from "./growth-processes.ts";
+import { growthRows } from "./growth-rows.ts";
+import { growthUsers } from "./growth-users.ts";
 import { longPoll } from "./long-poll.ts";
 import { pipeline, sustained } from "./pipeline.ts";
 import { quotaStorm } from "./quota-storm.ts";
@@ -28,5 +32,9 @@ export const SCENARIOS: readonly Scenario[] = [
   collectorAlone,
   workerPool,
   alone,
+  growthUsers,
+  growthRows,
+  growthBacklog,
+  growthProcesses,
   soak,
 ];

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import type { Figure, LoadResult } from "../figures.ts";
+import type { Figure, LoadResult, Table } from "../figures.ts";
 import { type Call, type CallFiles, generateCalls, writeCalls } from "../load/calls.ts";
 import { type LoadPlan, runLoad } from "../load/run-load.ts";
 import { type BenchStack, type BenchStackOptions, startBenchStack } from "../stack/stack.ts";
@@ -23,6 +23,7 @@ export interface Session {
   /** Runs a load that is not part of the measurement: fills a backlog, warms caches. Answers how many were as expected. */
   unmeasured: (wish: LoadWish) => Promise<number>;
   figure: (figure: Figure) => void;
+  table: (table: Table) => void;
   note: (text: string) => void;
   fail: (text: string) => void;
 }
@@ -47,7 +48,15 @@ export async function withSession(
   { users: userCount, daily, quietWithinMs, ...options }: SessionOptions,
   measure: (session: Session) => Promise<void>,
 ): Promise<Measured> {
-  const measured: Measured = { figures: [], loads: [], samples: [], notes: [], failures: [] };
+  const tables: Table[] = [];
+  const measured: Measured = {
+    figures: [],
+    tables,
+    loads: [],
+    samples: [],
+    notes: [],
+    failures: [],
+  };
   const stack = await startBenchStack({
     servers: context.servers,
     folder: context.folder,
@@ -85,6 +94,7 @@ export async function withSession(
         return expected;
       },
       figure: (figure) => void measured.figures.push(figure),
+      table: (table) => void tables.push(table),
       note: (text) => void measured.notes.push(text),
       fail: (text) => void measured.failures.push(text),
     });

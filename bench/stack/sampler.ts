@@ -86,20 +86,31 @@ export function peakMegabytes(samples: readonly Sample[], label: string): number
 /** Parts that serve nobody. */
 const BYSTANDERS = new Set(["bench", "generator", "other", "simulator"]);
 
+/** Seconds of CPU by part, of those that serve somebody, over the samples after `sinceSeconds`. */
+export function cpuSecondsByPart(
+  samples: readonly Sample[],
+  sinceSeconds = 0,
+): Map<string, number> {
+  const seconds = new Map<string, number>();
+  let before = sinceSeconds;
+  for (const { atSeconds, cores } of samples) {
+    if (atSeconds <= sinceSeconds) continue;
+    for (const [part, used] of Object.entries(cores)) {
+      if (!BYSTANDERS.has(part))
+        seconds.set(part, (seconds.get(part) ?? 0) + used * (atSeconds - before));
+    }
+    before = atSeconds;
+  }
+  return seconds;
+}
+
 /**
  * CPU that each part and all of them together took per request, milliseconds. Much steadier than a rate on a machine that others use
  * as well, and the number that capacity is planned with.
  */
 export function costFigures(samples: readonly Sample[], requests: number): Figure[] {
-  const seconds = new Map<string, number>();
-  let before = 0;
-  for (const { atSeconds, cores } of samples) {
-    for (const [part, used] of Object.entries(cores))
-      seconds.set(part, (seconds.get(part) ?? 0) + used * (atSeconds - before));
-    before = atSeconds;
-  }
-  const parts = [...seconds]
-    .filter(([part, used]) => !BYSTANDERS.has(part) && used > 0)
+  const parts = [...cpuSecondsByPart(samples)]
+    .filter(([, used]) => used > 0)
     .sort(([, a], [, b]) => b - a);
   if (requests === 0 || parts.length === 0) return [];
   const figureOf = (what: string, used: number): Figure => ({

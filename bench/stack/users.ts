@@ -37,6 +37,17 @@ export async function seedUsers(
   return users;
 }
 
+/** Writes a key for each of these users, who exist. */
+export async function seedKeys(
+  database: Database,
+  pepper: string,
+  users: readonly BenchUser[],
+): Promise<void> {
+  const hash = createKeyHash(pepper);
+  for (let from = 0; from < users.length; from += USERS_PER_STATEMENT)
+    await insertKeys(database, users.slice(from, from + USERS_PER_STATEMENT), hash);
+}
+
 async function insertUsers(
   database: Database,
   users: readonly BenchUser[],
@@ -61,6 +72,14 @@ async function insertUsers(
         from unnest(${userIds}::uuid[]) as id`,
     );
   }
+  await insertKeys(database, users, hash);
+}
+
+async function insertKeys(
+  database: Database,
+  users: readonly BenchUser[],
+  hash: (key: string) => Uint8Array,
+): Promise<void> {
   const keyIds = textArray(users.map(() => randomUUIDv7()));
   const hashes = bytesArray(users.map(({ apiKey }) => hash(apiKey)));
   const displays = users.map(({ apiKey }) => displayOfApiKey(apiKey));
@@ -71,7 +90,7 @@ async function insertUsers(
       select *, 'bench'
       from unnest(
         ${keyIds}::uuid[],
-        ${userIds}::uuid[],
+        ${textArray(users.map(({ userId }) => userId))}::uuid[],
         ${hashes}::bytea[],
         ${textArray(displays.map(({ prefix }) => prefix))}::text[],
         ${textArray(displays.map(({ last4 }) => last4))}::text[])`,

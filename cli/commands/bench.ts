@@ -2,10 +2,9 @@ import { join } from "node:path";
 
 import { type Command, InvalidArgumentError } from "commander";
 
-import type { BenchReport } from "../../bench/run.ts";
 import { EXIT } from "../failure.ts";
 import { shortPath } from "../paths.ts";
-import { createProgress, type Progress } from "../progress.ts";
+import { createProgress } from "../progress.ts";
 
 interface BenchFlags {
   quick?: boolean;
@@ -61,6 +60,7 @@ Examples:
 async function bench(flags: BenchFlags): Promise<void> {
   // Loaded here only: no other command needs it, and an image without bench/ can still run those.
   const { runBench } = await import("../../bench/run.ts");
+  const { summaryLines } = await import("../../bench/report/text.ts");
   if (flags.list === true) {
     await listScenarios();
     return;
@@ -84,43 +84,16 @@ async function bench(flags: BenchFlags): Promise<void> {
     interrupt.signal,
   );
   if (flags.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
-  await showSummary(report, progress);
+  for (const line of summaryLines(report)) progress.say(line);
   progress.say(`\nReport: ${shortPath(join(folder, "report.html"))}`);
   if (report.failures.length > 0) process.exitCode = EXIT.failed;
 }
 
 async function listScenarios(): Promise<void> {
   const { SCENARIOS } = await import("../../bench/scenarios/all.ts");
-  for (const { name, about, inQuick } of SCENARIOS)
-    process.stdout.write(`${inQuick ? "*" : " "} ${name.padEnd(17)}${about}\n`);
-}
-
-async function showSummary(
-  { rows, ratios, failures, outcomes }: BenchReport,
-  { say }: Progress,
-): Promise<void> {
-  const { format } = await import("../../bench/judge.ts");
-  say("");
-  for (const { scenario, figures, notes } of outcomes) {
-    for (const { what, value, unit } of figures)
-      say(`  ${scenario.padEnd(17)}${format(value).padStart(9)} ${unit.padEnd(11)} ${what}`);
-    for (const note of notes) say(`  ${scenario.padEnd(17)}  note: ${note}`);
+  for (const { name, about, inQuick, onlyWith } of SCENARIOS) {
+    const star = inQuick && onlyWith === undefined ? "*" : " ";
+    const flag = onlyWith === undefined ? "" : `--${onlyWith}: `;
+    process.stdout.write(`${star} ${name.padEnd(17)}${flag}${about}\n`);
   }
-  for (const { what, value } of ratios)
-    say(`  ${"ratio".padEnd(17)}${format(value).padStart(9)} ×           ${what}`);
-  say("");
-  say(
-    `  ${"".padEnd(62)}${"at least".padStart(9)}${"aim".padStart(9)}${"measured".padStart(10)}  ratio`,
-  );
-  for (const { what, unit, atLeast, aim, measured, ratio, verdict } of rows) {
-    const bounds = `${format(atLeast).padStart(9)}${format(aim).padStart(9)}`;
-    const seen = measured === null ? "–" : format(measured);
-    const share = ratio === null ? "" : `${format(ratio)} ×`;
-    const mark = { aim: "✓✓", "at least": "✓ ", missed: "✗ ", "not measured": "  " }[verdict];
-    say(
-      `${mark}${`${what} (${unit})`.padEnd(62)}${bounds}${seen.padStart(10)}  ${share.padStart(7)}`,
-    );
-  }
-  if (failures.length > 0) say("");
-  for (const failure of failures) say(`✗ ${failure}`);
 }

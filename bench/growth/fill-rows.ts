@@ -1,0 +1,77 @@
+import type { Database } from "../../adapters/postgres/connect.ts";
+import { textArray } from "../../adapters/postgres/arrays.ts";
+import { everyTenth, partsOf } from "./parts.ts";
+
+const ROWS_PER_STATEMENT = 50_000;
+/** Statements at once: a core each. */
+const LANES = 2;
+/** Bytes of a prompt and of a result, sealed. */
+export const FILLED_CONTENT_BYTES = 100;
+
+/**
+ * Writes so many completed requests of the last hour of this UTC day into today's partition, which is the worst case, each with its row
+ * of the ledger, by statements inside PostgreSQL; then vacuums and analyzes both tables, as autovacuum would have by the time there are
+ * so many. Redis knows nothing of them: forget the users afterwards.
+ */
+export async function fillRows(
+  database: Database,
+  userIds: readonly string[],
+  { from, to }: { from: number; to: number },
+  say: (text: string) => void,
+): Promise<void> {
+  const tell = everyTenth(to - from, say);
+  const parts = [...partsOf(to, ROWS_PER_STATEMENT, from)];
+  let done = 0;
+  async function work(): Promise<void> {
+    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      const [first, end] = part;
+      await insertRows(database, userIds, first, end - 1);
+      done += end - first;
+      tell(done);
+    }
+  }
+  await Promise.all(Array.from({ length: LANES }, work));
+  await database.run("vacuum", (sql) => sql`vacuum (analyze) requests, token_logs`);
+}
+
+async function insertRows(
+  database: Database,
+  userIds: readonly string[],
+  first: number,
+  last: number,
+): Promise<void> {
+  await database.run(
+    "fill requests",
+    (sql) => sql`
+      with clock as (
+        select greatest(now() - interval '1 hour', date_trunc('day', now(), 'UTC')) as from_at, now() as to_at
+      ),
+      made as (
+        select
+          from_at + (to_at - from_at) * ((n - ${first})::float8 / ${last - first + 1}::float8) as at,
+          md5('bench-request-' || n) as random,
+          (${textArray(userIds)}::uuid[])[1 + n % ${userIds.length}::int] as user_id
+        from clock, generate_series(${first}::int, ${last}::int) as n
+      ),
+      filled as (
+        insert into requests (
+          request_id, user_id, model, status, prompt, result, estimated_tokens, prompt_tokens, completion_tokens, attempts, window_day,
+          publisher_id, created_at, expires_at, started_at, completed_at
+        )
+        select
+          (
+            lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0')
+            || '7' || substr(random, 1, 3) || '8' || substr(random, 4, 15)
+          )::uuid,
+          user_id, 'sim-chat', 'completed', content, content, 100, 40, 60, 1, (now() at time zone 'UTC')::date,
+          '00000000-0000-4000-8000-000000000000', at, at + interval '1 hour', at, at
+        from made, decode(repeat('ab', ${FILLED_CONTENT_BYTES}::int), 'hex') as content
+        returning request_id, user_id, model, window_day, created_at
+      )
+      insert into token_logs (
+        request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source, created_at
+      )
+      select request_id, user_id, model, window_day, 40, 60, 'reported', created_at
+      from filled`,
+  );
+}

@@ -1,0 +1,57 @@
+import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
+import type { Session } from "../scenarios/session.ts";
+
+const FILL_LIMIT_MS = 5 * 60_000;
+
+/** A connection for statements that take minutes. */
+export async function withFiller(
+  { stack }: Session,
+  act: (database: Database) => Promise<void>,
+): Promise<void> {
+  const database = connectPostgres({
+    url: stack.config.postgres.url,
+    poolMax: 2,
+    statementTimeoutMs: FILL_LIMIT_MS,
+    deadlineMs: FILL_LIMIT_MS + 1_000,
+    name: "tollgate-bench-fill",
+  });
+  try {
+    await act(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** Bytes that Redis has given out. */
+export async function redisBytes({ stack }: Session): Promise<number> {
+  const info = await stack.books.redis.run(({ client }) => client.info("memory"));
+  return Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0);
+}
+
+export interface PostgresSize {
+  /** Heap, without indexes. */
+  heap: number;
+  indexes: number;
+  /** Position in the write-ahead log. */
+  wal: number;
+}
+
+/** Bytes of these tables, their partitions included, and of the log so far. */
+export async function postgresSize(
+  { stack }: Session,
+  tables: readonly string[],
+): Promise<PostgresSize> {
+  const [row] = await stack.books.database.run(
+    "measure tables",
+    (sql) => sql<{ heap: number; indexes: number; wal: number }[]>`
+      select
+        sum(pg_table_size(c.oid))::bigint as heap,
+        sum(pg_indexes_size(c.oid))::bigint as indexes,
+        pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 as wal
+      from pg_class c
+        left join pg_inherits i on i.inhrelid = c.oid
+      where c.relkind = 'r'
+        and coalesce(i.inhparent, c.oid) = any(${`{${tables.join(",")}}`}::text[]::regclass[])`,
+  );
+  return row ?? { heap: 0, indexes: 0, wal: 0 };
+}

@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+
+import { costOf, type Cost } from "./cost.ts";
+import { bendsOf, growthTable } from "./table.ts";
+
+const cost = (cpuUs: Record<string, number>): Cost => ({
+  perSecond: 1_000,
+  p50Ms: 1,
+  p99Ms: 4,
+  cpuUs: new Map(Object.entries(cpuUs)),
+});
+
+test("CPU per request is the CPU of the load's time over the answers that were as expected", () => {
+  const load = {
+    expected: 10_000,
+    perSecond: 1_000,
+    latencyMs: { p50: 1, p90: 2, p95: 3, p99: 4, p999: 5, max: 6 },
+  };
+
+  expect(costOf(load, new Map([["gateway", 1.5]]))).toEqual(cost({ gateway: 150 }));
+});
+
+test("a table of growth has a column for each part that ran and for what only this growth has", () => {
+  const table = growthTable("users", "users", [
+    { size: "10", cost: cost({ gateway: 100, redis: 20 }) },
+    { size: "1,000", cost: cost({ gateway: 101, redis: 30 }), extra: { "bytes per user": 900 } },
+  ]);
+
+  expect(table.columns.slice(4)).toEqual(["CPU, µs", "gateway, µs", "redis, µs", "bytes per user"]);
+  expect(table.rows.map((row) => row.slice(4))).toEqual([
+    [120, 100, 20, "–"],
+    [131, 101, 30, 900],
+  ]);
+});
+
+test("a part is said to bend only when it costs clearly more at the last size", () => {
+  const rows = [
+    { size: "10", cost: cost({ gateway: 100, redis: 4, postgres: 50 }) },
+    { size: "1,000", cost: cost({ gateway: 110, redis: 8, postgres: 90 }) },
+  ];
+
+  expect(bendsOf(rows)).toEqual(["postgres: 50 → 90 µs per request from 10 to 1,000"]);
+});
+
+test("a growth that bends nothing says so", () => {
+  const rows = [
+    { size: "10", cost: cost({ gateway: 100 }) },
+    { size: "1,000", cost: cost({ gateway: 101 }) },
+  ];
+
+  expect(bendsOf(rows)).toEqual(["no part costs over 25 % more from 10 to 1,000"]);
+});

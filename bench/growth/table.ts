@@ -1,0 +1,66 @@
+import type { Table } from "../figures.ts";
+import type { Cost } from "./cost.ts";
+
+/** One line of cost against size. */
+export interface GrowthRow {
+  /** As in `1,000,000` or `1,000,000, again`. */
+  size: string;
+  cost: Cost;
+  /** What only this kind of growth has, by column such as `Redis, bytes per user`. */
+  extra?: Readonly<Record<string, number>>;
+}
+
+const PARTS = ["gateway", "worker", "collector", "postgres", "redis", "rabbitmq"] as const;
+const ABSENT = "–";
+
+/** Cost against size: latencies, CPU by part and together, then what only this growth has. Parts that never ran have no column. */
+export function growthTable(title: string, sizeColumn: string, rows: readonly GrowthRow[]): Table {
+  const parts = PARTS.filter((part) => rows.some(({ cost }) => cost.cpuUs.has(part)));
+  const extras = [...new Set(rows.flatMap(({ extra = {} }) => Object.keys(extra)))];
+  return {
+    title,
+    columns: [
+      sizeColumn,
+      "per second",
+      "p50, ms",
+      "p99, ms",
+      "CPU, µs",
+      ...parts.map((part) => `${part}, µs`),
+      ...extras,
+    ],
+    rows: rows.map(({ size, cost, extra = {} }) => [
+      size,
+      cost.perSecond,
+      cost.p50Ms,
+      cost.p99Ms,
+      wholeUs(cost),
+      ...parts.map((part) => Math.round(cost.cpuUs.get(part) ?? 0)),
+      ...extras.map((name) => extra[name] ?? ABSENT),
+    ]),
+  };
+}
+
+/** CPU per request of all parts together, microseconds. */
+export function wholeUs({ cpuUs }: Cost): number {
+  return Math.round([...cpuUs.values()].reduce((sum, one) => sum + one, 0));
+}
+
+/** A part bends when it costs more by both this factor and this much. */
+const BEND_FACTOR = 1.25;
+const BEND_US = 10;
+
+/** What costs clearly more at the last size than at the first, one line each; a line that says so if nothing does. */
+export function bendsOf(rows: readonly GrowthRow[]): string[] {
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (first === undefined || last === undefined || first === last) return [];
+  const bends = PARTS.flatMap((part) => {
+    const before = first.cost.cpuUs.get(part) ?? 0;
+    const after = last.cost.cpuUs.get(part) ?? 0;
+    if (after < before * BEND_FACTOR || after - before < BEND_US) return [];
+    return `${part}: ${Math.round(before)} → ${Math.round(after)} µs per request from ${first.size} to ${last.size}`;
+  });
+  if (bends.length > 0) return bends;
+  return [
+    `no part costs over ${(BEND_FACTOR - 1) * 100} % more from ${first.size} to ${last.size}`,
+  ];
+}
