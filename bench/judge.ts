@@ -42,9 +42,6 @@ export function peerRatios(outcomes: readonly Outcome[]): Ratio[] {
 }
 
 function measuredOf(outcomes: readonly Outcome[], id: TargetId): number | null {
-  if (id === "against_bento_tuned") {
-    return peerRatios(outcomes).find(({ what }) => what === "against Bento, tuned")?.value ?? null;
-  }
   for (const { figures } of outcomes) {
     const figure = figures.find(({ target }) => target === id);
     if (figure !== undefined) return figure.value;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { momentsOf, percentile, percentilesOf, seededRandom, slope } from "./statistics.ts";
+import { median, momentsOf, percentile, percentilesOf, seededRandom, slope } from "./statistics.ts";
 
 test("a percentile is a value that was measured, the smallest that the share does not exceed", () => {
   const sorted = Array.from({ length: 100 }, (_, index) => index + 1);
@@ -59,4 +59,11 @@ test("the same seed gives the same numbers, so every run sends the same prompts"
 
   expect(numbers).toEqual(Array.from({ length: 100 }, () => second()));
   expect(numbers.every((number) => number >= 0 && number < 1)).toBe(true);
+});
+
+test("the median is the middle value, or the mean of the two in the middle", () => {
+  expect(median([9, 1, 5])).toBe(5);
+  expect(median([9, 1, 5, 7])).toBe(6);
+  expect(median([4])).toBe(4);
+  expect(median([])).toBe(0);
 });

@@ -19,6 +19,14 @@ export function percentilesOf(values: Float64Array): Percentiles {
   };
 }
 
+/** The middle of the values, of two middles their mean; 0 of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const [low = 0, high = low] = sorted.slice(Math.ceil(middle) - 1, Math.floor(middle) + 1);
+  return (low + high) / 2;
+}
+
 /** Cuts a run into moments of `bucketSeconds`; `atSeconds[i]` is when `values[i]` was due. */
 export function momentsOf(
   atSeconds: Float64Array,

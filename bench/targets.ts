@@ -81,7 +81,7 @@ export const TARGETS = {
     atLeast: 3,
     aim: 5,
     better: "more",
-    by: ["frontier", "bento-tuned"],
+    by: ["beside-bento"],
   },
 } as const satisfies Record<string, Target>;
 

@@ -1,4 +1,4 @@
-import type { LoadResult } from "../figures.ts";
+import type { LoadResult, Percentiles } from "../figures.ts";
 import type { LoadWish, Session } from "../scenarios/session.ts";
 import { cpuSecondsByPart } from "../stack/sampler.ts";
 
@@ -20,7 +20,11 @@ export async function measureCost(session: Session, wish: LoadWish): Promise<Cos
 }
 
 export function costOf(
-  { expected, perSecond, latencyMs }: Pick<LoadResult, "expected" | "perSecond" | "latencyMs">,
+  {
+    expected,
+    perSecond,
+    latencyMs,
+  }: Pick<LoadResult, "expected" | "perSecond"> & { latencyMs: Pick<Percentiles, "p50" | "p99"> },
   cpuSeconds: ReadonlyMap<string, number>,
 ): Cost {
   const requests = Math.max(1, expected);

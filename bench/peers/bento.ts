@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { mergeSettings, type Settings } from "../../test/stack/configuration.ts";
 import type { BenchContext, Measured, Scenario } from "../scenarios/scenario.ts";
 import { type BentoRoom, makeBentoRoom } from "./bento-room.ts";
-import { measurePeer, peerUsers } from "./peer.ts";
+import { measurePeer } from "./peer.ts";
+import { type Peer, peerUsers, type RunningPeer, startPeer } from "./start-peer.ts";
 
 /** How a request is accepted, where it goes, and whether Go's collector may use more memory than it does by default. */
 interface Style {
@@ -84,25 +85,52 @@ async function judgeStored(
   return { note, failures };
 }
 
-async function measureBento(context: BenchContext, style: Style): Promise<Measured> {
-  const { bento } = context.tools;
-  if (typeof bento !== "string") {
-    const note = `left out: ${bento?.problem ?? "Bento was not asked for"}`;
-    return { figures: [], loads: [], samples: [], notes: [note], failures: [] };
-  }
-  const undo: (() => Promise<unknown>)[] = [];
-  try {
-    const apiKeys = peerUsers().map(({ apiKey }) => apiKey);
-    const room = await makeBentoRoom(context.servers, apiKeys, undo);
-    const config = await writeConfig(style, context.folder);
-    const measured = await measurePeer(context, (port) => ({
+/** A pipeline that is ready to be started, with servers' rooms of its own; `undo` takes how they are removed. */
+interface BentoSetup {
+  room: BentoRoom;
+  build: (port: number) => Peer;
+}
+
+async function setUpBento(
+  context: BenchContext,
+  style: Style,
+  program: string,
+  undo: (() => Promise<unknown>)[],
+): Promise<BentoSetup> {
+  const apiKeys = peerUsers().map(({ apiKey }) => apiKey);
+  const room = await makeBentoRoom(context.servers, apiKeys, undo);
+  const config = await writeConfig(style, context.folder);
+  return {
+    room,
+    build: (port) => ({
       title: style.title,
-      command: [bento, "-c", config],
+      command: [program, "-c", config],
       env: { ...room.env, ...style.env, PEER_PORT: String(port), HOME: context.folder },
       // It has no health route on this port; any answer will do.
       readyPath: "/",
       ...(style.accept === "accept" ? { probe: probeUnknownKey } : {}),
-    }));
+    }),
+  };
+}
+
+/** The program, or why there is none. */
+function findProgram({
+  tools: { bento },
+}: BenchContext): { program: string } | { problem: string } {
+  if (typeof bento === "string") return { program: bento };
+  return { problem: bento?.problem ?? "its scenario does not say that it needs Bento" };
+}
+
+async function measureBento(context: BenchContext, style: Style): Promise<Measured> {
+  const found = findProgram(context);
+  if ("problem" in found) {
+    const notes = [`left out: ${found.problem}`];
+    return { figures: [], loads: [], samples: [], notes, failures: [] };
+  }
+  const undo: (() => Promise<unknown>)[] = [];
+  try {
+    const { room, build } = await setUpBento(context, style, found.program, undo);
+    const measured = await measurePeer(context, build);
     const accepted = measured.loads.reduce((sum, { expected }) => sum + expected, 0);
     const { note, failures } = await judgeStored(room, style, accepted);
     measured.notes.push(note);
@@ -111,6 +139,34 @@ async function measureBento(context: BenchContext, style: Style): Promise<Measur
   } finally {
     for (const step of undo.toReversed()) await step();
   }
+}
+
+/** A pipeline under way. */
+export interface RunningBento {
+  peer: RunningPeer;
+  /** What is wrong with what it left behind, given how many calls it answered 202. */
+  judge: (accepted: number) => Promise<{ note: string; failures: string[] }>;
+}
+
+/**
+ * Starts the tuned pipeline, and the bare one if that is wished. `undo` takes how they are removed. Answers why it cannot if there is
+ * no program.
+ */
+export async function startBentos(
+  context: BenchContext,
+  withBare: boolean,
+  undo: (() => Promise<unknown>)[],
+): Promise<RunningBento[] | string> {
+  const found = findProgram(context);
+  if ("problem" in found) return found.problem;
+  const bentos: RunningBento[] = [];
+  for (const style of withBare ? [TUNED, BARE] : [TUNED]) {
+    const { room, build } = await setUpBento(context, style, found.program, undo);
+    const peer = await startPeer(context, build);
+    undo.push(() => peer.stop());
+    bentos.push({ peer, judge: (accepted) => judgeStored(room, style, accepted) });
+  }
+  return bentos;
 }
 
 const SAME_JOB =
@@ -129,7 +185,7 @@ export const bentoDocumented: Scenario = {
 export const bentoTuned: Scenario = {
   name: "bento-tuned",
   about: `${SAME_JOB}; tuned as well as we could`,
-  inQuick: true,
+  inQuick: false,
   needs: ["wrk", "bento"],
   run: (context) => measureBento(context, TUNED),
 };

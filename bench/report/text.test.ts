@@ -73,7 +73,7 @@ test("tables stand in columns and failures at the end", () => {
   const lines = linesOf([outcome]);
 
   expect(lines).toContain("    users  p99, ms");
-  expect(lines).toContain("    10     2.35");
+  expect(lines).toContain("       10  2.35");
   expect(lines.at(-1)).toBe("✗ a bound was missed");
 });
 

@@ -2,6 +2,7 @@ import { bentoBare, bentoDocumented, bentoTuned } from "../peers/bento.ts";
 import { echo } from "../peers/echo.ts";
 import { acceptFrontier, acceptHotUser, acceptSteady } from "./accept.ts";
 import { alone } from "./alone.ts";
+import { besideBento } from "./beside-bento.ts";
 import { collectorAlone, drain, workerPool } from "./backlog.ts";
 import { growthBacklog } from "./growth-backlog.ts";
 import { growthProcesses } from "./growth-processes.ts";
@@ -18,6 +19,7 @@ import { status } from "./status.ts";
 export const SCENARIOS: readonly Scenario[] = [
   echo,
   acceptFrontier,
+  besideBento,
   bentoTuned,
   bentoDocumented,
   bentoBare,

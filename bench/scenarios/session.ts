@@ -7,7 +7,8 @@ import { type BenchStack, type BenchStackOptions, startBenchStack } from "../sta
 import { type BenchUser, seedUsers } from "../stack/users.ts";
 import type { BenchContext, Measured } from "./scenario.ts";
 
-export type LoadWish = Omit<LoadPlan, "url" | "files"> & { files: CallFiles };
+/** Goes to the stack unless another `url` is given. */
+export type LoadWish = Omit<LoadPlan, "url"> & { url?: string };
 
 /** A stack with a notebook: what is measured here ends up in the outcome of the scenario. */
 export interface Session {
@@ -70,7 +71,7 @@ export async function withSession(
     const tools = { programs: context.tools, folder: context.folder, watch: stack.watch };
     const run = (wish: LoadWish): Promise<LoadResult> =>
       context.progress.step(`  ${wish.name}`, async () => {
-        const result = await runLoad({ ...wish, url: stack.url }, tools);
+        const result = await runLoad({ url: stack.url, ...wish }, tools);
         return { ...result, detail: describeLoad(result) };
       });
     let fileCount = 0;
@@ -90,7 +91,7 @@ export async function withSession(
         return result;
       },
       unmeasured: async (wish) => {
-        const { expected } = await runLoad({ ...wish, url: stack.url }, tools);
+        const { expected } = await runLoad({ url: stack.url, ...wish }, tools);
         return expected;
       },
       figure: (figure) => void measured.figures.push(figure),

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 
+import { CommandFailure } from "../../cli/failure.ts";
 import { PROJECT_ROOT, shortPath, statePaths } from "../../cli/paths.ts";
 import type { Progress } from "../../cli/progress.ts";
 import { installPackages } from "../../cli/servers/install.ts";
@@ -53,10 +54,18 @@ export async function installTools({ packages }: ToolPlan, progress: Progress): 
 /** Builds what the plan builds; once, some minutes. Says what could not be had. */
 export async function buildTools(plan: ToolPlan, progress: Progress): Promise<Tools> {
   const tools: Tools = {};
-  if (plan.wrk) tools.wrk = Bun.which("wrk") ?? "wrk";
+  if (plan.wrk) tools.wrk = requireWrk();
   if (plan.k6 !== undefined) tools.k6 = await bringK6(plan.k6, progress);
   if (plan.bento !== undefined) tools.bento = await bringBento(plan.bento, progress);
   return tools;
+}
+
+function requireWrk(): string {
+  const path = Bun.which("wrk");
+  if (path !== null) return path;
+  throw new CommandFailure(
+    "wrk is installed but not on the PATH: add its folder, then run this again",
+  );
 }
 
 async function bringK6(
