@@ -22,12 +22,6 @@ export async function withFiller(
   }
 }
 
-/** Bytes that Redis has given out. */
-export async function redisBytes({ stack }: Session): Promise<number> {
-  const info = await stack.books.redis.run(({ client }) => client.info("memory"));
-  return Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0);
-}
-
 export interface PostgresSize {
   /** Heap, without indexes. */
   heap: number;

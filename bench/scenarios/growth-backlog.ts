@@ -1,7 +1,7 @@
 import { after } from "../../adapters/process/timers.ts";
 import { costOf, measureCost } from "../growth/cost.ts";
 import { fillBacklog } from "../growth/fill-backlog.ts";
-import { redisBytes } from "../growth/servers.ts";
+import { redisBytes, untilRedisRests } from "../growth/redis-load.ts";
 import { bendsOf, type GrowthRow, growthTable } from "../growth/table.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import { cpuSecondsByPart, peakMegabytes } from "../stack/sampler.ts";
@@ -38,6 +38,7 @@ async function acceptAt(session: Session, size: string): Promise<GrowthRow> {
   } as const;
   // The first call of each user loads it, with its holds.
   await session.load({ ...wish, name: `${size} waiting, first call of each user` });
+  await untilRedisRests(session);
   const before = await redisBytes(session);
   const cost = await measureCost(session, { ...wish, name: `${size} waiting, accept` });
   const holdBytes = ((await redisBytes(session)) - before) / (RATE * SECONDS);

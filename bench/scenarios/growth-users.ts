@@ -1,6 +1,12 @@
 import { fillUsers, loadUsers, pickCallers } from "../growth/fill-users.ts";
 import { measureCost } from "../growth/cost.ts";
-import { postgresSize, redisBytes, withFiller } from "../growth/servers.ts";
+import {
+  describeCommands,
+  redisBytes,
+  redisCommands,
+  untilRedisRests,
+} from "../growth/redis-load.ts";
+import { postgresSize, withFiller } from "../growth/servers.ts";
 import { bendsOf, type GrowthRow, growthTable } from "../growth/table.ts";
 import { generateCalls } from "../load/calls.ts";
 import { shortBodies } from "../prompts/prompts.ts";
@@ -47,10 +53,15 @@ async function growTo(
   const before = await redisBytes(session);
   const loaded = await loadUsers(session, { from, to }, (share) => say(`users in Redis: ${share}`));
   const bytesPerUser = (await redisBytes(session)) - before;
-  if (loaded < (to - from) / 2)
-    session.note(`of ${size} users Redis knew ${loaded} when it was measured`);
+  const wanted = to - from - callers.length;
+  if (loaded < wanted / 2)
+    session.note(`of ${wanted} users who had not called Redis came to know ${loaded}`);
   const { heap, indexes } = await postgresSize(session, TABLES);
+  await untilRedisRests(session);
+  const commands = await redisCommands(session);
   const cost = await measureCost(session, { ...wish, name: `${size} users, again` });
+  const took = describeCommands(commands, await redisCommands(session), RATE * SECONDS);
+  session.note(`Redis with ${size} users, again: ${took}`);
   return {
     first: { size, cost: firstCost },
     again: {
