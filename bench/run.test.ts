@@ -1,0 +1,30 @@
+import { expect, test } from "bun:test";
+
+import { CommandFailure } from "../cli/failure.ts";
+import { type BenchOptions, chooseScenarios } from "./run.ts";
+
+const namesOf = (options: Partial<BenchOptions>): string[] =>
+  chooseScenarios({
+    quick: false,
+    soak: false,
+    growth: false,
+    only: [],
+    gateways: 1,
+    workers: 1,
+    profile: false,
+    ...options,
+  }).map(({ name }) => name);
+
+test("what takes long runs only with its flag, and then alone", () => {
+  const long = ["growth-users", "growth-rows", "growth-backlog", "growth-processes", "soak"];
+
+  expect(namesOf({}).filter((name) => long.includes(name))).toEqual([]);
+  expect(namesOf({ quick: true }).filter((name) => long.includes(name))).toEqual([]);
+  expect(namesOf({ growth: true, quick: true })).toEqual(long.slice(0, 4));
+  expect(namesOf({ soak: true })).toEqual(["soak"]);
+});
+
+test("any scenario runs by its name, and a name that is none is refused", () => {
+  expect(namesOf({ only: ["soak", "bento-bare"] })).toEqual(["bento-bare", "soak"]);
+  expect(() => namesOf({ only: ["nothing"] })).toThrow(CommandFailure);
+});
