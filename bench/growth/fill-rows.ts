@@ -5,13 +5,16 @@ import { everyTenth, partsOf } from "./parts.ts";
 const ROWS_PER_STATEMENT = 50_000;
 /** Statements at once: a core each. */
 const LANES = 2;
-/** Bytes of a prompt and of a result, sealed. */
-export const FILLED_CONTENT_BYTES = 100;
+/** Of so many one was executed and has its row of the ledger. */
+export const BILLED_EVERY = 4;
+/** Bytes of what stands for a sealed prompt. */
+export const FILLED_PROMPT_BYTES = 200;
 
 /**
- * Writes so many completed requests of the last hour of this UTC day into today's partition, which is the worst case, each with its row
- * of the ledger, by statements inside PostgreSQL; then vacuums and analyzes both tables, as autovacuum would have by the time there are
- * so many. Redis knows nothing of them: forget the users afterwards.
+ * Writes so many failed requests of the last hour of this UTC day into today's partition, which is the worst case, a quarter
+ * of them with a row of the ledger, by statements inside PostgreSQL; then vacuums and analyzes both tables, as autovacuum would have by the time there are
+ * so many. Failed, because nobody could open a result that was not sealed for
+ * its request. Redis knows nothing of them: forget the users afterwards.
  */
 export async function fillRows(
   database: Database,
@@ -50,12 +53,13 @@ async function insertRows(
         select
           from_at + (to_at - from_at) * ((n - ${first})::float8 / ${last - first + 1}::float8) as at,
           md5('bench-request-' || n) as random,
+          n % ${BILLED_EVERY}::int = 0 as is_billed,
           (${textArray(userIds)}::uuid[])[1 + n % ${userIds.length}::int] as user_id
         from clock, generate_series(${first}::int, ${last}::int) as n
       ),
       filled as (
         insert into requests (
-          request_id, user_id, model, status, prompt, result, estimated_tokens, prompt_tokens, completion_tokens, attempts, window_day,
+          request_id, user_id, model, status, prompt, error_code, error_message, estimated_tokens, prompt_tokens, completion_tokens, attempts, window_day,
           publisher_id, created_at, expires_at, started_at, completed_at
         )
         select
@@ -63,15 +67,17 @@ async function insertRows(
             lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0')
             || '7' || substr(random, 1, 3) || '8' || substr(random, 4, 15)
           )::uuid,
-          user_id, 'sim-chat', 'completed', content, content, 100, 40, 60, 1, (now() at time zone 'UTC')::date,
+          user_id, 'sim-chat', 'failed', prompt, 'UPSTREAM_TIMEOUT', 'filled', 100, billed.prompt, billed.completion, 1, (now() at time zone 'UTC')::date,
           '00000000-0000-4000-8000-000000000000', at, at + interval '1 hour', at, at
-        from made, decode(repeat('ab', ${FILLED_CONTENT_BYTES}::int), 'hex') as content
-        returning request_id, user_id, model, window_day, created_at
+        from made, decode(repeat('ab', ${FILLED_PROMPT_BYTES}::int), 'hex') as prompt,
+          lateral (select case when is_billed then 40 end, case when is_billed then 60 end) as billed (prompt, completion)
+        returning request_id, user_id, model, window_day, total_tokens, created_at
       )
       insert into token_logs (
         request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source, created_at
       )
       select request_id, user_id, model, window_day, 40, 60, 'reported', created_at
-      from filled`,
+      from filled
+      where total_tokens is not null`,
   );
 }

@@ -1,5 +1,5 @@
 import { type Cost, measureCost } from "../growth/cost.ts";
-import { FILLED_CONTENT_BYTES, fillRows } from "../growth/fill-rows.ts";
+import { BILLED_EVERY, FILLED_PROMPT_BYTES, fillRows } from "../growth/fill-rows.ts";
 import { postgresSize, withFiller } from "../growth/servers.ts";
 import { bendsOf, type GrowthRow, growthTable } from "../growth/table.ts";
 import { type Call, statusCalls } from "../load/calls.ts";
@@ -102,7 +102,7 @@ async function measureAt(session: Session, size: string): Promise<Costs> {
 export const growthRows: Scenario = {
   name: "growth-rows",
   about:
-    "0 to 10,000,000 completed requests (1,000,000 with --quick) in the partition of today, everything on at 1,000/s; reading single requests and lists",
+    "0 to 10,000,000 ended requests (1,000,000 with --quick) in the partition of today, everything on at 1,000/s; reading single requests and lists",
   inQuick: true,
   onlyWith: "growth",
   run: (context) =>
@@ -142,7 +142,7 @@ export const growthRows: Scenario = {
       session.table(growthTable("GET /status/{id} of any age", "rows", rows.status));
       session.table(growthTable("GET /requests?limit=20", "rows", rows.list));
       session.note(
-        `rows that were filled in have ${FILLED_CONTENT_BYTES} bytes of prompt and of result; those of the columns "per request" are real ones`,
+        `rows that were filled in have ${FILLED_PROMPT_BYTES} bytes of prompt and no result, and one in ${BILLED_EVERY} is in the ledger; those of the columns "per request" are real ones`,
       );
       for (const [what, list] of Object.entries(rows))
         for (const bend of bendsOf(list)) session.note(`${what}: ${bend}`);
