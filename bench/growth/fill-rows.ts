@@ -11,10 +11,10 @@ export const BILLED_EVERY = 4;
 export const FILLED_PROMPT_BYTES = 200;
 
 /**
- * Writes so many failed requests of the last hour of this UTC day into today's partition, which is the worst case, a quarter
- * of them with a row of the ledger, by statements inside PostgreSQL; then vacuums and analyzes both tables, as autovacuum would have by the time there are
- * so many. Failed, because nobody could open a result that was not sealed for
- * its request. Redis knows nothing of them: forget the users afterwards.
+ * Writes so many failed requests of the last hour of this UTC day into today's partition, which is the worst case, a quarter of them with
+ * a row of the ledger, by statements inside PostgreSQL; then vacuums and analyzes both tables, as autovacuum would have by the time there
+ * are so many. Failed, because nobody could open a result that was not sealed for its request. Redis knows nothing of them: forget the
+ * users afterwards.
  */
 export async function fillRows(
   database: Database,
