@@ -33,6 +33,7 @@ export function peerRatios(outcomes: readonly Outcome[]): Ratio[] {
     ["bento-tuned", "against Bento, tuned"],
     ["bento-documented", "against Bento, as documented"],
     ["bento-bare", "against Bento, tuned, without keys and encryption"],
+    ["portkey", "against Portkey's gateway, a proxy that stores and meters nothing"],
     ["echo", "of the ceiling (bare Elysia echo)"],
   ] as const;
   return peers.flatMap(([scenario, what]) => {

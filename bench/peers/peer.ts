@@ -43,15 +43,15 @@ export async function measurePeer(
 
 async function climbPeer(
   context: BenchContext,
-  { title, url, probe }: RunningPeer,
+  { title, url, probe, calls, expectStatus = 202 }: RunningPeer,
   sampler: Sampler,
 ): Promise<Measured> {
   const stem = join(context.folder, "calls-peer");
-  const files = writeCalls(generateCalls(peerUsers(), await shortBodies(500)), url, stem);
+  const files = writeCalls(calls ?? generateCalls(peerUsers(), await shortBodies(500)), url, stem);
   const tools = { programs: context.tools, folder: context.folder, watch: sampler.watch };
   const seconds = context.isQuick ? 3 : 8;
   const measured: Measured = { figures: [], loads: [], samples: [], notes: [], failures: [] };
-  const plan = { url, files, seconds, expectStatus: 202 };
+  const plan = { url, files, seconds, expectStatus };
   const run = (wish: LoadPlan): Promise<unknown> =>
     context.progress.step(`  ${wish.name}`, async () => {
       const result = await runLoad(wish, tools);

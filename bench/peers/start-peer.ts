@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import { findFreePorts } from "../../cli/ports.ts";
 import { untilTrue } from "../../test/stack/eventually.ts";
+import type { Call } from "../load/calls.ts";
 import type { BenchContext } from "../scenarios/scenario.ts";
 
 /** Something that is measured beside Tollgate by the same calls. */
@@ -11,6 +12,9 @@ export interface Peer {
   command: readonly string[];
   env: Record<string, string>;
   readyPath: string;
+  /** What it is asked, and the status of a good answer. Default: `POST /generate` of `peerUsers`, 202. */
+  calls?: readonly Call[];
+  expectStatus?: number;
   /** Looks, once it is warm, whether it does what it is said to do; answers what is wrong. */
   probe?: (url: string) => Promise<string[]>;
 }

@@ -1,5 +1,6 @@
 import { bentoBare, bentoDocumented, bentoTuned } from "../peers/bento.ts";
 import { echo } from "../peers/echo.ts";
+import { portkey } from "../peers/portkey.ts";
 import { acceptFrontier, acceptHotUser, acceptSteady } from "./accept.ts";
 import { alone } from "./alone.ts";
 import { besideBento } from "./beside-bento.ts";
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   bentoTuned,
   bentoDocumented,
   bentoBare,
+  portkey,
   acceptSteady,
   acceptHotUser,
   pipeline,

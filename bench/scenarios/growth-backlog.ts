@@ -52,6 +52,12 @@ async function acceptAt(session: Session, size: string): Promise<GrowthRow> {
   };
 }
 
+/** Messages that nobody has taken yet, of requests and results. */
+async function countWaiting({ stack }: Session): Promise<number> {
+  const depths = await stack.books.depths();
+  return (depths["inference_requests"] ?? 0) + (depths["inference_results"] ?? 0);
+}
+
 /** Lets worker and collector run for a while, or until nothing is left. */
 async function drainAt(session: Session, size: string): Promise<GrowthRow> {
   const { stack } = session;
@@ -59,7 +65,8 @@ async function drainAt(session: Session, size: string): Promise<GrowthRow> {
   const since = stack.samples().at(-1)?.atSeconds ?? 0;
   const before = await countCompleted(session);
   const startedAt = performance.now();
-  await seconds(DRAIN_SECONDS);
+  for (let waited = 0; waited < DRAIN_SECONDS && (await countWaiting(session)) > 0; waited += 1)
+    await seconds(1);
   const expected = (await countCompleted(session)) - before;
   const perSecond = expected / ((performance.now() - startedAt) / 1_000);
   const cpu = cpuSecondsByPart(stack.samples(), since);

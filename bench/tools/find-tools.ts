@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
+import { portkeyProgram } from "./install-portkey.ts";
 import { GO_PACKAGE, parseCandidate, parseGoVersion, type FoundTools } from "./plan-tools.ts";
 
 /** What is on this machine, on the PATH or built before into `builtFolder`. */
@@ -13,6 +14,8 @@ export function findTools(builtFolder: string): FoundTools {
     wrk: Bun.which("wrk") ?? undefined,
     k6: Bun.which("k6") ?? built("k6"),
     bento: built("bento"),
+    portkey: existsSync(portkeyProgram(builtFolder)) ? portkeyProgram(builtFolder) : undefined,
+    hasNode: Bun.which("node") !== null && Bun.which("npm") !== null,
     goVersion: parseGoVersion(outputOf(["go", "version"])),
     goPackageVersion: parseCandidate(outputOf(["apt-cache", "policy", GO_PACKAGE])),
     docker: runningDocker(),

@@ -12,6 +12,8 @@ const nothing: FoundTools = {
   wrk: undefined,
   k6: undefined,
   bento: undefined,
+  portkey: undefined,
+  hasNode: false,
   goVersion: undefined,
   goPackageVersion: undefined,
   docker: undefined,
@@ -55,6 +57,13 @@ test("k6 runs in Docker where it cannot be built; Bento is left out there", () =
 
   expect(plan.k6).toEqual({ how: "docker", path: "/usr/bin/docker" });
   expect(plan.bento?.how).toBe("none");
+});
+
+test("Portkey's gateway is installed where Node.js is, and left out with a reason elsewhere", () => {
+  const needs = new Set<ToolName>(["portkey"]);
+
+  expect(planTools(needs, { ...nothing, hasNode: true }).portkey).toEqual({ how: "build" });
+  expect(planTools(needs, nothing).portkey).toMatchObject({ how: "none" });
 });
 
 test("versions are read from what Go and apt print", () => {

@@ -1,11 +1,14 @@
 /** What a scenario may need besides the servers. */
-export type ToolName = "wrk" | "k6" | "bento";
+export type ToolName = "wrk" | "k6" | "bento" | "portkey";
 
 /** What is on this machine already. */
 export interface FoundTools {
   wrk: string | undefined;
   k6: string | undefined;
   bento: string | undefined;
+  portkey: string | undefined;
+  /** Whether Node.js and npm are here. */
+  hasNode: boolean;
   goVersion: Version | undefined;
   /** Of the package that apt would install. */
   goPackageVersion: Version | undefined;
@@ -22,6 +25,7 @@ export interface ToolPlan {
   wrk: boolean;
   k6?: Way | { how: "docker"; path: string };
   bento?: Way;
+  portkey?: Way;
   /** To be installed first; `tool` is the name that people know. */
   packages: { tool: string; name: string }[];
 }
@@ -50,9 +54,16 @@ export function planTools(needs: ReadonlySet<ToolName>, found: FoundTools): Tool
     plan.k6 = useDocker ? { how: "docker", path: found.docker ?? "docker" } : way;
   }
   if (needs.has("bento")) plan.bento = wayOf(found.bento);
+  if (needs.has("portkey")) plan.portkey = wayOfPortkey(found);
   const builds = plan.k6?.how === "build" || plan.bento?.how === "build";
   if (builds && !isEnough(found.goVersion)) plan.packages.push({ tool: "Go", name: GO_PACKAGE });
   return plan;
+}
+
+function wayOfPortkey({ portkey, hasNode }: FoundTools): Way {
+  if (portkey !== undefined) return { how: "found", path: portkey };
+  if (hasNode) return { how: "build" };
+  return { how: "none", problem: "it runs on Node.js, which is not here with npm" };
 }
 
 function whyNoGo({ goVersion, goPackageVersion }: FoundTools): string {

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 
-import { CommandFailure } from "../../cli/failure.ts";
+import { CommandFailure, describeError } from "../../cli/failure.ts";
 import { PROJECT_ROOT, shortPath, statePaths } from "../../cli/paths.ts";
 import type { Progress } from "../../cli/progress.ts";
 import { installPackages } from "../../cli/servers/install.ts";
 import { buildGo } from "./build-go.ts";
 import { findTools } from "./find-tools.ts";
+import { installPortkey } from "./install-portkey.ts";
 import { planTools, type ToolName, type ToolPlan } from "./plan-tools.ts";
 
 /** What the scenarios of a run measure with. What nobody asked for is absent. */
@@ -15,6 +16,8 @@ export interface Tools {
   k6?: K6 | Missing;
   /** The program, or why it is left out. */
   bento?: string | Missing;
+  /** The script for Node.js, or why it is left out. */
+  portkey?: string | Missing;
 }
 
 export interface K6 {
@@ -57,6 +60,7 @@ export async function buildTools(plan: ToolPlan, progress: Progress): Promise<To
   if (plan.wrk) tools.wrk = requireWrk();
   if (plan.k6 !== undefined) tools.k6 = await bringK6(plan.k6, progress);
   if (plan.bento !== undefined) tools.bento = await bringBento(plan.bento, progress);
+  if (plan.portkey !== undefined) tools.portkey = await bringPortkey(plan.portkey, progress);
   return tools;
 }
 
@@ -97,6 +101,25 @@ async function bringBento(
   if (way.how === "build") return build("bento", "bench/peers/bento", progress);
   progress.say(`  Without Bento: ${way.problem}. It is left out.`);
   return { problem: way.problem };
+}
+
+async function bringPortkey(
+  way: NonNullable<ToolPlan["portkey"]>,
+  progress: Progress,
+): Promise<string | Missing> {
+  if (way.how === "found") return way.path;
+  try {
+    if (way.how === "build") return await installPortkey(BUILT, progress);
+  } catch (error) {
+    // It is not what the run is about.
+    return leaveOutPortkey(describeError(error), progress);
+  }
+  return leaveOutPortkey(way.problem, progress);
+}
+
+function leaveOutPortkey(problem: string, progress: Progress): Missing {
+  progress.say(`  Without Portkey's gateway: ${problem}. It is left out.`);
+  return { problem };
 }
 
 async function build(name: string, folder: string, progress: Progress): Promise<string> {
