@@ -20,6 +20,8 @@ export interface AuditOptions {
   repair?: boolean;
   /** Also count all requests, check the ledger and look into the queues; reads both tables whole. Default true. */
   system?: boolean;
+  /** Awaited between two pages of users: an audit in the background rests there, so that it is in nobody's way. */
+  betweenPages?: () => Promise<void>;
   /** Differences that are kept for the report; all are counted. Default 1000. */
   differencesMax?: number;
 }
@@ -90,6 +92,7 @@ export async function runAudit(
     for (const differences of confirmed.values()) found(differences);
     if (repair) report.usersRepaired += await repairUsers(ports, confirmed);
     after = next;
+    if (after !== null) await options.betweenPages?.();
   } while (after !== null && !signal.aborted);
 
   if (system) found(await confirmSystem(ports, options, signal));

@@ -139,7 +139,7 @@ export interface AgedHold extends Hold {
 }
 
 export interface OrphanPorts {
-  /** The holds of all users in pages of bounded size, in no order; a hold may come twice. */
+  /** The holds of all users in pages of bounded size, in no order; a hold may come twice. Empty pages give a chance to rest. */
   scanHolds: () => AsyncIterable<AgedHold[]>;
   /** undefined: PostgreSQL has no such request. */
   standings: (requestIds: string[]) => Promise<(RequestStanding | undefined)[]>;

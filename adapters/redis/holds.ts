@@ -15,7 +15,7 @@ export interface AgedHold extends Hold {
 export interface HoldBooks {
   /**
    * Every hold that is open during the whole scan, in pages of bounded size; others may come or not, and one may come twice.
-   * Walks through all keys: not for every second.
+   * Walks through all keys, a thousand for each page at least, which may be empty: not for every second.
    */
   scanHolds: () => AsyncGenerator<AgedHold[]>;
   /**
@@ -96,7 +96,10 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
   return {
     scanHolds: async function* () {
       for await (const keys of scanKeys()) {
-        if (keys.length === 0) continue;
+        if (keys.length === 0) {
+          yield [];
+          continue;
+        }
         const nowMs = await readClockMs();
         for (const key of keys)
           for await (const holds of scanUser(userOfHoldsKey(key)))

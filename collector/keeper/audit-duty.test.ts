@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
 import type { LedgerBooks, QuotaBooks } from "../../core/audit/books.ts";
+import { pause } from "../../core/schedule.ts";
 import { createWorld } from "../fakes/world.ts";
 import { createAuditDuty } from "./audit-duty.ts";
 
@@ -9,7 +10,7 @@ const { signal } = new AbortController();
 const NOTHING = { requests: 0, tokens: 0 };
 const LEDGER: LedgerBooks = { days: [{ day: DAY, requests: 1, tokens: 30 }], holds: [] };
 
-function setUp(usedTokens: number) {
+function setUp(usedTokens: number, { pages = 1, pageMs = 0 } = {}) {
   const world = createWorld();
   const window = { used: { requests: 1, tokens: usedTokens }, held: NOTHING };
   const books: QuotaBooks = { day: DAY, windows: { daily: window, monthly: window }, holds: [] };
@@ -19,9 +20,13 @@ function setUp(usedTokens: number) {
   const duty = createAuditDuty(
     {
       ...world.ports,
-      userIds: async () => ({ items: ["u"], next: null }),
+      userIds: async (after) => {
+        const page = after === null ? 1 : Number(after) + 1;
+        return { items: ["u"], next: page < pages ? String(page) : null };
+      },
       readBooks: async () => {
         readings += 1;
+        if (pageMs > 0) await pause(world.clock.schedule, pageMs, signal);
         return [books];
       },
       readLedger: async () => [LEDGER],
@@ -39,7 +44,7 @@ function setUp(usedTokens: number) {
     await world.clock.advance(1_000);
     await round;
   };
-  return { world, run, rebuilt, readings: () => readings };
+  return { world, duty, run, rebuilt, readings: () => readings };
 }
 
 test("the background audit shows the drift and changes nothing", async () => {
@@ -59,6 +64,18 @@ test("the background audit of books that agree says nothing", async () => {
 
   expect(world.metric("quota_drift_tokens")).toBe(0);
   expect(world.logged).toEqual([]);
+});
+
+test("an audit of many users rests nine times as long as a page of them took before it reads the next", async () => {
+  const { world, duty, readings } = setUp(30, { pages: 2, pageMs: 100 });
+
+  const round = duty.run(signal);
+  await world.clock.advance(100 + 899);
+  expect(readings()).toBe(1);
+  await world.clock.advance(1 + 100);
+  await round;
+
+  expect(readings()).toBe(2);
 });
 
 test("an audit that took a second rests for nine", async () => {

@@ -1,13 +1,12 @@
 import { runAudit } from "../audit.ts";
 import type { AuditPorts, Process } from "../ports.ts";
 import type { Duty } from "./duty.ts";
-
-/** An audit of many users reads much of the ledger: it may take at most every tenth part of the time. */
-const REST_PER_WORK = 9;
+import { createRest } from "./rest.ts";
 
 /**
  * Compares the books of all users in the background and shows the result; it changes nothing. What reads whole tables, or gives messages
- * back to their queues, is left to `tollgate audit`.
+ * back to their queues, is left to `tollgate audit`. It rests after every page of users: a million of them read in one go would keep both
+ * servers busy for minutes.
  */
 export function createAuditDuty(
   ports: AuditPorts & Process,
@@ -18,12 +17,11 @@ export function createAuditDuty(
     name: "audit",
     everyMs,
     run: async (signal) => {
-      const startedAtMs = ports.now();
-      if (startedAtMs < notBeforeMs) return;
-      const report = await runAudit(ports, { system: false }, signal);
+      if (ports.now() < notBeforeMs) return;
+      const rest = createRest(ports, signal);
+      const report = await runAudit(ports, { system: false, betweenPages: rest.take }, signal);
       if (signal.aborted) return;
-      const endedAtMs = ports.now();
-      notBeforeMs = endedAtMs + REST_PER_WORK * (endedAtMs - startedAtMs);
+      notBeforeMs = ports.now() + rest.dueMs();
 
       ports.metrics.quota_drift_tokens.set(report.driftTokens);
       ports.metrics.holds_open.set(report.holdsOpen);

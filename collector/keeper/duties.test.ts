@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { pause } from "../../core/schedule.ts";
 import { createWorld, headOf, START_MS } from "../fakes/world.ts";
 import type { AttemptMark } from "../ports.ts";
 import { createExpire } from "./expire.ts";
@@ -39,6 +40,32 @@ describe("orphaned holds", () => {
 
     expect(world.redis.used.get("user-1")).toBe(0);
     expect(world.metric("keeper_actions_total", "hold_released")).toBe(1);
+  });
+
+  test("a walk through many keys rests nine times as long as a page took", async () => {
+    const world = createWorld();
+    let pages = 0;
+    const orphans = createOrphans(
+      {
+        ...world.ports,
+        scanHolds: async function* () {
+          for (; pages < 2; pages += 1) {
+            await pause(world.clock.schedule, 10, signal);
+            yield [];
+          }
+        },
+        standings: async () => [],
+      },
+      { everyMs: 5_000, orphanAfterMs: 30_000 },
+    );
+
+    const round = orphans.run(signal);
+    await world.clock.advance(10 + 89 + 10);
+    expect(pages).toBe(1);
+    await world.clock.advance(1 + 100);
+    await round;
+
+    expect(pages).toBe(2);
   });
 
   test("a hold that is young stays: its row may not be committed yet", async () => {

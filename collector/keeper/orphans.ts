@@ -3,6 +3,7 @@ import type { AgedHold, OrphanPorts, Process } from "../ports.ts";
 import { settleAll } from "../settle.ts";
 import { isTerminal } from "../../core/request.ts";
 import type { Duty } from "./duty.ts";
+import { createRest } from "./rest.ts";
 import type { RequestStanding } from "../../core/stored-request.ts";
 
 export interface OrphanOptions {
@@ -11,7 +12,10 @@ export interface OrphanOptions {
   orphanAfterMs: number;
 }
 
-/** Frees holds that no open request stands behind (guarantee I4): a gateway died before its row, or a collector before its settle. */
+/**
+ * Frees holds that no open request stands behind (guarantee I4): a gateway died before its row, or a collector before its settle. A round
+ * looks at every key of Redis, so it rests after each page.
+ */
 export function createOrphans(
   ports: OrphanPorts & Process,
   { everyMs, orphanAfterMs }: OrphanOptions,
@@ -35,9 +39,11 @@ export function createOrphans(
     name: "orphans",
     everyMs,
     run: async (signal) => {
+      const rest = createRest(ports, signal);
       for await (const page of ports.scanHolds()) {
         if (signal.aborted) return;
         await free(page);
+        await rest.take();
       }
     },
   };
