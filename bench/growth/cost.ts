@@ -1,6 +1,7 @@
 import type { LoadResult, Percentiles } from "../figures.ts";
 import type { LoadWish, Session } from "../scenarios/session.ts";
 import { cpuSecondsByPart } from "../stack/sampler.ts";
+import { labelBackends } from "./servers.ts";
 
 /** What a request costs at one size. */
 export interface Cost {
@@ -12,8 +13,9 @@ export interface Cost {
   cpuUs: ReadonlyMap<string, number>;
 }
 
-/** Runs a load and takes the CPU of its time only. */
+/** Runs a load and takes the CPU of its time only, that of PostgreSQL by whom it worked for. */
 export async function measureCost(session: Session, wish: LoadWish): Promise<Cost> {
+  await labelBackends(session);
   const since = session.stack.samples().at(-1)?.atSeconds ?? 0;
   const load = await session.load(wish);
   return costOf(load, cpuSecondsByPart(session.stack.samples(), since));

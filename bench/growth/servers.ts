@@ -22,6 +22,23 @@ export async function withFiller(
   }
 }
 
+/**
+ * Counts the processes of PostgreSQL that serve a gateway or a collector as `postgres for …` from now on; what is left as `postgres` are its
+ * own duties. Only where they are processes of this machine.
+ */
+export async function labelBackends({ stack }: Session): Promise<void> {
+  if (!stack.samples().some(({ cores }) => cores["postgres"] !== undefined)) return;
+  const backends = await stack.books.database.run(
+    "find backends",
+    (sql) => sql<{ pid: number; part: string }[]>`
+      select pid, substring(application_name from '^tollgate-(gateway|collector)-') as part
+      from pg_stat_activity
+      where datname = current_database()
+        and application_name ~ '^tollgate-(gateway|collector)-'`,
+  );
+  for (const { pid, part } of backends) stack.watch(pid, `postgres for ${part}`);
+}
+
 export interface PostgresSize {
   /** Heap, without indexes. */
   heap: number;

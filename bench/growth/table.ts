@@ -10,7 +10,17 @@ export interface GrowthRow {
   extra?: Readonly<Record<string, number>>;
 }
 
-const PARTS = ["gateway", "Bento", "worker", "collector", "postgres", "redis", "rabbitmq"] as const;
+const PARTS = [
+  "gateway",
+  "Bento",
+  "worker",
+  "collector",
+  "postgres for gateway",
+  "postgres for collector",
+  "postgres",
+  "redis",
+  "rabbitmq",
+] as const;
 const ABSENT = "–";
 
 /** Cost against size: latencies, CPU by part and together, then what only this growth has. Parts that never ran have no column. */
