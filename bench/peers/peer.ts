@@ -49,7 +49,7 @@ async function climbPeer(
   const stem = join(context.folder, "calls-peer");
   const files = writeCalls(calls ?? generateCalls(peerUsers(), await shortBodies(500)), url, stem);
   const tools = { programs: context.tools, folder: context.folder, watch: sampler.watch };
-  const seconds = context.isQuick ? 3 : 8;
+  const seconds = context.isQuick ? 2 : 8;
   const measured: Measured = { figures: [], loads: [], samples: [], notes: [], failures: [] };
   const plan = { url, files, seconds, expectStatus };
   const run = (wish: LoadPlan): Promise<unknown> =>
