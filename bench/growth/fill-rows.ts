@@ -53,7 +53,7 @@ async function insertRows(
         select
           from_at + (to_at - from_at) * ((n - ${first})::float8 / ${last - first + 1}::float8) as at,
           md5('bench-request-' || n) as random,
-          n % ${BILLED_EVERY}::int = 0 as is_billed,
+          n / ${userIds.length}::int % ${BILLED_EVERY}::int = 0 as is_billed,
           (${textArray(userIds)}::uuid[])[1 + n % ${userIds.length}::int] as user_id
         from clock, generate_series(${first}::int, ${last}::int) as n
       ),
@@ -67,10 +67,10 @@ async function insertRows(
             lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0')
             || '7' || substr(random, 1, 3) || '8' || substr(random, 4, 15)
           )::uuid,
-          user_id, 'sim-chat', 'failed', prompt, 'UPSTREAM_TIMEOUT', 'filled', 100, billed.prompt, billed.completion, 1, (now() at time zone 'UTC')::date,
+          user_id, 'sim-chat', 'failed', prompt, 'UPSTREAM_TIMEOUT', 'filled', 100, billed.input, billed.output, 1, (now() at time zone 'UTC')::date,
           '00000000-0000-4000-8000-000000000000', at, at + interval '1 hour', at, at
         from made, decode(repeat('ab', ${FILLED_PROMPT_BYTES}::int), 'hex') as prompt,
-          lateral (select case when is_billed then 40 end, case when is_billed then 60 end) as billed (prompt, completion)
+          lateral (select case when is_billed then 40 end, case when is_billed then 60 end) as billed (input, output)
         returning request_id, user_id, model, window_day, total_tokens, created_at
       )
       insert into token_logs (
