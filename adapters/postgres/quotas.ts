@@ -2,7 +2,7 @@ import type { UserLimits, UserQuota } from "../../core/quota/limits.ts";
 import type { QuotaTruth } from "../../core/quota/quota.ts";
 import type { WindowKind } from "../../core/windows.ts";
 import { textArray } from "./arrays.ts";
-import type { Database } from "./connect.ts";
+import type { Database, Sql } from "./connect.ts";
 
 /** A user's `QuotaTruth` before the configured tiers fill up the limits (`effectiveLimits`). */
 export interface StoredQuota {
@@ -57,7 +57,13 @@ function readTruth(
   userIds: readonly string[],
   recentRequestIds: readonly string[],
 ): Promise<TruthRow[]> {
-  const users = textArray(userIds);
+  const [onlyUser] = userIds;
+  // For one user by equality: PostgreSQL then keeps one plan. For an array it makes a new one at every call, because one made for a known
+  // length looks cheaper: 0.7 to 1.4 ms for a reading instead of 0.2 (PostgreSQL 15, 50,000 users).
+  const ofUsers = (sql: Sql) =>
+    userIds.length === 1
+      ? sql`user_id = ${onlyUser ?? null}::uuid`
+      : sql`user_id = any(${textArray(userIds)}::uuid[])`;
   return database.run(
     "read quotas",
     // One statement is one snapshot.
@@ -66,21 +72,21 @@ function readTruth(
         'user' as kind, user_id, null as id, null as tier, null::date as day,
         concurrent_limit::bigint as requests, null::bigint as tokens
       from users
-      where user_id = any(${users}::uuid[])
+      where ${ofUsers(sql)}
       union all
       select 'quota', user_id, reset_frequency, tier, null, request_limit, token_limit
       from quotas
-      where user_id = any(${users}::uuid[])
+      where ${ofUsers(sql)}
       union all
       select 'day', user_id, null, null, window_day, count(*), sum(total_tokens)::bigint
       from token_logs
-      where user_id = any(${users}::uuid[])
+      where ${ofUsers(sql)}
         and window_day >= date_trunc('month', now() at time zone 'utc' - interval '1 day')::date
       group by user_id, window_day
       union all
       select 'hold', user_id, request_id::text, null, window_day, 1, estimated_tokens
       from requests
-      where user_id = any(${users}::uuid[])
+      where ${ofUsers(sql)}
         and status = 'queued'
       union all
       select 'stored', user_id, request_id::text, null, null, null, null
