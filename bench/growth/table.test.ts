@@ -50,3 +50,15 @@ test("a growth that bends nothing says so", () => {
 
   expect(bendsOf(rows)).toEqual(["no part costs over 25 % more from 10 to 1,000"]);
 });
+
+test("sizes that were not answered at the same rate are not compared", () => {
+  const slow = { ...cost({ gateway: 900 }), perSecond: 145 };
+  const rows = [
+    { size: "1", cost: cost({ gateway: 100 }) },
+    { size: "4", cost: slow },
+  ];
+
+  expect(bendsOf(rows)).toEqual([
+    "1000 → 145 answered per second from 1 to 4: costs per request do not compare",
+  ]);
+});

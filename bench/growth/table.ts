@@ -59,10 +59,20 @@ export function wholeUs({ cpuUs }: Cost): number {
 const BEND_FACTOR = 1.25;
 const BEND_US = 10;
 
-/** What costs clearly more at the last size than at the first, one line each; a line that says so if nothing does. */
+/** Below this share of the first size's rate the fixed costs of a second weigh on clearly fewer requests. */
+const SAME_RATE_SHARE = 0.9;
+
+/**
+ * What costs clearly more at the last size than at the first, one line each; a line that says so if nothing does. Sizes that were not
+ * answered at the same rate are not compared.
+ */
 export function bendsOf(rows: readonly GrowthRow[]): string[] {
   const [first, last] = [rows[0], rows.at(-1)];
   if (first === undefined || last === undefined || first === last) return [];
+  if (last.cost.perSecond < first.cost.perSecond * SAME_RATE_SHARE) {
+    const rates = `${Math.round(first.cost.perSecond)} → ${Math.round(last.cost.perSecond)} answered per second`;
+    return [`${rates} from ${first.size} to ${last.size}: costs per request do not compare`];
+  }
   const bends = PARTS.flatMap((part) => {
     const before = first.cost.cpuUs.get(part) ?? 0;
     const after = last.cost.cpuUs.get(part) ?? 0;
