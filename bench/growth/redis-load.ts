@@ -49,4 +49,4 @@ export function describeCommands(
 }
 
 /** Sent by Tollgate outside of scripts. */
-const STANDALONE = new Set(["evalsha", "scan", "hscan", "get", "mget", "publish", "del", "info"]);
+const STANDALONE = new Set(["evalsha", "scan", "hscan", "publish"]);
