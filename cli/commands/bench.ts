@@ -52,7 +52,7 @@ The report goes to bench/results/<date>/report.html. Exit code 1: a figure misse
 
 Examples:
   ./tollgate bench --quick
-  ./tollgate bench --only frontier --only bento-tuned --gateways 2`,
+  ./tollgate bench --only frontier --only beside-bento --gateways 2`,
     )
     .action(bench);
 }
