@@ -36,7 +36,10 @@ test("a table of growth has a column for each part that ran and for what only th
 test("a part is said to bend only when it costs clearly more at the last size", () => {
   const rows = [
     { size: "10", cost: cost({ gateway: 100, redis: 4, postgres: 50 }) },
-    { size: "1,000", cost: cost({ gateway: 110, redis: 8, postgres: 90 }) },
+    {
+      size: "1,000",
+      cost: cost({ gateway: 110, redis: 8, postgres: 10, "postgres for gateway": 80 }),
+    },
   ];
 
   expect(bendsOf(rows)).toEqual(["postgres: 50 → 90 µs per request from 10 to 1,000"]);
