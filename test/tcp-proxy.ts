@@ -20,6 +20,8 @@ export interface TcpProxy {
   blackhole: () => void;
   /** Ends `refuse`, `freeze`, `blackhole` and the latency. */
   heal: () => void;
+  /** Leads new connections to other servers, to each in turn, as the address of a service does. Those that are open stay. */
+  leadTo: (...serverUrls: readonly string[]) => void;
   stop: () => Promise<void>;
 }
 
@@ -44,7 +46,8 @@ const HELD_CHUNKS_MAX = 256;
 
 /** Starts a proxy on a free port of 127.0.0.1 to the host and port of a server's URL. */
 export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
-  const target = new URL(serverUrl);
+  let targets = [new URL(serverUrl)];
+  let turn = 0;
   const conditions: Conditions = { mode: "pass", latencyMs: 0 };
   const links = new Set<Link>();
 
@@ -54,6 +57,8 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
       client.resetAndDestroy();
       return;
     }
+    const target = targets[turn++ % targets.length];
+    if (target === undefined) throw new Error("the proxy leads nowhere");
     const upstream = createConnection({
       host: target.hostname,
       port: Number(target.port),
@@ -95,6 +100,9 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
       conditions.mode = "pass";
       conditions.latencyMs = 0;
       for (const link of links) link.flush();
+    },
+    leadTo: (...serverUrls) => {
+      targets = serverUrls.map((one) => new URL(one));
     },
     stop: async () => {
       cut();

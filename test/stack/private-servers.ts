@@ -1,5 +1,5 @@
 import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
 import { parseProcStat } from "../../cli/process-identity.ts";
 import { signalProcess, waitForEnd } from "../../cli/processes.ts";
@@ -10,6 +10,7 @@ import { readLocalState, startLocalServers } from "../../cli/servers/local.ts";
 import type { LocalState } from "../../cli/servers/local-server.ts";
 import type { ServerUrls } from "../../cli/servers/urls.ts";
 import { startPrivateServers } from "../../cli/testing/test-servers.ts";
+import { runRabbitmqctl } from "./rabbitmqctl.ts";
 
 /** PostgreSQL, Redis and RabbitMQ that a test may kill, freeze and rob of their data. Their ports stay the same. */
 export interface PrivateServers {
@@ -33,7 +34,6 @@ export interface PrivateServers {
 }
 
 const END_LIMIT_MS = 15_000;
-const CONTROL_LIMIT_MS = 30_000;
 const ORDERLY = { postgres: "SIGINT", redis: "SIGTERM", rabbitmq: "SIGTERM" } as const;
 const quiet: Progress = { say: () => {}, step: (_label, act) => act() };
 
@@ -90,15 +90,18 @@ export async function startServersToWreck(): Promise<PrivateServers> {
       rmSync(redisData, { recursive: true, force: true });
       cpSync(redisCopy, redisData, { recursive: true });
     },
-    rabbitmqctl: (...args) =>
-      runRabbitmqctl(searchPath, join(paths.servers, "rabbitmq"), stateOf("rabbitmq"), args),
+    rabbitmqctl: async (...args) => {
+      const epmdPort = stateOf("rabbitmq").ports["epmd"] ?? 0;
+      const folder = join(paths.servers, "rabbitmq");
+      await runRabbitmqctl({ node: "tollgate@localhost", folder, epmdPort }, args);
+    },
     folder: paths.servers,
     remove,
   };
 }
 
-/** PostgreSQL's backends are processes of their own, in sessions of their own. */
-function descendantsOf(pid: number): number[] {
+/** Children of a process, and theirs. PostgreSQL's backends are processes of their own, in sessions of their own. */
+export function descendantsOf(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
@@ -120,31 +123,4 @@ function parentOf(pid: number): number | undefined {
     // It ended between the list and the look.
     return undefined;
   }
-}
-
-async function runRabbitmqctl(
-  searchPath: string,
-  folder: string,
-  { ports }: LocalState,
-  args: readonly string[],
-): Promise<void> {
-  const server = findBinaries(searchPath).rabbitmq?.server;
-  if (server === undefined) throw new Error("rabbitmq-server is not on this machine");
-  const control = Bun.spawn(
-    [join(dirname(server), "rabbitmqctl"), "-n", "tollgate@localhost", ...args],
-    {
-      env: {
-        PATH: searchPath,
-        LANG: "C.UTF-8",
-        HOME: join(folder, "home"),
-        ERL_EPMD_PORT: String(ports["epmd"]),
-        RABBITMQ_CONF_ENV_FILE: join(folder, "no-rabbitmq-env.conf"),
-      },
-      stdout: "pipe",
-      stderr: "pipe",
-      timeout: CONTROL_LIMIT_MS,
-    },
-  );
-  const errors = await new Response(control.stderr).text();
-  if ((await control.exited) !== 0) throw new Error(`rabbitmqctl ${args.join(" ")}: ${errors}`);
 }

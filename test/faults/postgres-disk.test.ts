@@ -1,0 +1,69 @@
+import { afterAll, describe, expect } from "bun:test";
+
+import postgres from "postgres";
+
+import { serverUrls } from "../servers.ts";
+import { untilTrue } from "../stack/eventually.ts";
+import { hasServerPrograms } from "../stack/private-servers.ts";
+import { untilAccepting, untilCompleting } from "./progress.ts";
+import { scenariosOnStack } from "./scenarios.ts";
+import {
+  type PostgresOnSmallDisk,
+  startPostgresOnSmallDisk,
+} from "./servers/postgres-on-small-disk.ts";
+import { smallDiskProblem } from "./servers/small-disk.ts";
+
+const REMOVE_LIMIT_MS = 30_000;
+const FULL_LIMIT_MS = 30_000;
+const DOWN_MS = 1_000;
+
+const problem = hasServerPrograms()
+  ? smallDiskProblem()
+  : "the programs of the servers are not here";
+if (problem !== undefined) console.warn(`SKIPPED, PostgreSQL on a full disk: ${problem}`);
+
+describe.skipIf(problem !== undefined)("with PostgreSQL on a disk of its own", () => {
+  let started: PostgresOnSmallDisk | undefined;
+  const scenario = scenariosOnStack(async () => {
+    started = await startPostgresOnSmallDisk();
+    return { servers: { ...serverUrls(), postgres: started.url } };
+  });
+  afterAll(() => started?.remove(), REMOVE_LIMIT_MS);
+
+  function server(): PostgresOnSmallDisk {
+    if (started === undefined) throw new Error("PostgreSQL did not start");
+    return started;
+  }
+
+  /** What is written next needs another file of the log. */
+  async function beginNextLogFile(): Promise<void> {
+    const sql = postgres(server().url, { max: 1, connect_timeout: 2, onnotice: () => {} });
+    try {
+      await sql`select pg_switch_wal()`;
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  }
+
+  scenario(
+    "PostgreSQL runs out of disk under load and dies of it: what cannot be stored is refused, and nothing is lost",
+    async (scene) => {
+      const { disk, process, start } = server();
+      await untilCompleting(scene);
+      disk.fill();
+      await untilTrue("PostgreSQL has died of it", FULL_LIMIT_MS, async () => {
+        // Whether the server takes it or dies of it: only its end counts.
+        await beginNextLogFile().catch(() => {});
+        return !process.isRunning();
+      });
+      expect(process.log()).toContain("No space left on device");
+      const before = scene.load.counts().acknowledged;
+      await Bun.sleep(DOWN_MS);
+      expect(scene.load.counts().acknowledged).toBe(before);
+      disk.makeRoom();
+      await start();
+      await untilAccepting(scene);
+      await untilCompleting(scene);
+    },
+  );
+});

@@ -1,0 +1,62 @@
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Launch } from "../../../cli/servers/local-server.ts";
+import { WITH_PARENT } from "../../stack/component.ts";
+import { descendantsOf } from "../../stack/private-servers.ts";
+
+/** A server's process that a test kills and starts again. It ends with the test, however that ends. */
+export interface ServerProcess {
+  start: () => void;
+  isRunning: () => boolean;
+  /** SIGKILL to it and all its children at once, as when their machine loses power; waits for its end. */
+  kill: () => Promise<void>;
+  log: () => string;
+}
+
+/** `prefix`: commands that run the server's own as somebody else or elsewhere; they must become it. */
+export function createServerProcess(
+  { name, command, env }: Launch,
+  { folder, prefix = [] }: { folder: string; prefix?: readonly string[] },
+): ServerProcess {
+  const logPath = join(folder, `${name}.log`);
+  let child: Bun.Subprocess | undefined;
+
+  const isRunning = (): boolean =>
+    child !== undefined && child.exitCode === null && child.signalCode === null;
+
+  return {
+    start: () => {
+      if (isRunning()) throw new Error(`${name} runs already`);
+      const out = openSync(logPath, "a", 0o600);
+      try {
+        // After the prefix: a process that becomes somebody else no longer dies with its parent.
+        child = Bun.spawn([...prefix, ...WITH_PARENT, ...command], {
+          cwd: folder,
+          env,
+          stdin: "ignore",
+          stdout: out,
+          stderr: out,
+        });
+      } finally {
+        closeSync(out);
+      }
+    },
+    isRunning,
+    kill: async () => {
+      if (child === undefined || !isRunning()) return;
+      for (const pid of [child.pid, ...descendantsOf(child.pid)]) killQuietly(pid);
+      await child.exited;
+    },
+    log: () => (existsSync(logPath) ? readFileSync(logPath, "utf8") : ""),
+  };
+}
+
+/** A child may have ended between the look and the signal. */
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
