@@ -132,7 +132,11 @@ for (const { name, when, seed, expectFound } of BUGS)
         const user = await stack.addUser();
         const runs = createRuns(stack);
         try {
-          const wish = { users: [user], readEvery: 1_000_000, quietLimitMs: QUIET_LIMIT_MS };
+          const wish = {
+            usersOf: () => Promise.resolve([user]),
+            readEvery: 1_000_000,
+            quietLimitMs: QUIET_LIMIT_MS,
+          };
           const atEnd = await runs.underLoad(wish, async () => {
             await Bun.sleep(500);
             if (when === "during") await seed(stack, user);

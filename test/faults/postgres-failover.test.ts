@@ -29,5 +29,6 @@ describe.skipIf(!hasServerPrograms())("with a primary and a standby of PostgreSQ
       await untilAccepting(scene);
       await untilCompleting(scene);
     },
+    { ratePerSecond: 200 },
   );
 });

@@ -3,13 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { Stack } from "../stack/stack.ts";
+import type { TestUser } from "../stack/users.ts";
 import { type CheckReport, checkRun } from "./history/check.ts";
 import { readFacts } from "./history/facts.ts";
 import { openHistory, readHistory } from "./history/history.ts";
 import { type Load, type LoadOptions, startLoad } from "./history/load.ts";
 import { foldHistory, type Operation } from "./history/operations.ts";
 
-export interface LoadWish extends Partial<Omit<LoadOptions, "gateways" | "history" | "firstOp">> {
+export interface LoadWish extends Partial<
+  Omit<LoadOptions, "gateways" | "history" | "firstOp" | "users">
+> {
+  /** Whose requests they are. Default: three new users without limits. */
+  usersOf?: (stack: Stack) => Promise<TestUser[]>;
   /** How long everything may take to go quiet once the load has ended, milliseconds. */
   quietLimitMs?: number;
 }
@@ -31,6 +36,9 @@ const USERS = 3;
 /** Operations of one load are far fewer. */
 const OPS_PER_LOAD = 10_000_000;
 
+const withoutLimits = (stack: Stack): Promise<TestUser[]> =>
+  Promise.all(Array.from({ length: USERS }, () => stack.addUser()));
+
 export function createRuns(stack: Stack): Runs {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-history-"));
   const operations = new Map<number, Operation>();
@@ -44,12 +52,11 @@ export function createRuns(stack: Stack): Runs {
   const check = async (): Promise<CheckReport> => checkRun(operations, await readFacts(stack));
 
   async function underLoad(
-    { quietLimitMs, ...wish }: LoadWish,
+    { quietLimitMs, usersOf = withoutLimits, ...wish }: LoadWish,
     disturb: (load: Load) => Promise<void>,
   ): Promise<CheckReport> {
     const history = openHistory(join(folder, `history-${loads}.jsonl`));
-    const users =
-      wish.users ?? (await Promise.all(Array.from({ length: USERS }, () => stack.addUser())));
+    const users = await usersOf(stack);
     const load = startLoad({
       ratePerSecond: RATE_PER_SECOND,
       ...wish,

@@ -17,7 +17,7 @@ export interface Scene {
 
 export interface ScenarioOptions extends LoadWish {
   /** What the report must show besides no violation. Default: every request completed. */
-  expectAlso?: (report: CheckReport) => void;
+  expectAlso?: (report: CheckReport, stack: Stack) => void | Promise<void>;
   limitMs?: number;
 }
 
@@ -68,7 +68,7 @@ export function scenariosOnStack(
         if (violationsOf(report).length > 0) process.stderr.write(`${stack.logTail()}\n`);
         process.stdout.write(`${formatReport(report)}\n`);
         expect(violationsOf(report)).toEqual([]);
-        expectAlso(report);
+        await expectAlso(report, stack);
       },
       limitMs ?? SCENARIO_LIMIT_MS,
     );

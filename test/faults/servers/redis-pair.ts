@@ -1,0 +1,132 @@
+import { appendFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { Redis } from "ioredis";
+
+import { findFreePorts } from "../../../cli/ports.ts";
+import { newPassword } from "../../../cli/servers/password.ts";
+import { LOCAL_REDIS } from "../../../cli/servers/redis.ts";
+import { eventually, untilTrue } from "../../stack/eventually.ts";
+import { startTcpProxy } from "../../tcp-proxy.ts";
+import { makeServerHome, requireBinaries } from "./server-home.ts";
+import { createServerProcess, type ServerProcess } from "./server-process.ts";
+
+/** A master of Redis and a replica, which change places. Replication is asynchronous, as Redis knows no other. */
+export interface RedisPair {
+  /** One address, which leads to the master. */
+  url: string;
+  /** Cuts the replica off: what is written from now on, the master alone has. */
+  cutReplicaOff: () => void;
+  /** Bytes of replication that the master is ahead of the replica. */
+  readLag: () => Promise<number>;
+  killMaster: () => Promise<void>;
+  /** Leads the address to the replica, which refuses writes, and makes it the master once clients have come. */
+  promoteReplica: () => Promise<void>;
+  /** The one that was killed comes back as the replica, with a copy of what the other one has. */
+  returnAsReplica: () => Promise<void>;
+  remove: () => Promise<void>;
+}
+
+interface Node {
+  url: string;
+  process: ServerProcess;
+}
+
+const LIMIT_MS = 20_000;
+const ANSWER_LIMIT_MS = 2_000;
+
+export async function startRedisPair(): Promise<RedisPair> {
+  const home = makeServerHome();
+  const password = newPassword();
+  const [masterPort = 0, replicaPort = 0] = await findFreePorts(2);
+  let master = await prepareNode(join(home.folder, "one"), masterPort, password);
+  let replica = await prepareNode(join(home.folder, "other"), replicaPort, password);
+  const address = await startTcpProxy(master.url);
+  /** From the replica to the master. */
+  const link = await startTcpProxy(master.url);
+
+  async function startReplica(): Promise<void> {
+    link.leadTo(master.url);
+    link.heal();
+    await startNode(replica);
+    await withClient(replica, (client) => client.replicaof("127.0.0.1", link.port));
+    await untilTrue("the replica has a copy", LIMIT_MS, async () => {
+      const state = await readReplication(replica);
+      return state.get("master_link_status") === "up";
+    });
+  }
+
+  async function remove(): Promise<void> {
+    await Promise.all([master, replica].map(({ process }) => process.kill()));
+    await Promise.all([address, link].map((proxy) => proxy.stop()));
+    home.remove();
+  }
+
+  try {
+    await startNode(master);
+    await startReplica();
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return {
+    url: address.url,
+    cutReplicaOff: link.refuse,
+    readLag: async () => {
+      const [ahead, behind] = await Promise.all([master, replica].map(readReplication));
+      return Number(ahead?.get("master_repl_offset")) - Number(behind?.get("slave_repl_offset"));
+    },
+    killMaster: () => master.process.kill(),
+    promoteReplica: async () => {
+      [master, replica] = [replica, master];
+      address.leadTo(master.url);
+      await untilTrue("clients have come", LIMIT_MS, () => address.connections() > 0);
+      await withClient(master, (client) => client.replicaof("NO", "ONE"));
+    },
+    returnAsReplica: startReplica,
+    remove,
+  };
+}
+
+async function prepareNode(folder: string, port: number, password: string): Promise<Node> {
+  mkdirSync(folder);
+  const settings = { folder, ports: { redis: port }, password };
+  const [launch] = await LOCAL_REDIS.prepare(settings, requireBinaries("redis"));
+  if (launch === undefined) throw new Error("Redis is a process");
+  appendFileSync(join(folder, "redis.conf"), `masterauth ${password}\n`);
+  return { url: LOCAL_REDIS.url(settings), process: createServerProcess(launch, { folder }) };
+}
+
+async function startNode({ url, process }: Node): Promise<void> {
+  process.start();
+  await eventually("Redis answers", LIMIT_MS, async () => {
+    if (!process.isRunning()) return "ended";
+    await LOCAL_REDIS.ping(url, ANSWER_LIMIT_MS);
+    return "ready";
+  });
+  if (!process.isRunning()) throw new Error(`Redis ended:\n${process.log().slice(-2_000)}`);
+}
+
+async function withClient<Answer>(
+  { url }: Node,
+  use: (client: Redis) => Promise<Answer>,
+): Promise<Answer> {
+  const client = new Redis(url, { commandTimeout: ANSWER_LIMIT_MS, retryStrategy: () => null });
+  client.on("error", () => {}); // the call rejects as well
+  try {
+    return await use(client);
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** `INFO replication`, by field. */
+async function readReplication(node: Node): Promise<Map<string, string>> {
+  const info = await withClient(node, (client) => client.info("replication"));
+  return new Map(
+    info.split("\r\n").map((line) => {
+      const [name = "", value = ""] = line.split(":");
+      return [name, value];
+    }),
+  );
+}
