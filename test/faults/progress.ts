@@ -1,8 +1,11 @@
+import { parseMetrics, sumOf } from "../../cli/prometheus-text.ts";
+import type { FaultCode } from "../../core/faults.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import type { Stack } from "../stack/stack.ts";
 import type { Scene } from "./scenarios.ts";
 
 const LIMIT_MS = 20_000;
+const ANSWER_LIMIT_MS = 2_000;
 /** More than what may still come from before. */
 const MORE = 50;
 
@@ -15,14 +18,25 @@ export async function countCompleted({ books }: Stack): Promise<number> {
   return count;
 }
 
-/** Requests that are accepted and not confirmed by the broker, as far as the gateways have noted. */
-export async function countUnconfirmed({ books }: Stack): Promise<number> {
-  const [{ count }] = await books.database.run(
-    "read the outboxes",
-    (sql) => sql<[{ count: number }]>`
-      select coalesce(sum(unconfirmed), 0)::integer as count from publishers`,
+/** Calls that the gateways have refused with a code since they were started. */
+async function countRefused({ gateways }: Stack, code: FaultCode): Promise<number> {
+  const counts = await Promise.all(
+    gateways.map(async ({ metricsUrl }) => {
+      const reply = await fetch(metricsUrl, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
+      return sumOf(parseMetrics(await reply.text()), "gateway_requests_total", { code });
+    }),
   );
-  return count;
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Resolves once a call has been refused with a code that was not before. */
+export async function untilRefusing({ stack }: Scene, code: FaultCode): Promise<void> {
+  const before = await countRefused(stack, code);
+  await untilTrue(
+    `requests are refused: ${code}`,
+    LIMIT_MS,
+    async () => (await countRefused(stack, code)) > before,
+  );
 }
 
 /** Acceptance must go on, or come back, by itself. */

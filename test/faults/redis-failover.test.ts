@@ -18,7 +18,11 @@ describe.skipIf(!hasServerPrograms())("with a master and a replica of Redis", ()
   let started: RedisPair | undefined;
   const scenario = scenariosOnStack(async () => {
     started = await startRedisPair();
-    return { servers: { ...serverUrls(), redis: started.url } };
+    return {
+      servers: { ...serverUrls(), redis: started.url },
+      // Were the audit to mend the books meanwhile, it would hide that they had been wrong.
+      settings: { keeper: { audit_interval_ms: 3_600_000 } },
+    };
   });
   afterAll(() => started?.remove(), REMOVE_LIMIT_MS);
 

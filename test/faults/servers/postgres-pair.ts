@@ -56,7 +56,10 @@ export async function startPostgresPair(): Promise<PostgresPair> {
       url: address.url,
       killPrimary: primary.process.kill,
       promoteStandby: async () => {
-        await withClient(standby.url, (sql) => sql`select pg_promote(true, ${PROMOTE_LIMIT_SECONDS})`);
+        await withClient(
+          standby.url,
+          (sql) => sql`select pg_promote(true, ${PROMOTE_LIMIT_SECONDS})`,
+        );
         address.leadTo(standby.url);
       },
       remove,
@@ -94,7 +97,9 @@ function copyDataFolder(primaryUrl: string, folder: string): void {
 }
 
 function run(command: string[]): void {
-  const { success, stderr } = Bun.spawnSync(command, { env: { PATH: process.env["PATH"], LC_ALL: "C" } });
+  const { success, stderr } = Bun.spawnSync(command, {
+    env: { PATH: process.env["PATH"], LC_ALL: "C" },
+  });
   if (!success) throw new Error(`${command.join(" ")}: ${stderr.toString()}`);
 }
 

@@ -64,13 +64,13 @@ export async function startRabbitmqCluster(): Promise<RabbitmqCluster> {
   const lead = (): void =>
     address.leadTo(...nodes.filter(({ process }) => process.isRunning()).map(({ url }) => url));
 
-  async function start(wanted: readonly Node[]): Promise<void> {
+  const start = async (wanted: readonly Node[]): Promise<void> => {
     for (const { process } of wanted) process.start();
     await Promise.all(wanted.map(untilReady));
     const count = nodes.filter(({ process }) => process.isRunning()).length;
     await runRabbitmqctl(first, ["await_online_nodes", String(count)]);
     lead();
-  }
+  };
 
   const named = (names: readonly string[]): Node[] =>
     nodes.filter(({ node }) => names.includes(node));

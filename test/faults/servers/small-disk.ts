@@ -1,4 +1,5 @@
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { WITH_PARENT } from "../../stack/component.ts";
@@ -21,8 +22,10 @@ const CHUNK = Buffer.alloc(1024 * 1024);
 /** Why no disk can be made here; undefined: it can. It takes root, and a container may forbid even that. */
 export function smallDiskProblem(): string | undefined {
   if (process.getuid?.() !== 0) return "mounting a file system takes root";
-  const tried = Bun.spawnSync(["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]);
-  return tried.success ? undefined : `no file system can be mounted: ${tried.stderr.toString()}`;
+  // By a shell, which says so where the programs are missing.
+  const mount = 'unshare --mount mount -t tmpfs none "$0" && command -v nsenter';
+  const { success, stderr } = Bun.spawnSync(["sh", "-c", mount, tmpdir()]);
+  return success ? undefined : `no file system can be mounted: ${stderr.toString().trim()}`;
 }
 
 /** Makes a disk with a copy of a folder in the place of that folder. */
@@ -37,7 +40,18 @@ export async function makeSmallDisk(folder: string, megabytes: number): Promise<
     exec sleep infinity`;
   // A namespace of mounts of its own, which lasts as long as this process.
   const holder = Bun.spawn(
-    [...WITH_PARENT, "unshare", "--mount", "sh", "-c", script, "sh", folder, room, String(megabytes)],
+    [
+      ...WITH_PARENT,
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      script,
+      "sh",
+      folder,
+      room,
+      String(megabytes),
+    ],
     { stdin: "ignore", stdout: "ignore", stderr: "inherit" },
   );
   /** The disk as this process sees it: proc(5), `/proc/pid/root`. */
