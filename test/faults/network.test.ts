@@ -1,9 +1,9 @@
 import { afterAll, expect } from "bun:test";
 
 import type { ServerUrls } from "../../cli/servers/urls.ts";
-import { untilTrue } from "../stack/eventually.ts";
 import { startTcpProxy, type TcpProxy } from "../tcp-proxy.ts";
-import { type Scene, scenariosOnStack } from "./scenarios.ts";
+import { untilAccepting } from "./progress.ts";
+import { scenariosOnStack } from "./scenarios.ts";
 
 const TITLES = {
   postgres: "PostgreSQL",
@@ -45,13 +45,6 @@ function proxyOf(link: Link): TcpProxy {
   const proxy = proxies.get(link);
   if (proxy === undefined) throw new Error(`there is no proxy before ${link}`);
   return proxy;
-}
-
-async function untilAccepting({ load }: Scene): Promise<void> {
-  const before = load.counts().acknowledged;
-  await untilTrue("requests are accepted again", 15_000, () => {
-    return load.counts().acknowledged > before + 50;
-  });
 }
 
 for (const link of LINKS) {

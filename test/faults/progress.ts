@@ -4,7 +4,10 @@ import { untilTrue } from "../stack/eventually.ts";
 import type { Stack } from "../stack/stack.ts";
 import type { Scene } from "./scenarios.ts";
 
-const LIMIT_MS = 20_000;
+const ACCEPTING_LIMIT_MS = 15_000;
+/** After an outage what has waited comes first. */
+const COMPLETING_LIMIT_MS = 20_000;
+const REFUSING_LIMIT_MS = 20_000;
 const ANSWER_LIMIT_MS = 2_000;
 /** More than what may still come from before. */
 const MORE = 50;
@@ -34,7 +37,7 @@ export async function untilRefusing({ stack }: Scene, code: FaultCode): Promise<
   const before = await countRefused(stack, code);
   await untilTrue(
     `requests are refused: ${code}`,
-    LIMIT_MS,
+    REFUSING_LIMIT_MS,
     async () => (await countRefused(stack, code)) > before,
   );
 }
@@ -44,7 +47,7 @@ export async function untilAccepting({ load }: Scene): Promise<void> {
   const before = load.counts().acknowledged;
   await untilTrue(
     "requests are accepted",
-    LIMIT_MS,
+    ACCEPTING_LIMIT_MS,
     () => load.counts().acknowledged > before + MORE,
   );
 }
@@ -54,7 +57,7 @@ export async function untilCompleting({ stack }: Scene): Promise<void> {
   const before = await countCompleted(stack);
   await untilTrue(
     "requests are completed",
-    LIMIT_MS,
+    COMPLETING_LIMIT_MS,
     async () => (await countCompleted(stack)) > before + MORE,
   );
 }

@@ -9,6 +9,7 @@ import {
   type PrivateServers,
   startServersToWreck,
 } from "../stack/private-servers.ts";
+import { untilAccepting } from "./progress.ts";
 import { type Scene, scenariosOnStack } from "./scenarios.ts";
 
 const REMOVE_LIMIT_MS = 30_000;
@@ -44,16 +45,6 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
 
   const untilRunning = ({ load }: Scene): Promise<void> =>
     untilTrue("the load runs", 5_000, () => load.counts().acknowledged > 50);
-
-  /** Acceptance must come back by itself. */
-  async function untilAccepting({ load }: Scene): Promise<void> {
-    const before = load.counts().acknowledged;
-    await untilTrue(
-      "requests are accepted again",
-      15_000,
-      () => load.counts().acknowledged > before + 50,
-    );
-  }
 
   async function setReadOnly(value: "on" | "off"): Promise<void> {
     const sql = postgres(servers().urls.postgres, { max: 1 });
