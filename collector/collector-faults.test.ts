@@ -141,11 +141,13 @@ describe("a message that cannot be dealt with", () => {
 
     world.broker.publish({ kind: "newer", reason: "header version" });
     world.publish(resultOf("b"));
-    await world.clock.advance(10_000);
+    await world.clock.advance(4_000);
     expect(world.broker.settled).toEqual(["ack"]);
-    await world.clock.advance(20_000);
+    await world.clock.advance(60_000);
 
-    expect(world.broker.settled).toEqual(["ack", "requeue"]);
+    expect(new Set(world.broker.settled)).toEqual(new Set(["ack"]));
+    expect(world.broker.settled.length).toBeGreaterThan(10);
+    expect(world.broker.unacked()).toBe(1);
     expect(world.broker.dead).toEqual([]);
     expect(world.postgres.requests.get("a")?.state).toBe("queued");
     expect(world.metric("collector_results_total", "unreadable")).toBe(0);

@@ -1,6 +1,6 @@
 import type { Config } from "../core/config/schema.ts";
-import { NEWER_HELD_MS } from "../core/messages.ts";
 import { createWaitForCompany } from "../core/gather.ts";
+import { createNewerMessages } from "../core/newer-messages.ts";
 import { pause } from "../core/schedule.ts";
 import type { CollectorPorts, ResultConsumer, ResultDelivery } from "./ports.ts";
 import { runBatch } from "./run-batch.ts";
@@ -30,6 +30,7 @@ const GIVE_BACK_MS = 1_000;
  */
 export function createCollector(ports: CollectorPorts, options: CollectorOptions): Collector {
   const waitForCompany = createWaitForCompany(ports.now, options.batch_wait_ms);
+  const newer = createNewerMessages(ports);
   const stopping = new AbortController();
   const underWay = new Set<Promise<void>>();
   let waiting: ResultDelivery[] = [];
@@ -38,20 +39,13 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
 
   function arrive(delivery: ResultDelivery): void {
     if (delivery.decoded.kind === "newer") {
-      void leaveToNewer(delivery, delivery.decoded.reason);
+      newer.hold(delivery, delivery.decoded.reason);
       return;
     }
     waiting.push(delivery);
     const waitMs = waitForCompany();
     if (waiting.length >= options.batch_results_max) startBatches();
     else callOffWait ??= ports.schedule(startBatches, waitMs);
-  }
-
-  /** For a while this one holds it, so that it does not go round in circles. */
-  async function leaveToNewer(delivery: ResultDelivery, reason: string): Promise<void> {
-    ports.log.warn({ reason }, "a message waits for a newer collector");
-    await pause(ports.schedule, NEWER_HELD_MS, stopping.signal);
-    delivery.requeue();
   }
 
   function startBatches(): void {
@@ -119,7 +113,7 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
     drain: async () => {
       const callOff = ports.schedule(() => stopping.abort(), options.grace_ms);
       await withoutBroker(() => consumer?.pause());
-      await finishTaken();
+      await Promise.all([finishTaken(), newer.handOver(stopping.signal)]);
       callOff();
       stopping.abort();
       await withoutBroker(() => consumer?.close());

@@ -1,13 +1,15 @@
 import type { AmqpConnection } from "../adapters/amqp/connection.ts";
 import { createConsumer } from "../adapters/amqp/consumer.ts";
+import type { Delivery } from "../adapters/amqp/delivery.ts";
 import { queueDepths } from "../adapters/amqp/inspect.ts";
 import {
   decodeMessage,
   encodeDeadRequest,
   encodeRequest,
+  encodeUnchanged,
   type IncomingMessage,
 } from "../adapters/amqp/messages.ts";
-import { createPublisher } from "../adapters/amqp/publisher.ts";
+import { createPublisher, type Publisher } from "../adapters/amqp/publisher.ts";
 import type { QueueSpec, Topology } from "../adapters/amqp/topology.ts";
 import type { Database } from "../adapters/postgres/connect.ts";
 import { isDataFault } from "../adapters/postgres/errors.ts";
@@ -57,6 +59,7 @@ import type {
   Process,
   QueueDepth,
   RelayPorts,
+  ResultDelivery,
   RetentionPorts,
 } from "./ports.ts";
 import { createWatchedQueues, type WatchedQueue } from "./watched-queues.ts";
@@ -80,6 +83,16 @@ function decode(message: IncomingMessage): DecodedDelivery {
     ? { kind: "result", result: decoded.result }
     : { kind: "poisoned-request", request: decoded.request };
 }
+
+const resultDelivery = (
+  delivery: Delivery,
+  { results }: Topology,
+  publisher: Publisher,
+): ResultDelivery => ({
+  ...delivery,
+  decoded: decode(delivery),
+  publishUnchanged: () => publisher.publish(results.name, encodeUnchanged(delivery)),
+});
 
 const outboxPorts = (
   database: Database,
@@ -202,7 +215,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
         createConsumer(consuming, {
           queue: queues.results.name,
           prefetch: settings.collector.prefetch,
-          onDelivery: (delivery) => onDelivery({ ...delivery, decoded: decode(delivery) }),
+          onDelivery: (delivery) => onDelivery(resultDelivery(delivery, queues, publisher)),
         }),
       publishDeadRequest: (request, error) =>
         publisher.publish(queues.requestsDead.name, encodeDeadRequest(request, error)),

@@ -36,8 +36,10 @@ export interface ResultDelivery {
   ack: () => void;
   /** The broker moves it to `inference_results.dead`, as it is. */
   reject: () => void;
-  /** Back to the queue, for another collector. */
+  /** Back to the queue, for another collector; counts as a delivery. */
   requeue: () => void;
+  /** To the end of the queue as it came, as a new message; resolves when the broker has confirmed. It is still to be acked. */
+  publishUnchanged: () => Promise<void>;
 }
 
 export interface ResultConsumer {

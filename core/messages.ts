@@ -1,14 +1,11 @@
 import type { FaultCode } from "./faults.ts";
 import type { RequestHead, TerminalState, TokenUsage } from "./request.ts";
 
-/** Version of the message headers; a reader refuses what it does not know instead of guessing. */
+/** Version of the message headers that this release writes; a reader refuses what it does not know instead of guessing. */
 export const MESSAGE_VERSION = 1;
 
-/**
- * How long a reader holds a message of a newer version before it gives it back. Held messages fill its prefetch, so that the newer
- * readers of a rollout take the others; and each return counts as a delivery, of which a message has a limited number.
- */
-export const NEWER_HELD_MS = 30_000;
+/** The oldest version that it reads: one back, once there is one, since a rollout runs two releases on the same queues. */
+export const MESSAGE_VERSION_OLDEST = 1;
 
 /** One attempt waiting in `inference_requests` or a delay queue. `payload` is the sealed `InferencePayload`. */
 export interface QueuedRequest {

@@ -151,13 +151,27 @@ test("a drain ends in time with a broker that is away", async () => {
   expect(world.worker.snapshot().state).toBe("stopped");
 });
 
-test("a drain gives back at once what is of a newer version", async () => {
+test("a drain lets go at once of what is of a newer version", async () => {
+  const world = await startFakeWorld();
+  await world.deliver("a", { decoded: { ok: false, isNewer: true, reason: "version 9" } });
+
+  await world.worker.drain(1_000);
+
+  expect(world.events).toEqual(["pause", "unchanged a", "ack a", "stop listening", "close"]);
+  expect(world.clock.timerCount()).toBe(0);
+});
+
+test("a drain does not wait beyond its grace for the broker to take what is of a newer version", async () => {
   const world = await startFakeWorld();
   const delivery = await world.deliver("a", {
     decoded: { ok: false, isNewer: true, reason: "version 9" },
+    publishUnchanged: () => new Promise(() => {}),
   });
 
-  await world.worker.drain(1_000);
+  const drained = world.worker.drain(1_000);
+  await settled();
+  await world.clock.advance(1_000);
+  await drained;
 
   expect(delivery.conclusions).toEqual(["requeue"]);
   expect(world.clock.timerCount()).toBe(0);

@@ -225,6 +225,7 @@ function fakeDelivery(
     lost: lost.signal,
     ack: conclude("ack"),
     requeue: conclude("requeue"),
+    publishUnchanged: async () => void events.push(`unchanged ${id}`),
     reject: conclude("reject"),
   };
   return { delivery, observed };

@@ -28,6 +28,7 @@ function heldOn(lost: AbortSignal, requestId: string): Held {
     ack: nothing,
     requeue: nothing,
     reject: nothing,
+    publishUnchanged: () => Promise.resolve(),
   };
   return hold(delivery, request, 0);
 }

@@ -12,6 +12,7 @@ import {
   encodeDeadRequest,
   encodeRequest,
   encodeResult,
+  encodeUnchanged,
 } from "../adapters/amqp/messages.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { createSealer } from "../adapters/crypto/envelope.ts";
@@ -73,7 +74,13 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
       createConsumer(consuming, {
         queue: queues.requests.name,
         prefetch,
-        onDelivery: (delivery) => onDelivery({ ...delivery, decoded: decodeRequest(delivery) }),
+        onDelivery: (delivery) =>
+          onDelivery({
+            ...delivery,
+            decoded: decodeRequest(delivery),
+            publishUnchanged: () =>
+              publisher.publish(queues.requests.name, encodeUnchanged(delivery)),
+          }),
       }),
     publishResult: async (result) => {
       await gatherResults();

@@ -22,8 +22,10 @@ export interface Delivery {
   lost: AbortSignal;
   /** These three never throw; on a lost channel they do nothing. */
   ack: () => void;
-  /** Back to the queue, for another worker. */
+  /** Back to the queue, for another worker; counts as a delivery. */
   requeue: () => void;
+  /** To the end of the queue as it came, as a new message; resolves when the broker has confirmed. It is still to be acked. */
+  publishUnchanged: () => Promise<void>;
   /** To the dead letters, as it is. */
   reject: () => void;
 }

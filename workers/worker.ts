@@ -3,7 +3,7 @@ import { createTurnHandler } from "./handle.ts";
 import { cancel, giveBack, type Held, hold } from "./held.ts";
 import { createHoldings } from "./holdings.ts";
 import { createParking } from "./parking.ts";
-import { NEWER_HELD_MS } from "../core/messages.ts";
+import { createNewerMessages } from "../core/newer-messages.ts";
 import { pause } from "../core/schedule.ts";
 import { createPool, type PoolSnapshot } from "./pool.ts";
 import type { Consumer, Delivery, WorkerConfig, WorkerPorts } from "./ports.ts";
@@ -44,6 +44,7 @@ export function createWorker({
     onTurnEnd: holdings.remove,
     onWaiting: () => parking.watch(),
   });
+  const newer = createNewerMessages(ports);
   const parking = createParking(config, ports, pool, conclusions, holdings.remove);
   let state: WorkerSnapshot["state"] = "stopped";
   let consumer: Consumer | null = null;
@@ -71,13 +72,12 @@ export function createWorker({
     delivery: Delivery,
     { isNewer, reason }: { isNewer: boolean; reason: string },
   ): void {
-    if (!isNewer) {
-      ports.log.error({ reason }, "a message cannot be read");
-      delivery.reject();
+    if (isNewer) {
+      newer.hold(delivery, reason);
       return;
     }
-    ports.log.warn({ reason }, "a message waits for a newer worker");
-    void pause(ports.schedule, NEWER_HELD_MS, handedOver.signal).then(delivery.requeue);
+    ports.log.error({ reason }, "a message cannot be read");
+    delivery.reject();
   }
 
   function lose(held: Held): void {
@@ -99,12 +99,12 @@ export function createWorker({
     pool.startTurns();
   }
 
-  /** Waits for the holdings to empty, at most `ms`. */
+  /** Waits until nothing is held, at most `ms`. */
   async function settleWithin(ms: number): Promise<void> {
     const emptied = new AbortController();
     const timeUp = new AbortController();
     const timer = pause(ports.schedule, ms, emptied.signal).then(() => timeUp.abort());
-    await holdings.whenEmpty(timeUp.signal);
+    await Promise.all([holdings.whenEmpty(timeUp.signal), newer.handOver(timeUp.signal)]);
     emptied.abort();
     await timer;
   }

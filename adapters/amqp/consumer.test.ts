@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { startTcpProxy, type TcpProxy } from "../../test/tcp-proxy.ts";
 import type { AmqpConnection } from "./connection.ts";
 import { purge, queueDepths } from "./inspect.ts";
-import { encodeRequest } from "./messages.ts";
+import { encodeRequest, encodeUnchanged } from "./messages.ts";
 import { requestOf } from "./message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
 import { collectDeliveries, startTestBroker, type TestBroker, until } from "./test-broker.ts";
@@ -70,6 +70,29 @@ test("consuming goes on after a cut, and what was not acked is delivered again a
   await publish(1);
   await until(() => deliveries.length === 6, 5_000);
   deliveries[5]?.ack();
+  await consumer.close();
+});
+
+test("a delivery published again unchanged is the same message, never delivered before", async () => {
+  const { deliveries, consumer } = collectDeliveries(observer, queue);
+  const headers = { version: 9, text: "é", flag: true, nothing: null, list: [1, { two: 2.5 }] };
+  await publisher.publish(queue, { ...encodeRequest(requestOf(10)), type: "novelty", headers });
+  await until(() => deliveries.length === 1, 5_000);
+  deliveries[0]?.requeue();
+  await until(() => deliveries.length === 2, 5_000);
+  const [, second] = deliveries;
+  if (second === undefined) throw new Error("nothing was delivered");
+
+  await publisher.publish(queue, encodeUnchanged(second));
+  second.ack();
+
+  await until(() => deliveries.length === 3, 5_000);
+  const [first, , third] = deliveries;
+  expect(second).toMatchObject({ deliveryCount: 1, redelivered: true });
+  expect(third).toMatchObject({ deliveryCount: 0, redelivered: false, headers, type: "novelty" });
+  expect(third?.body).toEqual(second.body);
+  expect([third?.messageId, third?.timestampMs]).toEqual([first?.messageId, first?.timestampMs]);
+  third?.ack();
   await consumer.close();
 });
 

@@ -10,6 +10,8 @@ export interface Delivery {
   headers: Readonly<Record<string, unknown>>;
   messageId: unknown;
   type: unknown;
+  /** Unix milliseconds, of whole seconds; 0: it has none. */
+  timestampMs: number;
   /** It may have been delivered before. */
   redelivered: boolean;
   /** How often it came back to its queue unsettled: by a lost consumer or by `requeue`. */
@@ -58,6 +60,7 @@ export function createDelivery(home: DeliveryChannel, message: Message): Deliver
     headers,
     messageId: properties.messageId,
     type: properties.type,
+    timestampMs: typeof properties.timestamp === "number" ? properties.timestamp * 1_000 : 0,
     redelivered: fields.redelivered,
     deliveryCount: deliveryCountOf(headers),
     lost: home.lost.signal,

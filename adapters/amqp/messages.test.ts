@@ -8,6 +8,7 @@ import {
   encodeDeadRequest,
   encodeRequest,
   encodeResult,
+  encodeUnchanged,
 } from "./messages.ts";
 import { REQUEST, RESULT } from "./message-samples.ts";
 
@@ -106,6 +107,18 @@ test("a message of a newer version is told from one that nobody can read, whatev
   );
 
   expect(decoded.map((one) => !one.ok && one.isNewer)).toEqual([true, true, true]);
+});
+
+test("a message that only a newer version can read is published again as it came, without what the broker added", () => {
+  const headers = { version: 9, novelty: true, nested: { list: [1, null] } };
+  const message = { ...good, type: "novelty", headers };
+
+  const again = encodeUnchanged({
+    ...message,
+    headers: { ...headers, "x-delivery-count": 3, "x-death": [{ count: 1 }] },
+  });
+
+  expect(again).toEqual(message);
 });
 
 const goodResult = encodeResult(RESULT);

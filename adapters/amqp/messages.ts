@@ -3,6 +3,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { FAULTS, isFaultCode } from "../../core/faults.ts";
 import {
   MESSAGE_VERSION,
+  MESSAGE_VERSION_OLDEST,
   type QueuedRequest,
   type QueuedResult,
   type RequestError,
@@ -14,15 +15,13 @@ export interface OutgoingMessage {
   body: Uint8Array;
   /** The request id; the broker names it when it returns a message. */
   messageId: string;
-  type: MessageType;
-  headers: Record<string, string | number>;
+  type: string;
+  headers: Readonly<Record<string, unknown>>;
   /** Unix milliseconds; AMQP keeps the second. */
   timestampMs: number;
   /** In a delay queue: come back after this many milliseconds already, instead of after the queue's own delay. */
   expirationMs?: number;
 }
-
-export type MessageType = "request" | "result";
 
 /** What a message that was read has, as far as decoding needs it: a `Delivery` or a `BrowsedMessage`. */
 export interface IncomingMessage {
@@ -57,9 +56,8 @@ export function encodeRequest(request: QueuedRequest): OutgoingMessage {
 /** A request that failed for good, for `inference_requests.dead`: the same message and why it is there. */
 export function encodeDeadRequest(request: QueuedRequest, error: RequestError): OutgoingMessage {
   const message = encodeRequest(request);
-  message.headers["error_code"] = error.code;
-  message.headers["error_message"] = error.message;
-  return message;
+  const reason = { error_code: error.code, error_message: error.message };
+  return { ...message, headers: { ...message.headers, ...reason } };
 }
 
 export function encodeResult(result: QueuedResult): OutgoingMessage {
@@ -83,6 +81,27 @@ export function encodeResult(result: QueuedResult): OutgoingMessage {
     type: "result",
     headers,
     timestampMs: result.completedAtMs,
+  };
+}
+
+/**
+ * A message once more, whatever its version says in it. What every version must keep to: a message is its body and these properties,
+ * it has an id, and its own headers do not begin with `x-`, as those of the broker do.
+ */
+export function encodeUnchanged({
+  body,
+  messageId,
+  type,
+  headers,
+  timestampMs,
+}: IncomingMessage & { timestampMs: number }): OutgoingMessage {
+  const own = Object.entries(headers).filter(([name]) => !name.startsWith("x-"));
+  return {
+    body,
+    messageId: String(messageId),
+    type: String(type),
+    headers: Object.fromEntries(own),
+    timestampMs,
   };
 }
 
@@ -155,7 +174,7 @@ const REQUEST_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 const text = t.String({ minLength: 1, maxLength: 256 });
 const count = t.Integer({ minimum: 0 });
 const head = {
-  version: t.Literal(MESSAGE_VERSION),
+  version: t.Integer({ minimum: MESSAGE_VERSION_OLDEST, maximum: MESSAGE_VERSION }),
   user_id: text,
   model: text,
   window_day: t.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$" }),

@@ -75,6 +75,10 @@ export function createFakeBroker(prefetch: number, note: (event: string) => void
       ack: () => take("ack"),
       reject: () => take("reject"),
       requeue: () => take("requeue"),
+      publishUnchanged: async () => {
+        if (signal.aborted) throw new Error("the channel is gone");
+        broker.publish(decoded);
+      },
     };
   }
 

@@ -1,4 +1,4 @@
-import type { MessageType, OutgoingMessage } from "../../adapters/amqp/messages.ts";
+import { encodeUnchanged, type OutgoingMessage } from "../../adapters/amqp/messages.ts";
 import { createPublisher, type Publisher } from "../../adapters/amqp/publisher.ts";
 import type { Books } from "./books.ts";
 
@@ -27,27 +27,13 @@ export function openPostOffice({ broker, queues }: Books): PostOffice {
           const message = await channel.get(`${prefix}${queue}`);
           if (message === false) return taken;
           const { headers = {}, messageId, type, timestamp } = message.properties;
-          taken.push({
-            body: message.content,
-            messageId: String(messageId),
-            type: type as MessageType,
-            headers: ownHeaders(headers),
-            timestampMs: Number(timestamp) * 1_000,
-          });
+          const timestampMs = Number(timestamp) * 1_000;
+          const body = message.content;
+          taken.push(encodeUnchanged({ body, messageId, type, headers, timestampMs }));
           channel.ack(message);
         }
       }),
     put: (queue, message) => publisher.publish(`${prefix}${queue}`, message),
     close: () => publisher.close(),
   };
-}
-
-/** Without those that the broker has added. */
-function ownHeaders(headers: Record<string, unknown>): OutgoingMessage["headers"] {
-  const own: OutgoingMessage["headers"] = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith("x-")) continue;
-    if (typeof value === "string" || typeof value === "number") own[name] = value;
-  }
-  return own;
 }
