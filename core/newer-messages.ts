@@ -70,7 +70,8 @@ export function createNewerMessages(ports: { schedule: Schedule; log: Log }): Ne
 
   return {
     hold: (message, reason) => {
-      ports.log.warn({ reason }, "a message waits for a newer version");
+      // Once, and not for each of thousands, round after round.
+      if (held.size === 0) ports.log.warn({ reason }, "messages wait for a newer version");
       const over = holdAndPassOn(message).finally(() => held.delete(over));
       held.add(over);
     },

@@ -30,6 +30,8 @@ export interface ComponentSpec {
 export interface Component extends Pick<ComponentSpec, "name" | "role" | "url" | "metricsUrl"> {
   /** Starts it and waits until it is ready; `env` only for this start, such as `CRASH_AT`. */
   start: (env?: Record<string, string>) => Promise<void>;
+  /** From its next start on it runs the code of another folder, laid out as this project. */
+  useBuild: (folder: string) => void;
   signal: (signal: NodeJS.Signals) => void;
   /** SIGKILL, and waits for the end. */
   kill: () => Promise<void>;
@@ -57,6 +59,7 @@ export const WITH_PARENT = Bun.which("setpriv") === null ? [] : ["setpriv", "--p
 export function createComponent(spec: ComponentSpec): Component {
   let child: Bun.Subprocess | undefined;
   let isStarting = false;
+  let build = PROJECT_ROOT;
 
   const isRunning = (): boolean =>
     child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -103,7 +106,7 @@ export function createComponent(spec: ComponentSpec): Component {
       const out = openSync(spec.logPath, "a", 0o600);
       try {
         child = Bun.spawn([...WITH_PARENT, process.execPath, ENTRY_POINTS[spec.role]], {
-          cwd: PROJECT_ROOT,
+          cwd: build,
           env: { PATH: process.env["PATH"], TZ: "UTC", ...spec.env, ...env },
           stdin: "ignore",
           stdout: out,
@@ -116,6 +119,9 @@ export function createComponent(spec: ComponentSpec): Component {
       await untilReady().finally(() => {
         isStarting = false;
       });
+    },
+    useBuild: (folder) => {
+      build = folder;
     },
     signal,
     kill: async () => {

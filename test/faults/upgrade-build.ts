@@ -1,0 +1,47 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { readMigrations } from "../../adapters/postgres/migrate.ts";
+import { PROJECT_ROOT } from "../../cli/paths.ts";
+import { MESSAGE_VERSION } from "../../core/messages.ts";
+
+/** A folder with the code of another release. */
+export interface Build {
+  folder: string;
+  remove: () => void;
+}
+
+/** What the processes are made of. */
+const PARTS = ["adapters", "collector", "core", "gateway", "lua", "sql", "workers", "package.json"];
+
+/** What a release does that is kind to the one before: it adds. On a table that every request is written to. */
+const NEXT_MIGRATION = `alter table requests add column next_release text;
+create index requests_next_release on requests (next_release) where next_release is not null;
+`;
+
+/**
+ * This code as its next release could be: it writes messages of a version that this one has never heard of, reads those of both, and brings
+ * a migration.
+ */
+export async function makeNextBuild(): Promise<Build> {
+  const folder = mkdtempSync(join(tmpdir(), "tollgate-next-"));
+  for (const part of PARTS)
+    cpSync(join(PROJECT_ROOT, part), join(folder, part), { recursive: true });
+  symlinkSync(join(PROJECT_ROOT, "node_modules"), join(folder, "node_modules"));
+  replaceOnce(
+    join(folder, "core/messages.ts"),
+    `export const MESSAGE_VERSION = ${MESSAGE_VERSION};`,
+    `export const MESSAGE_VERSION = ${MESSAGE_VERSION + 1};`,
+  );
+  const number = String((await readMigrations()).length + 1).padStart(4, "0");
+  writeFileSync(join(folder, `sql/${number}_next.sql`), NEXT_MIGRATION);
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+function replaceOnce(path: string, old: string, text: string): void {
+  const [before, after, ...more] = readFileSync(path, "utf8").split(old);
+  if (before === undefined || after === undefined || more.length > 0)
+    throw new Error(`${path} does not say once: ${old}`);
+  writeFileSync(path, `${before}${text}${after}`);
+}
