@@ -19,6 +19,7 @@ import {
 import { usage } from "../adapters/postgres/ledger.ts";
 import { waitingByModel } from "../adapters/postgres/open-requests.ts";
 import { notePublisher } from "../adapters/postgres/publishers.ts";
+import { createServerClock } from "../adapters/postgres/server-clock.ts";
 import {
   answers,
   openBroker,
@@ -60,7 +61,8 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     bytesMax: settings.gateway.publish_bytes_max,
     confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
   });
-  await Promise.all([database.ping(), redis.untilReady(START_WAIT_MS), amqp.whenUp(START_WAIT_MS)]);
+  const clock = createServerClock(database, log);
+  await Promise.all([clock.check(), redis.untilReady(START_WAIT_MS), amqp.whenUp(START_WAIT_MS)]);
 
   const quota = createLiveQuota(redis, database, config.current);
   const hints = createRequestHints(redis);
@@ -74,7 +76,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     config: config.current,
     metrics: registry.metrics,
     log,
-    now: Date.now,
+    now: clock.now,
     schedule: after,
     newId: createIdSource(),
     reach,
@@ -110,7 +112,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     onResubscribed: signals.onResubscribed,
   };
   const readiness = async () => ({
-    postgres: await answers(database.ping),
+    postgres: await answers(clock.check),
     redis: redis.isReady(),
     // A gateway without the broker still accepts, up to the bound of the outbox.
   });

@@ -28,8 +28,8 @@ export interface Database {
    * server is unknown. An error that lies in the data (`isDataFault`) is thrown as it is.
    */
   run: <Answer>(label: string, statement: (sql: Sql) => PromiseLike<Answer>) => Promise<Answer>;
-  /** Resolves when the server answers; `aheadMs`: how far its clock is ahead of this machine's, half the round trip taken off. */
-  ping: () => Promise<{ aheadMs: number }>;
+  /** Resolves when the server answers; `aheadMs`: how far its clock is ahead of this machine's, give or take half the round trip. */
+  ping: () => Promise<{ aheadMs: number; roundTripMs: number }>;
   /** Lets running queries end for `graceMs`, then cuts them. Never rejects. */
   close: (graceMs?: number) => Promise<void>;
 }
@@ -132,10 +132,11 @@ export function connectPostgres(options: PostgresOptions): Database {
     run,
     ping: () =>
       run("ping", async (sql) => {
-        const sentAtMs = Date.now();
+        const startedMs = performance.now();
         const [row] = await sql<{ at: number }[]>`select clock_timestamp() as at`;
         if (row === undefined) throw new Error("select answered no row");
-        return { aheadMs: row.at - (sentAtMs + Date.now()) / 2 };
+        const roundTripMs = performance.now() - startedMs;
+        return { aheadMs: row.at - (Date.now() - roundTripMs / 2), roundTripMs };
       }),
     close: (graceMs = CLOSE_GRACE_MS) => endPool(pool, graceMs),
   };

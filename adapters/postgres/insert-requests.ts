@@ -7,8 +7,8 @@ const LATE: InsertOutcome = { kind: "late" };
 
 /**
  * Stores a batch in one statement, all or nothing but for late rows and replays; answers in order. The batch travels as one message of
- * twice the size of its content: bound its bytes as well as its rows. The server's clock decides what is late, by a time of the gateway's
- * clock, so the two have to agree to well within the time that a gateway takes to accept (`ping` tells the difference).
+ * twice the size of its content: bound its bytes as well as its rows. The server's clock decides what is late, by a time of the gateway,
+ * which therefore goes by the server's clock where the two differ (`createServerClock`).
  *
  * Throws STORE_UNAVAILABLE with unknown outcome (`discardRequests` afterwards), or a data fault if a row cannot be stored.
  */

@@ -1,0 +1,40 @@
+import type { Log } from "../../core/log.ts";
+import type { Database } from "./connect.ts";
+
+/** The time that this process and PostgreSQL agree on, Unix milliseconds. */
+export interface ServerClock {
+  now: () => number;
+  /** Compares the clocks; rejects like `ping`. A step of either is noticed by the next one. */
+  check: () => Promise<void>;
+}
+
+/** Half of it is the error of a comparison; a longer one, such as of a process that was frozen meanwhile, says nothing. */
+const ROUND_TRIP_MS_MAX = 500;
+/** Below this the machine's own clock is right enough, and does not jump with the noise of every comparison. */
+const DIFFERENCE_MS_MIN = 1_000;
+
+/**
+ * This machine's clock, or where that is more than a second off, PostgreSQL's. A gateway whose clock is minutes behind would
+ * otherwise be too late with every row, and one that is ahead would store rows long after it refused them.
+ */
+export function createServerClock(
+  { ping }: Pick<Database, "ping">,
+  log: Log,
+  machineNow: () => number = Date.now,
+): ServerClock {
+  let aheadMs = 0;
+  return {
+    now: () => machineNow() + aheadMs,
+    check: async () => {
+      const measured = await ping();
+      if (measured.roundTripMs > ROUND_TRIP_MS_MAX) return;
+      const isOff = Math.abs(measured.aheadMs) >= DIFFERENCE_MS_MIN;
+      if (isOff && aheadMs === 0)
+        log.warn(
+          { ahead_ms: Math.round(measured.aheadMs) },
+          "the clock of PostgreSQL is followed, because it differs from this machine's: see to NTP",
+        );
+      aheadMs = isOff ? Math.round(measured.aheadMs) : 0;
+    },
+  };
+}
