@@ -9,7 +9,7 @@ export interface ServerClock {
 }
 
 /** Half of it is the error of a comparison; a longer one, such as of a process that was frozen meanwhile, says nothing. */
-const ROUND_TRIP_MS_MAX = 500;
+const ROUND_TRIP_MS_MAX = 1_000;
 /** Below this the machine's own clock is right enough, and does not jump with the noise of every comparison. */
 const DIFFERENCE_MS_MIN = 1_000;
 

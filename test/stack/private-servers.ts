@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { parseProcStat } from "../../cli/process-identity.ts";
@@ -6,8 +6,10 @@ import { signalProcess, waitForEnd } from "../../cli/processes.ts";
 import type { Progress } from "../../cli/progress.ts";
 import { statePaths } from "../../cli/paths.ts";
 import { findBinaries, type ServerName } from "../../cli/servers/binaries.ts";
-import { readLocalState, startLocalServers } from "../../cli/servers/local.ts";
+import { readLocalState, startLocalServers, startServer } from "../../cli/servers/local.ts";
 import type { LocalState } from "../../cli/servers/local-server.ts";
+import { LOCAL_POSTGRES } from "../../cli/servers/postgres.ts";
+import { LOCAL_REDIS } from "../../cli/servers/redis.ts";
 import type { ServerUrls } from "../../cli/servers/urls.ts";
 import { startPrivateServers } from "../../cli/testing/test-servers.ts";
 import { runRabbitmqctl } from "./rabbitmqctl.ts";
@@ -19,6 +21,8 @@ export interface PrivateServers {
   end: (name: ServerName, how: "crash" | "in order") => Promise<void>;
   /** Starts whichever does not run, with the data that is there. */
   start: () => Promise<void>;
+  /** Ends one in order and starts it again with more environment. */
+  restartWith: (name: "postgres" | "redis", env: Record<string, string>) => Promise<void>;
   /** Stops all processes of a server where they are (SIGSTOP). */
   freeze: (name: ServerName) => void;
   thaw: (name: ServerName) => void;
@@ -72,14 +76,29 @@ export async function startServersToWreck(): Promise<PrivateServers> {
     for (const one of [pid, ...descendantsOf(pid)]) process.kill(one, signal);
   };
 
+  const end: PrivateServers["end"] = async (name, how) => {
+    const identity = identityOf(name);
+    signalProcess(identity, how === "crash" ? "SIGKILL" : ORDERLY[name]);
+    if (!(await waitForEnd(identity, END_LIMIT_MS))) throw new Error(`${name} did not end`);
+  };
+
   return {
     urls,
-    end: async (name, how) => {
-      const identity = identityOf(name);
-      signalProcess(identity, how === "crash" ? "SIGKILL" : ORDERLY[name]);
-      if (!(await waitForEnd(identity, END_LIMIT_MS))) throw new Error(`${name} did not end`);
-    },
+    end,
     start: async () => void (await startLocalServers(paths, quiet, searchPath)),
+    restartWith: async (name, env) => {
+      await end(name, "in order");
+      const { postgres, redis } = findBinaries(searchPath);
+      if (postgres === undefined || redis === undefined) throw new Error("the programs are gone");
+      const within = (program: string): string =>
+        writeScript(join(paths.servers, `${name}-with-environment`), program, env);
+      if (name === "redis")
+        await startServer(LOCAL_REDIS, { server: within(redis.server) }, paths, quiet);
+      else {
+        const programs = { ...postgres, postgres: within(postgres.postgres) };
+        await startServer(LOCAL_POSTGRES, programs, paths, quiet);
+      }
+    },
     freeze: (name) => signalAll(name, "SIGSTOP"),
     thaw: (name) => signalAll(name, "SIGCONT"),
     saveRedis: () => {
@@ -98,6 +117,14 @@ export async function startServersToWreck(): Promise<PrivateServers> {
     folder: paths.servers,
     remove,
   };
+}
+
+/** A program that becomes another one with more environment, which those that start it do not get; answers its path. */
+function writeScript(path: string, program: string, env: Record<string, string>): string {
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}='${value}'\n`);
+  writeFileSync(path, `#!/bin/sh\n${exports.join("")}exec '${program}' "$@"\n`);
+  chmodSync(path, 0o755);
+  return path;
 }
 
 /** Children of a process, and theirs. PostgreSQL's backends are processes of their own, in sessions of their own. */

@@ -1,0 +1,31 @@
+import { CommandFailure } from "../../cli/failure.ts";
+import { createProgress } from "../../cli/progress.ts";
+import { installPackages } from "../../cli/servers/install.ts";
+
+/**
+ * Looks for something that tests of one kind need, and installs its Debian package if it is not there. Where it cannot be had, says what is
+ * left out and answers undefined.
+ */
+export async function bringPackage<Found>(
+  name: string,
+  find: () => Found | undefined,
+  leftOut: string,
+): Promise<Found | undefined> {
+  const there = find();
+  if (there !== undefined) return there;
+  const orElse = `or do without ${leftOut}`;
+  try {
+    await installPackages(
+      { missing: [name], packages: [name], withoutApt: `install ${name}`, orElse },
+      createProgress(process.stdout),
+    );
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    sayLeftOut(leftOut, error.message);
+  }
+  return find();
+}
+
+export function sayLeftOut(what: string, why: string): void {
+  process.stdout.write(`  Left out, ${what}: ${why}\n`);
+}
