@@ -10,6 +10,8 @@ const config: KnipConfig = {
     "collector/main.ts",
     "ml-sim/main.ts",
     "test/faults/main.ts",
+    // Started in a network namespace of its own.
+    "test/faults/packet-loss.ts",
     "bench/load/paced/main.ts",
     "bench/peers/echo/main.ts",
     "bench/micro/*.ts",
