@@ -52,34 +52,39 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
       const { servers, stack, runs } = world;
       const users = [await stack.addUser(), await stack.addUser()];
 
-      const report = await runs.underLoad({ users, readEvery: FORGOTTEN_OPS }, async (load) => {
-        await stack.simulator.set({ ttft_ms: SLOW_MS });
-        await untilAccepted(load, 200);
-        await load.stop();
-        copyPostgres(servers);
+      const report = await runs.underLoad(
+        { usersOf: async () => users, readEvery: FORGOTTEN_OPS },
+        async (load) => {
+          await stack.simulator.set({ ttft_ms: SLOW_MS });
+          await untilAccepted(load, 200);
+          await load.stop();
+          copyPostgres(servers);
 
-        await stack.simulator.set({ ttft_ms: 0 });
-        const forgotten = startForgottenLoad(stack, users);
-        await untilAccepted(forgotten, 200);
-        await stack.simulator.set({ ttft_ms: SLOW_MS });
-        await untilAccepted(forgotten, 300);
-        await forgotten.stop();
-        await Promise.all(stack.components().map((component) => component.kill()));
-        await restorePostgres(servers);
-        await stack.books.redis.run(({ client }) => client.flushall());
-        await stack.simulator.set({ ttft_ms: 0 });
+          await stack.simulator.set({ ttft_ms: 0 });
+          const forgotten = startForgottenLoad(stack, users);
+          await untilAccepted(forgotten, 200);
+          await stack.simulator.set({ ttft_ms: SLOW_MS });
+          await untilAccepted(forgotten, 300);
+          await forgotten.stop();
+          await Promise.all(stack.components().map((component) => component.kill()));
+          await restorePostgres(servers);
+          await stack.books.redis.run(({ client }) => client.flushall());
+          await stack.simulator.set({ ttft_ms: 0 });
 
-        // They ended since, and are open again.
-        expect(await countQueued(stack)).toBeGreaterThan(50);
-        await Promise.all(stack.components().map((component) => component.start()));
-      });
+          // They ended since, and are open again.
+          expect(await countQueued(stack)).toBeGreaterThan(50);
+          await Promise.all(stack.components().map((component) => component.start()));
+        },
+      );
       process.stdout.write(`${formatReport(report)}\n`);
       if (violationsOf(report).length > 0) process.stderr.write(`${stack.logTail()}\n`);
 
       expect(violationsOf(report)).toEqual([]);
       expect(Object.keys(report.states)).toEqual(["completed"]);
       expect(await countOrphans(stack)).toBeGreaterThan(50);
-      const after = await runs.underLoad({ users }, (load) => untilAccepted(load, 100));
+      const after = await runs.underLoad({ usersOf: async () => users }, (load) =>
+        untilAccepted(load, 100),
+      );
       expect(violationsOf(after)).toEqual([]);
     },
     TEST_LIMIT_MS,

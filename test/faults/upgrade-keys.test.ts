@@ -47,7 +47,7 @@ test("the encryption key is rotated under load, read by all before any seals wit
   const oldKey = stack.env[KEYS];
   const newKey = generateEncryptionKey("k2");
 
-  const report = await runs.underLoad({ users: [user] }, async (load) => {
+  const report = await runs.underLoad({ usersOf: async () => [user] }, async (load) => {
     await untilTrue("the load runs", 5_000, () => load.counts().acknowledged > 50);
     await roll([oldKey, newKey]);
     expect(Object.keys(await countByKey())).toEqual(["k1"]);

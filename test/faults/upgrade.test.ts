@@ -91,14 +91,17 @@ scenario(
     await Bun.sleep(ROUND_MS);
     await roll(stack.workers, PROJECT_ROOT);
     await roll(stack.collectors, PROJECT_ROOT);
-    expect(namesWaiting(stack)).toEqual(["worker-1", "worker-2", "collector-1", "collector-2"]);
+    const readers = [...stack.workers, ...stack.collectors];
+    expect(namesWaiting(stack)).toEqual(readers.map(({ name }) => name));
+    // All that they held is in the queues now, in the end or the front of them.
+    await Promise.all(readers.map((reader) => reader.terminate()));
     for (const queue of ["inference_requests", "inference_results"]) {
       const counts = await deliveryCounts(stack, queue);
       expect([queue, ...new Set(counts)]).toEqual([queue, 0]);
     }
 
-    await roll(stack.workers, nextFolder());
-    await roll(stack.collectors, nextFolder());
+    for (const reader of readers) reader.useBuild(nextFolder());
+    await Promise.all(readers.map((reader) => reader.start()));
     await untilAccepted(scene, 50);
   },
   { ratePerSecond: 50 },
