@@ -2,6 +2,7 @@ import { after } from "../../adapters/process/timers.ts";
 import { untilTrue } from "../../test/stack/eventually.ts";
 import type { GenerateBody } from "../../gateway/schemas.ts";
 import { shortBodies } from "../prompts/prompts.ts";
+import { FAST_MODEL_WORKER } from "./pipeline.ts";
 import type { Scenario } from "./scenario.ts";
 import { type Session, withSession } from "./session.ts";
 
@@ -97,7 +98,12 @@ export const drain: Scenario = {
   run: (context) =>
     withSession(
       context,
-      { users: USERS, notYet: ["worker", "collector"], quietWithinMs: LIMIT_MS },
+      {
+        users: USERS,
+        notYet: ["worker", "collector"],
+        settings: FAST_MODEL_WORKER,
+        quietWithinMs: LIMIT_MS,
+      },
       async (session) => {
         const count = await fill(session, context.isQuick ? 10_000 : 100_000);
         await session.stack.startRole("collector");
