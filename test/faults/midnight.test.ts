@@ -203,10 +203,9 @@ async function serverTimes({ books }: Stack): Promise<{ redisMs: number; postgre
   return { redisMs: seconds * 1_000 + micros / 1_000, postgresMs: row?.at ?? 0 };
 }
 
-async function expectAuditAgrees({ books }: Stack): Promise<void> {
-  const { differences } = await books.audit();
-  expect(differences).toEqual([]);
-}
+/** Under load a busy machine may take longer from a hold to its row than an audit waits before it looks again; drift stays. */
+const expectAuditAgrees = ({ books }: Stack): Promise<void> =>
+  untilTrue("the audit agrees", 5_000, async () => (await books.audit()).differences.length === 0);
 
 /** Requests and tokens that Redis counts in a day: used, and of these held; then used in its month. */
 async function usedByRedis({ books }: Stack, user: TestUser, day: string): Promise<number[]> {
