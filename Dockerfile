@@ -1,19 +1,25 @@
 # One image for every role: the argument says which, `docker run tollgate workers/main.ts`.
 #
-# The tag names the Bun that the tests run with (.bun-version). A tag can be moved; a release pins what it was built on:
-#   docker buildx imagetools inspect oven/bun:1.4.5-slim      # prints the digest
-#   docker build --build-arg BUN_IMAGE=oven/bun@sha256:… .
-ARG BUN_IMAGE=oven/bun:1.4.5-slim
+# The digest decides what is used, the tag says what it is; amd64 and arm64 stand behind the same digest. Renew both together:
+#   docker buildx imagetools inspect debian:trixie-slim      # prints the digest of the index
+ARG NODE_IMAGE=node:24-trixie-slim@sha256:8ec5d7557396cfe32d21c3f9c13072355ceab22b584578ca4bb28af31120cffe
+ARG DEBIAN_IMAGE=debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f
 
-FROM ${BUN_IMAGE} AS packages
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
+# The Bun that the tests run with. npm picks the binary of the platform; more than one, or another version, ends the build.
+COPY .bun-version ./
+RUN npm install --prefix /bun --ignore-scripts --no-audit --no-fund "bun@$(cat .bun-version)" \
+    && install /bun/node_modules/@oven/bun-linux-*/bin/bun /usr/local/bin/bun \
+    && test "$(bun --version)" = "$(cat .bun-version)"
 COPY package.json bun.lock bunfig.toml ./
 # No scripts of packages run; the lockfile decides. Peers are optional types (TypeScript and the like): 35 MB that nothing loads.
 RUN bun install --frozen-lockfile --production --omit=peer --ignore-scripts
 
-FROM ${BUN_IMAGE}
+FROM ${DEBIAN_IMAGE}
 WORKDIR /app
-COPY --from=packages /app/node_modules node_modules
+COPY --from=build /usr/local/bin/bun /usr/local/bin/bun
+COPY --from=build /app/node_modules node_modules
 COPY package.json tsconfig.json tollgate.yaml ./
 COPY core core
 COPY adapters adapters
