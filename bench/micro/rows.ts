@@ -1,0 +1,101 @@
+import { connectPostgres } from "../../adapters/postgres/connect.ts";
+import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
+import { insertRequests } from "../../adapters/postgres/insert-requests.ts";
+import { prepareDatabase } from "../../adapters/postgres/prepare.ts";
+import type { Finish } from "../../core/finish.ts";
+import type { NewRequest } from "../../core/stored-request.ts";
+import { dayOf } from "../../core/windows.ts";
+import { createTestDatabaseOn } from "../../test/servers.ts";
+import { createIdSource } from "../../adapters/ids/id-source.ts";
+import { measureAll, type Micro } from "./measure.ts";
+
+// Needs a PostgreSQL that may be written to: its URL in DATABASE_URL. What is measured stands in a database of its own, dropped afterwards.
+const server = process.env["DATABASE_URL"];
+if (server === undefined)
+  throw new Error("set DATABASE_URL to a PostgreSQL that may be written to");
+
+const scratch = await createTestDatabaseOn(server);
+await prepareDatabase(scratch.url);
+const database = connectPostgres({
+  url: scratch.url,
+  poolMax: 1,
+  statementTimeoutMs: 30_000,
+  deadlineMs: 35_000,
+  name: "tollgate-micro",
+});
+
+const LIFE_MS = 86_400_000;
+const RESULT_BYTES = 400;
+const newId = createIdSource();
+const publisherId = crypto.randomUUID();
+const userIds = Array.from({ length: 200 }, () => crypto.randomUUID());
+
+function rowOf(bytes: number): NewRequest {
+  const nowMs = Date.now();
+  return {
+    head: {
+      requestId: newId(nowMs),
+      userId: userIds[Math.floor(Math.random() * userIds.length)] ?? "",
+      model: "micro",
+      estimatedTokens: 90,
+      createdAtMs: nowMs,
+      expiresAtMs: nowMs + LIFE_MS,
+      windowDay: dayOf(nowMs),
+    },
+    publisherId,
+    prompt: crypto.getRandomValues(new Uint8Array(bytes)),
+    metadata: null,
+    acceptUntilMs: nowMs + LIFE_MS,
+    idempotency: null,
+  };
+}
+
+function finishOf({ head }: NewRequest): Finish {
+  const nowMs = Date.now();
+  return {
+    requestId: head.requestId,
+    state: "completed",
+    attempts: 1,
+    startedAtMs: nowMs,
+    completedAtMs: nowMs,
+    usage: { promptTokens: 30, completionTokens: 64, source: "reported" },
+    error: null,
+    result: crypto.getRandomValues(new Uint8Array(RESULT_BYTES)),
+  };
+}
+
+const batchOf = (rows: number, bytes: number): NewRequest[] =>
+  Array.from({ length: rows }, () => rowOf(bytes));
+
+const inserting = (rows: number, bytes: number): Micro => ({
+  name: `insert ${rows} rows of ${bytes} bytes`,
+  run: async (times) => {
+    for (let i = 0; i < times; i += 1) await insertRequests(database, batchOf(rows, bytes));
+  },
+});
+
+const insertingAndFinishing = (rows: number, bytes: number): Micro => ({
+  name: `insert and finish ${rows} rows of ${bytes} bytes`,
+  run: async (times) => {
+    for (let i = 0; i < times; i += 1) {
+      const batch = batchOf(rows, bytes);
+      await insertRequests(database, batch);
+      await finishRequests(database, batch.map(finishOf));
+    }
+  },
+});
+
+try {
+  await measureAll([
+    inserting(1, 500),
+    inserting(20, 500),
+    inserting(20, 2_200),
+    inserting(20, 16_000),
+    inserting(200, 500),
+    insertingAndFinishing(20, 500),
+  ]);
+} finally {
+  await database.close();
+  await scratch.drop();
+}
+process.exit(0);
