@@ -1,10 +1,12 @@
 import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { writeJsonFile } from "../../cli/json-file.ts";
 import { parseProcStat } from "../../cli/process-identity.ts";
 import { signalProcess, waitForEnd } from "../../cli/processes.ts";
 import type { Progress } from "../../cli/progress.ts";
 import { statePaths } from "../../cli/paths.ts";
+import { isPortFree } from "../../cli/ports.ts";
 import { findBinaries, type ServerName } from "../../cli/servers/binaries.ts";
 import { readLocalState, startLocalServers, startServer } from "../../cli/servers/local.ts";
 import type { LocalState } from "../../cli/servers/local-server.ts";
@@ -12,6 +14,7 @@ import { LOCAL_POSTGRES } from "../../cli/servers/postgres.ts";
 import { LOCAL_REDIS } from "../../cli/servers/redis.ts";
 import type { ServerUrls } from "../../cli/servers/urls.ts";
 import { startPrivateServers } from "../../cli/testing/test-servers.ts";
+import { untilTrue } from "./eventually.ts";
 import { runRabbitmqctl } from "./rabbitmqctl.ts";
 
 /** PostgreSQL, Redis and RabbitMQ that a test may kill, freeze and rob of their data. Their ports stay the same. */
@@ -38,6 +41,10 @@ export interface PrivateServers {
 }
 
 const END_LIMIT_MS = 15_000;
+const START_TRIES_MAX = 5;
+const PORT_LIMIT_MS = 30_000;
+const SERVER_NAMES: readonly ServerName[] = ["postgres", "redis", "rabbitmq"];
+const URL_OF = { postgres: "postgres", redis: "redis", rabbitmq: "amqp" } as const;
 const ORDERLY = { postgres: "SIGINT", redis: "SIGTERM", rabbitmq: "SIGTERM" } as const;
 const quiet: Progress = { say: () => {}, step: (_label, act) => act() };
 
@@ -71,6 +78,12 @@ export async function startServersToWreck(): Promise<PrivateServers> {
     return found.identity;
   };
 
+  const portsAtFirst = {
+    postgres: stateOf("postgres").ports,
+    redis: stateOf("redis").ports,
+    rabbitmq: stateOf("rabbitmq").ports,
+  };
+
   const signalAll = (name: ServerName, signal: NodeJS.Signals): void => {
     const { pid } = identityOf(name);
     for (const one of [pid, ...descendantsOf(pid)]) process.kill(one, signal);
@@ -82,10 +95,30 @@ export async function startServersToWreck(): Promise<PrivateServers> {
     if (!(await waitForEnd(identity, END_LIMIT_MS))) throw new Error(`${name} did not end`);
   };
 
+  /**
+   * A server that cannot have its port at once, because a socket of the killed one is still there or somebody else tries it, takes another
+   * one. Everything here leads to the old one, so it is started again until it has that.
+   */
+  async function start(): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const now = await startLocalServers(paths, quiet, searchPath);
+      const moved = SERVER_NAMES.filter((name) => now[URL_OF[name]] !== urls[URL_OF[name]]);
+      if (moved.length === 0) return;
+      if (tries === START_TRIES_MAX) throw new Error(`${moved.join(", ")} cannot have their ports`);
+      for (const name of moved) {
+        await end(name, "in order");
+        const port = Number(new URL(urls[URL_OF[name]]).port);
+        await untilTrue(`port ${port} of ${name} is free`, PORT_LIMIT_MS, () => isPortFree(port));
+        const state = { ...stateOf(name), ports: portsAtFirst[name] };
+        writeJsonFile(join(paths.servers, `${name}.json`), state);
+      }
+    }
+  }
+
   return {
     urls,
     end,
-    start: async () => void (await startLocalServers(paths, quiet, searchPath)),
+    start,
     restartWith: async (name, env) => {
       await end(name, "in order");
       const { postgres, redis } = findBinaries(searchPath);
