@@ -4,9 +4,9 @@ import { createFakeClock, settleMicrotasks } from "../gateway/fakes/clock.ts";
 import { createGather } from "./gather.ts";
 
 describe("gathering", () => {
-  function gatherOf(waitMs: number) {
+  function gatherOf(waitMs: number, groupMax = 10) {
     const clock = createFakeClock(0);
-    const gather = createGather(clock.schedule, clock.now, waitMs);
+    const gather = createGather({ schedule: clock.schedule, now: clock.now, waitMs, groupMax });
     const went: string[] = [];
     const come = async (name: string): Promise<void> => {
       void (async () => {
@@ -39,6 +39,17 @@ describe("gathering", () => {
     await clock.advance(10);
 
     expect(went).toEqual(["first at 0", "second at 4", "third at 4"]);
+  });
+
+  test("a group that is full goes on without waiting for the time", async () => {
+    const { come, went } = gatherOf(3, 2);
+
+    await come("first");
+    await come("second");
+    await come("third");
+    await come("fourth");
+
+    expect(went).toEqual(["first at 0", "second at 0", "third at 0"]);
   });
 
   test("nobody waits when the wait is 0", async () => {

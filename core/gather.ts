@@ -22,20 +22,41 @@ export function createWaitForCompany(now: () => number, waitMs: number): () => n
  */
 export type Gather = () => Promise<void> | undefined;
 
-/** Who waits does so for `waitMs` at most; who comes alone does not. 0: nobody waits. */
-export function createGather(schedule: Schedule, now: () => number, waitMs: number): Gather {
+export interface GatherOptions {
+  schedule: Schedule;
+  /** Milliseconds. */
+  now: () => number;
+  /** Who waits does so for this long at most; who comes alone does not wait. 0: nobody waits. */
+  waitMs: number;
+  /**
+   * So many go on at once. Without this, what comes fast falls into step: all of it waits for one server, then all of it for the next,
+   * while the others have nothing to do.
+   */
+  groupMax: number;
+}
+
+export function createGather({ schedule, now, waitMs, groupMax }: GatherOptions): Gather {
   const waitForCompany = createWaitForCompany(now, waitMs);
-  let group: Promise<void> | undefined;
+  let group: { size: number; gone: Promise<void>; go: () => void } | undefined;
+
+  function open(ms: number): NonNullable<typeof group> {
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    const callOff = schedule(go, ms);
+    function go(): void {
+      callOff();
+      group = undefined;
+      resolve();
+    }
+    return { size: 0, gone, go };
+  }
 
   return () => {
     const ms = waitForCompany();
-    if (group !== undefined || ms === 0) return group;
-    group = new Promise((resolve) => {
-      schedule(() => {
-        group = undefined;
-        resolve();
-      }, ms);
-    });
-    return group;
+    if (group === undefined && ms === 0) return undefined;
+    group ??= open(ms);
+    const { gone, go } = group;
+    group.size += 1;
+    if (group.size >= groupMax) go();
+    return gone;
   };
 }

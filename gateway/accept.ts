@@ -42,6 +42,9 @@ type Ports = Pick<
   | "findRequests"
 >;
 
+/** With so many a call of each server costs little beside them. */
+const GATHERED_MAX = 16;
+
 export type Accept = (
   principal: Principal,
   body: GenerateBody,
@@ -54,7 +57,12 @@ export type Accept = (
  * an idempotency key: then a repeat may be answered 202 for it, so hold and place in the outbox stay until its fate is known.
  */
 export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept {
-  const gather = createGather(ports.schedule, ports.now, ports.config().gateway.gather_ms);
+  const gather = createGather({
+    schedule: ports.schedule,
+    now: ports.now,
+    waitMs: ports.config().gateway.gather_ms,
+    groupMax: GATHERED_MAX,
+  });
 
   function release(head: Omit<RequestHead, "windowDay">): void {
     void ports

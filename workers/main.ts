@@ -30,6 +30,8 @@ import type { WorkerPorts } from "./ports.ts";
 import { createWorker } from "./worker.ts";
 
 const PUBLISH_CHANNELS = 2;
+/** With so many a write and a confirm cost little beside them. */
+const GATHERED_RESULTS_MAX = 16;
 /** Results of finished attempts under way to the broker; far above what a prefetch can produce at once. */
 const PUBLISH_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -67,7 +69,12 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
 
   const sealer = createSealer(settings.secrets.encryption_keys);
   const tokens = createTokenCounter();
-  const gatherResults = createGather(after, Date.now, settings.worker.gather_ms);
+  const gatherResults = createGather({
+    schedule: after,
+    now: Date.now,
+    waitMs: settings.worker.gather_ms,
+    groupMax: GATHERED_RESULTS_MAX,
+  });
 
   const ports: WorkerPorts = {
     consume: async (onDelivery, prefetch) =>
