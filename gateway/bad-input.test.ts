@@ -181,6 +181,25 @@ describe("a caller without a good key", () => {
   });
 });
 
+test.each([
+  ["the body itself", "/", (members: string) => `{${members}}`],
+  ["a member", "/parameters", (members: string) => `{"prompt":"x","parameters":{${members}}}`],
+])(
+  "%s with fifty thousand members is refused without looking at each",
+  async (_, field, bodyOf) => {
+    const { call, rows, admitted } = createFakeGateway();
+    const members = Array.from({ length: 50_000 }, (_member, index) => `"k${index}":1`).join();
+
+    const refusal = await problemOf(await call("POST", "/generate", { raw: bodyOf(members) }));
+
+    expect(refusal).toMatchObject({
+      status: 422,
+      errors: [{ field, message: "may have at most 1000 members" }],
+    });
+    expect([rows, admitted]).toEqual([[], []]);
+  },
+);
+
 test.each([{}, { "idempotency-key": "order-1" }])(
   "a body nested too deep is refused before it can hold up others: headers %j",
   async (headers) => {

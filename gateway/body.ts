@@ -6,6 +6,8 @@ import { Fault, type FaultDetail } from "../core/faults.ts";
 const DETAILS_MAX = 20;
 /** Writing JSON that is nested 50,000 levels deep blocks the event loop for seconds, before it throws. */
 const DEPTH_MAX = 32;
+/** Of one object. Telling which of 100,000 members are unknown blocks the event loop for a fifth of a second. */
+const MEMBERS_MAX = 1_000;
 
 /** Checks the media type, the size and the depth, and parses. The size is checked again on the bytes: a chunked body announces none. */
 export async function readJson(
@@ -21,8 +23,8 @@ export async function readJson(
   const bytes = Buffer.byteLength(text);
   if (bytes > bytesMax) throw tooLarge(bytesMax);
   const value = parse(text);
-  const field = fieldTooDeep(value);
-  if (field !== undefined) throw invalidField(field, `may be nested ${DEPTH_MAX} levels deep`);
+  const excess = excessOf(value);
+  if (excess !== undefined) throw invalidField(excess.field, excess.message);
   return { value, bytes };
 }
 
@@ -34,21 +36,34 @@ function parse(text: string): unknown {
   }
 }
 
-/** The first member that is nested too deep, as a JSON pointer. */
-function fieldTooDeep(value: unknown): string | undefined {
+/** What would take too long to check or to write, as a JSON pointer and what is allowed there. */
+function excessOf(value: unknown): FaultDetail | undefined {
   if (!isNested(value)) return undefined;
-  const found = Object.entries(value).find(([, member]) => isTooDeep(member));
-  return found && `/${found[0].replaceAll("~", "~0").replaceAll("/", "~1")}`;
+  if (isCrowded(value)) return { field: "/", message: TOO_CROWDED };
+  for (const [name, member] of Object.entries(value)) {
+    const message = excessWithin(member);
+    const field = `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    if (message !== undefined) return { field, message };
+  }
+  return undefined;
 }
 
+const TOO_DEEP = `may be nested ${DEPTH_MAX} levels deep`;
+const TOO_CROWDED = `may have at most ${MEMBERS_MAX} members`;
+
 /** Level by level, since a recursion would be what it guards against. */
-function isTooDeep(value: unknown): boolean {
+function excessWithin(value: unknown): string | undefined {
   let level = [value].filter(isNested);
   for (let depth = 1; level.length > 0; depth += 1) {
-    if (depth > DEPTH_MAX) return true;
+    if (depth > DEPTH_MAX) return TOO_DEEP;
+    if (level.some(isCrowded)) return TOO_CROWDED;
     level = level.flatMap((nested) => Object.values(nested)).filter(isNested);
   }
-  return false;
+  return undefined;
+}
+
+function isCrowded(value: object): boolean {
+  return !Array.isArray(value) && Object.keys(value).length > MEMBERS_MAX;
 }
 
 function isNested(value: unknown): value is object {
