@@ -161,19 +161,24 @@ test("results that arrive three times and out of order count once, and the first
   const user = await stack.addUser();
   const api = stack.api(user);
   let requests: AcceptedReply[] = [];
-  await withPostOffice(stack, (post) =>
-    without(stack.collectors, async () => {
+  await withPostOffice(stack, async (post) => {
+    let results: OutgoingMessage[] = [];
+    await without(stack.collectors, async () => {
       requests = await generateMany(api, 20);
       await untilWaiting(stack, "inference_results", 20);
-      const results = await post.takeAll("inference_results");
-      const late = results.map((result) => ({
-        ...result,
-        headers: { ...result.headers, completion_tokens: 1_000 },
-      }));
-      for (const result of [...results.toReversed(), ...late, ...results])
+      results = await post.takeAll("inference_results");
+      for (const result of [...results.toReversed(), ...results])
         await post.put("inference_results", result);
-    }),
-  );
+    });
+    await untilAllEnded(api, requests);
+    for (const result of results) {
+      const headers = { ...result.headers, completion_tokens: 1_000 };
+      await post.put("inference_results", { ...result, headers });
+    }
+    await stack.books.untilQuiet();
+    // An orderly stop ends what was taken out of the queue.
+    await without(stack.collectors, async () => {});
+  });
 
   const ends = await untilAllEnded(api, requests);
   await expectBooksAgree(stack);
