@@ -86,7 +86,7 @@ export async function startServersToWreck(): Promise<PrivateServers> {
 
   const signalAll = (name: ServerName, signal: NodeJS.Signals): void => {
     const { pid } = identityOf(name);
-    for (const one of [pid, ...descendantsOf(pid)]) process.kill(one, signal);
+    for (const one of [pid, ...descendantsOf(pid)]) signalUnlessGone(one, signal);
   };
 
   const end: PrivateServers["end"] = async (name, how) => {
@@ -158,6 +158,15 @@ function writeScript(path: string, program: string, env: Record<string, string>)
   writeFileSync(path, `#!/bin/sh\n${exports.join("")}exec '${program}' "$@"\n`);
   chmodSync(path, 0o755);
   return path;
+}
+
+/** A backend may end between the look and the signal; those behind it in the list must have theirs all the same. */
+function signalUnlessGone(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ESRCH") throw error;
+  }
 }
 
 /** Children of a process, and theirs. PostgreSQL's backends are processes of their own, in sessions of their own. */
