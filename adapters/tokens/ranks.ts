@@ -14,15 +14,16 @@ export function readRanks(text: string): Ranks {
   const { bytes, ends } = readTokens(text);
   const slots = 2 ** Math.ceil(Math.log2(ends.length * 2));
   const mask = slots - 1;
-  /** Rank + 1; 0: empty. */
+  /** Rank + 1 in the low bits, above it as much of the hash as there is room for; 0: empty. */
   const table = new Int32Array(slots);
 
   const startOf = (rank: number): number => (rank === 0 ? 0 : (ends[rank - 1] ?? 0));
 
   ends.forEach((end, rank) => {
-    let slot = hashOf(bytes, startOf(rank), end) & mask;
+    const hash = hashOf(bytes, startOf(rank), end);
+    let slot = hash & mask;
     while (table[slot] !== 0) slot = (slot + 1) & mask;
-    table[slot] = rank + 1;
+    table[slot] = tagOf(hash) | (rank + 1);
   });
 
   function isToken(rank: number, of: Uint8Array, from: number, to: number): boolean {
@@ -34,13 +35,22 @@ export function readRanks(text: string): Ranks {
 
   return {
     find: (of, from, to) => {
-      for (let slot = hashOf(of, from, to) & mask; ; slot = (slot + 1) & mask) {
-        const rank = (table[slot] ?? 0) - 1;
-        if (rank === -1 || isToken(rank, of, from, to)) return rank;
+      const hash = hashOf(of, from, to);
+      const tag = tagOf(hash);
+      for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+        const entry = table[slot] ?? 0;
+        if (entry === 0) return -1;
+        if ((entry & TAG) !== tag) continue;
+        const rank = (entry & ~TAG) - 1;
+        if (isToken(rank, of, from, to)) return rank;
       }
     },
   };
 }
+
+/** Spares most looks at tokens that are others: a vocabulary has fewer than 2^18. */
+const TAG = -1 << 18;
+const tagOf = (hash: number): number => hash & TAG;
 
 const HEADER = "! 0 ";
 
