@@ -132,7 +132,11 @@ CREATE INDEX api_keys_user_id ON public.api_keys USING btree (user_id);
 
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING brin (created_at) WITH (pages_per_range='16');
 
+CREATE INDEX idempotency_keys_request_id ON public.idempotency_keys USING btree (request_id);
+
 CREATE INDEX requests_open ON ONLY public.requests USING btree (user_id, request_id) WHERE (status = 'queued'::text);
+
+CREATE INDEX requests_overdue ON ONLY public.requests USING btree (expires_at, request_id) WHERE (status = 'queued'::text);
 
 CREATE INDEX requests_user_id ON ONLY public.requests USING btree (user_id, request_id);
 

@@ -114,6 +114,16 @@ test("overdue and old requests are paged to the end", async () => {
   expect(next.next).toBeNull();
 });
 
+test("overdue requests come in the order in which they were due, page by page", async () => {
+  const first = await overdueRequests(server.database, null, 1);
+  const second = await overdueRequests(server.database, first.next, 1);
+  const last = await overdueRequests(server.database, second.next, 1);
+
+  const ids = [first, second].flatMap(({ items }) => items.map(({ requestId }) => requestId));
+  expect(ids).toEqual(IDS.slice(3));
+  expect(last).toEqual({ items: [], next: null });
+});
+
 test("what waits is summed by model", async () => {
   const waiting = await waitingByModel(server.database);
 

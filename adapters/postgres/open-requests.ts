@@ -25,32 +25,39 @@ export async function standings(
   });
 }
 
-/** Open requests past their `expires_at` by the server's clock, in the order of ids. Some may be executing. */
+/** Open requests past their `expires_at` by the server's clock, those that were due first in front. Some may be executing. */
 export async function overdueRequests(
   database: Database,
   after: string | null,
   limit: number,
 ): Promise<Page<{ requestId: string; userId: string }>> {
+  const [dueAtUs, requestId] = after?.split("/") ?? ["0", FIRST_ID];
   const rows = await database.run(
     "find overdue requests",
-    (sql) => sql<{ request_id: string; user_id: string }[]>`
-      select request_id, user_id
+    (sql) => sql<{ request_id: string; user_id: string; due_at_us: number }[]>`
+      select request_id, user_id, (extract(epoch from expires_at) * 1000000)::bigint as due_at_us
       from requests
       where status = 'queued'
         and expires_at <= now()
-        and request_id > ${after ?? FIRST_ID}
-      order by request_id
+        and (expires_at, request_id) > (
+          timestamptz 'epoch' + ${dueAtUs ?? 0}::bigint * interval '1 microsecond',
+          ${requestId ?? FIRST_ID}::uuid
+        )
+      order by expires_at, request_id
       limit ${limit}`,
   );
   return pageOf(
     rows,
     limit,
-    (row) => row.request_id,
+    (row) => `${row.due_at_us}/${row.request_id}`,
     (row) => ({ requestId: row.request_id, userId: row.user_id }),
   );
 }
 
-/** Open requests created before an instant, in the order of ids, content and all. */
+/**
+ * Open requests created before an instant, in the order of ids, content and all. Reads the index of open requests to its end for each
+ * page: a plan that walks all requests in the order of ids until the page is full may never fill it.
+ */
 export async function queuedBefore(
   database: Database,
   createdBeforeMs: number,
@@ -60,13 +67,18 @@ export async function queuedBefore(
   const rows = await database.run(
     "read old open requests",
     (sql) => sql<OpenRow[]>`
+      with open as materialized (
+        select request_id
+        from requests
+        where status = 'queued'
+          and created_at < ${createdBeforeMs}::timestamptz
+          and request_id > ${after ?? FIRST_ID}
+      )
       select ${sql(HEAD_COLUMNS)}, prompt
       from requests
-      where status = 'queued'
-        and created_at < ${createdBeforeMs}::timestamptz
-        and request_id > ${after ?? FIRST_ID}
-      order by request_id
-      limit ${limit}`,
+      where request_id = any(array(select request_id from open order by request_id limit ${limit}))
+        and completed_at is null
+      order by request_id`,
   );
   return pageOf(rows, limit, (row) => row.request_id, queuedOf);
 }

@@ -70,13 +70,14 @@ async function outboxOf(
   const rows = await database.run(
     "read the outbox of a dead gateway",
     (sql) => sql<(OpenRow & { is_keyed: boolean })[]>`
-      select
-        ${sql(HEAD_COLUMNS)},
-        prompt,
-        exists (
-          select from idempotency_keys k where k.user_id = r.user_id and k.request_id = r.request_id
-        ) as is_keyed
-      from requests r
+      select ${sql(HEAD_COLUMNS)}, prompt, is_keyed
+      from
+        requests r,
+        -- For each row alone: a plain EXISTS may be answered by reading all keys.
+        lateral (
+          select count(*) > 0 as is_keyed
+          from (select from idempotency_keys k where k.request_id = r.request_id limit 1) as key
+        ) as keyed
       where status = 'queued'
         and publisher_id = ${publisherId}
         and request_id >= (select confirmed_through from publishers where publisher_id = ${publisherId})

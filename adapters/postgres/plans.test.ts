@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { randomUUIDv7 } from "bun";
+
+import type { Database } from "./connect.ts";
+import { finishRequests } from "./finish-requests.ts";
+import { discardRequests, insertRequests } from "./insert-requests.ts";
+import { overdueRequests } from "./open-requests.ts";
+import { notePublisher, outboxOfDeadPublishers } from "./publishers.ts";
+import { ending, HOUR_MS, type MigratedDatabase, newRequest } from "./testing.ts";
+import { createMigratedDatabase } from "./testing.ts";
+
+const ROWS = 3_000;
+const OPEN = 100;
+/** All keys are of one user, so that looking them up by user is no help. */
+const USER = crypto.randomUUID();
+
+let server: MigratedDatabase;
+/** One connection, because a server process publishes its own statistics only. */
+let database: Database;
+beforeAll(async () => {
+  server = await createMigratedDatabase();
+  database = server.connect({ poolMax: 1 });
+  const rows = Array.from({ length: ROWS }, () =>
+    newRequest({
+      userId: USER,
+      idempotency: { keyHash: Buffer.from(randomKey()), fingerprint: Buffer.alloc(32) },
+    }),
+  );
+  await insertRequests(database, rows);
+  const ended = rows.slice(OPEN).map(({ head }) => ending(head.requestId, "cancelled"));
+  await finishRequests(database, ended);
+  await database.run("gather statistics", (sql) => sql`analyze`);
+});
+afterAll(() => server.drop());
+
+const randomKey = (): Uint8Array => crypto.getRandomValues(new Uint8Array(32));
+
+/** Rows and entries read so far, of a table and its partitions, whichever way. */
+async function rowsRead(table: "requests" | "idempotency_keys"): Promise<number> {
+  await database.run("flush statistics", (sql) => sql`select pg_stat_force_next_flush()`);
+  const [row] = await database.run(
+    "read statistics",
+    (sql) => sql<{ read: number }[]>`
+      select (
+        (select sum(seq_tup_read) from pg_stat_user_tables where relname like ${`${table}%`})
+        + (select sum(idx_tup_read) from pg_stat_user_indexes where relname like ${`${table}%`})
+      )::bigint as read`,
+  );
+  return row?.read ?? -1;
+}
+
+async function reads(
+  table: "requests" | "idempotency_keys",
+  act: () => Promise<unknown>,
+): Promise<number> {
+  const before = await rowsRead(table);
+  await act();
+  return (await rowsRead(table)) - before;
+}
+
+test("looking for what is overdue reads none of the requests that wait and are not", async () => {
+  const late = newRequest({ expiresAtMs: Date.now() - 1 });
+  await insertRequests(database, [late]);
+
+  const read = await reads("requests", () => overdueRequests(database, null, 100));
+
+  expect(read).toBe(1);
+});
+
+test("taking out a refused request reads its own key at most, not all", async () => {
+  const refused = newRequest({ userId: USER });
+  await insertRequests(database, [refused]);
+
+  const read = await reads("idempotency_keys", () =>
+    discardRequests(database, [refused.head.requestId]),
+  );
+
+  expect(read).toBeLessThan(10);
+});
+
+test("reading the outbox of a dead gateway reads the keys of its requests, not all", async () => {
+  const publisherId = randomUUIDv7();
+  const rows = Array.from({ length: 5 }, () => newRequest({ publisherId, userId: USER }));
+  const [first] = rows;
+  const confirmedThrough = first?.head.requestId ?? "";
+  await notePublisher(database, { publisherId, host: "host", confirmedThrough, unconfirmed: 5 });
+  await insertRequests(database, rows);
+
+  const read = await reads("idempotency_keys", async () => {
+    const [outbox] = await outboxOfDeadPublishers(database, -HOUR_MS, 10);
+    expect(outbox?.entries).toHaveLength(5);
+  });
+
+  expect(read).toBeLessThan(10);
+});
