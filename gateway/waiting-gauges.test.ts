@@ -37,6 +37,26 @@ describe("the gauges of what waits", () => {
     expect(shown).toEqual({ "tokens small": 0, "requests small": 0, oldest: 0 });
   });
 
+  test("are read again only after nine times as long as reading them took", async () => {
+    const readings: PromiseWithResolvers<WaitingModel[]>[] = [];
+    const { advance } = await startWith(() => {
+      const reading = Promise.withResolvers<WaitingModel[]>();
+      readings.push(reading);
+      return reading.promise;
+    });
+
+    readings[0]?.resolve([]);
+    await advance(5_000);
+    await advance(2_000);
+    readings[1]?.resolve([]);
+    await settleMicrotasks();
+    await advance(17_999);
+    const rested = readings.length;
+    await advance(1);
+
+    expect([rested, readings.length]).toEqual([2, 3]);
+  });
+
   test("follow what waits within seconds, also of a model that is no longer configured", async () => {
     let waiting: WaitingModel[] = [];
     const { shown, advance } = await startWith(async () => waiting);

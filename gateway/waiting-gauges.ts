@@ -8,6 +8,8 @@ type Ports = Pick<
 
 /** Every gateway reads all open requests for this, so not more often; workers are scaled at such a pace anyway. */
 const REFRESH_MS = 5_000;
+/** Where reading them takes long, because a million wait, it takes a tenth of the time and no more. */
+const REST_PER_READING = 9;
 
 /**
  * Keeps the gauges of what waits fresh: they scale workers, also from zero, so a configured model without requests shows 0 rather
@@ -18,7 +20,10 @@ export function createWaitingGauges(ports: Ports): { start: () => void; stop: ()
   /** Models shown so far: one that is no longer configured goes to 0 once nothing waits for it. */
   const shown = new Set<string>();
 
+  let tookMs = 0;
+
   async function refresh(): Promise<void> {
+    const startedAtMs = ports.now();
     try {
       const waiting = await ports.waitingByModel();
       const byModel = new Map(waiting.map((model) => [model.model, model]));
@@ -34,13 +39,14 @@ export function createWaitingGauges(ports: Ports): { start: () => void; stop: ()
     } catch (error) {
       ports.log.warn({ err: error }, "cannot read what waits; the gauges keep their last values");
     }
+    tookMs = ports.now() - startedAtMs;
   }
 
   let stop = (): void => {};
   return {
     start: () => {
       void refresh();
-      stop = repeat(ports.schedule, refresh, () => REFRESH_MS);
+      stop = repeat(ports.schedule, refresh, () => Math.max(REFRESH_MS, REST_PER_READING * tookMs));
     },
     stop: () => stop(),
   };
