@@ -138,6 +138,12 @@ export const FAULTS = {
     retryable: true,
     title: "The request store does not answer",
   },
+  STORE_UNSURE: {
+    status: 503,
+    domain: "platform",
+    retryable: true,
+    title: "The request may have been stored: repeat the call with its key",
+  },
   QUOTA_UNAVAILABLE: {
     status: 503,
     domain: "platform",

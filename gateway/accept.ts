@@ -1,4 +1,5 @@
 import { estimateTokens } from "../core/estimate.ts";
+import { Fault } from "../core/faults.ts";
 import { createGather } from "../core/gather.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import { encodeJson } from "../core/payload.ts";
@@ -179,6 +180,12 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
     void accepted.isStored.then((isStored) =>
       isStored ? outbox.publishStored(requestId) : outbox.drop(requestId),
     );
-    throw accepted.fault;
+    throw idempotency === null ? accepted.fault : mayBeStored(accepted.fault);
   };
+}
+
+/** A row with a key stays if it is there, because a repeat may have been answered 202 for it. */
+function mayBeStored(cause: unknown): Fault {
+  const message = "the store did not say in time whether the request is stored";
+  return new Fault("STORE_UNSURE", message, { cause });
 }

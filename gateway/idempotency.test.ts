@@ -90,6 +90,7 @@ describe("a keyed request that was refused although its row was stored", () => {
 
     const id = rows[0]?.head.requestId ?? "";
     expect([first.status, repeat.status]).toEqual([503, 202]);
+    expect((await problemOf(first)).code).toBe("STORE_UNSURE");
     expect(await repeat.json()).toMatchObject({ request_id: id });
     expect({ admitted, settled }).toEqual({ admitted: [id], settled: [] });
     expect(published.map((request) => request.head.requestId)).toEqual([id]);

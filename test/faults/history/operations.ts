@@ -55,7 +55,9 @@ export async function foldHistory(
 }
 
 function addOutcome(operation: Operation, event: Exclude<HistoryEvent, { type: "invoke" }>): void {
-  if (event.type === "info") operation.unknownCalls += 1;
+  const isUnknown =
+    event.type === "info" || (event.type === "fail" && event.code === "STORE_UNSURE");
+  if (isUnknown) operation.unknownCalls += 1;
   else if (event.type === "fail") operation.refusals += 1;
   else if (event.act === "generate") operation.acknowledged.add(event.requestId);
   else if (isEnd(event.state)) operation.ends.add(endOf(event.state, event.tokens, event.text));
