@@ -2,7 +2,7 @@ import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from "node:path";
 
 import { writeJsonFile } from "../../cli/json-file.ts";
-import { parseProcStat } from "../../cli/process-identity.ts";
+import { identifyProcess, parseProcStat } from "../../cli/process-identity.ts";
 import { signalProcess, waitForEnd } from "../../cli/processes.ts";
 import type { Progress } from "../../cli/progress.ts";
 import { statePaths } from "../../cli/paths.ts";
@@ -91,8 +91,12 @@ export async function startServersToWreck(): Promise<PrivateServers> {
 
   const end: PrivateServers["end"] = async (name, how) => {
     const identity = identityOf(name);
-    signalProcess(identity, how === "crash" ? "SIGKILL" : ORDERLY[name]);
-    if (!(await waitForEnd(identity, END_LIMIT_MS))) throw new Error(`${name} did not end`);
+    // A backend that is busy outlives its server for seconds, which then cannot be started again.
+    const others = descendantsOf(identity.pid).flatMap((pid) => identifyProcess(pid) ?? []);
+    if (how === "crash") signalAll(name, "SIGKILL");
+    else signalProcess(identity, ORDERLY[name]);
+    const ends = [identity, ...others].map((process) => waitForEnd(process, END_LIMIT_MS));
+    if ((await Promise.all(ends)).includes(false)) throw new Error(`${name} did not end`);
   };
 
   /**
