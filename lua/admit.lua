@@ -40,8 +40,9 @@ if redis.call('HSETNX', holds, request_id, pack_hold(tokens, use.day, use.at_ms)
   end
   local held = held_keys(use.day)
   for i = 1, 2 do
-    -- Nothing was held before: the key may be new.
-    if redis.call('INCRBY', held[i], amounts[i]) == tonumber(amounts[i]) then
+    redis.call('INCRBY', held[i], amounts[i])
+    -- Those of a day come to be together.
+    if use.fresh[i] then
       redis.call('PEXPIRE', held[i], HELD_TTL_MS)
     end
   end
