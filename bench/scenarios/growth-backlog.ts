@@ -26,7 +26,7 @@ const PAYLOAD = {
 const seconds = (count: number): Promise<void> =>
   new Promise((resolve) => void after(resolve, count * 1_000));
 
-/** Accepts while nobody works; all users are known to Redis, so that what it grows by are holds. */
+/** Accepts while no worker runs; all users are known to Redis, so that what it grows by are holds. */
 async function acceptAt(session: Session, size: string): Promise<GrowthRow> {
   const wish = {
     generator: "paced",
@@ -58,10 +58,10 @@ async function countWaiting({ stack }: Session): Promise<number> {
   return (depths["inference_requests"] ?? 0) + (depths["inference_results"] ?? 0);
 }
 
-/** Lets worker and collector run for a while, or until nothing is left. */
+/** Lets a worker run for a while, or until nothing is left. */
 async function drainAt(session: Session, size: string): Promise<GrowthRow> {
   const { stack } = session;
-  await Promise.all([stack.startRole("collector"), stack.startRole("worker")]);
+  await stack.startRole("worker");
   const since = stack.samples().at(-1)?.atSeconds ?? 0;
   const before = await countCompleted(session);
   const startedAt = performance.now();
@@ -71,7 +71,6 @@ async function drainAt(session: Session, size: string): Promise<GrowthRow> {
   const perSecond = expected / ((performance.now() - startedAt) / 1_000);
   const cpu = cpuSecondsByPart(stack.samples(), since);
   await stack.stopRole("worker");
-  await stack.stopRole("collector");
   const latencyMs = { p50: Number.NaN, p99: Number.NaN };
   return { size, cost: costOf({ expected, perSecond, latencyMs }, cpu) };
 }
@@ -83,7 +82,8 @@ export const growthBacklog: Scenario = {
   inQuick: true,
   onlyWith: "growth",
   run: (context) =>
-    withSession(context, { users: USERS, notYet: ["worker", "collector"] }, async (session) => {
+    // The collector is there from the start, and with it the keeper, who looks at what waits.
+    withSession(context, { users: USERS, notYet: ["worker"] }, async (session) => {
       const accepts: GrowthRow[] = [];
       const drains: GrowthRow[] = [];
       for (const target of context.isQuick ? SIZES_QUICK : SIZES) {
