@@ -31,6 +31,8 @@ export const LOCAL_SERVERS: readonly LocalService<ServerName>[] = [
 
 /** From the start of the process; RabbitMQ takes 5 s on 2 cores that have nothing else to do. */
 const READY_LIMIT_MS = 90_000;
+/** Backends of a killed PostgreSQL notice within about as long. */
+const START_PAUSE_MS = 1_000;
 const START_TRIES_MAX = 3;
 /** Whether it listens in the end is found out with the other checks. */
 const LISTEN_LIMIT_MS = 10_000;
@@ -120,8 +122,10 @@ export async function startServer<Binaries>(
       if (failure === undefined)
         return { url: server.url(state), detail: `port ${state.ports[server.portNames[0]]}` };
       await stopServer(server, paths);
-      // Between our look at a port and its use somebody else may take it; then others will do.
+      // Between our look at a port and its use somebody else may take it; then others will do. Or the
+      // backends of a server that was killed are not gone yet.
       if (!failure.endedEarly || tries === START_TRIES_MAX) throw failure.cause;
+      await Bun.sleep(START_PAUSE_MS);
     }
   });
   return url;
