@@ -185,42 +185,57 @@ describe("overdue requests", () => {
   );
 });
 
-test("retention makes partitions before it drops any, and deletes keys in bounded bites", async () => {
-  const world = createWorld();
-  const done: string[] = [];
-  let keys = 12_000;
-  const retention = createRetention(
-    {
-      ...world.ports,
-      ensurePartitions: async () => void done.push("ensure"),
-      dropPartitionsBefore: async (beforeMs) => {
-        done.push(`drop before ${(START_MS - beforeMs) / DAY_MS} days ago`);
-        return ["requests_2026_10_01"];
+describe("retention", () => {
+  function setUp(expiredKeys: number) {
+    const world = createWorld();
+    const done: string[] = [];
+    let keys = expiredKeys;
+    const retention = createRetention(
+      {
+        ...world.ports,
+        ensurePartitions: async () => void done.push("ensure"),
+        dropPartitionsBefore: async (beforeMs) => {
+          done.push(`drop before ${(START_MS - beforeMs) / DAY_MS} days ago`);
+          return ["requests_2026_10_01"];
+        },
+        deleteIdempotencyKeysBefore: async (beforeMs, limit) => {
+          const deleted = Math.min(keys, limit);
+          keys -= deleted;
+          done.push(`${deleted} keys of ${(START_MS - beforeMs) / DAY_MS} days ago`);
+          return deleted;
+        },
+        deletePublishersBefore: async () => {
+          done.push("publishers");
+          return 0;
+        },
       },
-      deleteIdempotencyKeysBefore: async (beforeMs, limit) => {
-        const deleted = Math.min(keys, limit);
-        keys -= deleted;
-        done.push(`${deleted} keys of ${(START_MS - beforeMs) / DAY_MS} days ago`);
-        return deleted;
-      },
-      deletePublishersBefore: async () => {
-        done.push("publishers");
-        return 0;
-      },
-    },
-    { everyMs: 1_000, retentionDays: 30 },
-  );
+      { everyMs: 1_000, retentionDays: 30 },
+    );
+    return { retention, done, keysLeft: () => keys };
+  }
 
-  await retention.run(signal);
+  test("makes partitions before it drops any, and deletes keys in bounded bites", async () => {
+    const { retention, done } = setUp(12_000);
 
-  expect(done).toEqual([
-    "ensure",
-    "drop before 30 days ago",
-    "5000 keys of 7 days ago",
-    "5000 keys of 7 days ago",
-    "2000 keys of 7 days ago",
-    "publishers",
-  ]);
+    await retention.run(signal);
+
+    expect(done).toEqual([
+      "ensure",
+      "drop before 30 days ago",
+      "5000 keys of 7 days ago",
+      "5000 keys of 7 days ago",
+      "2000 keys of 7 days ago",
+      "publishers",
+    ]);
+  });
+
+  test("keeps up with a thousand keys a second", async () => {
+    const { retention, keysLeft } = setUp(3_600_000);
+
+    await retention.run(signal);
+
+    expect(keysLeft()).toBe(0);
+  });
 });
 
 test("the depths of outbox and queues are shown", async () => {
