@@ -134,9 +134,11 @@ CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING brin (
 
 CREATE INDEX idempotency_keys_request_id ON public.idempotency_keys USING btree (request_id);
 
-CREATE INDEX requests_open ON ONLY public.requests USING btree (user_id, request_id) WHERE (status = 'queued'::text);
+CREATE INDEX requests_expiring ON ONLY public.requests USING btree (expires_at, request_id) WHERE (status = 'queued'::text);
 
-CREATE INDEX requests_overdue ON ONLY public.requests USING btree (expires_at, request_id) WHERE (status = 'queued'::text);
+CREATE INDEX requests_not_completed ON ONLY public.requests USING btree (user_id, status, request_id) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'expired'::text]));
+
+CREATE INDEX requests_open ON ONLY public.requests USING btree (user_id, request_id) WHERE (status = 'queued'::text);
 
 CREATE INDEX requests_user_id ON ONLY public.requests USING btree (user_id, request_id);
 

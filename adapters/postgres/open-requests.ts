@@ -1,7 +1,7 @@
 import type { QueuedRequest } from "../../core/messages.ts";
 import type { DurableState } from "../../core/request.ts";
 import { textArray } from "./arrays.ts";
-import type { Database } from "./connect.ts";
+import type { Database, Sql } from "./connect.ts";
 import { FIRST_ID, HEAD_COLUMNS, type OpenRow, pageOf, queuedOf } from "./request-rows.ts";
 import type { Page, RequestStanding, WaitingModel } from "../../core/stored-request.ts";
 
@@ -31,33 +31,24 @@ export async function overdueRequests(
   after: string | null,
   limit: number,
 ): Promise<Page<{ requestId: string; userId: string }>> {
-  const [dueAtUs, requestId] = after?.split("/") ?? ["0", FIRST_ID];
   const rows = await database.run(
     "find overdue requests",
-    (sql) => sql<{ request_id: string; user_id: string; due_at_us: number }[]>`
-      select request_id, user_id, (extract(epoch from expires_at) * 1000000)::bigint as due_at_us
+    (sql) => sql<(Placed & { user_id: string })[]>`
+      select request_id, user_id, ${placeOf(sql)}
       from requests
       where status = 'queued'
         and expires_at <= now()
-        and (expires_at, request_id) > (
-          timestamptz 'epoch' + ${dueAtUs ?? 0}::bigint * interval '1 microsecond',
-          ${requestId ?? FIRST_ID}::uuid
-        )
+        and ${isBehind(sql, after)}
       order by expires_at, request_id
       limit ${limit}`,
   );
-  return pageOf(
-    rows,
-    limit,
-    (row) => `${row.due_at_us}/${row.request_id}`,
-    (row) => ({ requestId: row.request_id, userId: row.user_id }),
-  );
+  return pageOf(rows, limit, cursorOf, (row) => ({
+    requestId: row.request_id,
+    userId: row.user_id,
+  }));
 }
 
-/**
- * Open requests created before an instant, in the order of ids, content and all. Reads the index of open requests to its end for each
- * page: a plan that walks all requests in the order of ids until the page is full may never fill it.
- */
+/** Open requests created before an instant, content and all, those that expire first in front. */
 export async function queuedBefore(
   database: Database,
   createdBeforeMs: number,
@@ -66,21 +57,35 @@ export async function queuedBefore(
 ): Promise<Page<QueuedRequest>> {
   const rows = await database.run(
     "read old open requests",
-    (sql) => sql<OpenRow[]>`
-      with open as materialized (
-        select request_id
-        from requests
-        where status = 'queued'
-          and created_at < ${createdBeforeMs}::timestamptz
-          and request_id > ${after ?? FIRST_ID}
-      )
-      select ${sql(HEAD_COLUMNS)}, prompt
+    (sql) => sql<(Placed & OpenRow)[]>`
+      select ${sql(HEAD_COLUMNS)}, prompt, ${placeOf(sql)}
       from requests
-      where request_id = any(array(select request_id from open order by request_id limit ${limit}))
-        and completed_at is null
-      order by request_id`,
+      where status = 'queued'
+        and created_at < ${createdBeforeMs}::timestamptz
+        and ${isBehind(sql, after)}
+      order by expires_at, request_id
+      limit ${limit}`,
   );
-  return pageOf(rows, limit, (row) => row.request_id, queuedOf);
+  return pageOf(rows, limit, cursorOf, queuedOf);
+}
+
+/** A row with its place in the index `requests_expiring`, in whose order it is read page by page. */
+interface Placed {
+  request_id: string;
+  /** Unix microseconds, as precise as the column. */
+  expires_at_us: number;
+}
+
+const placeOf = (sql: Sql) =>
+  sql`(extract(epoch from expires_at) * 1000000)::bigint as expires_at_us`;
+
+const cursorOf = ({ expires_at_us: atUs, request_id: id }: Placed): string => `${atUs}/${id}`;
+
+function isBehind(sql: Sql, cursor: string | null) {
+  const [atUs = "0", id = FIRST_ID] = cursor?.split("/") ?? [];
+  return sql`(expires_at, request_id) > (
+    timestamptz 'epoch' + ${atUs}::bigint * interval '1 microsecond', ${id}::uuid
+  )`;
 }
 
 /**

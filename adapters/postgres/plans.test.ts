@@ -2,9 +2,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { randomUUIDv7 } from "bun";
 
 import type { Database } from "./connect.ts";
+import { listRequests } from "./find-requests.ts";
 import { finishRequests } from "./finish-requests.ts";
 import { discardRequests, insertRequests } from "./insert-requests.ts";
-import { overdueRequests } from "./open-requests.ts";
+import { overdueRequests, queuedBefore } from "./open-requests.ts";
 import { notePublisher, outboxOfDeadPublishers } from "./publishers.ts";
 import { ending, HOUR_MS, type MigratedDatabase, newRequest } from "./testing.ts";
 import { createMigratedDatabase } from "./testing.ts";
@@ -65,6 +66,27 @@ test("looking for what is overdue reads none of the requests that wait and are n
   const read = await reads("requests", () => overdueRequests(database, null, 100));
 
   expect(read).toBe(1);
+});
+
+test("a page of the requests that wait reads no others", async () => {
+  const read = await reads("requests", async () => {
+    const page = await queuedBefore(database, Date.now() + HOUR_MS, null, 5);
+    expect(page.items).toHaveLength(5);
+  });
+
+  expect(read).toBeLessThan(10);
+});
+
+test("listing what failed of a user reads none of what ended otherwise", async () => {
+  const failed = newRequest({ userId: USER });
+  await insertRequests(database, [failed]);
+  await finishRequests(database, [ending(failed.head.requestId, "failed")]);
+
+  const read = await reads("requests", () =>
+    listRequests(database, { userId: USER, state: "failed", limit: 20 }),
+  );
+
+  expect(read).toBeLessThan(10);
 });
 
 test("taking out a refused request reads its own key at most, not all", async () => {
