@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import type { LedgerAnomaly, LedgerBooks, QuotaBooks } from "../core/audit/books.ts";
+import type { LedgerAnomaly, LedgerBooks, QuotaBooks, SumAnomaly } from "../core/audit/books.ts";
 import type { Hold } from "../core/quota/quota.ts";
 import { runAudit } from "./audit.ts";
 import { createFakeClock } from "./fakes/clock.ts";
@@ -30,6 +30,7 @@ function setUp(
   const rebuilt: string[] = [];
   const readings = new Map<string, number>();
   const anomalies: LedgerAnomaly[] = [];
+  const sums: SumAnomaly[] = [];
   const names = Object.keys(users);
   const at = <Value>(series: Value[] | undefined, reading: number): Value | undefined =>
     series?.[Math.min(reading, series.length - 1)];
@@ -57,6 +58,7 @@ function setUp(
       expired: 0,
     }),
     ledgerAnomalies: async () => anomalies,
+    sumAnomalies: async () => sums,
     standings: async (ids: string[]) =>
       ids.map((id) =>
         id === "known" ? { state: "queued" as const, billedTokens: null } : undefined,
@@ -68,7 +70,7 @@ function setUp(
     await clock.advance(10_000);
     return report;
   };
-  return { audit, rebuilt, anomalies };
+  return { audit, rebuilt, anomalies, sums };
 }
 
 test("books that agree are consistent, and the holds are counted", async () => {
@@ -158,6 +160,22 @@ test("a second ledger row of one request is reported", async () => {
   expect(await audit()).toMatchObject({
     isConsistent: false,
     differences: [{ kind: "ledger_duplicate", requestId: "a", rows: 2 }],
+  });
+});
+
+test("a sum of a day that is not that of the ledger is reported", async () => {
+  const { audit, sums } = setUp({});
+  const requests = 2;
+  sums.push({
+    userId: "u",
+    day: DAY,
+    ledger: { requests, tokens: 7 },
+    sums: { requests, tokens: 9 },
+  });
+
+  expect(await audit()).toMatchObject({
+    isConsistent: false,
+    differences: [{ kind: "ledger_sum_differs", userId: "u", day: DAY, ledger: 7, sum: 9 }],
   });
 });
 

@@ -1,6 +1,6 @@
 import type { RequestCounts } from "../core/audit/books.ts";
 import { compareUser } from "../core/audit/compare-user.ts";
-import { judgeLedger, judgeRequests } from "../core/audit/compare-system.ts";
+import { judgeLedger, judgeRequests, judgeSum } from "../core/audit/compare-system.ts";
 import {
   type Difference,
   driftTokens,
@@ -169,9 +169,11 @@ async function confirmSystem(
 
 async function readSystem(ports: Ports): Promise<SystemDifference[]> {
   const anomalies = await ports.ledgerAnomalies(LEDGER_MAX);
+  const sums = await ports.sumAnomalies(LEDGER_MAX);
   return [
     ...judgeRequests(await ports.countRequests()),
     ...anomalies.flatMap(judgeLedger),
+    ...sums.map(judgeSum),
     ...(await unknownMessages(ports)),
   ];
 }

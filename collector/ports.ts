@@ -1,4 +1,10 @@
-import type { LedgerAnomaly, LedgerBooks, QuotaBooks, RequestCounts } from "../core/audit/books.ts";
+import type {
+  LedgerAnomaly,
+  LedgerBooks,
+  QuotaBooks,
+  RequestCounts,
+  SumAnomaly,
+} from "../core/audit/books.ts";
 import type { ReachCrashPoint } from "../core/crash-points.ts";
 import type { Finish, FinishReply } from "../core/finish.ts";
 import type { Log } from "../core/log.ts";
@@ -184,6 +190,8 @@ export interface AuditPorts {
   countRequests: () => Promise<RequestCounts>;
   /** Requests whose ledger rows are not what their state and usage say, at most `limit`. */
   ledgerAnomalies: (limit: number) => Promise<LedgerAnomaly[]>;
+  /** Days of users whose kept sum is not that of the ledger, at most `limit`. */
+  sumAnomalies: (limit: number) => Promise<SumAnomaly[]>;
   standings: OrphanPorts["standings"];
   /** Ids of the messages ready in the queues, at most `limit`; absent: the queues are not looked into. */
   browseQueues?: (limit: number) => Promise<{ queue: string; requestId: string }[]>;

@@ -99,6 +99,17 @@ create table schema_migrations (
   constraint schema_migrations_pkey PRIMARY KEY (version)
 );
 
+create table token_days (
+  user_id uuid not null,
+  window_day date not null,
+  model text not null,
+  requests bigint not null,
+  prompt_tokens bigint not null,
+  completion_tokens bigint not null,
+  total_tokens bigint generated always as (prompt_tokens + completion_tokens) stored,
+  constraint token_days_pkey PRIMARY KEY (user_id, window_day, model)
+) with (fillfactor=50);
+
 create table token_logs (
   request_id uuid not null,
   user_id uuid not null,
@@ -142,9 +153,28 @@ CREATE INDEX requests_open ON ONLY public.requests USING btree (user_id, request
 
 CREATE INDEX requests_user_id ON ONLY public.requests USING btree (user_id, request_id);
 
-CREATE INDEX token_logs_user_day ON public.token_logs USING btree (user_id, window_day) INCLUDE (total_tokens);
+CREATE INDEX token_logs_created_at ON public.token_logs USING brin (created_at) WITH (pages_per_range='16');
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
+
+CREATE OR REPLACE FUNCTION public.add_to_token_days()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into token_days as d (user_id, window_day, model, requests, prompt_tokens, completion_tokens)
+  select user_id, window_day, model, count(*), sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint
+  from added
+  group by user_id, window_day, model
+  order by user_id, window_day, model
+  on conflict (user_id, window_day, model) do update
+  set
+    requests = d.requests + excluded.requests,
+    prompt_tokens = d.prompt_tokens + excluded.prompt_tokens,
+    completion_tokens = d.completion_tokens + excluded.completion_tokens;
+  return null;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION public.drop_request_partitions_before(day date)
  RETURNS SETOF date
@@ -222,5 +252,7 @@ CREATE OR REPLACE FUNCTION public.uuid_floor(day date)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN (rpad(lpad(to_hex(((EXTRACT(epoch FROM day) * (1000)::numeric))::bigint), 12, '0'::text), 32, '0'::text))::uuid;
+
+CREATE TRIGGER token_logs_add_to_days AFTER INSERT ON public.token_logs REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION add_to_token_days();
 
 CREATE TRIGGER token_logs_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.token_logs FOR EACH STATEMENT EXECUTE FUNCTION refuse_ledger_change();

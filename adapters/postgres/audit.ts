@@ -1,4 +1,9 @@
-import type { LedgerAnomaly, LedgerBooks, RequestCounts } from "../../core/audit/books.ts";
+import type {
+  LedgerAnomaly,
+  LedgerBooks,
+  RequestCounts,
+  SumAnomaly,
+} from "../../core/audit/books.ts";
 import type { DurableState } from "../../core/request.ts";
 import type { Database } from "./connect.ts";
 import { quotaTruth } from "./quotas.ts";
@@ -48,5 +53,42 @@ export async function ledgerAnomalies(database: Database, limit: number): Promis
     state: row.status,
     attempts: row.attempts,
     rows: row.bills,
+  }));
+}
+
+/** Days of users whose kept sum is not that of the ledger, in one snapshot, at most `limit`. Reads both tables. */
+export async function sumAnomalies(database: Database, limit: number): Promise<SumAnomaly[]> {
+  const rows = await database.run(
+    "compare ledger and sums",
+    (sql) => sql<
+      {
+        user_id: string;
+        day: string;
+        ledger_requests: number;
+        ledger_tokens: number;
+        sum_requests: number;
+        sum_tokens: number;
+      }[]
+    >`
+      select
+        user_id, window_day::text as day,
+        coalesce(sum(l.requests), 0)::bigint as ledger_requests, coalesce(sum(l.tokens), 0)::bigint as ledger_tokens,
+        coalesce(sum(d.requests), 0)::bigint as sum_requests, coalesce(sum(d.total_tokens), 0)::bigint as sum_tokens
+      from (
+        select user_id, window_day, model, count(*) as requests, sum(total_tokens)::bigint as tokens
+        from token_logs
+        group by user_id, window_day, model
+      ) as l
+      full join token_days d using (user_id, window_day, model)
+      where (l.requests, l.tokens) is distinct from (d.requests, d.total_tokens)
+      group by user_id, window_day
+      order by user_id, window_day
+      limit ${limit}`,
+  );
+  return rows.map((row) => ({
+    userId: row.user_id,
+    day: row.day,
+    ledger: { requests: row.ledger_requests, tokens: row.ledger_tokens },
+    sums: { requests: row.sum_requests, tokens: row.sum_tokens },
   }));
 }

@@ -9,7 +9,7 @@ interface UsageRow {
   total_tokens: number;
 }
 
-/** What a user was billed, from the ledger, in the order of the key. Days without a bill are left out. */
+/** What a user was billed, from the sums of the ledger, in the order of the key. Days without a bill are left out. */
 export async function usage(
   database: Database,
   { userId, from, to, by }: UsageQuery,
@@ -19,11 +19,11 @@ export async function usage(
     (sql) => sql<UsageRow[]>`
       select
         ${by === "day" ? sql`window_day::text` : sql`model`} as key,
-        count(*) as requests,
+        sum(requests)::bigint as requests,
         sum(prompt_tokens)::bigint as prompt_tokens,
         sum(completion_tokens)::bigint as completion_tokens,
         sum(total_tokens)::bigint as total_tokens
-      from token_logs
+      from token_days
       where user_id = ${userId}
         and window_day between ${from} and ${to}
       group by 1

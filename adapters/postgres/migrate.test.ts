@@ -53,19 +53,19 @@ test("the committed schema is the migrated one (UPDATE_SCHEMA=1 bun test writes 
 
 test("a migration that fails leaves nothing behind and is named", async () => {
   await migrate({ url: server.url, directory });
-  const next = join(directory, "0005_bad.sql");
+  const next = join(directory, "0006_bad.sql");
   await Bun.write(next, "create table half_done (id integer); select 1 / 0;");
 
   const failed = migrate({ url: server.url, directory });
 
-  expect(failed).rejects.toThrow("0005_bad.sql failed and was rolled back: division by zero");
+  expect(failed).rejects.toThrow("0006_bad.sql failed and was rolled back: division by zero");
   await failed.catch(() => {});
   await Bun.write(next, "create table half_done (id integer);");
-  expect(await migrate({ url: server.url, directory })).toEqual(["0005_bad.sql"]);
+  expect(await migrate({ url: server.url, directory })).toEqual(["0006_bad.sql"]);
 });
 
 test("a process of an older release starts on a newer schema", async () => {
-  await Bun.write(join(directory, "0005_next.sql"), "create table next (id integer);");
+  await Bun.write(join(directory, "0006_next.sql"), "create table next (id integer);");
   await migrate({ url: server.url, directory });
 
   expect(await migrate({ url: server.url })).toEqual([]);
@@ -84,10 +84,10 @@ test("a file that changed after it was applied is refused", async () => {
 });
 
 test("numbers must be consecutive", async () => {
-  await Bun.write(join(directory, "0006_gap.sql"), "select 1;");
+  await Bun.write(join(directory, "0007_gap.sql"), "select 1;");
 
   const failed = readMigrations(directory);
 
-  expect(failed).rejects.toThrow("0006_gap.sql should have the number 5");
+  expect(failed).rejects.toThrow("0007_gap.sql should have the number 6");
   await failed.catch(() => {});
 });

@@ -5,15 +5,18 @@ import type { Database } from "./connect.ts";
 import { listRequests } from "./find-requests.ts";
 import { finishRequests } from "./finish-requests.ts";
 import { discardRequests, insertRequests } from "./insert-requests.ts";
+import { usage } from "./ledger.ts";
 import { overdueRequests, queuedBefore } from "./open-requests.ts";
+import { quotaTruth } from "./quotas.ts";
 import { notePublisher, outboxOfDeadPublishers } from "./publishers.ts";
-import { ending, HOUR_MS, type MigratedDatabase, newRequest } from "./testing.ts";
+import { completion, ending, HOUR_MS, type MigratedDatabase, newRequest } from "./testing.ts";
 import { createMigratedDatabase } from "./testing.ts";
 
 const ROWS = 3_000;
 const OPEN = 100;
 /** All keys are of one user, so that looking them up by user is no help. */
 const USER = crypto.randomUUID();
+const EVER = { from: "2000-01-01", to: "2100-01-01" };
 
 let server: MigratedDatabase;
 /** One connection, because a server process publishes its own statistics only. */
@@ -36,8 +39,11 @@ afterAll(() => server.drop());
 
 const randomKey = (): Uint8Array => crypto.getRandomValues(new Uint8Array(32));
 
-/** Rows and entries read so far, of a table and its partitions, whichever way. */
-async function rowsRead(table: "requests" | "idempotency_keys"): Promise<number> {
+/** The beginning of the names of tables: `token_` is the ledger and its sums. */
+type Table = "requests" | "idempotency_keys" | "token_";
+
+/** Rows and entries read so far, of tables and their partitions, whichever way. */
+async function rowsRead(table: Table): Promise<number> {
   await database.run("flush statistics", (sql) => sql`select pg_stat_force_next_flush()`);
   const [row] = await database.run(
     "read statistics",
@@ -50,10 +56,7 @@ async function rowsRead(table: "requests" | "idempotency_keys"): Promise<number>
   return row?.read ?? -1;
 }
 
-async function reads(
-  table: "requests" | "idempotency_keys",
-  act: () => Promise<unknown>,
-): Promise<number> {
+async function reads(table: Table, act: () => Promise<unknown>): Promise<number> {
   const before = await rowsRead(table);
   await act();
   return (await rowsRead(table)) - before;
@@ -72,6 +75,21 @@ test("a page of the requests that wait reads no others", async () => {
   const read = await reads("requests", async () => {
     const page = await queuedBefore(database, Date.now() + HOUR_MS, null, 5);
     expect(page.items).toHaveLength(5);
+  });
+
+  expect(read).toBeLessThan(10);
+});
+
+test("rebuilding a user does not read its bills one by one", async () => {
+  const billed = Array.from({ length: 100 }, () => newRequest({ userId: USER }));
+  await insertRequests(database, billed);
+  const finishes = billed.map(({ head }) => completion(head.requestId));
+  await finishRequests(database, finishes);
+
+  const read = await reads("token_", async () => {
+    const [truth] = await quotaTruth(database, [USER]);
+    const [day] = await usage(database, { ...EVER, userId: USER, by: "day" });
+    expect([truth, day?.requests]).toEqual([undefined, 100]);
   });
 
   expect(read).toBeLessThan(10);

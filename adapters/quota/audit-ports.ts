@@ -3,8 +3,9 @@ import type {
   LedgerBooks,
   QuotaBooks,
   RequestCounts,
+  SumAnomaly,
 } from "../../core/audit/books.ts";
-import { countRequests, ledgerAnomalies, readLedger } from "../postgres/audit.ts";
+import { countRequests, ledgerAnomalies, readLedger, sumAnomalies } from "../postgres/audit.ts";
 import type { Database } from "../postgres/connect.ts";
 import { standings } from "../postgres/open-requests.ts";
 import { listUsers } from "../postgres/users.ts";
@@ -22,6 +23,7 @@ export interface AuditBooks {
   readLedger: (userIds: readonly string[]) => Promise<LedgerBooks[]>;
   countRequests: () => Promise<RequestCounts>;
   ledgerAnomalies: (limit: number) => Promise<LedgerAnomaly[]>;
+  sumAnomalies: (limit: number) => Promise<SumAnomaly[]>;
   /** In order; undefined: not stored. */
   standings: (requestIds: readonly string[]) => Promise<(RequestStanding | undefined)[]>;
   /** Forgets the user in Redis and loads it from PostgreSQL; who asks in between waits for the same load. */
@@ -42,6 +44,7 @@ export function createAuditPorts(
     readLedger: (userIds) => readLedger(database, userIds),
     countRequests: () => countRequests(database),
     ledgerAnomalies: (limit) => ledgerAnomalies(database, limit),
+    sumAnomalies: (limit) => sumAnomalies(database, limit),
     standings: (requestIds) => standings(database, requestIds),
     rebuildUser: async (userId) => {
       await quota.store.forget(userId);

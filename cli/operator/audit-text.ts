@@ -27,6 +27,10 @@ export function describeDifference(difference: Difference): string {
       return `the request ${difference.requestId} (${difference.state}): its ledger row is not what the request says`;
     case "ledger_missing":
       return `the request ${difference.requestId} is completed and was never billed`;
+    case "ledger_sum_differs": {
+      const { userId, day, ledger, sum } = difference;
+      return `user ${userId}: the sum of ${day} is ${formatNumber(sum)}, that of the ledger ${formatNumber(ledger)}`;
+    }
     case "requests_unaccounted": {
       const { accepted, terminal, open } = difference;
       return `${formatNumber(accepted)} requests accepted, but ${formatNumber(terminal)} ended + ${formatNumber(open)} open`;
@@ -52,6 +56,7 @@ export function isMendable({ kind }: Difference): boolean {
     case "ledger_unexecuted":
     case "ledger_differs":
     case "ledger_missing":
+    case "ledger_sum_differs":
     case "requests_unaccounted":
     case "message_unknown":
       return false;

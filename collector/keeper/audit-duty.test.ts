@@ -32,6 +32,7 @@ function setUp(usedTokens: number, { pages = 1, pageMs = 0 } = {}) {
       readLedger: async () => [LEDGER],
       countRequests: refuse,
       ledgerAnomalies: refuse,
+      sumAnomalies: refuse,
       standings: refuse,
       browseQueues: refuse,
       rebuildUser: async (userId) => void rebuilt.push(userId),

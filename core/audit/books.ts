@@ -26,3 +26,11 @@ export interface LedgerAnomaly {
   /** Ledger rows of the request. */
   rows: number;
 }
+
+/** A day of a user whose sum, as it is kept beside the ledger, is not that of the ledger. */
+export interface SumAnomaly {
+  userId: string;
+  day: string;
+  ledger: Consumption;
+  sums: Consumption;
+}

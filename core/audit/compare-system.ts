@@ -1,5 +1,5 @@
 import type { DurableState } from "../request.ts";
-import type { LedgerAnomaly, RequestCounts } from "./books.ts";
+import type { LedgerAnomaly, RequestCounts, SumAnomaly } from "./books.ts";
 import type { SystemDifference } from "./difference.ts";
 
 /** Conservation (guarantee I1): every accepted request is open or in one terminal state. */
@@ -26,6 +26,12 @@ export function judgeLedger(anomaly: LedgerAnomaly): SystemDifference[] {
   return differences.length > 0
     ? differences
     : [{ kind: "ledger_differs", requestId, state, rows }];
+}
+
+/** In tokens, or in requests where the tokens agree. */
+export function judgeSum({ userId, day, ledger, sums }: SumAnomaly): SystemDifference {
+  const unit = ledger.tokens === sums.tokens ? "requests" : "tokens";
+  return { kind: "ledger_sum_differs", userId, day, ledger: ledger[unit], sum: sums[unit] };
 }
 
 /** Failed and cancelled requests are billed for what their attempts used, if there was an attempt. */

@@ -40,6 +40,8 @@ export type SystemDifference =
   | { kind: "ledger_differs"; requestId: string; state: string; rows: number }
   /** Completed and never billed. */
   | { kind: "ledger_missing"; requestId: string }
+  /** The sum of a user's day, from which windows are rebuilt, is not that of the ledger. */
+  | { kind: "ledger_sum_differs"; userId: string; day: string; ledger: number; sum: number }
   | { kind: "requests_unaccounted"; accepted: number; terminal: number; open: number }
   /** A queue holds a message of a request that PostgreSQL does not know. */
   | { kind: "message_unknown"; queue: string; requestId: string };
