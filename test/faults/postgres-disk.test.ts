@@ -71,7 +71,7 @@ describe.skipIf(problem !== undefined)("with PostgreSQL on a disk of its own", (
       await untilCompleting(scene);
       const logged = process.log().length;
       await whileFull(async () => {
-        await untilRefusing(scene, "STORE_UNAVAILABLE");
+        await untilRefusing(scene, "STORE_UNSURE");
         await Bun.sleep(FULL_MS);
       });
       expect(process.isRunning()).toBe(true);
