@@ -107,8 +107,8 @@ describe("a request that is not accepted", () => {
 
     const response = await call("POST", "/generate", { body: { prompt: "x" } });
 
-    expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("1");
+    expect((await problemOf(response)).code).toBe("STORE_UNAVAILABLE");
     expect(settled.map((settlement) => [settlement.requestId, settlement.billedTokens])).toEqual([
       [admitted[0] ?? "", null],
     ]);
