@@ -182,6 +182,7 @@ export async function findKeys(
       join users u using (user_id)
       where k.key_hash = any(${bytesArray(keyHashes)}::bytea[])
         and k.revoked_at is null`,
+    "once",
   );
   const byHash = new Map(rows.map((row) => [row.key_hash.toString("hex"), row]));
   return keyHashes.map((keyHash) => {

@@ -49,6 +49,7 @@ async function insertPlain(
           publisher_id, created_ms, expires_ms, accept_until_ms
         )
       where clock_timestamp() < to_timestamp(accept_until_ms / 1000)`,
+    "once",
   );
   if (count === rows.length) return rows.map(() => STORED);
   const stored = await storedIds(database, columns.requestId);

@@ -7,7 +7,7 @@ import { finishRequests } from "./finish-requests.ts";
 import { discardRequests, insertRequests } from "./insert-requests.ts";
 import { usage } from "./ledger.ts";
 import { overdueRequests, queuedBefore } from "./open-requests.ts";
-import { quotaTruth } from "./quotas.ts";
+import { quotaTruth, quotaTruthOf } from "./quotas.ts";
 import { notePublisher, outboxOfDeadPublishers } from "./publishers.ts";
 import { completion, ending, HOUR_MS, type MigratedDatabase, newRequest } from "./testing.ts";
 import { createMigratedDatabase } from "./testing.ts";
@@ -19,11 +19,11 @@ const USER = crypto.randomUUID();
 const EVER = { from: "2000-01-01", to: "2100-01-01" };
 
 let server: MigratedDatabase;
-/** One connection, because a server process publishes its own statistics only. */
+/** One connection of each kind, because a server process publishes its own statistics only. */
 let database: Database;
 beforeAll(async () => {
   server = await createMigratedDatabase();
-  database = server.connect({ poolMax: 1 });
+  database = server.connect({ poolMax: 2 });
   const rows = Array.from({ length: ROWS }, () =>
     newRequest({
       userId: USER,
@@ -43,9 +43,10 @@ const randomKey = (): Uint8Array => crypto.getRandomValues(new Uint8Array(32));
 type Table = "requests" | "idempotency_keys" | "token_";
 
 /** Rows and entries read so far, of tables and their partitions, whichever way. */
-async function rowsRead(table: Table): Promise<number> {
-  await database.run("flush statistics", (sql) => sql`select pg_stat_force_next_flush()`);
-  const [row] = await database.run(
+async function rowsRead(table: Table, by: Database): Promise<number> {
+  for (const planning of ["each", "once"] as const)
+    await by.run("flush statistics", (sql) => sql`select pg_stat_force_next_flush()`, planning);
+  const [row] = await by.run(
     "read statistics",
     (sql) => sql<{ read: number }[]>`
       select (
@@ -56,10 +57,14 @@ async function rowsRead(table: Table): Promise<number> {
   return row?.read ?? -1;
 }
 
-async function reads(table: Table, act: () => Promise<unknown>): Promise<number> {
-  const before = await rowsRead(table);
+async function reads(
+  table: Table,
+  act: () => Promise<unknown>,
+  by: Database = database,
+): Promise<number> {
+  const before = await rowsRead(table, by);
   await act();
-  return (await rowsRead(table)) - before;
+  return (await rowsRead(table, by)) - before;
 }
 
 test("looking for what is overdue reads none of the requests that wait and are not", async () => {
@@ -93,6 +98,35 @@ test("rebuilding a user does not read its bills one by one", async () => {
   });
 
   expect(read).toBeLessThan(10);
+});
+
+test("a plan that was kept since everything was empty reads one user and no other", async () => {
+  const empty = await createMigratedDatabase();
+  try {
+    const grown = empty.connect({ poolMax: 2 });
+    const userId = crypto.randomUUID();
+    expect(await quotaTruth(grown, [userId])).toEqual([undefined]);
+    await insertRequests(
+      grown,
+      Array.from({ length: 1_000 }, () => newRequest()),
+    );
+    const own = newRequest({ userId });
+    await insertRequests(grown, [own]);
+
+    const read = await reads(
+      "requests",
+      async () => {
+        const { unstored } = await quotaTruthOf(grown, userId, [own.head.requestId]);
+        await quotaTruth(grown, [userId]);
+        expect(unstored).toEqual([]);
+      },
+      grown,
+    );
+
+    expect(read).toBeLessThan(10);
+  } finally {
+    await empty.drop();
+  }
 });
 
 test("listing what failed of a user reads none of what ended otherwise", async () => {
