@@ -108,14 +108,20 @@ end
 -- First, because a Redis that is out of memory refuses this, but not the deletes below: an error must leave nothing half done.
 redis.call('SET', loaded_at, string.format('%.0f', now(0)), 'PX', known_for_ms)
 
--- Every window that is over but whose counters may still exist, and what was held on other days of the month.
-for days_ago = 1, HELD_TTL_MS / DAY_MS do
-  local day = day_of(at_ms - days_ago * DAY_MS)
-  local used, held = used_keys(day), held_keys(day)
-  redis.call('DEL', used[1], used[2], held[1], held[2])
+-- A counter of any window comes with one of its month, which lives as long. Who has none was not seen for that long, or not since Redis was
+-- emptied: then there is nothing to look for, and looking is two thirds of what a load costs.
+local last_month_end = at_ms - tonumber(string.sub(today, 9, 10)) * DAY_MS
+local last_month, before_last = used_keys(day_of(last_month_end)), used_keys(day_of(at_ms - HELD_TTL_MS))
+local over = { last_month[3], last_month[4], holds, loading, settled_log }
+if redis.call('EXISTS', used_keys(today)[3], last_month[3], before_last[3]) > 0 then
+  -- Every window that is over but whose counters may still exist, and what was held on other days of the month.
+  for days_ago = 1, HELD_TTL_MS / DAY_MS do
+    local day, last = day_of(at_ms - days_ago * DAY_MS), #over
+    over[last + 1], over[last + 2] = daily_requests_used .. day, daily_tokens_used .. day
+    over[last + 3], over[last + 4] = daily_requests_held .. day, daily_tokens_held .. day
+  end
 end
-local last_month = used_keys(day_of(at_ms - tonumber(string.sub(today, 9, 10)) * DAY_MS))
-redis.call('DEL', last_month[3], last_month[4], holds, loading, settled_log)
+redis.call('DEL', unpack(over))
 
 for key, amount in pairs(counters) do
   redis.call('SET', key, string.format('%.0f', amount), 'PX', ttls[key])

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { Fault } from "../../core/faults.ts";
-import { connectPostgres, type Database } from "./connect.ts";
+import { connectPostgres, type Database, type Planning } from "./connect.ts";
 import { isDataFault } from "./errors.ts";
 import {
   createMigratedDatabase,
@@ -114,6 +114,24 @@ test("a statement that takes too long is cancelled by the server and leaves the 
     (sql) => sql<{ pid: number }[]>`select pg_backend_pid() as pid`,
   );
   expect(after).toBe(before);
+});
+
+test("statements planned once have connections of their own, and all together are no more than the pool may have", async () => {
+  const database = server.connect({ poolMax: 4 });
+  const look = (planning: Planning) =>
+    database.run(
+      "look",
+      (sql) => sql<{ pid: number; mode: string }[]>`
+        select pg_backend_pid() as pid, current_setting('plan_cache_mode') as mode, pg_sleep(0.02)`,
+      planning,
+    );
+
+  const once = await Promise.all(Array.from({ length: 12 }, () => look("once")));
+  const each = await Promise.all(Array.from({ length: 12 }, () => look("each")));
+
+  expect(new Set(once.map(([row]) => row?.mode))).toEqual(new Set(["force_generic_plan"]));
+  expect(new Set(each.map(([row]) => row?.mode))).toEqual(new Set(["force_custom_plan"]));
+  expect(new Set([...once, ...each].map(([row]) => row?.pid)).size).toBe(4);
 });
 
 test("an error in the values is told from an error of the server", async () => {

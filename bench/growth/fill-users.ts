@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { generateApiKey } from "../../adapters/crypto/key-hash.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
 import type { QuotaLimits } from "../../core/quota/quota.ts";
+import type { CallFiles } from "../load/calls.ts";
 import type { Session } from "../scenarios/session.ts";
 import type { BenchUser } from "../stack/users.ts";
 import { everyTenth, partsOf } from "./parts.ts";
@@ -65,6 +66,27 @@ export function pickCallers(users: number, count: number): BenchUser[] {
     userId: nthUserId(Math.floor((i * users) / Math.min(users, count))),
     apiKey: generateApiKey(),
   }));
+}
+
+/** First calls cost a gateway and its servers several times as much as later ones, so that a machine keeps up with fewer. */
+const FIRST_CALLS_PER_SECOND = 200;
+
+/** Lets each user of these calls call once, so that what is measured afterwards is no first call. */
+export async function callOnce(
+  session: Session,
+  { files, users }: { files: CallFiles; users: number },
+): Promise<void> {
+  const answered = await session.unmeasured({
+    name: "first calls",
+    generator: "paced",
+    files,
+    ratePerSecond: FIRST_CALLS_PER_SECOND,
+    seconds: Math.ceil(users / FIRST_CALLS_PER_SECOND),
+    connections: 64,
+    expectStatus: 202,
+  });
+  if (answered < users)
+    session.note(`only ${answered} of ${users} users were known when it was measured`);
 }
 
 /**

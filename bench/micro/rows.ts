@@ -1,7 +1,8 @@
-import { connectPostgres } from "../../adapters/postgres/connect.ts";
+import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
 import { insertRequests } from "../../adapters/postgres/insert-requests.ts";
 import { prepareDatabase } from "../../adapters/postgres/prepare.ts";
+import { quotaTruth } from "../../adapters/postgres/quotas.ts";
 import type { Finish } from "../../core/finish.ts";
 import type { NewRequest } from "../../core/stored-request.ts";
 import { dayOf } from "../../core/windows.ts";
@@ -16,13 +17,16 @@ if (server === undefined)
 
 const scratch = await createTestDatabaseOn(server);
 await prepareDatabase(scratch.url);
-const database = connectPostgres({
+const options = {
   url: scratch.url,
-  poolMax: 1,
   statementTimeoutMs: 30_000,
   deadlineMs: 35_000,
   name: "tollgate-micro",
-});
+};
+/** One connection for statements planned once, one for the others. */
+const database = connectPostgres({ ...options, poolMax: 2 });
+/** A single connection plans everything each time. */
+const planningEach = connectPostgres({ ...options, poolMax: 1 });
 
 const LIFE_MS = 86_400_000;
 const RESULT_BYTES = 400;
@@ -85,8 +89,23 @@ const insertingAndFinishing = (rows: number, bytes: number): Micro => ({
   },
 });
 
+const loadingAUser = (how: string, by: Database): Micro => ({
+  name: `load a user, 38 partitions, ${how}`,
+  run: async (times) => {
+    for (let i = 0; i < times; i += 1) await quotaTruth(by, [userIds[i % userIds.length] ?? ""]);
+  },
+});
+
 try {
+  await database.run(
+    "add the partitions of a month",
+    (sql) => sql`
+      select ensure_request_partition((now() at time zone 'utc')::date - back)
+      from generate_series(1, 29) as back`,
+  );
   await measureAll([
+    loadingAUser("planned once", database),
+    loadingAUser("planned each time", planningEach),
     inserting(1, 500),
     inserting(20, 500),
     inserting(20, 2_200),
@@ -95,7 +114,7 @@ try {
     insertingAndFinishing(20, 500),
   ]);
 } finally {
-  await database.close();
+  await Promise.all([database.close(), planningEach.close()]);
   await scratch.drop();
 }
 process.exit(0);

@@ -1,5 +1,6 @@
 import { after } from "../../adapters/process/timers.ts";
 import { costOf, measureCost } from "../growth/cost.ts";
+import { callOnce } from "../growth/fill-users.ts";
 import { fillBacklog } from "../growth/fill-backlog.ts";
 import { redisBytes, untilRedisRests } from "../growth/redis-load.ts";
 import { bendsOf, type GrowthRow, growthTable } from "../growth/table.ts";
@@ -28,16 +29,17 @@ const seconds = (count: number): Promise<void> =>
 
 /** Accepts while no worker runs; all users are known to Redis, so that what it grows by are holds. */
 async function acceptAt(session: Session, size: string): Promise<GrowthRow> {
+  const files = session.generate(await shortBodies(500));
   const wish = {
     generator: "paced",
-    files: session.generate(await shortBodies(500)),
+    files,
     ratePerSecond: RATE,
     seconds: SECONDS,
     connections: 128,
     expectStatus: 202,
   } as const;
   // The first call of each user loads it, with its holds.
-  await session.load({ ...wish, name: `${size} waiting, first call of each user` });
+  await callOnce(session, { files, users: USERS });
   await untilRedisRests(session);
   const before = await redisBytes(session);
   const cost = await measureCost(session, { ...wish, name: `${size} waiting, accept` });

@@ -222,7 +222,10 @@ export const ConfigSchema = t.Object(
     postgres: t.Object(
       {
         url: t.String({ pattern: "^postgres(ql)?://", description: "Also DATABASE_URL." }),
-        pool_max: count(8, "Connections of one process."),
+        pool_max: count(
+          8,
+          "Connections of one process; a third of them for statements that are planned once.",
+        ),
         statement_timeout_ms: ms(10_000, "Longest statement on the server."),
         deadline_ms: ms(
           12_000,
