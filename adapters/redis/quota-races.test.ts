@@ -72,8 +72,12 @@ async function runDisturbed(disturb: (userId: string) => Promise<unknown>) {
   let started = 0;
   const over = new AbortController();
   const disturbing = (async () => {
+    let startedBefore = 0;
     while (!over.signal.aborted) {
       await Bun.sleep(40);
+      // On a machine so busy that nothing came through meanwhile, the user would be lost at every try, and the gate rightly gives up.
+      if (started < startedBefore + PARALLEL) continue;
+      startedBefore = started;
       await disturb(userId);
     }
   })();

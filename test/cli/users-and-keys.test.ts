@@ -120,11 +120,13 @@ test("a changed limit holds for the next request and loses no usage that settles
   const tollgate = commandsOn(stack);
   const { user_id: userId, api_key: apiKey, email } = await addUser(stack);
   const api = stack.api({ userId, apiKey });
-  // Still open while the limits change.
-  const open = await api.generate({ prompt: "slow [[sim:slow:1200]]", max_tokens: 50 });
+  // Still open while the limits change: nobody executes it.
+  await stack.workers[0]?.terminate();
+  const open = await api.generate({ prompt: "slow", max_tokens: 50 });
 
   const lowered = await tollgate("user", "quota", email, "--daily-requests", "1", "--json");
   const refused = await api.post({ prompt: "one more" });
+  await stack.workers[0]?.start();
   const ended = await api.untilEnded(open.request_id);
   const raised = await tollgate("user", "quota", email, "--daily-requests", "none", "--json");
 

@@ -11,7 +11,7 @@ import type { Stack } from "../stack/stack.ts";
 
 const test = testsOnStack({ gateways: 2 });
 
-/** Slower than this, the gateway was busy with one caller at the expense of the others. */
+/** Slower by this than it is with nothing to do on the same machine, the gateway was busy with one caller at the expense of the others. */
 const BLOCKED_MS = 250;
 const DRIPPING = 200;
 
@@ -60,6 +60,7 @@ for (const { name, body } of BOMBS)
   test(`${name} gets an answer and keeps nobody else waiting`, async (stack) => {
     const api = stack.api(await stack.addUser());
     let status = 0;
+    const atRestMs = await longestWait(stack, () => Bun.sleep(BLOCKED_MS));
 
     const longestMs = await longestWait(stack, async () => {
       const reply = await api.call("/generate", {
@@ -71,7 +72,7 @@ for (const { name, body } of BOMBS)
     });
 
     expect(status === 202 || (status >= 400 && status < 500)).toBe(true);
-    expect(longestMs).toBeLessThan(BLOCKED_MS);
+    expect(longestMs - atRestMs).toBeLessThan(BLOCKED_MS);
     await stack.books.untilQuiet();
   });
 
