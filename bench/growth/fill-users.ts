@@ -76,8 +76,8 @@ export async function callOnce(
   session: Session,
   { files, users }: { files: CallFiles; users: number },
 ): Promise<void> {
-  const answered = await session.unmeasured({
-    name: "first calls",
+  const { expected: answered } = await session.load({
+    name: `each of ${users.toLocaleString("en")} users calls once`,
     generator: "paced",
     files,
     ratePerSecond: FIRST_CALLS_PER_SECOND,

@@ -16,10 +16,11 @@ const USERS = 100;
 const noLimit = { requests: null, tokens: null };
 const limits = { windows: { daily: noLimit, monthly: noLimit }, concurrentRequests: null };
 const users = Array.from({ length: USERS }, () => crypto.randomUUID());
-for (const userId of users) {
+async function load(userId: string): Promise<void> {
   const ticket = await store.beginLoad(userId);
   if (ticket !== undefined) await store.load(userId, ticket, { limits, days: [], holds: [] });
 }
+for (const userId of users) await load(userId);
 
 async function admitAndSettle(count: number): Promise<void> {
   const holds = Array.from({ length: count }, (_, index) => ({
@@ -31,6 +32,22 @@ async function admitAndSettle(count: number): Promise<void> {
 }
 
 await measureAll([
+  {
+    name: "load a user seen for the first time",
+    run: async (times) => {
+      for (let i = 0; i < times; i += 1) await load(crypto.randomUUID());
+    },
+  },
+  {
+    name: "load a user who was forgotten",
+    run: async (times) => {
+      for (let i = 0; i < times; i += 1) {
+        const userId = users[i % USERS] ?? "";
+        await store.forget(userId);
+        await load(userId);
+      }
+    },
+  },
   {
     name: `admit and settle, ${AT_ONCE} at once`,
     run: async (times) => {
