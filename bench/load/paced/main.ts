@@ -47,6 +47,15 @@ async function run(job: PacedJob): Promise<PacedReport> {
     else send(connection, next);
   }
 
+  /** A server closes what is idle for long; a client sees that before it sends. */
+  function takeIdle(): HttpConnection | undefined {
+    for (;;) {
+      const connection = idle.pop();
+      if (connection === undefined || connection.isOpen()) return connection;
+      void replace();
+    }
+  }
+
   async function replace(): Promise<void> {
     try {
       release(await openHttpConnection(hostname, Number(port)));
@@ -60,7 +69,7 @@ async function run(job: PacedJob): Promise<PacedReport> {
   const timer = setInterval(() => {
     const now = performance.now();
     for (; due < total && dueMs(due) <= now; due += 1) {
-      const connection = idle.pop();
+      const connection = takeIdle();
       if (connection !== undefined) send(connection, due);
       else if (waiting.length < job.waitingMax) waiting.push(due);
       else dropped += 1;
