@@ -2,12 +2,14 @@ import { expect, test } from "bun:test";
 
 import { CommandFailure } from "../cli/failure.ts";
 import { type BenchOptions, chooseScenarios } from "./run.ts";
+import { TARGETS } from "./targets.ts";
 
 const namesOf = (options: Partial<BenchOptions>): string[] =>
   chooseScenarios({
     quick: false,
     soak: false,
     growth: false,
+    all: false,
     only: [],
     gateways: 1,
     workers: 1,
@@ -22,6 +24,20 @@ test("what takes long runs only with its flag, and then alone", () => {
   expect(namesOf({ quick: true }).filter((name) => long.includes(name))).toEqual([]);
   expect(namesOf({ growth: true, quick: true })).toEqual(long.slice(0, 4));
   expect(namesOf({ soak: true })).toEqual(["soak"]);
+});
+
+test("all of it is the usual scenarios and the soak after them", () => {
+  expect(namesOf({ all: true })).toEqual([...namesOf({}), "soak"]);
+  expect(namesOf({ all: true, quick: true })).toEqual([...namesOf({ quick: true }), "soak"]);
+});
+
+test("all of it takes every row of the design's numbers", () => {
+  const chosen = namesOf({ all: true });
+
+  const missing = Object.values(TARGETS).filter(
+    ({ by }) => !by.some((one) => chosen.includes(one)),
+  );
+  expect(missing).toEqual([]);
 });
 
 test("any scenario runs by its name, and a name that is none is refused", () => {

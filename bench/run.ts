@@ -19,6 +19,8 @@ export interface BenchOptions {
   quick: boolean;
   soak: boolean;
   growth: boolean;
+  /** The soak after everything else: a report with every row of the design's numbers. */
+  all: boolean;
   /** Names of scenarios; empty: all that belong to the kind of run. */
   only: readonly string[];
   gateways: number;
@@ -48,7 +50,7 @@ export interface BenchRun {
 }
 
 /** @throws {CommandFailure} naming a scenario that does not exist */
-export function chooseScenarios({ quick, soak, growth, only }: BenchOptions): Scenario[] {
+export function chooseScenarios({ quick, soak, growth, all, only }: BenchOptions): Scenario[] {
   const unknown = only.find((name) => !SCENARIOS.some((scenario) => scenario.name === name));
   if (unknown !== undefined) {
     throw new CommandFailure(
@@ -57,10 +59,12 @@ export function chooseScenarios({ quick, soak, growth, only }: BenchOptions): Sc
     );
   }
   if (only.length > 0) return SCENARIOS.filter(({ name }) => only.includes(name));
-  const flags = [soak && "soak", growth && "growth"].filter((flag) => flag !== false);
-  if (flags.length > 0)
-    return SCENARIOS.filter(({ onlyWith }) => onlyWith !== undefined && flags.includes(onlyWith));
-  return SCENARIOS.filter(({ inQuick, onlyWith }) => onlyWith === undefined && (inQuick || !quick));
+  const isUsual = all || !(soak || growth);
+  return SCENARIOS.filter(({ inQuick, onlyWith }) => {
+    if (onlyWith === "growth") return growth;
+    if (onlyWith === "soak") return soak || all;
+    return isUsual && (inQuick || !quick);
+  });
 }
 
 /** Measures everything that was asked for and writes the report. Failures are in the report; it throws only when nothing could be measured. */

@@ -47,6 +47,7 @@ const report: BenchReport = {
     quick: true,
     soak: false,
     growth: false,
+    all: false,
     only: [],
     gateways: 1,
     workers: 1,

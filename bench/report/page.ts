@@ -49,7 +49,7 @@ const formatSeconds = (seconds: number): string =>
 
 function kindOf({ options }: BenchReport): string {
   const words = [options.quick ? "quick run" : "full run"];
-  if (options.soak) words.push("soak");
+  if (options.soak || options.all) words.push("soak");
   if (options.growth) words.push("growth");
   if (options.only.length > 0) words.push(`only ${options.only.join(", ")}`);
   words.push(`${options.gateways} gateway(s), ${options.workers} worker(s)`);

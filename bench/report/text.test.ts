@@ -34,6 +34,7 @@ const linesOf = (outcomes: Outcome[]): string[] =>
       quick: true,
       soak: false,
       growth: false,
+      all: false,
       only: [],
       gateways: 1,
       workers: 1,

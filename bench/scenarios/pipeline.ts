@@ -71,7 +71,7 @@ export const pipeline: Scenario = {
 };
 
 const RATES = [1_000, 1_500, 2_000, 2_600, 3_000, 3_500, 4_100, 5_000];
-const RATES_QUICK = [2_000, 2_600];
+const RATES_QUICK = [1_000, 2_000, 2_600];
 /** A backlog counts as flat while it grows by less than this share of what comes in, and so much is accepted. */
 const GROWTH_SHARE_MAX = 0.04;
 const LATE_SHARE_MAX = 0.02;

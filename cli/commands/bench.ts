@@ -10,6 +10,7 @@ interface BenchFlags {
   quick?: boolean;
   soak?: boolean;
   growth?: boolean;
+  all?: boolean;
   only?: string[];
   json?: boolean;
   profile?: boolean;
@@ -34,6 +35,10 @@ export function registerBench(program: Command): void {
     .option("--quick", "fewer and shorter scenarios: under three minutes")
     .option("--soak", "half an hour of steady load, to see whether memory grows")
     .option("--growth", "what a request costs with more users, rows, backlog and processes")
+    .option(
+      "--all",
+      "the usual scenarios and --soak: every row of the design's numbers in one report",
+    )
     .option(
       "--only <name>",
       "only this scenario; may be repeated",
@@ -74,6 +79,7 @@ async function bench(flags: BenchFlags): Promise<void> {
       quick: flags.quick === true,
       soak: flags.soak === true,
       growth: flags.growth === true,
+      all: flags.all === true,
       only: flags.only ?? [],
       gateways: flags.gateways,
       workers: flags.workers,
