@@ -16,47 +16,77 @@ export function createWaitForCompany(now: () => number, waitMs: number): () => n
 }
 
 /**
- * Lets those that come close to each other go on together, in one turn of the event loop: what they send to a server then leaves in one
- * write, and one wake-up of the server and one of this process serve them all. A wake-up costs more than most of what is done in it
- * (docs/performance.md). Undefined: go on at once.
+ * Runs tasks so that those which come close to each other begin together, in one turn of the event loop: what they send to a server then
+ * leaves in one write, and one wake-up of the server and one of this process serve them all. A wake-up costs more than most of what is done
+ * in it (docs/performance.md).
  */
-export type Gather = () => Promise<void> | undefined;
+export type Gather = <Outcome>(task: () => Promise<Outcome>) => Promise<Outcome>;
 
 export interface GatherOptions {
   schedule: Schedule;
   /** Milliseconds. */
   now: () => number;
-  /** Who waits does so for this long at most; who comes alone does not wait. 0: nobody waits. */
+  /** Nobody waits longer; 0: nobody waits. */
   waitMs: number;
   /**
-   * So many go on at once. Without this, what comes fast falls into step: all of it waits for one server, then all of it for the next,
+   * So many begin at once. Without this, what comes fast falls into step: all of it waits for one server, then all of it for the next,
    * while the others have nothing to do.
    */
   groupMax: number;
+  /**
+   * True, where somebody waits for the end: only who comes while others are under way waits, and no longer than they are. A single
+   * caller never does. False: who comes soon after another waits; that makes the larger groups.
+   */
+  isEager: boolean;
 }
 
-export function createGather({ schedule, now, waitMs, groupMax }: GatherOptions): Gather {
-  const waitForCompany = createWaitForCompany(now, waitMs);
-  let group: { size: number; gone: Promise<void>; go: () => void } | undefined;
+interface Group {
+  size: number;
+  begun: Promise<void>;
+  begin: () => void;
+}
 
-  function open(ms: number): NonNullable<typeof group> {
-    const { promise: gone, resolve } = Promise.withResolvers<void>();
-    const callOff = schedule(go, ms);
-    function go(): void {
-      callOff();
-      group = undefined;
-      resolve();
-    }
-    return { size: 0, gone, go };
+export function createGather(options: GatherOptions): Gather {
+  const { schedule, waitMs, groupMax, isEager } = options;
+  const waitForCompany = createWaitForCompany(options.now, waitMs);
+  let underWay = 0;
+  let group: Group | undefined;
+
+  function nextWaitMs(): number {
+    if (isEager) return underWay > 0 ? waitMs : 0;
+    return waitForCompany();
   }
 
-  return () => {
-    const ms = waitForCompany();
-    if (group === undefined && ms === 0) return undefined;
+  function open(ms: number): Group {
+    const { promise: begun, resolve } = Promise.withResolvers<void>();
+    const callOff = schedule(begin, ms);
+    const opened: Group = { size: 0, begun, begin };
+    function begin(): void {
+      callOff();
+      group = undefined;
+      underWay += opened.size;
+      resolve();
+    }
+    return opened;
+  }
+
+  function join(ms: number): Promise<void> {
     group ??= open(ms);
-    const { gone, go } = group;
+    const { begun, begin } = group;
     group.size += 1;
-    if (group.size >= groupMax) go();
-    return gone;
+    if (group.size >= groupMax) begin();
+    return begun;
+  }
+
+  return async (task) => {
+    const ms = nextWaitMs();
+    if (group === undefined && ms === 0) underWay += 1;
+    else await join(ms);
+    try {
+      return await task();
+    } finally {
+      underWay -= 1;
+      if (isEager && underWay === 0) group?.begin();
+    }
   };
 }

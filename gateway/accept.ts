@@ -58,11 +58,12 @@ export type Accept = (
  * an idempotency key: then a repeat may be answered 202 for it, so hold and place in the outbox stay until its fate is known.
  */
 export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept {
-  const gather = createGather({
+  const together = createGather({
     schedule: ports.schedule,
     now: ports.now,
     waitMs: ports.config().gateway.gather_ms,
     groupMax: GATHERED_MAX,
+    isEager: true,
   });
 
   function release(head: Omit<RequestHead, "windowDay">): void {
@@ -140,34 +141,21 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
     };
   }
 
-  return async (principal, body, idempotency) => {
-    const plan = planRequest(body, ports.config());
-    if (idempotency !== null) {
-      const replay = await ports.findReplay({ userId: principal.userId, ...idempotency });
-      if (replay !== undefined) return answerReplay(principal, replay);
-    }
-    const counted = countPrompt(plan, ports.countTokens);
-    const promptTokens = typeof counted === "number" ? counted : await counted;
-    await gather();
-
+  async function acceptCounted(
+    principal: Principal,
+    plan: Plan,
+    promptTokens: number,
+    idempotency: Idempotency | null,
+  ): Promise<Accepted> {
     // From here to the end the request has a place in the outbox, so that the note of this gateway never runs ahead of it.
     const createdAtMs = ports.now();
     const requestId = ports.newId(createdAtMs);
     outbox.open(requestId);
     let accepted: Accepted | Replay | Unsure;
     try {
-      accepted = await acceptNew(
-        {
-          requestId,
-          userId: principal.userId,
-          model: plan.model,
-          estimatedTokens: estimateTokens(promptTokens, plan.payload.maxTokens, plan.payload.n),
-          createdAtMs,
-          expiresAtMs: createdAtMs + plan.queueTtlMs,
-        },
-        plan,
-        idempotency,
-      );
+      const { userId } = principal;
+      const draft = { requestId, userId, createdAtMs, ...planned(plan, promptTokens, createdAtMs) };
+      accepted = await acceptNew(draft, plan, idempotency);
     } catch (error) {
       outbox.drop(requestId);
       throw error;
@@ -181,7 +169,27 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
       isStored ? outbox.publishStored(requestId) : outbox.drop(requestId),
     );
     throw idempotency === null ? accepted.fault : mayBeStored(accepted.fault);
+  }
+
+  return async (principal, body, idempotency) => {
+    const plan = planRequest(body, ports.config());
+    if (idempotency !== null) {
+      const replay = await ports.findReplay({ userId: principal.userId, ...idempotency });
+      if (replay !== undefined) return answerReplay(principal, replay);
+    }
+    const counted = countPrompt(plan, ports.countTokens);
+    const promptTokens = typeof counted === "number" ? counted : await counted;
+    return together(() => acceptCounted(principal, plan, promptTokens, idempotency));
   };
+}
+
+function planned(
+  { model, payload, queueTtlMs }: Plan,
+  promptTokens: number,
+  createdAtMs: number,
+): Pick<RequestHead, "model" | "estimatedTokens" | "expiresAtMs"> {
+  const estimatedTokens = estimateTokens(promptTokens, payload.maxTokens, payload.n);
+  return { model, estimatedTokens, expiresAtMs: createdAtMs + queueTtlMs };
 }
 
 /** A row with a key stays if it is there, because a repeat may have been answered 202 for it. */

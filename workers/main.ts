@@ -69,11 +69,12 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
 
   const sealer = createSealer(settings.secrets.encryption_keys);
   const tokens = createTokenCounter();
-  const gatherResults = createGather({
+  const together = createGather({
     schedule: after,
     now: Date.now,
     waitMs: settings.worker.gather_ms,
     groupMax: GATHERED_RESULTS_MAX,
+    isEager: false,
   });
 
   const ports: WorkerPorts = {
@@ -89,10 +90,8 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
               publisher.publish(queues.requests.name, encodeUnchanged(delivery)),
           }),
       }),
-    publishResult: async (result) => {
-      await gatherResults();
-      await publisher.publish(queues.results.name, encodeResult(result));
-    },
+    publishResult: (result) =>
+      together(() => publisher.publish(queues.results.name, encodeResult(result))),
     publishAgain: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
     publishRetry: (request, { stepMs, expirationMs }) =>
       delays.into(stepMs, (queue) =>

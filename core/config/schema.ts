@@ -112,7 +112,7 @@ const gateway = t.Object(
       "After this an accept is refused with 503 and its hold released. Keep below keeper.orphan_after_ms.",
     ),
     insert_rows_max: count(200, "Rows of one group commit."),
-    gather_ms: ms(3, "Longest wait for company of accepts that come close to each other.", 0),
+    gather_ms: ms(3, "Longest wait of an accept for others that are under way.", 0),
     insert_flushes_max: count(2, "Group commits under way at once."),
     accepts_max: count(10_000, "Accepts under way at once; more get 503."),
     accepts_bytes_max: count(268_435_456, "Bytes of accepts under way; more get 503."),
