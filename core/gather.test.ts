@@ -110,9 +110,9 @@ describe("gathering for the largest groups", () => {
     const { clock, come, end, began } = gatherOf(false, 3);
 
     await come("first");
-    await end("first");
     await clock.advance(1);
     await come("second");
+    await end("first");
     await clock.advance(2);
     await come("third");
     await clock.advance(10);
