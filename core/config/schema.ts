@@ -30,7 +30,7 @@ const tier = t.Object(
     monthly: windowLimit,
     concurrent_requests: t.Union([t.Integer({ minimum: 1 }), t.Null()], {
       default: null,
-      description: "Requests a user may have open at once; null: no limit.",
+      description: "Requests a user may have open at once; null: no limit (docs/scaling.md).",
     }),
   },
   // TypeBox fills in the values of a record only when their schema has a default itself.
