@@ -49,6 +49,16 @@ describe("an accepted request", () => {
     );
   });
 
+  test("waits for nobody when the one before it is through, however shortly", async () => {
+    const { call, rows } = createFakeGateway({}, { gather_ms: 1_000 });
+
+    await call("POST", "/generate", { body: { prompt: "hello" } });
+    await call("POST", "/generate", { body: { prompt: "hello again" } });
+
+    // Nobody has moved the clock.
+    expect(rows).toHaveLength(2);
+  });
+
   test("is answered while the broker is away, and published once it is back", async () => {
     let isUp = false;
     const { call, published, advance, rows } = createFakeGateway({

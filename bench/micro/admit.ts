@@ -22,6 +22,23 @@ async function load(userId: string): Promise<void> {
 }
 for (const userId of users) await load(userId);
 
+const OPEN = 100_000;
+const crowded = crypto.randomUUID();
+const day = new Date().toISOString().slice(0, 10);
+const openHolds = Array.from({ length: OPEN }, () => ({
+  userId: crowded,
+  requestId: Bun.randomUUIDv7(),
+  day,
+  tokens: 100,
+}));
+
+async function loadCrowded(): Promise<void> {
+  await store.forget(crowded);
+  const ticket = await store.beginLoad(crowded);
+  if (ticket !== undefined)
+    await store.load(crowded, ticket, { limits, days: [], holds: openHolds });
+}
+
 async function admitAndSettle(count: number): Promise<void> {
   const holds = Array.from({ length: count }, (_, index) => ({
     userId: users[index % USERS] ?? "",
@@ -46,6 +63,12 @@ await measureAll([
         await store.forget(userId);
         await load(userId);
       }
+    },
+  },
+  {
+    name: `load a user with ${OPEN} open requests`,
+    run: async (times) => {
+      for (let i = 0; i < times; i += 1) await loadCrowded();
     },
   },
   {

@@ -10,6 +10,7 @@ import type { PacedJob, PacedReport } from "./job.ts";
 
 const ANSWER = "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
 const TOGETHER = 3;
+const CALLS = 3 * TOGETHER;
 
 /** Closes its first connections while they are idle, and answers calls three by three, so that the generator needs several connections. */
 function listenImpatiently(closes: number) {
@@ -51,11 +52,11 @@ test("a connection that its server closed while it was idle costs no call", asyn
     url,
     rawPath: writeCalls(calls, url, join(folder, "calls")).raw,
     firstCall: 0,
-    ratePerSecond: 10 * TOGETHER,
+    ratePerSecond: CALLS,
     seconds: 1,
     graceSeconds: 5,
     connections: 4,
-    waitingMax: 10 * TOGETHER,
+    waitingMax: CALLS,
     expectStatus: 202,
     bucketSeconds: 1,
   });
@@ -63,7 +64,7 @@ test("a connection that its server closed while it was idle costs no call", asyn
   rmSync(folder, { recursive: true });
 
   expect({ expected, unexpected, dropped }).toEqual({
-    expected: 10 * TOGETHER,
+    expected: CALLS,
     unexpected: {},
     dropped: 0,
   });
