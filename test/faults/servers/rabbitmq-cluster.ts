@@ -68,6 +68,8 @@ export async function startRabbitmqCluster(): Promise<RabbitmqCluster> {
     for (const { process } of wanted) process.start();
     await Promise.all(wanted.map(untilReady));
     const count = nodes.filter(({ process }) => process.isRunning()).length;
+    // A node answers AMQP somewhat before it counts as running, and until then the other command fails.
+    await runRabbitmqctl(first, ["await_startup"]);
     await runRabbitmqctl(first, ["await_online_nodes", String(count)]);
     lead();
   };
