@@ -22,6 +22,7 @@ COPY --from=build /usr/local/bin/bun /usr/local/bin/bun
 COPY --from=build /app/node_modules node_modules
 COPY package.json tsconfig.json tollgate.yaml ./
 COPY core core
+COPY runtime runtime
 COPY adapters adapters
 COPY gateway gateway
 COPY workers workers

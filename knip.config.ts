@@ -4,7 +4,7 @@ const config: KnipConfig = {
   entry: [
     "cli/main.ts",
     // A process of its own, started by `up`.
-    "cli/supervisor.ts",
+    "local/supervision/supervisor.ts",
     "gateway/main.ts",
     "workers/main.ts",
     "collector/main.ts",
@@ -20,7 +20,7 @@ const config: KnipConfig = {
     "**/*.test.ts",
   ],
   project: ["**/*.ts", "lua/**/*.lua"],
-  // Run by cli/testing/checks.ts.
+  // Run by test/run/checks.ts.
   ignoreDependencies: ["oxfmt", "oxlint", "oxlint-tsgolint"],
   // Lua files are imported as text: knip then also reports a script that nothing loads.
   compilers: { lua: () => "" },

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { CommandFailure } from "../cli/failure.ts";
+import { CommandFailure } from "../adapters/terminal/failure.ts";
 import { type BenchOptions, chooseScenarios } from "./run.ts";
 import { TARGETS } from "./targets.ts";
 

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { CommandFailure, EXIT } from "../cli/failure.ts";
-import { PROJECT_ROOT } from "../cli/paths.ts";
-import type { Progress } from "../cli/progress.ts";
+import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
+import { PROJECT_ROOT } from "../adapters/state/paths.ts";
+import type { Progress } from "../adapters/terminal/progress.ts";
 import type { Outcome } from "./figures.ts";
 import { failuresOf, judge, peerRatios, type Ratio, type Row } from "./judge.ts";
 import { describeMachine, type Machine } from "./machine.ts";

@@ -13,7 +13,7 @@ import { registerPs } from "./commands/ps.ts";
 import { registerTest } from "./commands/test.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerUser } from "./commands/user.ts";
-import { CommandFailure, describeError, EXIT } from "./failure.ts";
+import { CommandFailure, describeError, EXIT } from "../adapters/terminal/failure.ts";
 
 const HELP = `
 Start here:  ./tollgate up

@@ -8,7 +8,7 @@ import {
   type UserDifference,
 } from "../core/audit/difference.ts";
 import { unchanged, unchangedOfUser } from "../core/audit/unchanged.ts";
-import { pause } from "../core/schedule.ts";
+import { pause } from "../runtime/schedule.ts";
 import type { AuditPorts, Process } from "./ports.ts";
 
 export interface AuditOptions {

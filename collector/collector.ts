@@ -1,7 +1,7 @@
 import type { Config } from "../core/config/schema.ts";
-import { createWaitForCompany } from "../core/gather.ts";
-import { createNewerMessages } from "../core/newer-messages.ts";
-import { pause } from "../core/schedule.ts";
+import { createWaitForCompany } from "../runtime/gather.ts";
+import { createNewerMessages } from "../runtime/newer-messages.ts";
+import { pause } from "../runtime/schedule.ts";
 import type { CollectorPorts, ResultConsumer, ResultDelivery } from "./ports.ts";
 import { runBatch } from "./run-batch.ts";
 

@@ -1,4 +1,4 @@
-import { runBisected } from "../core/bisect.ts";
+import { runBisected } from "../runtime/bisect.ts";
 import type { Finish, FinishReply } from "../core/finish.ts";
 import { finishOf, unreadableFinish } from "./finishes.ts";
 import type { CollectorPorts, ResultDelivery } from "./ports.ts";

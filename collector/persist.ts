@@ -1,4 +1,4 @@
-import { pause } from "../core/schedule.ts";
+import { pause } from "../runtime/schedule.ts";
 import type { CollectorPorts } from "./ports.ts";
 
 const FIRST_MS = 50;

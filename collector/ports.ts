@@ -5,9 +5,9 @@ import type {
   RequestCounts,
   SumAnomaly,
 } from "../core/audit/books.ts";
-import type { ReachCrashPoint } from "../core/crash-points.ts";
+import type { ReachCrashPoint } from "../runtime/crash-points.ts";
 import type { Finish, FinishReply } from "../core/finish.ts";
-import type { Log } from "../core/log.ts";
+import type { Log } from "../runtime/log.ts";
 import type { QueuedRequest, QueuedResult, RequestError } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Hold, Settlement, SettleReply } from "../core/quota/quota.ts";

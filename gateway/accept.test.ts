@@ -2,8 +2,14 @@ import { describe, expect, test } from "bun:test";
 
 import type { AcceptedReply } from "./schemas.ts";
 import { Fault } from "../core/faults.ts";
-import { settleMicrotasks } from "./fakes/clock.ts";
-import { createFakeGateway, problemOf, snapshotWith, storedRequest, storeDown } from "./testing.ts";
+import { settleMicrotasks } from "../test/support/gateway/clock.ts";
+import {
+  createFakeGateway,
+  problemOf,
+  snapshotWith,
+  storedRequest,
+  storeDown,
+} from "../test/support/gateway/world.ts";
 
 describe("an accepted request", () => {
   test("is answered 202 with its id, estimate and where to read it, after it is stored", async () => {

@@ -1,6 +1,6 @@
 import { estimateTokens } from "../core/estimate.ts";
 import { Fault } from "../core/faults.ts";
-import { createGather } from "../core/gather.ts";
+import { createGather } from "../runtime/gather.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import { encodeJson } from "../core/payload.ts";
 import type { QuotaUse } from "../core/quota/quota.ts";

@@ -1,5 +1,5 @@
 import { checkApiKey } from "../core/api-key.ts";
-import { createBatcher } from "../core/batcher.ts";
+import { createBatcher } from "../runtime/batcher.ts";
 import { Fault } from "../core/faults.ts";
 import type { GatewayPorts, KeyRecord, Principal } from "./ports.ts";
 

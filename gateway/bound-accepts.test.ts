@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { settleMicrotasks } from "./fakes/clock.ts";
-import { createFakeGateway, problemOf, snapshotWith } from "./testing.ts";
+import { settleMicrotasks } from "../test/support/gateway/clock.ts";
+import { createFakeGateway, problemOf, snapshotWith } from "../test/support/gateway/world.ts";
 
 const init = { body: { prompt: "x".repeat(900) } };
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { Fault } from "../core/faults.ts";
-import { settleMicrotasks } from "./fakes/clock.ts";
+import { settleMicrotasks } from "../test/support/gateway/clock.ts";
 import type { GatewayPorts } from "./ports.ts";
-import { createFakeGateway, problemOf, storedRequest } from "./testing.ts";
+import { createFakeGateway, problemOf, storedRequest } from "../test/support/gateway/world.ts";
 
 const ID = "01900000-0000-7000-8000-000000000001";
 const STARTED = { attempt: 1, startedAtMs: 5 };

@@ -1,6 +1,6 @@
 import { Fault } from "../core/faults.ts";
 import { isTerminal, type TerminalState } from "../core/request.ts";
-import { CANCELLED } from "../core/worker/arrival.ts";
+import { CANCELLED } from "../core/attempt/arrival.ts";
 import type { GatewayPorts } from "./ports.ts";
 import type { StatusReply } from "./schemas.ts";
 import type { StatusReader } from "./status.ts";

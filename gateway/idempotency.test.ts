@@ -1,8 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
-import { settleMicrotasks } from "./fakes/clock.ts";
+import { settleMicrotasks } from "../test/support/gateway/clock.ts";
 import type { GatewayPorts } from "./ports.ts";
-import { createFakeGateway, problemOf, snapshotWith, storeDown, storedRequest } from "./testing.ts";
+import {
+  createFakeGateway,
+  problemOf,
+  snapshotWith,
+  storeDown,
+  storedRequest,
+} from "../test/support/gateway/world.ts";
 import type { NewRequest } from "../core/stored-request.ts";
 
 const init = { body: { prompt: "x" }, headers: { "idempotency-key": '"order-1"' } };

@@ -4,7 +4,12 @@ import { Fault } from "../core/faults.ts";
 import { encodeJson } from "../core/payload.ts";
 import type { GatewayPorts } from "./ports.ts";
 import type { ListReply } from "./schemas.ts";
-import { createFakeGateway, problemOf, silentLog, storedRequest } from "./testing.ts";
+import {
+  createFakeGateway,
+  problemOf,
+  silentLog,
+  storedRequest,
+} from "../test/support/gateway/world.ts";
 
 const idOf = (index: number): string =>
   `01900000-0000-7000-8000-${String(index).padStart(12, "0")}`;

@@ -1,9 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
 
-import type { ReachCrashPoint } from "../core/crash-points.ts";
+import type { ReachCrashPoint } from "../runtime/crash-points.ts";
 import type { Config } from "../core/config/schema.ts";
 import type { Finish, FinishReply } from "../core/finish.ts";
-import type { Log } from "../core/log.ts";
+import type { Log } from "../runtime/log.ts";
 import type { QueuedRequest } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Admission, QuotaSnapshot, QuotaUse, Settlement } from "../core/quota/quota.ts";

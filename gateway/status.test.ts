@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { encodeJson } from "../core/payload.ts";
-import { settleMicrotasks } from "./fakes/clock.ts";
-import { createFakeGateway, storedRequest } from "./testing.ts";
+import { settleMicrotasks } from "../test/support/gateway/clock.ts";
+import { createFakeGateway, storedRequest } from "../test/support/gateway/world.ts";
 
 const ID = "01900000-0000-7000-8000-000000000001";
 

@@ -1,4 +1,4 @@
-import { createBatcher } from "../core/batcher.ts";
+import { createBatcher } from "../runtime/batcher.ts";
 import { Fault } from "../core/faults.ts";
 import { isTerminal } from "../core/request.ts";
 import type { GatewayPorts, StartedHint } from "./ports.ts";

@@ -1,5 +1,5 @@
-import { createBatcher } from "../core/batcher.ts";
-import { type ItemOutcome, runBisected } from "../core/bisect.ts";
+import { createBatcher } from "../runtime/batcher.ts";
+import { type ItemOutcome, runBisected } from "../runtime/bisect.ts";
 import { Fault } from "../core/faults.ts";
 import { createDiscards } from "./discards.ts";
 import type { GatewayPorts } from "./ports.ts";

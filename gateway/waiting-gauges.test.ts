@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { silentMetrics } from "../core/metrics.ts";
-import { settleMicrotasks } from "./fakes/clock.ts";
+import { settleMicrotasks } from "../test/support/gateway/clock.ts";
 import type { GatewayPorts } from "./ports.ts";
-import { createFakeGateway } from "./testing.ts";
+import { createFakeGateway } from "../test/support/gateway/world.ts";
 import type { WaitingModel } from "../core/stored-request.ts";
 
 const NOON_MS = Date.UTC(2026, 10, 21, 12);

@@ -3,11 +3,11 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { startObservers, stopObservers } from "../cli/observe/observe.ts";
-import { countSeries, findPrometheus } from "../cli/observe/prometheus.ts";
-import { statePaths } from "../cli/paths.ts";
-import { listProcesses, type ProcessRow } from "../cli/process-list.ts";
-import type { Progress } from "../cli/progress.ts";
+import { startObservers, stopObservers } from "../local/observe/observe.ts";
+import { countSeries, findPrometheus } from "../local/observe/prometheus.ts";
+import { statePaths } from "../adapters/state/paths.ts";
+import { listProcesses, type ProcessRow } from "../local/process-list.ts";
+import type { Progress } from "../adapters/terminal/progress.ts";
 import { eventually } from "./stack/eventually.ts";
 
 const searchPath = process.env["PATH"] ?? "";

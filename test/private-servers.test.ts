@@ -6,17 +6,17 @@ import { join } from "node:path";
 import postgres from "postgres";
 
 import { pingRedis } from "../adapters/ping.ts";
-import { statePaths } from "../cli/paths.ts";
-import { isRunning } from "../cli/process-identity.ts";
-import { signalProcess, waitForEnd } from "../cli/processes.ts";
-import { createProgress } from "../cli/progress.ts";
-import { findBinaries } from "../cli/servers/binaries.ts";
+import { statePaths } from "../adapters/state/paths.ts";
+import { isRunning } from "../local/processes/process-identity.ts";
+import { signalProcess, waitForEnd } from "../local/processes/processes.ts";
+import { createProgress } from "../adapters/terminal/progress.ts";
+import { findBinaries } from "../local/servers/binaries.ts";
 import {
   LOCAL_SERVERS,
   readLocalState,
   startLocalServers,
   stopLocalServers,
-} from "../cli/servers/local.ts";
+} from "../local/servers/local.ts";
 
 const searchPath = process.env["PATH"] ?? "";
 // Where Docker runs the servers of the tests, they need not be installed.

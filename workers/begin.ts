@@ -1,5 +1,5 @@
-import { judgeArrival } from "../core/worker/arrival.ts";
-import { parkDelay } from "../core/worker/backoff.ts";
+import { judgeArrival } from "../core/attempt/arrival.ts";
+import { parkDelay } from "../core/attempt/backoff.ts";
 import type { Conclusions } from "./conclude.ts";
 import type { Held } from "./held.ts";
 import type { StartHints, WorkerConfig, WorkerPorts } from "./ports.ts";

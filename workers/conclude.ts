@@ -1,9 +1,9 @@
 import type { RequestError } from "../core/messages.ts";
 import type { InferenceChoice } from "../core/payload.ts";
 import type { TerminalState, TokenUsage } from "../core/request.ts";
-import { type Delay, republishPauseMs } from "../core/worker/backoff.ts";
+import { type Delay, republishPauseMs } from "../core/attempt/backoff.ts";
 import type { Held } from "./held.ts";
-import { pause } from "../core/schedule.ts";
+import { pause } from "../runtime/schedule.ts";
 import type { WorkerPorts } from "./ports.ts";
 
 /** The end of a request as the worker publishes it. */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { settled } from "./fake-clock.ts";
-import { answered, type FakeWorld, MODEL, startFakeWorld } from "./fake-world.ts";
+import { settled } from "../test/support/workers/clock.ts";
+import { answered, type FakeWorld, MODEL, startFakeWorld } from "../test/support/workers/world.ts";
 
 const callOf = (world: FakeWorld, id: string) => {
   const call = world.calls.findLast(({ requestId }) => requestId === id);

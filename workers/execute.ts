@@ -2,7 +2,7 @@ import type { ModelConfig } from "../core/config/schema.ts";
 import { chatTokens } from "../core/estimate.ts";
 import type { InferenceChoice, InferencePayload } from "../core/payload.ts";
 import type { TokenUsage } from "../core/request.ts";
-import { healthSignalOf, type InferenceOutcome } from "../core/worker/outcome.ts";
+import { healthSignalOf, type InferenceOutcome } from "../core/attempt/outcome.ts";
 import type { Held } from "./held.ts";
 import type { Pass } from "./model-gate.ts";
 import type { WorkerPorts } from "./ports.ts";

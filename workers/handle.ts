@@ -1,10 +1,10 @@
-import { CANCELLED, CRASHED, PAYLOAD_UNREADABLE } from "../core/worker/arrival.ts";
+import { CANCELLED, CRASHED, PAYLOAD_UNREADABLE } from "../core/attempt/arrival.ts";
 import {
   type FailedVerdict,
   judgeOutcome,
   retryOrDead,
   type RetryPolicy,
-} from "../core/worker/verdict.ts";
+} from "../core/attempt/verdict.ts";
 import type { TokenUsage } from "../core/request.ts";
 import { createBeginTurn } from "./begin.ts";
 import type { Conclusions } from "./conclude.ts";

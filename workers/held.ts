@@ -1,5 +1,5 @@
 import type { QueuedRequest } from "../core/messages.ts";
-import { isSuspect } from "../core/worker/arrival.ts";
+import { isSuspect } from "../core/attempt/arrival.ts";
 import type { Delivery } from "./ports.ts";
 
 /** A delivery that this worker owns and has not concluded yet. */

@@ -24,7 +24,7 @@ import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import { missingKeys } from "../core/config/missing-keys.ts";
 import { ConfigError } from "../core/config/parse.ts";
-import { createGather } from "../core/gather.ts";
+import { createGather } from "../runtime/gather.ts";
 import { decodeJson, encodeJson, type InferencePayload } from "../core/payload.ts";
 import type { WorkerPorts } from "./ports.ts";
 import { createWorker } from "./worker.ts";

@@ -6,15 +6,15 @@ import {
   type LimitBounds,
   lowered,
   raised,
-} from "../core/worker/adaptive-limit.ts";
+} from "../core/attempt/adaptive-limit.ts";
 import {
   afterEnd,
   afterStart,
   type Breaker,
   CLOSED_BREAKER,
   mayPass,
-} from "../core/worker/circuit-breaker.ts";
-import type { HealthSignal } from "../core/worker/outcome.ts";
+} from "../core/attempt/circuit-breaker.ts";
+import type { HealthSignal } from "../core/attempt/outcome.ts";
 import type { WorkerPorts } from "./ports.ts";
 
 /** Leave to run one attempt of a model. */

@@ -1,8 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
-import type { InferenceOutcome } from "../core/worker/outcome.ts";
-import { settled } from "./fake-clock.ts";
-import { answered, failed, type FakeWorld, MODEL, startFakeWorld } from "./fake-world.ts";
+import type { InferenceOutcome } from "../core/attempt/outcome.ts";
+import { settled } from "../test/support/workers/clock.ts";
+import {
+  answered,
+  failed,
+  type FakeWorld,
+  MODEL,
+  startFakeWorld,
+} from "../test/support/workers/world.ts";
 
 const running = (world: FakeWorld): string[] =>
   world.events.filter((event) => event.startsWith("call ")).map((event) => event.slice(5));

@@ -1,12 +1,12 @@
 import type { Config, ModelConfig } from "../core/config/schema.ts";
-import type { ReachCrashPoint } from "../core/crash-points.ts";
-import type { Log } from "../core/log.ts";
+import type { ReachCrashPoint } from "../runtime/crash-points.ts";
+import type { Log } from "../runtime/log.ts";
 import type { QueuedRequest, QueuedResult, RequestError } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { InferencePayload, InferenceResult } from "../core/payload.ts";
 import type { RequestHead } from "../core/request.ts";
-import type { Delay } from "../core/worker/backoff.ts";
-import type { InferenceOutcome } from "../core/worker/outcome.ts";
+import type { Delay } from "../core/attempt/backoff.ts";
+import type { InferenceOutcome } from "../core/attempt/outcome.ts";
 
 /** A message of `inference_requests` that this worker owns until it acks, requeues or rejects it, once. */
 export interface Delivery {

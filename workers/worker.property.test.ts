@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
-import type { InferenceOutcome } from "../core/worker/outcome.ts";
-import { settled } from "./fake-clock.ts";
+import type { InferenceOutcome } from "../core/attempt/outcome.ts";
+import { settled } from "../test/support/workers/clock.ts";
 import {
   answered,
   failed,
@@ -10,7 +10,7 @@ import {
   type FakeWorld,
   MODEL,
   startFakeWorld,
-} from "./fake-world.ts";
+} from "../test/support/workers/world.ts";
 
 /** What may happen to a worker, in any order. `pick` chooses among the calls or deliveries there are. */
 const happening = fc.oneof(

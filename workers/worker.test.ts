@@ -1,8 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
 import { chatTokens } from "../core/estimate.ts";
-import { settled } from "./fake-clock.ts";
-import { answered, failed, type FakeWorld, MODEL, startFakeWorld } from "./fake-world.ts";
+import { settled } from "../test/support/workers/clock.ts";
+import {
+  answered,
+  failed,
+  type FakeWorld,
+  MODEL,
+  startFakeWorld,
+} from "../test/support/workers/world.ts";
 
 const callOf = (world: FakeWorld, id: string) => {
   const call = world.calls.findLast(({ requestId }) => requestId === id);

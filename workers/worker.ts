@@ -3,8 +3,8 @@ import { createTurnHandler } from "./handle.ts";
 import { cancel, giveBack, type Held, hold } from "./held.ts";
 import { createHoldings } from "./holdings.ts";
 import { createParking } from "./parking.ts";
-import { createNewerMessages } from "../core/newer-messages.ts";
-import { pause } from "../core/schedule.ts";
+import { createNewerMessages } from "../runtime/newer-messages.ts";
+import { pause } from "../runtime/schedule.ts";
 import { createPool, type PoolSnapshot } from "./pool.ts";
 import type { Consumer, Delivery, WorkerConfig, WorkerPorts } from "./ports.ts";
 

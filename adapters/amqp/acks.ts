@@ -1,4 +1,4 @@
-import type { Schedule } from "../../core/schedule.ts";
+import type { Schedule } from "../../runtime/schedule.ts";
 
 /** What the broker numbers within a channel, from 1 on. */
 export interface Tagged {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { startTcpProxy, type TcpProxy } from "../../test/tcp-proxy.ts";
+import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import { reopenDelayMs } from "./backoff.ts";
 import { connectAmqp, type ConnectionState } from "./connection.ts";
-import { silentLog, startTestBroker, type TestBroker, until } from "./test-broker.ts";
+import { silentLog, startTestBroker, type TestBroker, until } from "../../test/support/broker.ts";
 import { declareTopology, TopologyMismatchError } from "./topology.ts";
 
 let broker: TestBroker;

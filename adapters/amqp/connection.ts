@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type Channel, type ChannelModel, type SocketOptions } from "amqplib";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import { Fault } from "../../core/faults.ts";
 import { joinWrites } from "../sockets/join-writes.ts";
 import { reopenDelayMs } from "./backoff.ts";

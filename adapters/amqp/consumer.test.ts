@@ -1,11 +1,16 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { startTcpProxy, type TcpProxy } from "../../test/tcp-proxy.ts";
+import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import type { AmqpConnection } from "./connection.ts";
 import { purge, queueDepths } from "./inspect.ts";
 import { encodeRequest, encodeUnchanged } from "./messages.ts";
-import { requestOf } from "./message-samples.ts";
+import { requestOf } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
-import { collectDeliveries, startTestBroker, type TestBroker, until } from "./test-broker.ts";
+import {
+  collectDeliveries,
+  startTestBroker,
+  type TestBroker,
+  until,
+} from "../../test/support/broker.ts";
 
 let broker: TestBroker;
 let proxy: TcpProxy;

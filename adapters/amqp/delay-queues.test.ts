@@ -4,9 +4,14 @@ import type { AmqpConnection } from "./connection.ts";
 import { createDelayQueues, type DelayQueues } from "./delay-queues.ts";
 import { queueDepths } from "./inspect.ts";
 import { encodeRequest } from "./messages.ts";
-import { requestOf } from "./message-samples.ts";
+import { requestOf } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
-import { collectDeliveries, startTestBroker, type TestBroker, until } from "./test-broker.ts";
+import {
+  collectDeliveries,
+  startTestBroker,
+  type TestBroker,
+  until,
+} from "../../test/support/broker.ts";
 import { TopologyMismatchError } from "./topology.ts";
 
 let broker: TestBroker;

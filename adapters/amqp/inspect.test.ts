@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import type { AmqpConnection } from "./connection.ts";
 import { browse, purge, queueDepths, takeOne } from "./inspect.ts";
 import { encodeRequest } from "./messages.ts";
-import { requestOf } from "./message-samples.ts";
+import { requestOf } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
-import { startTestBroker, type TestBroker, until } from "./test-broker.ts";
+import { startTestBroker, type TestBroker, until } from "../../test/support/broker.ts";
 
 let broker: TestBroker;
 let connection: AmqpConnection;

@@ -1,5 +1,5 @@
 import type { ChannelModel, ConfirmChannel } from "amqplib";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import { reopenDelayMs } from "./backoff.ts";
 import { within } from "./broker-fault.ts";
 

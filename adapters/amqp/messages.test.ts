@@ -10,7 +10,7 @@ import {
   encodeResult,
   encodeUnchanged,
 } from "./messages.ts";
-import { REQUEST, RESULT } from "./message-samples.ts";
+import { REQUEST, RESULT } from "../../test/support/message-samples.ts";
 
 test("a request message comes back as it was", () => {
   const decoded = decodeMessage(encodeRequest(REQUEST));

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
 import { Socket } from "node:net";
-import { startTcpProxy, type TcpProxy } from "../../test/tcp-proxy.ts";
+import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import type { AmqpConnection } from "./connection.ts";
 import { browse, purge, queueDepths } from "./inspect.ts";
 import { decodeMessage, encodeRequest, encodeResult } from "./messages.ts";
-import { REQUEST, requestOf, RESULT } from "./message-samples.ts";
+import { REQUEST, requestOf, RESULT } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher, type PublisherOptions } from "./publisher.ts";
-import { startTestBroker, type TestBroker, until } from "./test-broker.ts";
+import { startTestBroker, type TestBroker, until } from "../../test/support/broker.ts";
 
 let broker: TestBroker;
 let proxy: TcpProxy;

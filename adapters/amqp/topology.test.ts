@@ -4,9 +4,14 @@ import type { AmqpConnection } from "./connection.ts";
 import type { Delivery } from "./delivery.ts";
 import { browse, queueDepths } from "./inspect.ts";
 import { encodeRequest, decodeMessage } from "./messages.ts";
-import { REQUEST } from "./message-samples.ts";
+import { REQUEST } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
-import { collectDeliveries, startTestBroker, type TestBroker, until } from "./test-broker.ts";
+import {
+  collectDeliveries,
+  startTestBroker,
+  type TestBroker,
+  until,
+} from "../../test/support/broker.ts";
 import { declareTopology, topology, TopologyMismatchError } from "./topology.ts";
 
 let broker: TestBroker;

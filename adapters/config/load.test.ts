@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import { loadConfig, watchConfig } from "./load.ts";
 
 const ENV = {

@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 
 import { ConfigError, parseConfig } from "../../core/config/parse.ts";
 import type { Config } from "../../core/config/schema.ts";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import { createJsonProtocol, MappingError } from "../ml/json.ts";
 
 type Environment = Record<string, string | undefined>;

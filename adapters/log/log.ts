@@ -1,7 +1,7 @@
 import pino from "pino";
 
 import type { Config } from "../../core/config/schema.ts";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 
 interface SerializedError {
   type: string;

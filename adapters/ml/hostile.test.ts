@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 
-import type { UpstreamFaultCode } from "../../core/worker/outcome.ts";
-import { codeOf, startFakeMlService } from "./fake-ml-service.ts";
+import type { UpstreamFaultCode } from "../../core/attempt/outcome.ts";
+import { codeOf, startFakeMlService } from "../../test/support/ml-service.ts";
 
 const ml = startFakeMlService();
 afterAll(() => ml.stop());

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 
-import { codeOf, startFakeMlService } from "./fake-ml-service.ts";
+import { codeOf, startFakeMlService } from "../../test/support/ml-service.ts";
 
 const ml = startFakeMlService();
 afterAll(() => ml.stop());

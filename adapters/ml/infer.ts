@@ -1,8 +1,8 @@
 import type { ModelConfig } from "../../core/config/schema.ts";
 import type { InferencePayload } from "../../core/payload.ts";
-import type { InferenceOutcome, UpstreamFaultCode } from "../../core/worker/outcome.ts";
-import { promptText } from "../../core/worker/prompt-text.ts";
-import { plausibleUsage, usageBounds } from "../../core/worker/usage.ts";
+import type { InferenceOutcome, UpstreamFaultCode } from "../../core/attempt/outcome.ts";
+import { promptText } from "../../core/attempt/prompt-text.ts";
+import { plausibleUsage, usageBounds } from "../../core/attempt/usage.ts";
 import { type MlHttpReply, postJson } from "./call.ts";
 import { createJsonProtocol } from "./json.ts";
 import { openaiChat } from "./openai-chat.ts";

@@ -1,7 +1,7 @@
 import jsonata from "jsonata";
 
 import type { ModelConfig } from "../../core/config/schema.ts";
-import { promptText } from "../../core/worker/prompt-text.ts";
+import { promptText } from "../../core/attempt/prompt-text.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
 
 export type JsonMapping = NonNullable<ModelConfig["mapping"]>;

@@ -1,6 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
 
-import { promptText } from "../../core/worker/prompt-text.ts";
+import { promptText } from "../../core/attempt/prompt-text.ts";
 import { FinishReason, fitting, memberOf, sharedFields, Usage } from "./openai-fields.ts";
 import type { Protocol } from "./protocol.ts";
 

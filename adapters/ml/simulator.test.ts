@@ -4,7 +4,7 @@ import type { ModelConfig } from "../../core/config/schema.ts";
 import { loadConfig } from "../config/load.ts";
 import { changeSettings } from "../../ml-sim/settings.ts";
 import { createSimulator } from "../../ml-sim/simulator.ts";
-import { codeOf, startFakeMlService } from "./fake-ml-service.ts";
+import { codeOf, startFakeMlService } from "../../test/support/ml-service.ts";
 
 /** The simulator speaks every protocol as the adapters expect it: what develops against it also runs against a real service. */
 const simulator = createSimulator(changeSettings({}, {}));

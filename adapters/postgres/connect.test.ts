@@ -8,7 +8,7 @@ import {
   type FreezingProxy,
   type MigratedDatabase,
   startFreezingProxy,
-} from "./testing.ts";
+} from "../../test/support/postgres.ts";
 
 const DEADLINE_MS = 300;
 

@@ -7,7 +7,7 @@ const FOREIGN_KEY_VIOLATION = "23503";
 
 /**
  * Whether a statement failed because of the values it was given: without the bad row the others of the batch succeed, so that the
- * batch may be bisected (core/bisect.ts). Everything else is wrong for all rows alike.
+ * batch may be bisected (runtime/bisect.ts). Everything else is wrong for all rows alike.
  */
 export function isDataFault(error: unknown): boolean {
   return (

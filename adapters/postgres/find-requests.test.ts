@@ -12,7 +12,7 @@ import {
   type MigratedDatabase,
   newRequest,
   SEALED,
-} from "./testing.ts";
+} from "../../test/support/postgres.ts";
 
 const USER = crypto.randomUUID();
 const NOW = Date.now();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { runBisected } from "../../core/bisect.ts";
+import { runBisected } from "../../runtime/bisect.ts";
 import type { Finish } from "../../core/finish.ts";
 import type { Database } from "./connect.ts";
 import { isDataFault } from "./errors.ts";
@@ -15,7 +15,7 @@ import {
   type MigratedDatabase,
   newRequest,
   SEALED,
-} from "./testing.ts";
+} from "../../test/support/postgres.ts";
 import type { NewRequest } from "../../core/stored-request.ts";
 
 let server: MigratedDatabase;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { runBisected } from "../../core/bisect.ts";
+import { runBisected } from "../../runtime/bisect.ts";
 import { isDataFault } from "./errors.ts";
 import { findRequests } from "./find-requests.ts";
 import { finishRequests } from "./finish-requests.ts";
@@ -18,7 +18,7 @@ import {
   type MigratedDatabase,
   newRequest,
   startFreezingProxy,
-} from "./testing.ts";
+} from "../../test/support/postgres.ts";
 import type { NewRequest } from "../../core/stored-request.ts";
 
 let server: MigratedDatabase;

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { createKeeperLock, type KeeperLock, type KeeperLockOptions } from "./keeper-lock.ts";
-import { createMigratedDatabase, type MigratedDatabase, startFreezingProxy } from "./testing.ts";
+import {
+  createMigratedDatabase,
+  type MigratedDatabase,
+  startFreezingProxy,
+} from "../../test/support/postgres.ts";
 
 const SILENT_MS = 400;
 const WAIT_MAX_MS = 5_000;

@@ -3,7 +3,7 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { createTestDatabase, type TestDatabase } from "../../test/servers.ts";
+import { createTestDatabase, type TestDatabase } from "../../test/support/servers.ts";
 import { connectPostgres } from "./connect.ts";
 import { migrate, MigrationError, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
 import { dumpSchema } from "./schema-dump.ts";

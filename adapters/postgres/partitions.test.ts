@@ -11,7 +11,7 @@ import {
   HOUR_MS,
   type MigratedDatabase,
   newRequest,
-} from "./testing.ts";
+} from "../../test/support/postgres.ts";
 
 const DAY_MS = 24 * HOUR_MS;
 const NOW = Date.now();

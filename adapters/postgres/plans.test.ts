@@ -9,8 +9,14 @@ import { usage } from "./ledger.ts";
 import { overdueRequests, queuedBefore } from "./open-requests.ts";
 import { quotaTruth, quotaTruthOf } from "./quotas.ts";
 import { notePublisher, outboxOfDeadPublishers } from "./publishers.ts";
-import { completion, ending, HOUR_MS, type MigratedDatabase, newRequest } from "./testing.ts";
-import { createMigratedDatabase } from "./testing.ts";
+import {
+  completion,
+  ending,
+  HOUR_MS,
+  type MigratedDatabase,
+  newRequest,
+} from "../../test/support/postgres.ts";
+import { createMigratedDatabase } from "../../test/support/postgres.ts";
 
 const ROWS = 3_000;
 const OPEN = 100;

@@ -17,7 +17,7 @@ import {
   HOUR_MS,
   type MigratedDatabase,
   newRequest,
-} from "./testing.ts";
+} from "../../test/support/postgres.ts";
 import type { DeadOutbox } from "../../core/stored-request.ts";
 
 const SILENT_MS = 30_000;

@@ -14,7 +14,7 @@ import {
   type MigratedDatabase,
   newRequest,
   newUser,
-} from "./testing.ts";
+} from "../../test/support/postgres.ts";
 import { setConcurrentLimit } from "./users.ts";
 
 const TODAY = dayOf(Date.now());

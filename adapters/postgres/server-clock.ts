@@ -1,4 +1,4 @@
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import type { Database } from "./connect.ts";
 
 /** The time that this process and PostgreSQL agree on, Unix milliseconds. */

@@ -3,7 +3,7 @@ import { cp, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { createTestDatabase } from "../../test/servers.ts";
+import { createTestDatabase } from "../../test/support/servers.ts";
 import { sumAnomalies } from "./audit.ts";
 import { connectPostgres } from "./connect.ts";
 import { finishRequests } from "./finish-requests.ts";
@@ -16,7 +16,7 @@ import {
   ending,
   type MigratedDatabase,
   newRequest,
-} from "./testing.ts";
+} from "../../test/support/postgres.ts";
 
 let server: MigratedDatabase;
 beforeAll(async () => {

@@ -4,7 +4,12 @@ import { randomBytes } from "node:crypto";
 
 import { addKey, findKeys, listKeys, type NewApiKey, revokeKey, rotateKey } from "./api-keys.ts";
 import { isForeignKeyViolation, isUniqueViolation } from "./errors.ts";
-import { createMigratedDatabase, HOUR_MS, type MigratedDatabase, newUser } from "./testing.ts";
+import {
+  createMigratedDatabase,
+  HOUR_MS,
+  type MigratedDatabase,
+  newUser,
+} from "../../test/support/postgres.ts";
 import { addUser, findUser, findUserByEmail, listUsers, setUserActive } from "./users.ts";
 
 let server: MigratedDatabase;

@@ -1,5 +1,5 @@
 import type { Config } from "../../core/config/schema.ts";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import { type AmqpConnection, connectAmqp } from "../amqp/connection.ts";
 import { declareTopology, type Topology, topology } from "../amqp/topology.ts";
 import { connectPostgres, type Database } from "../postgres/connect.ts";

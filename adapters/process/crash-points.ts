@@ -1,4 +1,4 @@
-import { CRASH_POINTS, type CrashPoint, type ReachCrashPoint } from "../../core/crash-points.ts";
+import { CRASH_POINTS, type CrashPoint, type ReachCrashPoint } from "../../runtime/crash-points.ts";
 
 function parse(setting: string | undefined): { point: CrashPoint; nth: number } | undefined {
   if (setting === undefined || setting === "") return undefined;

@@ -1,6 +1,6 @@
-import type { ReachCrashPoint } from "../../core/crash-points.ts";
+import type { ReachCrashPoint } from "../../runtime/crash-points.ts";
 import { ConfigError } from "../../core/config/parse.ts";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import type { MetricRole } from "../../core/metrics.ts";
 import { type LiveConfig, watchConfig } from "../config/load.ts";
 import { createLog } from "../log/log.ts";

@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import { joinWrites } from "../sockets/join-writes.ts";
 import { replyErrorCode } from "./replies.ts";
 import { skipUnreadTraces } from "./untraced.ts";

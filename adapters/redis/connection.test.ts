@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { Socket } from "node:net";
-import { redisUrl } from "../../test/servers.ts";
-import { startTcpProxy, type TcpProxy } from "../../test/tcp-proxy.ts";
+import { redisUrl } from "../../test/support/servers.ts";
+import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import { connectRedis, type RedisConnection } from "./connection.ts";
 import { createQuotaStore } from "./quota-store.ts";
-import { connectForTest, freshTruth, limitsOf, newId, silent } from "./redis-fixture.ts";
+import { connectForTest, freshTruth, limitsOf, newId, silent } from "../../test/support/redis.ts";
 
 setDefaultTimeout(20_000);
 

@@ -4,7 +4,13 @@ import type { RedisConnection } from "./connection.ts";
 import { createHoldBooks, type HoldBooks, type AgedHold } from "./holds.ts";
 import { booksKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
-import { asInstance, connectForTest, freshTruth, limitsOf, newId } from "./redis-fixture.ts";
+import {
+  asInstance,
+  connectForTest,
+  freshTruth,
+  limitsOf,
+  newId,
+} from "../../test/support/redis.ts";
 
 let redis: RedisConnection;
 let store: QuotaStore;

@@ -3,7 +3,7 @@ import { Type as t } from "@sinclair/typebox";
 import type { RedisConnection } from "./connection.ts";
 import { createKeyCache } from "./key-cache.ts";
 import { apiKeyKey } from "./keys.ts";
-import { connectForTest, newId } from "./redis-fixture.ts";
+import { connectForTest, newId } from "../../test/support/redis.ts";
 
 const schema = t.Object({ userId: t.String(), active: t.Boolean() });
 const record = { userId: "u", active: true };

@@ -23,8 +23,8 @@ import {
   readWorldTruth,
   settleInWorld,
   todayOf,
-} from "./quota-world.ts";
-import { connectForTest, limitsOf, newId, ownDatabaseUrl } from "./redis-fixture.ts";
+} from "../../test/support/quota-world.ts";
+import { connectForTest, limitsOf, newId, ownDatabaseUrl } from "../../test/support/redis.ts";
 
 setDefaultTimeout(120_000);
 

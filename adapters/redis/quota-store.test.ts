@@ -5,7 +5,13 @@ import { dayOf } from "../../core/windows.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, startedKey } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
-import { asInstance, connectForTest, freshTruth, limitsOf, newId } from "./redis-fixture.ts";
+import {
+  asInstance,
+  connectForTest,
+  freshTruth,
+  limitsOf,
+  newId,
+} from "../../test/support/redis.ts";
 
 let redis: RedisConnection;
 let otherRedis: RedisConnection;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { RedisConnection } from "./connection.ts";
 import { startedKey } from "./keys.ts";
-import { connectForTest, newId } from "./redis-fixture.ts";
+import { connectForTest, newId } from "../../test/support/redis.ts";
 import { createRequestHints, type RequestHints } from "./request-hints.ts";
 
 let redis: RedisConnection;

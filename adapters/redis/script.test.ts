@@ -3,7 +3,7 @@ import { Type as t } from "@sinclair/typebox";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys } from "./keys.ts";
 import * as scripts from "./quota-scripts.ts";
-import { connectForTest, newId } from "./redis-fixture.ts";
+import { connectForTest, newId } from "../../test/support/redis.ts";
 import { bindScript } from "./script.ts";
 
 let redis: RedisConnection;

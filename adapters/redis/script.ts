@@ -1,6 +1,6 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import type { ItemOutcome } from "../../core/bisect.ts";
+import type { ItemOutcome } from "../../runtime/bisect.ts";
 import type { RedisConnection } from "./connection.ts";
 import { isStoredFault, replyErrorCode, toQuotaFault } from "./replies.ts";
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { redisUrl } from "../../test/servers.ts";
-import { startTcpProxy, type TcpProxy } from "../../test/tcp-proxy.ts";
+import { redisUrl } from "../../test/support/servers.ts";
+import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import type { RedisConnection } from "./connection.ts";
-import { connectForTest, newId, silent } from "./redis-fixture.ts";
+import { connectForTest, newId, silent } from "../../test/support/redis.ts";
 import { createSignals, type Signals } from "./signals.ts";
 
 setDefaultTimeout(10_000);

@@ -1,4 +1,4 @@
-import { createBatcher } from "../../core/batcher.ts";
+import { createBatcher } from "../../runtime/batcher.ts";
 import { createIdSource } from "../../adapters/ids/id-source.ts";
 import { after } from "../../adapters/process/timers.ts";
 import { keep, measureAll } from "./measure.ts";

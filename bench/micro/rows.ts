@@ -6,7 +6,7 @@ import { quotaTruth } from "../../adapters/postgres/quotas.ts";
 import type { Finish } from "../../core/finish.ts";
 import type { NewRequest } from "../../core/stored-request.ts";
 import { dayOf } from "../../core/windows.ts";
-import { createTestDatabaseOn } from "../../test/servers.ts";
+import { createTestDatabaseOn } from "../../test/support/servers.ts";
 import { createIdSource } from "../../adapters/ids/id-source.ts";
 import { measureAll, type Micro } from "./measure.ts";
 

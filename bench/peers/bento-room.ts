@@ -7,7 +7,7 @@ import { connectAmqp, type AmqpConnection } from "../../adapters/amqp/connection
 import { browse, queueDepths } from "../../adapters/amqp/inspect.ts";
 import { createKeyHash, generatePepper } from "../../adapters/crypto/key-hash.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
-import { createTestDatabaseOn, uniqueQueuePrefix } from "../../test/servers.ts";
+import { createTestDatabaseOn, uniqueQueuePrefix } from "../../test/support/servers.ts";
 import { claimRedisIndex } from "../../test/stack/redis-index.ts";
 import type { BenchServers } from "../stack/servers.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { findFreePorts } from "../../cli/ports.ts";
+import { findFreePorts } from "../../local/processes/ports.ts";
 import { createComponent } from "../../test/stack/component.ts";
 import type { Call } from "../load/calls.ts";
 import { shortBodies } from "../prompts/prompts.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { findFreePorts } from "../../cli/ports.ts";
+import { findFreePorts } from "../../local/processes/ports.ts";
 import { untilTrue } from "../../test/stack/eventually.ts";
 import type { Call } from "../load/calls.ts";
 import type { BenchContext } from "../scenarios/scenario.ts";

@@ -1,4 +1,4 @@
-import { formatTable } from "../../cli/operator/table.ts";
+import { formatTable } from "../../adapters/terminal/table.ts";
 import type { Outcome, Table } from "../figures.ts";
 import { format, howToMeasure, type Row } from "../judge.ts";
 import type { BenchReport } from "../run.ts";

@@ -1,4 +1,4 @@
-import type { Progress } from "../../cli/progress.ts";
+import type { Progress } from "../../adapters/terminal/progress.ts";
 import type { Outcome } from "../figures.ts";
 import type { BenchServers } from "../stack/servers.ts";
 import type { ToolName } from "../tools/plan-tools.ts";

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 
-import { statePaths } from "../../cli/paths.ts";
-import type { Progress } from "../../cli/progress.ts";
-import { chooseSource, urlsFromEnvironment } from "../../cli/servers/choose-source.ts";
-import { findEngineProblem } from "../../cli/servers/docker-engine.ts";
-import { readLocalState } from "../../cli/servers/local.ts";
-import type { ServerUrls } from "../../cli/servers/urls.ts";
-import { startPrivateServers, startTestServers } from "../../cli/testing/test-servers.ts";
+import { statePaths } from "../../adapters/state/paths.ts";
+import type { Progress } from "../../adapters/terminal/progress.ts";
+import { chooseSource, urlsFromEnvironment } from "../../local/servers/choose-source.ts";
+import { findEngineProblem } from "../../local/servers/docker-engine.ts";
+import { readLocalState } from "../../local/servers/local.ts";
+import type { ServerUrls } from "../../adapters/state/server-urls.ts";
+import { startPrivateServers, startTestServers } from "../../local/servers/test-servers.ts";
 
 export interface BenchServers {
   urls: ServerUrls;

@@ -1,10 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { CommandFailure } from "../../cli/failure.ts";
-import { lastLines } from "../../cli/log-tail.ts";
-import { shortPath, statePaths } from "../../cli/paths.ts";
-import { openLog } from "../../cli/processes.ts";
+import { CommandFailure } from "../../adapters/terminal/failure.ts";
+import { lastLines } from "../../local/processes/log-tail.ts";
+import { shortPath, statePaths } from "../../adapters/state/paths.ts";
+import { openLog } from "../../local/processes/processes.ts";
 
 const BUILD_LIMIT_MS = 30 * 60_000;
 

@@ -1,11 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { CommandFailure } from "../../cli/failure.ts";
-import { lastLines } from "../../cli/log-tail.ts";
-import { shortPath, statePaths } from "../../cli/paths.ts";
-import { openLog } from "../../cli/processes.ts";
-import type { Progress } from "../../cli/progress.ts";
+import { CommandFailure } from "../../adapters/terminal/failure.ts";
+import { lastLines } from "../../local/processes/log-tail.ts";
+import { shortPath, statePaths } from "../../adapters/state/paths.ts";
+import { openLog } from "../../local/processes/processes.ts";
+import type { Progress } from "../../adapters/terminal/progress.ts";
 
 export const PORTKEY_VERSION = "1.15.2";
 const INSTALL_LIMIT_MS = 3 * 60_000;

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 
-import { CommandFailure, describeError } from "../../cli/failure.ts";
-import { PROJECT_ROOT, shortPath, statePaths } from "../../cli/paths.ts";
-import type { Progress } from "../../cli/progress.ts";
-import { installPackages } from "../../cli/servers/install.ts";
+import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
+import { PROJECT_ROOT, shortPath, statePaths } from "../../adapters/state/paths.ts";
+import type { Progress } from "../../adapters/terminal/progress.ts";
+import { installPackages } from "../../local/servers/install.ts";
 import { buildGo } from "./build-go.ts";
 import { findTools } from "./find-tools.ts";
 import { installPortkey } from "./install-portkey.ts";

@@ -6,7 +6,7 @@ import { createLiveQuota } from "../../adapters/quota/live-quota.ts";
 import { type AuditReport, runAudit } from "../../collector/audit.ts";
 import type { Difference } from "../../core/audit/difference.ts";
 import type { RequestCounts } from "../../core/audit/books.ts";
-import { CommandFailure, describeError } from "../failure.ts";
+import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
 import { adviceOn, describeDifference } from "../operator/audit-text.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import {
@@ -15,7 +15,7 @@ import {
   lookAtQueues,
   type QueueLook,
 } from "../operator/queue-look.ts";
-import { formatNumber, printJson, printLine } from "../operator/table.ts";
+import { formatNumber, printJson, printLine } from "../../adapters/terminal/table.ts";
 
 interface AuditOptions {
   repair?: boolean;

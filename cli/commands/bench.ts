@@ -2,9 +2,9 @@ import { join } from "node:path";
 
 import { type Command, InvalidArgumentError } from "commander";
 
-import { EXIT } from "../failure.ts";
-import { shortPath } from "../paths.ts";
-import { createProgress } from "../progress.ts";
+import { EXIT } from "../../adapters/terminal/failure.ts";
+import { shortPath } from "../../adapters/state/paths.ts";
+import { createProgress } from "../../adapters/terminal/progress.ts";
 
 interface BenchFlags {
   quick?: boolean;

@@ -5,7 +5,7 @@ import { encodeRequest, encodeResult, type OutgoingMessage } from "../../adapter
 import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
 import type { QueuedRequest } from "../../core/messages.ts";
-import { CommandFailure, EXIT } from "../failure.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { parseCount } from "../operator/arguments.ts";
 import {
   countLetters,
@@ -24,7 +24,7 @@ import { formatLetter, formatLetters, letterJson } from "../operator/dead-text.t
 import { findGateway, GATEWAY_EXIT, refusalOf } from "../operator/gateway.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { openContent, resubmit } from "../operator/resubmit.ts";
-import { printJson, printLine } from "../operator/table.ts";
+import { printJson, printLine } from "../../adapters/terminal/table.ts";
 import { isUuid } from "../operator/users.ts";
 
 export function registerDead(program: Command): void {

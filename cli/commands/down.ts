@@ -3,14 +3,14 @@ import { join } from "node:path";
 
 import type { Command } from "commander";
 
-import { EXIT, CommandFailure } from "../failure.ts";
-import { readJsonFile } from "../json-file.ts";
-import { stopComponents } from "../launch.ts";
-import { type StatePaths, statePaths } from "../paths.ts";
-import { isRunning, ProcessIdentitySchema } from "../process-identity.ts";
-import { signalProcess, waitForEnd } from "../processes.ts";
-import { createProgress } from "../progress.ts";
-import { stopServers } from "../servers/servers.ts";
+import { EXIT, CommandFailure } from "../../adapters/terminal/failure.ts";
+import { readJsonFile } from "../../adapters/state/json-file.ts";
+import { stopComponents } from "../../local/supervision/launch.ts";
+import { type StatePaths, statePaths } from "../../adapters/state/paths.ts";
+import { isRunning, ProcessIdentitySchema } from "../../local/processes/process-identity.ts";
+import { signalProcess, waitForEnd } from "../../local/processes/processes.ts";
+import { createProgress } from "../../adapters/terminal/progress.ts";
+import { stopServers } from "../../local/servers/servers.ts";
 
 interface DownOptions {
   purge?: boolean;

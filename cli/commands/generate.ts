@@ -3,7 +3,7 @@ import { randomUUIDv7 } from "bun";
 import type { Command } from "commander";
 
 import type { GenerateBody } from "../../gateway/schemas.ts";
-import { CommandFailure, EXIT } from "../failure.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { parseCount } from "../operator/arguments.ts";
 import {
   findApiKey,
@@ -15,9 +15,9 @@ import {
   type Status,
   waitForEnd,
 } from "../operator/gateway.ts";
-import { formatNumber, printJson, printLine } from "../operator/table.ts";
-import { statePaths } from "../paths.ts";
-import { readUpJson } from "../up-json.ts";
+import { formatNumber, printJson, printLine } from "../../adapters/terminal/table.ts";
+import { statePaths } from "../../adapters/state/paths.ts";
+import { readUpJson } from "../../adapters/state/up-json.ts";
 
 interface GenerateOptions {
   model?: string;

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 
 import { type ApiKey, listKeys, revokeKey, rotateKey } from "../../adapters/postgres/api-keys.ts";
-import { CommandFailure } from "../failure.ts";
+import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { parseDuration } from "../operator/arguments.ts";
 import { forgetKeys, giveKey, type MintedKey, mintKey, requireKey } from "../operator/keys.ts";
 import { operate } from "../operator/operate.ts";
-import { formatInstant, formatTable, printJson, printLine } from "../operator/table.ts";
+import { formatInstant, formatTable, printJson, printLine } from "../../adapters/terminal/table.ts";
 import { requireUser } from "../operator/users.ts";
 
 export function registerKey(program: Command): void {

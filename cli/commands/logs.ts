@@ -3,10 +3,10 @@ import { join } from "node:path";
 
 import type { Command } from "commander";
 
-import { CommandFailure, EXIT } from "../failure.ts";
-import { followFile } from "../follow.ts";
-import { lastLines } from "../log-tail.ts";
-import { shortPath, statePaths } from "../paths.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
+import { followFile } from "../../local/processes/follow.ts";
+import { lastLines } from "../../local/processes/log-tail.ts";
+import { shortPath, statePaths } from "../../adapters/state/paths.ts";
 
 interface LogsOptions {
   follow?: boolean;

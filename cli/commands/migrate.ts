@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 
-import { migrateStep } from "../bring-up.ts";
-import { CommandFailure, EXIT } from "../failure.ts";
-import { statePaths } from "../paths.ts";
-import { createProgress } from "../progress.ts";
-import { readUpJson } from "../up-json.ts";
+import { migrateStep } from "../../local/bring-up.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
+import { statePaths } from "../../adapters/state/paths.ts";
+import { createProgress } from "../../adapters/terminal/progress.ts";
+import { readUpJson } from "../../adapters/state/up-json.ts";
 
 export function registerMigrate(program: Command): void {
   program

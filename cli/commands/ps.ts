@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 
-import { CommandFailure, EXIT } from "../failure.ts";
-import { statePaths } from "../paths.ts";
-import { formatProcesses, listProcesses } from "../process-list.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
+import { statePaths } from "../../adapters/state/paths.ts";
+import { formatProcesses, listProcesses } from "../../local/process-list.ts";
 
 export function registerPs(program: Command): void {
   program

@@ -1,11 +1,11 @@
 import { Argument, type Command } from "commander";
 
-import { CommandFailure, describeError, EXIT } from "../failure.ts";
-import { createProgress } from "../progress.ts";
-import { serverEnvironment } from "../servers/urls.ts";
-import { runChecks } from "../testing/checks.ts";
-import { runRandomFaults } from "../testing/random-faults.ts";
-import { findTestFiles, runStage } from "../testing/run-stage.ts";
+import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
+import { createProgress } from "../../adapters/terminal/progress.ts";
+import { serverEnvironment } from "../../adapters/state/server-urls.ts";
+import { runChecks } from "../../test/run/checks.ts";
+import { runRandomFaults } from "../../test/run/random-faults.ts";
+import { findTestFiles, runStage } from "../../test/run/run-stage.ts";
 import {
   formatSummary,
   selectTests,
@@ -14,9 +14,9 @@ import {
   type StageResult,
   TEST_STAGES,
   type StageRun,
-} from "../testing/stages.ts";
-import { bringTestPrometheus } from "../testing/test-prometheus.ts";
-import { startTestServers, type TestServers } from "../testing/test-servers.ts";
+} from "../../test/run/stages.ts";
+import { bringTestPrometheus } from "../../local/observe/test-prometheus.ts";
+import { startTestServers, type TestServers } from "../../local/servers/test-servers.ts";
 
 export function registerTest(program: Command): void {
   const stages = TEST_STAGES.map(({ name, about }) => `  ${name.padEnd(9)}${about}`).join("\n");

@@ -2,19 +2,20 @@ import { rmSync } from "node:fs";
 
 import type { Command } from "commander";
 
-import { bringUp, type Upped } from "../bring-up.ts";
-import { demoBody } from "../demo-request.ts";
-import { CommandFailure, EXIT } from "../failure.ts";
-import { stopComponents } from "../launch.ts";
-import { takeLock } from "../lock.ts";
-import { findLinks } from "../observe/links.ts";
-import { type StatePaths, shortPath, statePaths } from "../paths.ts";
-import { listProcesses } from "../process-list.ts";
-import { createProgress, type Progress } from "../progress.ts";
-import { stopServers } from "../servers/servers.ts";
-import { judgeStack, readStack } from "../stack.ts";
-import { formatStatusLine, scrape } from "../status-line.ts";
-import type { UpJson } from "../up-json.ts";
+import { bringUp, type Upped } from "../../local/bring-up.ts";
+import { demoBody } from "../../local/demo-request.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
+import { stopComponents } from "../../local/supervision/launch.ts";
+import { createDemoUser } from "../operator/create-demo-user.ts";
+import { takeLock } from "../../local/processes/lock.ts";
+import { findLinks } from "../../local/observe/links.ts";
+import { type StatePaths, shortPath, statePaths } from "../../adapters/state/paths.ts";
+import { listProcesses } from "../../local/process-list.ts";
+import { createProgress, type Progress } from "../../adapters/terminal/progress.ts";
+import { stopServers } from "../../local/servers/servers.ts";
+import { judgeStack, readStack } from "../../local/supervision/supervised-stack.ts";
+import { formatStatusLine, scrape } from "../../local/observe/status-line.ts";
+import type { UpJson } from "../../adapters/state/up-json.ts";
 
 interface UpOptions {
   detach?: boolean;
@@ -64,6 +65,7 @@ async function up(options: UpOptions): Promise<void> {
     const bringing = bringUp(paths, progress, process.env, {
       detached,
       observe: options.observe === true,
+      createDemoUser,
     });
     const upped = await Promise.race([bringing, interrupted.then(() => undefined)]);
     if (upped === undefined) {

@@ -10,13 +10,13 @@ import {
 } from "../../adapters/postgres/users.ts";
 import { createLiveQuota } from "../../adapters/quota/live-quota.ts";
 import { effectiveLimits, type UserLimits } from "../../core/quota/limits.ts";
-import { CommandFailure, describeError } from "../failure.ts";
+import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
 import { parseCount, parseLimit } from "../operator/arguments.ts";
 import { forgetKeys, giveKey } from "../operator/keys.ts";
 import { changedQuotas, type LimitChange } from "../operator/limits.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { formatQuota, reportQuota } from "../operator/quota-report.ts";
-import { formatInstant, formatTable, printJson, printLine } from "../operator/table.ts";
+import { formatInstant, formatTable, printJson, printLine } from "../../adapters/terminal/table.ts";
 import { createUser, requireTier, requireUser } from "../operator/users.ts";
 
 export function registerUser(program: Command): void {

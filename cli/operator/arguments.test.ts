@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { NO_LIMIT } from "../../core/quota/limits.ts";
-import { CommandFailure } from "../failure.ts";
+import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { parseCount, parseDuration, parseLimit } from "./arguments.ts";
 
 test("durations are whole days, hours, minutes or seconds", () => {

@@ -1,5 +1,5 @@
 import type { Difference } from "../../core/audit/difference.ts";
-import { formatNumber } from "./table.ts";
+import { formatNumber } from "../../adapters/terminal/table.ts";
 
 /** One difference on one line. */
 export function describeDifference(difference: Difference): string {

@@ -4,7 +4,7 @@ import { decodeMessage, type IncomingMessage } from "../../adapters/amqp/message
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { QueuedRequest, QueuedResult } from "../../core/messages.ts";
 import type { RequestHead } from "../../core/request.ts";
-import { CommandFailure, EXIT } from "../failure.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import type { RequestStanding } from "../../core/stored-request.ts";
 
 export const DEAD_QUEUES = ["requests", "results"] as const;

@@ -1,5 +1,5 @@
 import type { DeadLetter } from "./dead-letters.ts";
-import { formatInstant, formatNumber, formatTable } from "./table.ts";
+import { formatInstant, formatNumber, formatTable } from "../../adapters/terminal/table.ts";
 import type { RequestStanding } from "../../core/stored-request.ts";
 
 /** A letter as `--json` prints it; without its content. */

@@ -3,8 +3,8 @@ import { Value } from "@sinclair/typebox/value";
 
 import { isTerminal, REQUEST_STATES } from "../../core/request.ts";
 import type { GenerateBody } from "../../gateway/schemas.ts";
-import { CommandFailure, describeError, EXIT } from "../failure.ts";
-import type { UpJson } from "../up-json.ts";
+import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
+import type { UpJson } from "../../adapters/state/up-json.ts";
 
 /** Exit codes of commands that call the gateway, on top of `EXIT.usage`. */
 export const GATEWAY_EXIT = {

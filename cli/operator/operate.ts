@@ -6,11 +6,11 @@ import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { Fault } from "../../core/faults.ts";
-import type { Log } from "../../core/log.ts";
-import { CommandFailure, describeError } from "../failure.ts";
-import { statePaths } from "../paths.ts";
-import { withoutPassword } from "../servers/urls.ts";
-import type { UpJson } from "../up-json.ts";
+import type { Log } from "../../runtime/log.ts";
+import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
+import { statePaths } from "../../adapters/state/paths.ts";
+import { withoutPassword } from "../../adapters/state/server-urls.ts";
+import type { UpJson } from "../../adapters/state/up-json.ts";
 import { type Needs, readSetup } from "./setup.ts";
 
 /** Shown in the servers' lists of connections. */

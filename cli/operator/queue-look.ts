@@ -1,7 +1,7 @@
 import { lookThrough, queueDepths } from "../../adapters/amqp/inspect.ts";
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
-import { formatNumber } from "./table.ts";
+import { formatNumber } from "../../adapters/terminal/table.ts";
 
 /** What can be told of the queues without disturbing them. */
 export interface QueueLook {

@@ -3,7 +3,7 @@ import type { UserLimits } from "../../core/quota/limits.ts";
 import type { QuotaSnapshot } from "../../core/quota/quota.ts";
 import { WINDOW_KINDS, type WindowKind, windowEndMs, windowIdOf } from "../../core/windows.ts";
 import { type LimitSource, sourceOf, tierOf } from "./limits.ts";
-import { formatInstant, formatNumber, formatTable } from "./table.ts";
+import { formatInstant, formatNumber, formatTable } from "../../adapters/terminal/table.ts";
 
 interface MeasureReport {
   /** null: none; then `remaining` is null as well. */

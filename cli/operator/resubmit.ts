@@ -6,7 +6,7 @@ import type { QueuedRequest } from "../../core/messages.ts";
 import { decodeJson, type InferencePayload } from "../../core/payload.ts";
 import type { RequestHead } from "../../core/request.ts";
 import type { GenerateBody } from "../../gateway/schemas.ts";
-import { CommandFailure } from "../failure.ts";
+import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { type PostReply, postRequest } from "./gateway.ts";
 import { forgetKeys, giveKey } from "./keys.ts";
 import type { Operation } from "./operate.ts";

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { EXIT } from "../failure.ts";
-import { type StatePaths, statePaths } from "../paths.ts";
-import { type UpJson, writeUpJson } from "../up-json.ts";
+import { EXIT } from "../../adapters/terminal/failure.ts";
+import { type StatePaths, statePaths } from "../../adapters/state/paths.ts";
+import { type UpJson, writeUpJson } from "../../adapters/state/up-json.ts";
 import { type Needs, readSetup } from "./setup.ts";
 
 const UP: UpJson = {

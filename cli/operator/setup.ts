@@ -1,10 +1,14 @@
 import type { Config } from "../../core/config/schema.ts";
-import { CommandFailure, EXIT } from "../failure.ts";
-import type { StatePaths } from "../paths.ts";
-import { readEnvFile, SECRET_VARIABLES } from "../secrets.ts";
-import { SERVER_VARIABLES, serverEnvironment, type ServerUrls } from "../servers/urls.ts";
-import { readConfig } from "../stack-config.ts";
-import { readUpJson, type UpJson } from "../up-json.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
+import type { StatePaths } from "../../adapters/state/paths.ts";
+import { readEnvFile, SECRET_VARIABLES } from "../../adapters/state/secrets.ts";
+import {
+  SERVER_VARIABLES,
+  serverEnvironment,
+  type ServerUrls,
+} from "../../adapters/state/server-urls.ts";
+import { readConfig } from "../../adapters/state/read-config.ts";
+import { readUpJson, type UpJson } from "../../adapters/state/up-json.ts";
 
 type Environment = Record<string, string | undefined>;
 

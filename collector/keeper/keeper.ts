@@ -1,5 +1,5 @@
 import type { Config } from "../../core/config/schema.ts";
-import { pause } from "../../core/schedule.ts";
+import { pause } from "../../runtime/schedule.ts";
 import type { KeeperPorts } from "../ports.ts";
 import { createAuditDuty } from "./audit-duty.ts";
 import type { Duty } from "./duty.ts";

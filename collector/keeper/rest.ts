@@ -1,4 +1,4 @@
-import { pause } from "../../core/schedule.ts";
+import { pause } from "../../runtime/schedule.ts";
 import type { Process } from "../ports.ts";
 
 /** Keeps long work in the background out of everybody's way. */

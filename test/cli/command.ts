@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { PROJECT_ROOT } from "../../cli/paths.ts";
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import type { Stack } from "../stack/stack.ts";
 
 export interface Ran {

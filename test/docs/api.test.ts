@@ -4,7 +4,7 @@ import { FormatRegistry, type TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
 import * as schemas from "../../gateway/schemas.ts";
-import { createFakeGateway } from "../../gateway/testing.ts";
+import { createFakeGateway } from "../support/gateway/world.ts";
 
 const text = await Bun.file(`${import.meta.dir}/../../docs/api.md`).text();
 

@@ -1,6 +1,6 @@
-import { CommandFailure } from "../../cli/failure.ts";
-import { createProgress } from "../../cli/progress.ts";
-import { installPackages } from "../../cli/servers/install.ts";
+import { CommandFailure } from "../../adapters/terminal/failure.ts";
+import { createProgress } from "../../adapters/terminal/progress.ts";
+import { installPackages } from "../../local/servers/install.ts";
 
 /**
  * Looks for something that tests of one kind need, and installs its Debian package if it is not there. Where it cannot be had, says what is

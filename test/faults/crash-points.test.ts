@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 
-import type { CrashPoint } from "../../core/crash-points.ts";
+import type { CrashPoint } from "../../runtime/crash-points.ts";
 import type { Component } from "../stack/component.ts";
 import { scenariosOnStack } from "./scenarios.ts";
 

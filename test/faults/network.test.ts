@@ -1,7 +1,7 @@
 import { afterAll, expect } from "bun:test";
 
-import type { ServerUrls } from "../../cli/servers/urls.ts";
-import { startTcpProxy, type TcpProxy } from "../tcp-proxy.ts";
+import type { ServerUrls } from "../../adapters/state/server-urls.ts";
+import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { untilAccepting } from "./progress.ts";
 import { scenariosOnStack } from "./scenarios.ts";
 

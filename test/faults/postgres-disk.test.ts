@@ -2,7 +2,7 @@ import { afterAll, describe, expect } from "bun:test";
 
 import postgres from "postgres";
 
-import { serverUrls } from "../servers.ts";
+import { serverUrls } from "../support/servers.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import { hasServerPrograms } from "../stack/private-servers.ts";
 import { untilAccepting, untilCompleting, untilRefusing } from "./progress.ts";

@@ -1,6 +1,6 @@
 import { afterAll, describe } from "bun:test";
 
-import { serverUrls } from "../servers.ts";
+import { serverUrls } from "../support/servers.ts";
 import { hasServerPrograms } from "../stack/private-servers.ts";
 import { scenariosOnStack } from "./scenarios.ts";
 import { type PostgresPair, startPostgresPair } from "./servers/postgres-pair.ts";

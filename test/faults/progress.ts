@@ -1,4 +1,4 @@
-import { parseMetrics, sumOf } from "../../cli/prometheus-text.ts";
+import { parseMetrics, sumOf } from "../../local/observe/prometheus-text.ts";
 import type { FaultCode } from "../../core/faults.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import type { Stack } from "../stack/stack.ts";

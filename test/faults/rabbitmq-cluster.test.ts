@@ -1,6 +1,6 @@
 import { afterAll, describe, expect } from "bun:test";
 
-import { serverUrls } from "../servers.ts";
+import { serverUrls } from "../support/servers.ts";
 import { hasServerPrograms } from "../stack/private-servers.ts";
 import { countCompleted, untilAccepting, untilCompleting, untilRefusing } from "./progress.ts";
 import { scenariosOnStack } from "./scenarios.ts";

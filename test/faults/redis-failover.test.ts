@@ -1,6 +1,6 @@
 import { afterAll, describe, expect } from "bun:test";
 
-import { serverUrls } from "../servers.ts";
+import { serverUrls } from "../support/servers.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import { hasServerPrograms } from "../stack/private-servers.ts";
 import type { TestUser } from "../stack/users.ts";

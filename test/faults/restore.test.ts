@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { parseMetrics, sumOf } from "../../cli/prometheus-text.ts";
+import { parseMetrics, sumOf } from "../../local/observe/prometheus-text.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import {
   hasServerPrograms,

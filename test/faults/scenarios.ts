@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { serverUrls } from "../servers.ts";
+import { serverUrls } from "../support/servers.ts";
 import type { Component } from "../stack/component.ts";
 import { type Stack, type StackOptions, startStack } from "../stack/stack.ts";
 import { type CheckReport, violationsOf } from "./history/check.ts";

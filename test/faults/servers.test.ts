@@ -2,7 +2,7 @@ import { afterAll, describe, expect } from "bun:test";
 
 import postgres from "postgres";
 
-import type { ServerName } from "../../cli/servers/binaries.ts";
+import type { ServerName } from "../../local/servers/binaries.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import {
   hasServerPrograms,

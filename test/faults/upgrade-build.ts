@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { readMigrations } from "../../adapters/postgres/migrate.ts";
-import { PROJECT_ROOT } from "../../cli/paths.ts";
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { MESSAGE_VERSION } from "../../core/messages.ts";
 
 /** A folder with the code of another release. */

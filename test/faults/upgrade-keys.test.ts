@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
-import { serverUrls } from "../servers.ts";
+import { serverUrls } from "../support/servers.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import { type Stack, startStack } from "../stack/stack.ts";
 import { violationsOf } from "./history/check.ts";

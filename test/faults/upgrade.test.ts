@@ -2,7 +2,7 @@ import { afterAll, expect } from "bun:test";
 import { join } from "node:path";
 
 import { migrate } from "../../adapters/postgres/migrate.ts";
-import { PROJECT_ROOT } from "../../cli/paths.ts";
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import type { Component } from "../stack/component.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import type { Stack } from "../stack/stack.ts";

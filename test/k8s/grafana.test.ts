@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { defaultDashboard } from "@grafana/schema";
 
 import schemaPackage from "@grafana/schema/package.json" with { type: "json" };
-import { PROJECT_ROOT } from "../../cli/paths.ts";
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { dashboards } from "./dashboards.ts";
 import { PANEL_KINDS } from "./grafana-schema.ts";
 

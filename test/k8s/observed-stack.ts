@@ -1,4 +1,4 @@
-import { serverUrls } from "../servers.ts";
+import { serverUrls } from "../support/servers.ts";
 import type { Api } from "../stack/api.ts";
 import { startPrometheus } from "../stack/prometheus.ts";
 import { type Stack, startStack } from "../stack/stack.ts";

@@ -14,8 +14,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 
 import { migrate } from "../../adapters/postgres/migrate.ts";
-import { findPrometheus, RULES_PATH } from "../../cli/observe/prometheus.ts";
-import { createTestDatabase, type TestDatabase } from "../servers.ts";
+import { findPrometheus, RULES_PATH } from "../../local/observe/prometheus.ts";
+import { createTestDatabase, type TestDatabase } from "../support/servers.ts";
 import { eventually } from "../stack/eventually.ts";
 import { built, installations } from "./built.ts";
 import { constant, promqlQueries, sqlQueries } from "./dashboards.ts";

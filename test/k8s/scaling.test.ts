@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { topology } from "../../adapters/amqp/topology.ts";
 import type { CapacityReport } from "../../cli/capacity-report.ts";
-import { PROJECT_ROOT } from "../../cli/paths.ts";
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { built, installations } from "./built.ts";
 import { configOf } from "./config.ts";
 import { nameProblems, rolesOf } from "./promql.ts";

@@ -9,9 +9,9 @@ import { createLiveQuota } from "../../adapters/quota/live-quota.ts";
 import { connectRedis, type RedisConnection } from "../../adapters/redis/connection.ts";
 import { createHoldBooks } from "../../adapters/redis/holds.ts";
 import type { QuotaStore } from "../../adapters/redis/quota-store.ts";
-import type { ServerUrls } from "../../cli/servers/urls.ts";
+import type { ServerUrls } from "../../adapters/state/server-urls.ts";
 import { type AuditReport, runAudit } from "../../collector/audit.ts";
-import type { Log } from "../../core/log.ts";
+import type { Log } from "../../runtime/log.ts";
 import type { Hold } from "../../core/quota/quota.ts";
 import { eventually } from "./eventually.ts";
 

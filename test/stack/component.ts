@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 
-import { parseProcStat, residentBytes } from "../../cli/process-identity.ts";
-import { PROJECT_ROOT } from "../../cli/paths.ts";
+import { parseProcStat, residentBytes } from "../../local/processes/process-identity.ts";
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { eventually, untilTrue } from "./eventually.ts";
 
 /** Roles and their entry points. */

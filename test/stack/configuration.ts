@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { PROJECT_ROOT } from "../../cli/paths.ts";
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 
 export type Settings = { [key: string]: Setting };
 type Setting = Settings | string | number | boolean | null | readonly (string | number)[];

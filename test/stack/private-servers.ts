@@ -1,19 +1,19 @@
 import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { writeJsonFile } from "../../cli/json-file.ts";
-import { identifyProcess, parseProcStat } from "../../cli/process-identity.ts";
-import { signalProcess, waitForEnd } from "../../cli/processes.ts";
-import type { Progress } from "../../cli/progress.ts";
-import { statePaths } from "../../cli/paths.ts";
-import { isPortFree } from "../../cli/ports.ts";
-import { findBinaries, type ServerName } from "../../cli/servers/binaries.ts";
-import { readLocalState, startLocalServers, startServer } from "../../cli/servers/local.ts";
-import type { LocalState } from "../../cli/servers/local-server.ts";
-import { LOCAL_POSTGRES } from "../../cli/servers/postgres.ts";
-import { LOCAL_REDIS } from "../../cli/servers/redis.ts";
-import type { ServerUrls } from "../../cli/servers/urls.ts";
-import { startPrivateServers } from "../../cli/testing/test-servers.ts";
+import { writeJsonFile } from "../../adapters/state/json-file.ts";
+import { identifyProcess, parseProcStat } from "../../local/processes/process-identity.ts";
+import { signalProcess, waitForEnd } from "../../local/processes/processes.ts";
+import type { Progress } from "../../adapters/terminal/progress.ts";
+import { statePaths } from "../../adapters/state/paths.ts";
+import { isPortFree } from "../../local/processes/ports.ts";
+import { findBinaries, type ServerName } from "../../local/servers/binaries.ts";
+import { readLocalState, startLocalServers, startServer } from "../../local/servers/local.ts";
+import type { LocalState } from "../../local/servers/local-server.ts";
+import { LOCAL_POSTGRES } from "../../local/servers/postgres.ts";
+import { LOCAL_REDIS } from "../../local/servers/redis.ts";
+import type { ServerUrls } from "../../adapters/state/server-urls.ts";
+import { startPrivateServers } from "../../local/servers/test-servers.ts";
 import { untilTrue } from "./eventually.ts";
 import { runRabbitmqctl } from "./rabbitmqctl.ts";
 

@@ -7,8 +7,8 @@ import {
   prometheusCommand,
   prometheusConfig,
   type ScrapeTargets,
-} from "../../cli/observe/prometheus.ts";
-import { findFreePorts } from "../../cli/ports.ts";
+} from "../../local/observe/prometheus.ts";
+import { findFreePorts } from "../../local/processes/ports.ts";
 import { WITH_PARENT } from "./component.ts";
 import { eventually } from "./eventually.ts";
 import type { Stack } from "./stack.ts";

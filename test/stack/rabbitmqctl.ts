@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 
-import { findBinaries } from "../../cli/servers/binaries.ts";
+import { findBinaries } from "../../local/servers/binaries.ts";
 
 /** A private RabbitMQ as its command line tool needs to know it. */
 export interface ControlledNode {

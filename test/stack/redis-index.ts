@@ -1,6 +1,10 @@
 import { Redis } from "ioredis";
 
-import { identifyProcess, isRunning, type ProcessIdentity } from "../../cli/process-identity.ts";
+import {
+  identifyProcess,
+  isRunning,
+  type ProcessIdentity,
+} from "../../local/processes/process-identity.ts";
 
 /** One of Redis's numbered databases that nobody else uses. */
 export interface RedisIndex {

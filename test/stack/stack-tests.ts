@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from "bun:test";
 
-import { serverUrls } from "../servers.ts";
+import { serverUrls } from "../support/servers.ts";
 import { type Stack, type StackOptions, startStack } from "./stack.ts";
 
 const START_LIMIT_MS = 60_000;

@@ -1,9 +1,9 @@
-import type { ServerName } from "../../../cli/servers/binaries.ts";
-import { CRASH_POINTS, type CrashPoint } from "../../../core/crash-points.ts";
+import type { ServerName } from "../../../local/servers/binaries.ts";
+import { CRASH_POINTS, type CrashPoint } from "../../../runtime/crash-points.ts";
 import type { Component } from "../../stack/component.ts";
 import type { PrivateServers } from "../../stack/private-servers.ts";
 import type { Stack } from "../../stack/stack.ts";
-import type { TcpProxy } from "../../tcp-proxy.ts";
+import type { TcpProxy } from "../../support/tcp-proxy.ts";
 
 /** What a random run may do harm to. */
 export interface Target {

@@ -1,8 +1,8 @@
 import { seededRandom } from "../../../ml-sim/faults.ts";
-import type { ServerUrls } from "../../../cli/servers/urls.ts";
+import type { ServerUrls } from "../../../adapters/state/server-urls.ts";
 import { startServersToWreck } from "../../stack/private-servers.ts";
 import { type Stack, startStack } from "../../stack/stack.ts";
-import { startTcpProxy, type TcpProxy } from "../../tcp-proxy.ts";
+import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { type CheckReport, violationsOf } from "../history/check.ts";
 import type { Load } from "../history/load.ts";
 import { formatReport } from "../history/report.ts";

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { findFreePorts } from "../../../cli/ports.ts";
-import { newPassword } from "../../../cli/servers/password.ts";
+import { findFreePorts } from "../../../local/processes/ports.ts";
+import { newPassword } from "../../../local/servers/password.ts";
 import { type PostgresNode, preparePostgres } from "./postgres-node.ts";
 import { makeServerHome } from "./server-home.ts";
 import { makeSmallDisk, type SmallDisk } from "./small-disk.ts";

@@ -3,11 +3,11 @@ import { dirname, join } from "node:path";
 
 import postgres from "postgres";
 
-import { findFreePorts } from "../../../cli/ports.ts";
-import { newPassword } from "../../../cli/servers/password.ts";
-import { findUnprivileged } from "../../../cli/servers/unprivileged.ts";
+import { findFreePorts } from "../../../local/processes/ports.ts";
+import { newPassword } from "../../../local/servers/password.ts";
+import { findUnprivileged } from "../../../local/servers/unprivileged.ts";
 import { untilTrue } from "../../stack/eventually.ts";
-import { startTcpProxy } from "../../tcp-proxy.ts";
+import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { preparePostgres } from "./postgres-node.ts";
 import { makeServerHome, requireBinaries } from "./server-home.ts";
 

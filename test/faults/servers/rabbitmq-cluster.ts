@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-import { findFreePorts, waitForListener } from "../../../cli/ports.ts";
-import { newPassword } from "../../../cli/servers/password.ts";
-import { LOCAL_RABBITMQ } from "../../../cli/servers/rabbitmq.ts";
+import { findFreePorts, waitForListener } from "../../../local/processes/ports.ts";
+import { newPassword } from "../../../local/servers/password.ts";
+import { LOCAL_RABBITMQ } from "../../../local/servers/rabbitmq.ts";
 import { eventually } from "../../stack/eventually.ts";
 import { type ControlledNode, runRabbitmqctl } from "../../stack/rabbitmqctl.ts";
-import { startTcpProxy } from "../../tcp-proxy.ts";
+import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { makeServerHome, requireBinaries } from "./server-home.ts";
 import { createServerProcess, type ServerProcess } from "./server-process.ts";
 

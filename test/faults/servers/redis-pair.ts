@@ -3,11 +3,11 @@ import { join } from "node:path";
 
 import { Redis } from "ioredis";
 
-import { findFreePorts } from "../../../cli/ports.ts";
-import { newPassword } from "../../../cli/servers/password.ts";
-import { LOCAL_REDIS } from "../../../cli/servers/redis.ts";
+import { findFreePorts } from "../../../local/processes/ports.ts";
+import { newPassword } from "../../../local/servers/password.ts";
+import { LOCAL_REDIS } from "../../../local/servers/redis.ts";
 import { eventually, untilTrue } from "../../stack/eventually.ts";
-import { startTcpProxy } from "../../tcp-proxy.ts";
+import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { makeServerHome, requireBinaries } from "./server-home.ts";
 import { createServerProcess, type ServerProcess } from "./server-process.ts";
 

@@ -1,14 +1,14 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { writeJsonFile } from "../../../cli/json-file.ts";
-import { statePaths } from "../../../cli/paths.ts";
-import { identifyProcess } from "../../../cli/process-identity.ts";
+import { writeJsonFile } from "../../../adapters/state/json-file.ts";
+import { statePaths } from "../../../adapters/state/paths.ts";
+import { identifyProcess } from "../../../local/processes/process-identity.ts";
 import {
   findBinaries,
   type ServerBinaries,
   type ServerName,
-} from "../../../cli/servers/binaries.ts";
+} from "../../../local/servers/binaries.ts";
 
 /** A folder for servers of one test; what a killed run leaves behind, the next one removes as it does other servers. */
 export interface ServerHome {

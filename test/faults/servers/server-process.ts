@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { Launch } from "../../../cli/servers/local-server.ts";
+import type { Launch } from "../../../local/servers/local-server.ts";
 import { WITH_PARENT } from "../../stack/component.ts";
 import { descendantsOf } from "../../stack/private-servers.ts";
 

@@ -1,0 +1,22 @@
+import { openPostgres } from "../../adapters/process/connections.ts";
+import { findUserByEmail } from "../../adapters/postgres/users.ts";
+import type { Config } from "../../core/config/schema.ts";
+import { giveKey } from "./keys.ts";
+import { createUser } from "./users.ts";
+
+const DEMO = { name: "Demo", email: "demo@example.org" };
+
+/** Gives the demo user, made if need be with the quotas of the default tier, a new key. */
+export async function createDemoUser(config: Config): Promise<{ userId: string; apiKey: string }> {
+  const database = openPostgres(config, "tollgate-cli");
+  try {
+    const userId =
+      (await findUserByEmail(database, DEMO.email))?.userId ??
+      (await createUser(database, { ...DEMO, tier: config.default_tier }));
+    const about = { name: "made by ./tollgate up", expiresAtMs: null };
+    const { apiKey } = await giveKey(database, config, userId, about);
+    return { userId, apiKey };
+  } finally {
+    await database.close();
+  }
+}

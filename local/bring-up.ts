@@ -1,0 +1,118 @@
+import { prepareDatabase } from "../adapters/postgres/prepare.ts";
+import type { Config } from "../core/config/schema.ts";
+import {
+  componentEnvironment,
+  describeComponents,
+  simulatorOverrides,
+  simulatorUrl,
+} from "./components.ts";
+import { type DemoResult, sendDemoRequest } from "./demo-request.ts";
+import { ensureDemoUser } from "./demo-user.ts";
+import { CommandFailure, describeError } from "../adapters/terminal/failure.ts";
+import { requireFreePorts, startComponents, stopComponents } from "./supervision/launch.ts";
+import { type Observers, startObservers, stopObservers } from "./observe/observe.ts";
+import { shortPath, type StatePaths } from "../adapters/state/paths.ts";
+import type { Progress } from "../adapters/terminal/progress.ts";
+import { readOrMakeSecrets } from "../adapters/state/secrets.ts";
+import { startServers } from "./servers/servers.ts";
+import { serverEnvironment, withoutPassword } from "../adapters/state/server-urls.ts";
+import { readConfig } from "../adapters/state/read-config.ts";
+import { judgeStack, readStack } from "./supervision/supervised-stack.ts";
+import { type UpJson, writeUpJson } from "../adapters/state/up-json.ts";
+
+type Environment = Record<string, string | undefined>;
+
+export interface Upped {
+  up: UpJson;
+  demo: DemoResult;
+}
+
+export interface BringUpOptions {
+  detached: boolean;
+  observe: boolean;
+  /** Makes the user of the first request, with a key. */
+  createDemoUser: (config: Config) => Promise<{ userId: string; apiKey: string }>;
+}
+
+/**
+ * Everything from nothing to a completed request. What an earlier `up` that was killed left behind is replaced, its servers go on.
+ *
+ * @throws {CommandFailure} naming the step that failed, its log and what to do
+ */
+export async function bringUp(
+  paths: StatePaths,
+  progress: Progress,
+  callerEnv: Environment,
+  { detached, observe, createDemoUser }: BringUpOptions,
+): Promise<Upped> {
+  if (judgeStack(readStack(paths)) === "abandoned") {
+    progress.say("  An earlier up was killed: replacing what it left behind.");
+    await stopComponents(paths);
+  }
+  const { secrets, isNew } = readOrMakeSecrets(paths, callerEnv);
+  if (isNew) progress.say(`✓ secrets made: ${shortPath(paths.secretsEnv)} (keep it with the data)`);
+  const env = { ...callerEnv, ...secrets };
+  const config = await readConfig(env);
+  const components = describeComponents(config, env);
+  await requireFreePorts(components);
+
+  const servers = await startServers(paths, progress, env);
+  await migrateStep(servers.postgres, progress);
+  const metrics = metricsUrls(config);
+  let observers: Observers | undefined;
+  if (observe) {
+    const { gateway, worker, collector } = metrics;
+    const targets = { gateway: [gateway], worker: [worker], collector: [collector] };
+    observers = await startObservers(paths, progress, env, { targets, postgres: servers.postgres });
+  } else await stopObservers(paths);
+  const componentEnv = {
+    ...componentEnvironment(env, serverEnvironment(servers)),
+    ...simulatorOverrides(config, env),
+  };
+  await startComponents(components, componentEnv, paths, progress, { detached });
+
+  const gateway = `http://${config.gateway.host}:${config.gateway.port}`;
+  const user = await progress.step("demo user", async () => {
+    const create = () =>
+      createDemoUser({ ...config, postgres: { ...config.postgres, url: servers.postgres } });
+    const found = await ensureDemoUser({ paths, gateway, create });
+    return { ...found, detail: found.isNew ? "new, with a key" : "the key of last time" };
+  });
+  const demo = await progress.step("first request", async () => {
+    const result = await sendDemoRequest(gateway, user.apiKey);
+    return { ...result, detail: "completed" };
+  });
+  const up: UpJson = {
+    gateway,
+    metrics,
+    ...servers,
+    ml: simulatorUrl(env),
+    ...observers,
+    api_key: user.apiKey,
+    user_id: user.userId,
+  };
+  writeUpJson(paths, up);
+  return { up, demo };
+}
+
+/** Brings the schema of the database up to date, and says what it applied. */
+export async function migrateStep(url: string, progress: Progress): Promise<string[]> {
+  const { applied } = await progress.step("database schema", async () => {
+    try {
+      const names = await prepareDatabase(url);
+      return { applied: names, detail: names.length === 0 ? "up to date" : names.join(", ") };
+    } catch (error) {
+      throw new CommandFailure(
+        `the database ${withoutPassword(url)} could not be migrated: ${describeError(error)}`,
+        { cause: error },
+      );
+    }
+  });
+  return applied;
+}
+
+function metricsUrls({ gateway, worker, collector }: Config): UpJson["metrics"] {
+  const url = ({ host, metrics_port: port }: { host: string; metrics_port: number }): string =>
+    `http://${host}:${port}/metrics`;
+  return { gateway: url(gateway), worker: url(worker), collector: url(collector) };
+}

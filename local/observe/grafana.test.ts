@@ -1,0 +1,74 @@
+import { afterAll, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
+import { DASHBOARDS, findGrafana, grafanaDatasources, localGrafana } from "./grafana.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tollgate-grafana-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const SOURCES = {
+  prometheus: "http://127.0.0.1:29090",
+  postgres: "postgres://tollgate:a%2Fb@127.0.0.1:25432/tollgate",
+};
+
+/** Grafana's archive as far as it is looked at: bin/grafana-server and conf/defaults.ini. */
+function unpackArchive(): string {
+  const home = join(folder, "grafana-12.1.1");
+  mkdirSync(join(home, "bin"), { recursive: true });
+  mkdirSync(join(home, "conf"));
+  writeFileSync(join(home, "bin", "grafana-server"), "#!/bin/sh\n");
+  chmodSync(join(home, "bin", "grafana-server"), 0o755);
+  writeFileSync(join(home, "conf", "defaults.ini"), "");
+  return home;
+}
+
+test("an unpacked archive is found with its home", () => {
+  const home = unpackArchive();
+
+  expect(findGrafana(join(home, "bin"))).toEqual({
+    program: join(home, "bin", "grafana-server"),
+    home,
+  });
+});
+
+test("it listens on loopback only, keeps to its folder, and finds the dashboards and sources there", async () => {
+  const settings = { folder: join(folder, "state"), ports: { grafana: 23000 }, password: "secret" };
+  const program = { program: "/opt/grafana/bin/grafana-server", home: "/opt/grafana" };
+
+  const [launch] = await localGrafana(SOURCES).prepare(settings, program);
+
+  const provisioning = launch?.env["GF_PATHS_PROVISIONING"] ?? "";
+  const sources = join(provisioning, "datasources", "tollgate.yaml");
+  const dashboards: unknown = await Bun.file(
+    join(provisioning, "dashboards", "tollgate.yaml"),
+  ).json();
+  expect(launch?.command).toEqual([program.program, "--homepath=/opt/grafana"]);
+  expect(launch?.env["GF_SERVER_HTTP_ADDR"]).toBe("127.0.0.1");
+  expect(launch?.env["GF_PATHS_DATA"]?.startsWith(settings.folder)).toBe(true);
+  expect(await Bun.file(sources).json()).toEqual(grafanaDatasources(SOURCES));
+  expect(dashboards).toMatchObject({ providers: [{ options: { path: DASHBOARDS } }] });
+  expect(statSync(sources).mode & 0o077).toBe(0);
+});
+
+test("the sources are those of the Compose file, at other addresses", async () => {
+  const path = join(PROJECT_ROOT, "docker", "grafana", "datasources.yaml");
+  const compose = Bun.YAML.parse(await Bun.file(path).text()) as { datasources: object[] };
+
+  const { datasources } = grafanaDatasources(SOURCES);
+
+  const identify = (source: object): unknown[] => [
+    "name" in source && source.name,
+    "type" in source && source.type,
+    "isDefault" in source && source.isDefault,
+  ];
+  expect(datasources.map(identify)).toEqual(compose.datasources.map(identify));
+  expect(datasources[1]).toMatchObject({
+    url: "127.0.0.1:25432",
+    user: "tollgate",
+    secureJsonData: { password: "a/b" },
+    jsonData: { database: "tollgate" },
+  });
+});

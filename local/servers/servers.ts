@@ -1,0 +1,72 @@
+import { pingAmqp, pingPostgres, pingRedis } from "../../adapters/ping.ts";
+import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
+import { stopObservers } from "../observe/observe.ts";
+import type { StatePaths } from "../../adapters/state/paths.ts";
+import type { Progress } from "../../adapters/terminal/progress.ts";
+import { chooseSource, urlsFromEnvironment } from "./choose-source.ts";
+import { findComposeProblem } from "./docker-engine.ts";
+import { startDockerServers, stopDockerServers } from "./docker.ts";
+import { startLocalServers, stopLocalServers } from "./local.ts";
+import { readSource, writeSource } from "./state.ts";
+import {
+  SERVER_VARIABLES,
+  type ServerUrls,
+  withoutPassword,
+} from "../../adapters/state/server-urls.ts";
+
+const PING_LIMIT_MS = 5_000;
+
+type Environment = Record<string, string | undefined>;
+
+/**
+ * The three servers of `up`, wherever they come from; each has answered a real client when this returns.
+ *
+ * @throws {CommandFailure} naming the server that failed and what to do
+ */
+export async function startServers(
+  paths: StatePaths,
+  progress: Progress,
+  env: Environment,
+): Promise<ServerUrls> {
+  const remembered = readSource(paths);
+  const source = chooseSource({ env, remembered, dockerProblem: findComposeProblem });
+  writeSource(paths, source);
+  switch (source) {
+    case "url":
+      return await checkGivenServers(env, progress);
+    case "docker":
+      return await startDockerServers(paths, progress);
+    case "local":
+      return await startLocalServers(paths, progress, env["PATH"] ?? "");
+  }
+}
+
+/** Stops the servers that `up` started, and what watches over them; those of the environment are somebody else's. */
+export async function stopServers(paths: StatePaths, { purge = false } = {}): Promise<void> {
+  await stopObservers(paths);
+  await stopDockerServers(paths, purge);
+  await stopLocalServers(paths);
+}
+
+async function checkGivenServers(env: Environment, progress: Progress): Promise<ServerUrls> {
+  const urls = urlsFromEnvironment(env);
+  if (urls === undefined) throw new Error("the source is the environment, but it names no servers");
+  const check = (name: keyof ServerUrls, ping: typeof pingRedis) =>
+    progress.step(`server of ${SERVER_VARIABLES[name]}`, async () => {
+      try {
+        await ping(urls[name], PING_LIMIT_MS);
+      } catch (error) {
+        throw new CommandFailure(
+          `${SERVER_VARIABLES[name]}=${withoutPassword(urls[name])} does not answer: ${describeError(error)}: start that server, or unset the variable`,
+          { cause: error },
+        );
+      }
+      return { detail: withoutPassword(urls[name]) };
+    });
+  await Promise.all([
+    check("postgres", pingPostgres),
+    check("redis", pingRedis),
+    check("amqp", pingAmqp),
+  ]);
+  return urls;
+}

@@ -1,0 +1,50 @@
+import { type Static, Type as t } from "@sinclair/typebox";
+
+import { COMPONENT_NAMES } from "../components.ts";
+import { readJsonFile } from "../../adapters/state/json-file.ts";
+import type { StatePaths } from "../../adapters/state/paths.ts";
+import {
+  isRunning,
+  type ProcessIdentity,
+  ProcessIdentitySchema,
+} from "../processes/process-identity.ts";
+
+const RunningComponentSchema = t.Object({
+  name: t.Union(COMPONENT_NAMES.map((name) => t.Literal(name))),
+  state: t.Union([t.Literal("running"), t.Literal("restarting"), t.Literal("stopped")]),
+  identity: t.Optional(ProcessIdentitySchema),
+  ports: t.Array(t.Integer()),
+  restarts: t.Integer({ minimum: 0 }),
+  started_at: t.String(),
+});
+
+/** The supervisor's note of what it runs, rewritten at every change. */
+export const StackSchema = t.Object({
+  /** The `up` in whose terminal it runs; absent when detached. */
+  owner: t.Optional(ProcessIdentitySchema),
+  supervisor: ProcessIdentitySchema,
+  started_at: t.String(),
+  components: t.Array(RunningComponentSchema),
+});
+export type Stack = Static<typeof StackSchema>;
+export type RunningComponent = Static<typeof RunningComponentSchema>;
+
+export const readStack = (paths: StatePaths): Stack | undefined =>
+  readJsonFile(paths.stack, StackSchema);
+
+/**
+ * What a note of the supervisor means now. `running`: somebody watches over it. `abandoned`: its supervisor or the `up` it belonged to
+ * was killed, so that processes may be left over. `none`: nothing of it runs.
+ */
+export type StackState = "none" | "running" | "abandoned";
+
+export function judgeStack(
+  stack: Stack | undefined,
+  runs: (identity: ProcessIdentity) => boolean = isRunning,
+): StackState {
+  if (stack === undefined) return "none";
+  const supervised = runs(stack.supervisor);
+  if (supervised && (stack.owner === undefined || runs(stack.owner))) return "running";
+  const left = stack.components.some(({ identity }) => identity !== undefined && runs(identity));
+  return supervised || left ? "abandoned" : "none";
+}

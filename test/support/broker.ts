@@ -1,0 +1,84 @@
+import { amqpUrl, uniqueQueuePrefix } from "./servers.ts";
+import type { Log } from "../../runtime/log.ts";
+import {
+  connectAmqp,
+  type AmqpConnection,
+  type AmqpOptions,
+} from "../../adapters/amqp/connection.ts";
+import {
+  createConsumer,
+  type Consumer,
+  type ConsumerOptions,
+} from "../../adapters/amqp/consumer.ts";
+import type { Delivery } from "../../adapters/amqp/delivery.ts";
+import { topology, declareTopology, type Topology } from "../../adapters/amqp/topology.ts";
+
+/** The real broker with queues of one test file's own, and everything to tidy up afterwards. */
+export interface TestBroker {
+  url: string;
+  queues: Topology;
+  /** A connection that is up, closed by `stop`. */
+  connect: (options?: Partial<AmqpOptions>) => Promise<AmqpConnection>;
+  stop: () => Promise<void>;
+}
+
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** Declares a topology under a prefix that nobody else uses. */
+export async function startTestBroker(retryDelaysMs: readonly number[]): Promise<TestBroker> {
+  const url = amqpUrl();
+  const queues = topology({ prefix: uniqueQueuePrefix(), retryDelaysMs });
+  const connections: AmqpConnection[] = [];
+  const connect: TestBroker["connect"] = async (options = {}) => {
+    const connection = connectAmqp({
+      url,
+      heartbeatSeconds: 20,
+      name: "test",
+      log: silentLog,
+      ...options,
+    });
+    connections.push(connection);
+    await connection.whenUp(5_000);
+    return connection;
+  };
+  const own = await connect();
+  await declareTopology(own.withChannel, queues.queues);
+  return {
+    url,
+    queues,
+    connect,
+    stop: async () => {
+      for (const { name } of queues.queues)
+        await own.withChannel((channel) => channel.deleteQueue(name));
+      await Promise.all(connections.map((connection) => connection.close()));
+    },
+  };
+}
+
+/** Resolves as soon as `isTrue` holds; throws after `withinMs`. */
+export async function until(
+  isTrue: () => boolean | Promise<boolean>,
+  withinMs: number,
+): Promise<void> {
+  const deadlineMs = performance.now() + withinMs;
+  while (!(await isTrue())) {
+    if (performance.now() > deadlineMs) throw new Error(`not true within ${withinMs} ms`);
+    await Bun.sleep(10);
+  }
+}
+
+/** Subscribes and keeps what arrives, unsettled. */
+export function collectDeliveries(
+  connection: AmqpConnection,
+  queue: string,
+  options: Partial<ConsumerOptions> = {},
+): { deliveries: Delivery[]; consumer: Consumer } {
+  const deliveries: Delivery[] = [];
+  const consumer = createConsumer(connection, {
+    queue,
+    prefetch: 100,
+    onDelivery: (delivery) => deliveries.push(delivery),
+    ...options,
+  });
+  return { deliveries, consumer };
+}

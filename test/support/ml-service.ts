@@ -1,0 +1,74 @@
+import type { ModelConfig } from "../../core/config/schema.ts";
+import type { InferencePayload } from "../../core/payload.ts";
+import type { InferenceOutcome } from "../../core/attempt/outcome.ts";
+import { createInfer } from "../../adapters/ml/infer.ts";
+
+export interface SeenCall {
+  path: string;
+  headers: Headers;
+  body: Record<string, unknown>;
+}
+
+export type Answer = (request: Request) => Response | Promise<Response>;
+
+/** An ML service for tests: a real HTTP server on loopback, whose answer each call of `infer` names. */
+export interface FakeMlService {
+  url: string;
+  seen: SeenCall[];
+  infer: (
+    answer: Answer,
+    config?: Partial<ModelConfig>,
+    payload?: Partial<InferencePayload>,
+    signal?: AbortSignal,
+  ) => Promise<InferenceOutcome>;
+  stop: () => Promise<void>;
+}
+
+const MODEL: Omit<ModelConfig, "url"> = {
+  protocol: "openai-chat",
+  headers: {},
+  timeout_ms: 2_000,
+  concurrency_max: 4,
+  concurrency_min: 1,
+  output_tokens_default: 16,
+  output_tokens_max: 64,
+  prompt_tokens_max: 1_000,
+  reply_bytes_max: 100_000,
+  breaker_failures: 3,
+  breaker_open_ms: 5_000,
+};
+
+const PAYLOAD: InferencePayload = {
+  input: { prompt: "Why?" },
+  maxTokens: 10,
+  n: 1,
+  parameters: {},
+};
+
+export function startFakeMlService(): FakeMlService {
+  let currentAnswer: Answer = () => new Response();
+  const seen: SeenCall[] = [];
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 0,
+    async fetch(request) {
+      const body = (await request.json()) as Record<string, unknown>;
+      seen.push({ path: new URL(request.url).pathname, headers: request.headers, body });
+      return currentAnswer(request);
+    },
+  });
+  const url = `http://127.0.0.1:${server.port}/v1`;
+  const infer = createInfer((name) => (name === "ML_KEY" ? "secret" : undefined));
+  return {
+    url,
+    seen,
+    infer(answer, config, payload, signal = new AbortController().signal) {
+      currentAnswer = answer;
+      return infer("small", { ...MODEL, url, ...config }, { ...PAYLOAD, ...payload }, signal);
+    },
+    stop: () => server.stop(true),
+  };
+}
+
+export const codeOf = (outcome: InferenceOutcome): string => (outcome.ok ? "ok" : outcome.code);
