@@ -19,14 +19,21 @@ export const TEST_STAGES: readonly TestStage[] = [
   {
     name: "unit",
     about: "with nothing listening",
-    files: ["{core,gateway,workers,collector,ml-sim,cli,bench}/**/*.test.ts"],
+    files: [
+      "{core,runtime,gateway,workers,collector,ml-sim,local,cli,bench}/**/*.test.ts",
+      "test/run/**/*.test.ts",
+    ],
     needsServers: false,
     testLimitMs: 10_000,
   },
   {
     name: "servers",
     about: "adapters and contracts on real servers",
-    files: ["adapters/**/*.test.ts", "test/*.test.ts", "test/!(e2e|faults)/**/!(queries).test.ts"],
+    files: [
+      "adapters/**/*.test.ts",
+      "test/*.test.ts",
+      "test/!(e2e|faults|run)/**/!(queries).test.ts",
+    ],
     needsServers: true,
     wantsPrometheus: true,
     testLimitMs: 30_000,
