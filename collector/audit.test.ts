@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import type { LedgerAnomaly, LedgerBooks, QuotaBooks, SumAnomaly } from "../core/audit/books.ts";
 import type { Hold } from "../core/quota/quota.ts";
 import { runAudit } from "./audit.ts";
-import { createFakeClock } from "../test/support/collector/clock.ts";
+import { createFakeClock } from "../test/support/clock.ts";
 import { START_MS } from "../test/support/collector/world.ts";
 
 const DAY = "2026-11-21";

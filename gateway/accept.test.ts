@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import type { AcceptedReply } from "./schemas.ts";
 import { Fault } from "../core/faults.ts";
-import { settleMicrotasks } from "../test/support/gateway/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import {
   createFakeGateway,
   problemOf,
@@ -141,11 +141,11 @@ describe("a request that is not accepted", () => {
     });
 
     const response = call("POST", "/generate", { body: { prompt: "x" } });
-    await settleMicrotasks();
+    await untilIdle();
     await advance(5_000);
     const answered = await response;
     commit();
-    await settleMicrotasks();
+    await untilIdle();
 
     expect(answered.status).toBe(503);
     expect(settled).toHaveLength(1);
@@ -233,7 +233,7 @@ describe("what the keeper reads of a gateway", () => {
     await advance(1_000);
     const whileOpen = notes.at(-1);
     confirm();
-    await settleMicrotasks();
+    await untilIdle();
     await advance(1_000);
     const afterwards = notes.at(-1);
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { settleMicrotasks } from "../test/support/gateway/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import { createFakeGateway, problemOf, snapshotWith } from "../test/support/gateway/world.ts";
 
 const init = { body: { prompt: "x".repeat(900) } };
@@ -23,12 +23,12 @@ test.each([
     );
 
     const underWay = [call("POST", "/generate", init), call("POST", "/generate", init)];
-    await settleMicrotasks();
+    await untilIdle();
     const refused = await Promise.race([call("POST", "/generate", init), Bun.sleep(500)]);
     for (const admit of admitted.splice(0)) admit();
     const statuses = (await Promise.all(underWay)).map((response) => response.status);
     const next = call("POST", "/generate", init);
-    await settleMicrotasks();
+    await untilIdle();
     for (const admit of admitted) admit();
 
     expect(refused && (await problemOf(refused)).code).toBe("OVERLOADED");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { Fault } from "../core/faults.ts";
-import { settleMicrotasks } from "../test/support/gateway/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import type { GatewayPorts } from "./ports.ts";
 import { createFakeGateway, problemOf, storedRequest } from "../test/support/gateway/world.ts";
 
@@ -61,7 +61,7 @@ describe("cancelling a request that no worker has started", () => {
   test("wakes whoever waits for it", async () => {
     const { call, cancel } = withRequest();
     const waiting = call("GET", `/status/${ID}?wait=30`);
-    await settleMicrotasks();
+    await untilIdle();
 
     await cancel();
 
@@ -96,7 +96,7 @@ describe("cancelling a request that a worker executes", () => {
       readStarted: async () => [STARTED],
     });
     const response = cancel();
-    await settleMicrotasks();
+    await untilIdle();
 
     end("cancelled");
 
@@ -111,7 +111,7 @@ describe("cancelling a request that a worker executes", () => {
   test("answers 202 when the worker takes longer, and says where to read the end", async () => {
     const { cancel, advance } = withRequest({ readStarted: async () => [STARTED] });
     const response = cancel();
-    await settleMicrotasks();
+    await untilIdle();
 
     await advance(2_000);
 
@@ -124,7 +124,7 @@ describe("cancelling a request that a worker executes", () => {
   test("answers 409 when it completed before the worker heard of it", async () => {
     const { cancel, end } = withRequest({ readStarted: async () => [STARTED] });
     const response = cancel();
-    await settleMicrotasks();
+    await untilIdle();
 
     end("completed");
 
@@ -137,7 +137,7 @@ describe("cancelling a request that a worker executes", () => {
       announceCancel: redisDown,
     });
     const response = cancel();
-    await settleMicrotasks();
+    await untilIdle();
     await advance(2_000);
 
     expect((await response).status).toBe(202);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { settleMicrotasks } from "../test/support/gateway/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import type { GatewayPorts } from "./ports.ts";
 import {
   createFakeGateway,
@@ -136,7 +136,7 @@ describe("a keyed request that was refused and not stored", () => {
     const settledTooEarly = [...settled];
     await advance(15_000);
     const repeat = await call("POST", "/generate", init);
-    await settleMicrotasks();
+    await untilIdle();
 
     expect([first.status, repeat.status]).toEqual([503, 202]);
     expect(admitted).toHaveLength(2);

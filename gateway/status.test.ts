@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { encodeJson } from "../core/payload.ts";
-import { settleMicrotasks } from "../test/support/gateway/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import { createFakeGateway, storedRequest } from "../test/support/gateway/world.ts";
 
 const ID = "01900000-0000-7000-8000-000000000001";
@@ -91,7 +91,7 @@ describe("waiting for a request", () => {
     const { call, stored, finished, gateway } = createFakeGateway();
     stored.set(ID, storedRequest(ID));
     const response = call("GET", `/status/${ID}?wait=30`);
-    await settleMicrotasks();
+    await untilIdle();
 
     stored.set(
       ID,
@@ -133,7 +133,7 @@ describe("waiting for a request", () => {
     const { call, stored, advance } = createFakeGateway();
     stored.set(ID, storedRequest(ID));
     const response = call("GET", `/status/${ID}?wait=30`);
-    await settleMicrotasks();
+    await untilIdle();
 
     stored.set(ID, storedRequest(ID, { state: "cancelled", completedAtMs: 1 }));
     await advance(5_000);
@@ -145,7 +145,7 @@ describe("waiting for a request", () => {
     const { call, stored, advance } = createFakeGateway();
     stored.set(ID, storedRequest(ID));
     const response = call("GET", `/status/${ID}`, { headers: { prefer: "respond-async, wait=2" } });
-    await settleMicrotasks();
+    await untilIdle();
 
     await advance(2_000);
 
@@ -159,7 +159,7 @@ describe("waiting for a request", () => {
     const { call, stored, gateway } = createFakeGateway({}, { waiters_max: 1 });
     stored.set(ID, storedRequest(ID));
     const waiting = call("GET", `/status/${ID}?wait=30`);
-    await settleMicrotasks();
+    await untilIdle();
 
     const second = await call("GET", `/status/${ID}?wait=30`);
     gateway.beginDrain();
@@ -172,7 +172,7 @@ describe("waiting for a request", () => {
     const { call, stored, gateway } = createFakeGateway();
     stored.set(ID, storedRequest(ID));
     const response = call("GET", `/status/${ID}?wait=30`);
-    await settleMicrotasks();
+    await untilIdle();
 
     gateway.beginDrain();
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { silentMetrics } from "../core/metrics.ts";
-import { settleMicrotasks } from "../test/support/gateway/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import type { GatewayPorts } from "./ports.ts";
 import { createFakeGateway } from "../test/support/gateway/world.ts";
 import type { WaitingModel } from "../core/stored-request.ts";
@@ -26,7 +26,7 @@ async function startWith(waitingByModel: GatewayPorts["waitingByModel"]) {
     },
   });
   await fake.gateway.start();
-  await settleMicrotasks();
+  await untilIdle();
   return { ...fake, shown };
 }
 
@@ -49,7 +49,7 @@ describe("the gauges of what waits", () => {
     await advance(5_000);
     await advance(2_000);
     readings[1]?.resolve([]);
-    await settleMicrotasks();
+    await untilIdle();
     await advance(17_999);
     const rested = readings.length;
     await advance(1);

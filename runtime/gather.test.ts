@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { createFakeClock, settleMicrotasks } from "../test/support/gateway/clock.ts";
+import { createFakeClock, untilIdle } from "../test/support/clock.ts";
 import { createGather } from "./gather.ts";
 
 function gatherOf(isEager: boolean, waitMs: number, groupMax = 10) {
@@ -17,15 +17,15 @@ function gatherOf(isEager: boolean, waitMs: number, groupMax = 10) {
       await end.promise;
     };
     together(task).catch(() => {});
-    await settleMicrotasks();
+    await untilIdle();
   };
   const end = async (name: string): Promise<void> => {
     ends.get(name)?.resolve();
-    await settleMicrotasks();
+    await untilIdle();
   };
   const fail = async (name: string): Promise<void> => {
     ends.get(name)?.reject(new Error("no"));
-    await settleMicrotasks();
+    await untilIdle();
   };
   return { clock, come, end, fail, began };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { settled } from "../test/support/workers/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import { answered, type FakeWorld, MODEL, startFakeWorld } from "../test/support/workers/world.ts";
 
 const callOf = (world: FakeWorld, id: string) => {
@@ -15,7 +15,7 @@ test("a drain puts what waits back as new, in order, lets the running attempts f
   for (const id of ["b", "c", "d"]) await world.deliver(id);
 
   const drained = world.worker.drain(10_000);
-  await settled();
+  await untilIdle();
   expect(world.events.slice(-7)).toEqual([
     "pause",
     "again b",
@@ -42,7 +42,7 @@ test("a drain requeues what waits when it cannot be published, and a suspect, wh
   const suspect = await world.deliver("c", { deliveryCount: 2, redelivered: true });
 
   const drained = world.worker.drain(10_000);
-  await settled();
+  await untilIdle();
   await callOf(world, "a").answer(answered);
   await drained;
 
@@ -56,7 +56,7 @@ test("a drain does not wait beyond its grace for the broker to take what waits",
   const waiting = await world.deliver("b");
 
   const drained = world.worker.drain(1_000);
-  await settled();
+  await untilIdle();
   await world.clock.advance(1_000);
   expect(waiting.conclusions).toEqual(["requeue"]);
   // Until then the attempt that outlasted the grace is offered to the broker.
@@ -71,7 +71,7 @@ test("a drain aborts what outlasts the grace and puts it back as new, without ca
   const delivery = await world.deliver("a");
 
   const drained = world.worker.drain(10_000);
-  await settled();
+  await untilIdle();
   await world.clock.advance(10_000);
   await drained;
 
@@ -94,7 +94,7 @@ test("a drain requeues what it aborted when workers may have died of it, so that
   const suspect = await world.deliver("suspect", { deliveryCount: 2, redelivered: true });
 
   const drained = world.worker.drain(1_000);
-  await settled();
+  await untilIdle();
   await world.clock.advance(1_000);
   await drained;
 
@@ -115,7 +115,7 @@ test.each([
     const delivery = await world.deliver("a");
 
     const drained = world.worker.drain(1_000);
-    await settled();
+    await untilIdle();
     await world.clock.advance(1_999);
     await drained;
 
@@ -129,7 +129,7 @@ test("what a lost channel aborted is not published anew: the broker delivers it 
   const delivery = await world.deliver("a");
 
   delivery.loseChannel();
-  await settled();
+  await untilIdle();
 
   expect(world.events).not.toContain("again a");
   expect(world.worker.snapshot().held).toBe(0);
@@ -143,7 +143,7 @@ test("a drain ends in time with a broker that is away", async () => {
   const delivery = await world.deliver("a");
 
   const drained = world.worker.drain(1_000);
-  await settled();
+  await untilIdle();
   await world.clock.advance(1_000);
   await drained;
 
@@ -169,7 +169,7 @@ test("a drain does not wait beyond its grace for the broker to take what is of a
   });
 
   const drained = world.worker.drain(1_000);
-  await settled();
+  await untilIdle();
   await world.clock.advance(1_000);
   await drained;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { InferenceOutcome } from "../core/attempt/outcome.ts";
-import { settled } from "../test/support/workers/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import {
   answered,
   failed,
@@ -226,7 +226,7 @@ test("after everything has ended no timer and no delivery is left", async () => 
   for (const id of ["a", "b", "c"]) await world.deliver(id);
 
   for (const id of ["a", "b", "c"]) await answer(world, id);
-  await settled();
+  await untilIdle();
 
   expect(world.worker.snapshot()).toMatchObject({ held: 0, waiting: 0 });
   await world.clock.advance(20_000);

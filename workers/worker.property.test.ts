@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 
 import type { InferenceOutcome } from "../core/attempt/outcome.ts";
-import { settled } from "../test/support/workers/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import {
   answered,
   failed,
@@ -129,7 +129,7 @@ test("whatever happens, nothing is acked before its end is confirmed, and a drai
           );
         }
         const drained = world.worker.drain(10_000);
-        await settled();
+        await untilIdle();
         await world.clock.advance(12_000);
         await drained;
 

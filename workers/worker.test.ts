@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { chatTokens } from "../core/estimate.ts";
-import { settled } from "../test/support/workers/clock.ts";
+import { untilIdle } from "../test/support/clock.ts";
 import {
   answered,
   failed,
@@ -258,7 +258,7 @@ describe("a cancellation", () => {
 
     await world.cancel("a");
     opening.resolve();
-    await settled();
+    await untilIdle();
 
     expect(world.calls).toEqual([]);
     expect(world.results[0]).toMatchObject({ state: "cancelled", usage: null });
@@ -283,7 +283,7 @@ describe("a cancellation", () => {
 
     void call.answer(answered);
     await world.cancel("a");
-    await settled();
+    await untilIdle();
 
     expect(world.results.map(({ state }) => state)).toEqual(["completed"]);
   });
@@ -313,7 +313,7 @@ describe("a publish that fails", () => {
     await callOf(world, "a").answer(answered);
 
     delivery.loseChannel();
-    await settled();
+    await untilIdle();
 
     expect(delivery.conclusions).toEqual([]);
     expect(world.worker.snapshot().held).toBe(0);
@@ -326,7 +326,7 @@ test("a lost channel aborts the call, whose answer somebody else will pay for", 
   const delivery = await world.deliver("a");
 
   delivery.loseChannel();
-  await settled();
+  await untilIdle();
 
   expect(callOf(world, "a").signal.aborted).toBe(true);
   expect(world.results).toEqual([]);

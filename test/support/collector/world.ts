@@ -9,7 +9,7 @@ import {
 } from "../../../collector/collector.ts";
 import type { CollectorPorts } from "../../../collector/ports.ts";
 import { createFakeBroker } from "./broker.ts";
-import { createFakeClock } from "./clock.ts";
+import { createFakeClock } from "../clock.ts";
 import { recordMetrics } from "./metrics.ts";
 import { createFakePostgres, createFakeRedis, FakeDataFault } from "./stores.ts";
 

@@ -6,7 +6,7 @@ import type { QueuedRequest } from "../../../core/messages.ts";
 import { silentMetrics } from "../../../core/metrics.ts";
 import type { QuotaSnapshot, Settlement } from "../../../core/quota/quota.ts";
 import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../../core/api-key.ts";
-import { createFakeClock } from "./clock.ts";
+import { createFakeClock } from "../clock.ts";
 import { createFakeRequestTable } from "./request-table.ts";
 import { createGateway } from "../../../gateway/gateway.ts";
 import type { GatewayPorts, KeyRecord, PublisherNote } from "../../../gateway/ports.ts";

@@ -3,7 +3,7 @@ import type { QueuedRequest, QueuedResult } from "../../../core/messages.ts";
 import { silentMetrics } from "../../../core/metrics.ts";
 import type { Delay } from "../../../core/attempt/backoff.ts";
 import type { InferenceOutcome, UpstreamFaultCode } from "../../../core/attempt/outcome.ts";
-import { createFakeClock, type FakeClock, settled } from "./clock.ts";
+import { createFakeClock, type FakeClock, untilIdle } from "../clock.ts";
 import type {
   Consumer,
   DeadReason,
@@ -125,12 +125,12 @@ export async function startFakeWorld(
       const { delivery, observed } = fakeDelivery(id, journal.events);
       const decoded = { ok: true, request: queuedRequest(id, clock.now(), request) } as const;
       listeners.onDelivery({ ...delivery, decoded, ...more });
-      await settled();
+      await untilIdle();
       return observed;
     },
     async cancel(id) {
       listeners.onCancel(id);
-      await settled();
+      await untilIdle();
     },
   };
   await world.worker.start();
@@ -194,8 +194,8 @@ function createFakePorts(
         calls.push({
           requestId,
           signal,
-          answer: (outcome) => (resolve(outcome), settled()),
-          fail: (error) => (reject(error), settled()),
+          answer: (outcome) => (resolve(outcome), untilIdle()),
+          fail: (error) => (reject(error), untilIdle()),
         });
       }),
     countTokens: (text) => text.split(" ").length,
