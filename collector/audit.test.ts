@@ -41,9 +41,9 @@ function setUp(
       const last = items.at(-1) ?? null;
       return { items, next: last === names.at(-1) ? null : last };
     },
-    readBooks: async (ids: string[]) =>
+    readBooks: async (ids: readonly string[]) =>
       ids.map((id) => at(users[id]?.redis, readings.get(id) ?? 0)),
-    readLedger: async (ids: string[]) =>
+    readLedger: async (ids: readonly string[]) =>
       ids.map((id) => {
         const reading = readings.get(id) ?? 0;
         readings.set(id, reading + 1);
@@ -59,7 +59,7 @@ function setUp(
     }),
     ledgerAnomalies: async () => anomalies,
     sumAnomalies: async () => sums,
-    standings: async (ids: string[]) =>
+    standings: async (ids: readonly string[]) =>
       ids.map((id) =>
         id === "known" ? { state: "queued" as const, billedTokens: null } : undefined,
       ),

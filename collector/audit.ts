@@ -9,7 +9,8 @@ import {
 } from "../core/audit/difference.ts";
 import { unchanged, unchangedOfUser } from "../core/audit/unchanged.ts";
 import { pause } from "../runtime/schedule.ts";
-import type { AuditPorts, Process } from "./ports.ts";
+import type { AuditPorts } from "../core/audit/audit-ports.ts";
+import type { Process } from "./ports.ts";
 
 export interface AuditOptions {
   /** How often a difference must be seen in a row. Default 3: the first look and two more. */

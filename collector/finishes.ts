@@ -1,7 +1,6 @@
 import type { Finish, FinishReply } from "../core/finish.ts";
-import type { RequestError } from "../core/messages.ts";
 import type { Settlement } from "../core/quota/quota.ts";
-import type { TokenUsage } from "../core/request.ts";
+import type { RequestError, TokenUsage } from "../core/request.ts";
 import type { DecodedDelivery } from "./ports.ts";
 
 export const WORKER_CRASHED: RequestError = {

@@ -1,16 +1,11 @@
-import type {
-  LedgerAnomaly,
-  LedgerBooks,
-  QuotaBooks,
-  RequestCounts,
-  SumAnomaly,
-} from "../core/audit/books.ts";
+import type { AuditPorts } from "../core/audit/audit-ports.ts";
 import type { ReachCrashPoint } from "../runtime/crash-points.ts";
 import type { Finish, FinishReply } from "../core/finish.ts";
 import type { Log } from "../runtime/log.ts";
-import type { QueuedRequest, QueuedResult, RequestError } from "../core/messages.ts";
+import type { QueuedRequest, QueuedResult } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
-import type { Hold, Settlement, SettleReply } from "../core/quota/quota.ts";
+import type { AgedHold, HoldFate, Settlement, SettleReply } from "../core/quota/quota.ts";
+import type { RequestError } from "../core/request.ts";
 import type { DeadOutbox, Page, RequestRef, RequestStanding } from "../core/stored-request.ts";
 
 /** What every part of the collector needs of its process. */
@@ -90,12 +85,6 @@ export interface KeeperLock {
   release: () => Promise<void>;
 }
 
-/**
- * `held`: the hold is there. `gone`: Redis has known the user without a gap since before the request was made, and the hold is not
- * there. `unknown`: anything else (user not loaded, Redis restarted or flushed since), so nothing can be concluded.
- */
-export type HoldFate = "held" | "gone" | "unknown";
-
 export interface RelayPorts {
   /** At most `limit` entries in all, from gateways that noted nothing for `silentMs` and are not done. */
   outboxOfDeadPublishers: (silentMs: number, limit: number) => Promise<DeadOutbox[]>;
@@ -141,16 +130,11 @@ export interface RepublishPorts {
   publishRequest: RelayPorts["publishRequest"];
 }
 
-export interface AgedHold extends Hold {
-  /** Since it was taken, or last restored from PostgreSQL, milliseconds by the clock of the store; somewhat less is fine. */
-  heldForMs: number;
-}
-
 export interface OrphanPorts {
   /** The holds of all users in pages of bounded size, in no order; a hold may come twice. Empty pages give a chance to rest. */
   scanHolds: () => AsyncIterable<AgedHold[]>;
   /** undefined: PostgreSQL has no such request. */
-  standings: (requestIds: string[]) => Promise<(RequestStanding | undefined)[]>;
+  standings: (requestIds: readonly string[]) => Promise<(RequestStanding | undefined)[]>;
   settle: EndingPorts["settle"];
 }
 
@@ -175,28 +159,6 @@ export interface GaugePorts {
   queueDepths: RepublishPorts["queueDepths"];
   /** Requests stored but not yet confirmed, as the publishers noted last. */
   outboxDepth: () => Promise<number>;
-}
-
-/** Reads both books for the audit. Each reading is of one instant for itself; the two are not of the same. */
-export interface AuditPorts {
-  /** Ids of all users, in a stable order. */
-  userIds: (after: string | null, limit: number) => Promise<Page<string>>;
-  /**
-   * undefined: Redis does not know the user and will rebuild it, so there is nothing to compare. `broken`: it has something stored of the
-   * user that is not ours.
-   */
-  readBooks: (userIds: string[]) => Promise<(QuotaBooks | "broken" | undefined)[]>;
-  readLedger: (userIds: string[]) => Promise<LedgerBooks[]>;
-  countRequests: () => Promise<RequestCounts>;
-  /** Requests whose ledger rows are not what their state and usage say, at most `limit`. */
-  ledgerAnomalies: (limit: number) => Promise<LedgerAnomaly[]>;
-  /** Days of users whose kept sum is not that of the ledger, at most `limit`. */
-  sumAnomalies: (limit: number) => Promise<SumAnomaly[]>;
-  standings: OrphanPorts["standings"];
-  /** Ids of the messages ready in the queues, at most `limit`; absent: the queues are not looked into. */
-  browseQueues?: (limit: number) => Promise<{ queue: string; requestId: string }[]>;
-  /** Forgets the user in Redis and loads it from PostgreSQL. */
-  rebuildUser: (userId: string) => Promise<void>;
 }
 
 export interface LimitsPorts {

@@ -1,11 +1,9 @@
-import type { RequestError } from "./messages.ts";
-import type { TerminalState, TokenUsage } from "./request.ts";
+import type { RequestError, TerminalState, TokenUsage } from "./request.ts";
 
-/** The wish to end a request: its state moves if it is still queued, and the ledger gets its row if there is usage. */
-export interface Finish {
-  requestId: string;
+/** How a request ended. Times are Unix milliseconds. */
+export interface RequestEnd {
   state: TerminalState;
-  /** Attempts made; 0 when it never started. */
+  /** Attempts made, the last one included; 0 when it never started. */
   attempts: number;
   startedAtMs: number | null;
   completedAtMs: number;
@@ -14,6 +12,11 @@ export interface Finish {
   error: RequestError | null;
   /** Sealed `InferenceResult`; null unless completed. */
   result: Uint8Array | null;
+}
+
+/** The wish to end a request: its state moves if it is still queued, and the ledger gets its row if there is usage. */
+export interface Finish extends RequestEnd {
+  requestId: string;
 }
 
 /** What PostgreSQL says of a request after a `Finish`, whether or not that finish was the one that ended it. */

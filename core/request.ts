@@ -1,3 +1,5 @@
+import type { FaultCode } from "./faults.ts";
+
 /** The states of a request in the order they can be passed through. */
 export const REQUEST_STATES = [
   "queued",
@@ -36,6 +38,12 @@ export interface RequestHead {
   createdAtMs: number;
   /** Not started by then: `expired`, never billed. */
   expiresAtMs: number;
+}
+
+/** Why a request ended otherwise than completed: a code of `FAULTS` and our own words, never the ML service's. */
+export interface RequestError {
+  code: FaultCode;
+  message: string;
 }
 
 /** Where a token count came from: the ML service's own usage, or our tokenizer because the reply had none. */

@@ -1,5 +1,6 @@
 import type { RequestState } from "../core/request.ts";
-import type { GatewayPorts, StartedHint } from "./ports.ts";
+import type { StartedHint } from "../core/attempt/start.ts";
+import type { GatewayPorts } from "./ports.ts";
 import type { ListedReply, ListReply } from "./schemas.ts";
 import { statusView } from "./status-view.ts";
 import type { ListedRequest } from "../core/stored-request.ts";

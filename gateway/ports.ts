@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 
 import type { ReachCrashPoint } from "../runtime/crash-points.ts";
+import type { StartedHint } from "../core/attempt/start.ts";
 import type { Config } from "../core/config/schema.ts";
 import type { Finish, FinishReply } from "../core/finish.ts";
 import type { Log } from "../runtime/log.ts";
@@ -33,12 +34,6 @@ export type KeyRecord = Static<typeof KeyRecord>;
 export interface Principal {
   keyId: string;
   userId: string;
-}
-
-/** A worker's note that it has begun an attempt: makes a queued request `in_progress`. */
-export interface StartedHint {
-  attempt: number;
-  startedAtMs: number;
 }
 
 /** What one gateway has not had confirmed yet, noted for the keeper. */

@@ -1,7 +1,8 @@
 import { isFaultCode } from "../core/faults.ts";
 import { decodeJson, type InferenceResult } from "../core/payload.ts";
 import { isTerminal } from "../core/request.ts";
-import type { GatewayPorts, StartedHint } from "./ports.ts";
+import type { StartedHint } from "../core/attempt/start.ts";
+import type { GatewayPorts } from "./ports.ts";
 import type { StatusReply } from "./schemas.ts";
 import type { StoredRequest } from "../core/stored-request.ts";
 

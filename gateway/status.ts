@@ -1,7 +1,8 @@
 import { createBatcher } from "../runtime/batcher.ts";
 import { Fault } from "../core/faults.ts";
 import { isTerminal } from "../core/request.ts";
-import type { GatewayPorts, StartedHint } from "./ports.ts";
+import type { StartedHint } from "../core/attempt/start.ts";
+import type { GatewayPorts } from "./ports.ts";
 import type { StatusReply } from "./schemas.ts";
 import { statusView } from "./status-view.ts";
 import type { Waiters } from "./waiters.ts";

@@ -2,7 +2,8 @@ import { judgeArrival } from "../core/attempt/arrival.ts";
 import { parkDelay } from "../core/attempt/backoff.ts";
 import type { Conclusions } from "./conclude.ts";
 import type { Held } from "./held.ts";
-import type { StartHints, WorkerConfig, WorkerPorts } from "./ports.ts";
+import type { StartHints } from "../core/attempt/start.ts";
+import type { WorkerConfig, WorkerPorts } from "./ports.ts";
 
 const NO_HINTS: StartHints = { cancelled: false, crashes: 0 };
 

@@ -1,6 +1,5 @@
-import type { RequestError } from "../core/messages.ts";
 import type { InferenceChoice } from "../core/payload.ts";
-import type { TerminalState, TokenUsage } from "../core/request.ts";
+import type { RequestError, TerminalState, TokenUsage } from "../core/request.ts";
 import { type Delay, republishPauseMs } from "../core/attempt/backoff.ts";
 import type { Held } from "./held.ts";
 import { pause } from "../runtime/schedule.ts";

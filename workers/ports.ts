@@ -1,12 +1,13 @@
 import type { Config, ModelConfig } from "../core/config/schema.ts";
 import type { ReachCrashPoint } from "../runtime/crash-points.ts";
 import type { Log } from "../runtime/log.ts";
-import type { QueuedRequest, QueuedResult, RequestError } from "../core/messages.ts";
+import type { QueuedRequest, QueuedResult } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { InferencePayload, InferenceResult } from "../core/payload.ts";
-import type { RequestHead } from "../core/request.ts";
+import type { RequestError, RequestHead } from "../core/request.ts";
 import type { Delay } from "../core/attempt/backoff.ts";
 import type { InferenceOutcome } from "../core/attempt/outcome.ts";
+import type { AttemptStart, StartHints } from "../core/attempt/start.ts";
 
 /** A message of `inference_requests` that this worker owns until it acks, requeues or rejects it, once. */
 export interface Delivery {
@@ -35,21 +36,6 @@ export interface Consumer {
   pause: () => Promise<void>;
   /** Closes the channel; the broker takes back what is still held. */
   close: () => Promise<void>;
-}
-
-/** The start of one attempt. */
-export interface AttemptStart {
-  userId: string;
-  requestId: string;
-  attempt: number;
-  startedAtMs: number;
-  redelivered: boolean;
-}
-
-export interface StartHints {
-  cancelled: boolean;
-  /** Earlier starts of this request that were never cleared: their workers died. */
-  crashes: number;
 }
 
 /** Why a message lies in the dead-letter queue, for people to look at. */

@@ -6,9 +6,8 @@ import {
   MESSAGE_VERSION_OLDEST,
   type QueuedRequest,
   type QueuedResult,
-  type RequestError,
 } from "../../core/messages.ts";
-import { TERMINAL_STATES, type RequestHead } from "../../core/request.ts";
+import { TERMINAL_STATES, type RequestError, type RequestHead } from "../../core/request.ts";
 
 /** A message to publish. The body travels as it is; everything else becomes properties and headers. */
 export interface OutgoingMessage {

@@ -3,7 +3,7 @@ import type { DurableState } from "../../core/request.ts";
 import { textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
 import { FIRST_ID, HEAD_COLUMNS, type OpenRow, pageOf, queuedOf } from "./request-rows.ts";
-import type { Page, RequestStanding, WaitingModel } from "../../core/stored-request.ts";
+import type { Page, RequestRef, RequestStanding, WaitingModel } from "../../core/stored-request.ts";
 
 /** How requests of any users stand, in order; undefined: not stored. For the keeper: it asks for no owner. */
 export async function standings(
@@ -30,7 +30,7 @@ export async function overdueRequests(
   database: Database,
   after: string | null,
   limit: number,
-): Promise<Page<{ requestId: string; userId: string }>> {
+): Promise<Page<RequestRef>> {
   const rows = await database.run(
     "find overdue requests",
     (sql) => sql<(Placed & { user_id: string })[]>`

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { dayOf } from "../../core/windows.ts";
 import type { RedisConnection } from "./connection.ts";
-import { createHoldBooks, type HoldBooks, type AgedHold } from "./holds.ts";
+import type { AgedHold } from "../../core/quota/quota.ts";
+import { createHoldBooks, type HoldBooks } from "./holds.ts";
 import { booksKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
 import {

@@ -1,15 +1,11 @@
 import type { QuotaBooks } from "../../core/audit/books.ts";
-import type { Hold, WindowSnapshot } from "../../core/quota/quota.ts";
+import type { AgedHold, Hold, HoldFate, WindowSnapshot } from "../../core/quota/quota.ts";
+import type { RequestRef } from "../../core/stored-request.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, HOLDS_KEY_PATTERN, holdsKey, userKey, userOfHoldsKey } from "./keys.ts";
 import { HOLD_FATE, READ_BOOKS } from "./quota-scripts.ts";
 import { bindScript } from "./script.ts";
 import { toSnapshot } from "./snapshot.ts";
-
-export interface AgedHold extends Hold {
-  /** Since it was taken or last restored from PostgreSQL, milliseconds by the clock of Redis, or somewhat less. */
-  heldForMs: number;
-}
 
 /** The holds of all users, for the keeper and the audit. All functions throw `QUOTA_UNAVAILABLE`. */
 export interface HoldBooks {
@@ -27,9 +23,7 @@ export interface HoldBooks {
    * In order. `gone`: the hold was there and was settled or released. `unknown`: nothing can be concluded, because the user is not
    * loaded, or was loaded less than a minute before the request was made or after it.
    */
-  holdFates: (
-    requests: readonly { userId: string; requestId: string }[],
-  ) => Promise<("held" | "gone" | "unknown")[]>;
+  holdFates: (requests: readonly RequestRef[]) => Promise<HoldFate[]>;
 }
 
 const SCAN_COUNT = 1_000;

@@ -1,4 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
+import type { AttemptStart, StartedHint, StartHints } from "../../core/attempt/start.ts";
+import type { RequestRef } from "../../core/stored-request.ts";
 import clearStartedLua from "../../lua/clear-started.lua" with { type: "text" };
 import start from "../../lua/start.lua" with { type: "text" };
 import type { RedisConnection } from "./connection.ts";
@@ -20,18 +22,6 @@ const CLEAR_STARTED = {
   reply: t.Union([t.Literal("cleared"), t.Literal("kept")]),
 } as const;
 
-interface RequestRef {
-  userId: string;
-  requestId: string;
-}
-
-interface AttemptStart extends RequestRef {
-  attempt: number;
-  startedAtMs: number;
-  /** Whether the broker has delivered this message before. */
-  redelivered: boolean;
-}
-
 /**
  * Short-lived facts about requests that PostgreSQL need not know. Losing them loses no request: a status shows `queued` for
  * `in_progress`, a cancelled request may be executed, a crash goes uncounted. All functions throw `QUOTA_UNAVAILABLE`.
@@ -42,7 +32,7 @@ export interface RequestHints {
    * with the death of their worker, so only what was being executed is suspected, not what was merely prefetched. Requests that
    * ran side by side are suspected together; running a suspect (`crashes` > 0) alone tells them apart.
    */
-  markStarted: (attempt: AttemptStart) => Promise<{ cancelled: boolean; crashes: number }>;
+  markStarted: (start: AttemptStart) => Promise<StartHints>;
   /**
    * The attempt that began at `startedAtMs` ended in its worker's hands, and `attemptsMade` have ended so far: 0 when it was given back and will be made again. Not
    * needed once the request is settled.
@@ -51,9 +41,7 @@ export interface RequestHints {
     request: RequestRef & { startedAtMs: number; attemptsMade: number },
   ) => Promise<void>;
   /** In order; undefined: no attempt is under way. */
-  readStarted: (
-    requests: readonly RequestRef[],
-  ) => Promise<({ attempt: number; startedAtMs: number } | undefined)[]>;
+  readStarted: (requests: readonly RequestRef[]) => Promise<(StartedHint | undefined)[]>;
   /** In order: attempts that have ended, of a request between two attempts; 0 also while one is under way for the first time. */
   readAttemptsMade: (requests: readonly RequestRef[]) => Promise<number[]>;
   /** The request waits in a delay queue until then at most, Unix milliseconds. Not needed once it is settled. */

@@ -1,5 +1,6 @@
 import { runAudit } from "../audit.ts";
-import type { AuditPorts, Process } from "../ports.ts";
+import type { AuditPorts } from "../../core/audit/audit-ports.ts";
+import type { Process } from "../ports.ts";
 import type { Duty } from "./duty.ts";
 import { createRest } from "./rest.ts";
 

@@ -1,4 +1,4 @@
-import type { RequestError } from "../../core/messages.ts";
+import type { RequestError } from "../../core/request.ts";
 import type { TerminalState } from "../../core/request.ts";
 import { announce } from "../announce.ts";
 import { settlementsOf } from "../finishes.ts";

@@ -1,5 +1,5 @@
-import type { Hold, Settlement } from "../../core/quota/quota.ts";
-import type { AgedHold, OrphanPorts, Process } from "../ports.ts";
+import type { AgedHold, Hold, Settlement } from "../../core/quota/quota.ts";
+import type { OrphanPorts, Process } from "../ports.ts";
 import { settleAll } from "../settle.ts";
 import { isTerminal } from "../../core/request.ts";
 import type { Duty } from "./duty.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { createWorld, queuedOf } from "../../test/support/collector/world.ts";
-import type { HoldFate } from "../ports.ts";
+import type { HoldFate } from "../../core/quota/quota.ts";
 import { createRelay } from "./relay.ts";
 import type { OutboxEntry } from "../../core/stored-request.ts";
 

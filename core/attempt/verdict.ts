@@ -1,6 +1,6 @@
 import { FAULTS } from "../faults.ts";
-import type { RequestError } from "../messages.ts";
 import type { InferenceChoice } from "../payload.ts";
+import type { RequestError } from "../request.ts";
 import { type Delay, retryDelay } from "./backoff.ts";
 import type { InferenceOutcome, ReportedUsage } from "./outcome.ts";
 

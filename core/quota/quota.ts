@@ -52,6 +52,19 @@ export interface Hold {
   tokens: number;
 }
 
+/** A hold and its age. */
+export interface AgedHold extends Hold {
+  /** Since it was taken or last restored from PostgreSQL, milliseconds by the clock of Redis, or somewhat less. */
+  heldForMs: number;
+}
+
+/**
+ * `held`: the hold is there. `gone`: Redis has known the user without a gap since before the request was made, and the hold is not
+ * there: it was settled or released. `unknown`: anything else (user not loaded, Redis restarted or flushed since), so nothing can be
+ * concluded.
+ */
+export type HoldFate = "held" | "gone" | "unknown";
+
 /** The wish to hold 1 request and `tokens` in every window of the user, all or nothing. */
 export interface Admission {
   userId: string;

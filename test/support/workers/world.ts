@@ -3,12 +3,12 @@ import type { QueuedRequest, QueuedResult } from "../../../core/messages.ts";
 import { silentMetrics } from "../../../core/metrics.ts";
 import type { Delay } from "../../../core/attempt/backoff.ts";
 import type { InferenceOutcome, UpstreamFaultCode } from "../../../core/attempt/outcome.ts";
+import type { StartHints } from "../../../core/attempt/start.ts";
 import { createFakeClock, type FakeClock, untilIdle } from "../clock.ts";
 import type {
   Consumer,
   DeadReason,
   Delivery,
-  StartHints,
   WorkerConfig,
   WorkerPorts,
 } from "../../../workers/ports.ts";

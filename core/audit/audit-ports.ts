@@ -1,0 +1,29 @@
+import type { Page, RequestStanding } from "../stored-request.ts";
+import type { LedgerAnomaly, LedgerBooks, QuotaBooks, RequestCounts, SumAnomaly } from "./books.ts";
+
+/**
+ * What an audit reads and mends, for the keeper and for the command alike. Each reading is of one instant for itself; those of Redis and
+ * those of PostgreSQL are not of the same. All throw the fault of the store that does not answer.
+ */
+export interface AuditPorts {
+  /** Ids of all users, in their order. */
+  userIds: (after: string | null, limit: number) => Promise<Page<string>>;
+  /**
+   * In order. undefined: Redis does not know the user and will rebuild it, so there is nothing to compare. `broken`: it has something
+   * stored of the user that is not ours.
+   */
+  readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | "broken" | undefined)[]>;
+  /** In order. */
+  readLedger: (userIds: readonly string[]) => Promise<LedgerBooks[]>;
+  countRequests: () => Promise<RequestCounts>;
+  /** Requests whose ledger rows are not what their state and usage say, at most `limit`. */
+  ledgerAnomalies: (limit: number) => Promise<LedgerAnomaly[]>;
+  /** Days of users whose kept sum is not that of the ledger, at most `limit`. */
+  sumAnomalies: (limit: number) => Promise<SumAnomaly[]>;
+  /** In order; undefined: PostgreSQL has no such request. */
+  standings: (requestIds: readonly string[]) => Promise<(RequestStanding | undefined)[]>;
+  /** Ids of the messages ready in the queues, at most `limit`; absent: the queues are not looked into. */
+  browseQueues?: (limit: number) => Promise<{ queue: string; requestId: string }[]>;
+  /** Forgets the user in Redis and loads it from PostgreSQL; who asks in between waits for the same load. */
+  rebuildUser: (userId: string) => Promise<void>;
+}
