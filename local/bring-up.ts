@@ -1,4 +1,4 @@
-import { prepareDatabase } from "../adapters/postgres/prepare.ts";
+import { migrateStep } from "../adapters/postgres/migrate-step.ts";
 import type { Config } from "../core/config/schema.ts";
 import {
   componentEnvironment,
@@ -8,14 +8,13 @@ import {
 } from "./components.ts";
 import { type DemoResult, sendDemoRequest } from "./demo-request.ts";
 import { ensureDemoUser } from "./demo-user.ts";
-import { CommandFailure, describeError } from "../adapters/terminal/failure.ts";
 import { requireFreePorts, startComponents, stopComponents } from "./supervision/launch.ts";
 import { type Observers, startObservers, stopObservers } from "./observe/observe.ts";
 import { shortPath, type StatePaths } from "../adapters/state/paths.ts";
 import type { Progress } from "../adapters/terminal/progress.ts";
 import { readOrMakeSecrets } from "../adapters/state/secrets.ts";
 import { startServers } from "./servers/servers.ts";
-import { serverEnvironment, withoutPassword } from "../adapters/state/server-urls.ts";
+import { serverEnvironment } from "../adapters/state/server-urls.ts";
 import { readConfig } from "../adapters/state/read-config.ts";
 import { judgeStack, readStack } from "./supervision/supervised-stack.ts";
 import { type UpJson, writeUpJson } from "../adapters/state/up-json.ts";
@@ -93,22 +92,6 @@ export async function bringUp(
   };
   writeUpJson(paths, up);
   return { up, demo };
-}
-
-/** Brings the schema of the database up to date, and says what it applied. */
-export async function migrateStep(url: string, progress: Progress): Promise<string[]> {
-  const { applied } = await progress.step("database schema", async () => {
-    try {
-      const names = await prepareDatabase(url);
-      return { applied: names, detail: names.length === 0 ? "up to date" : names.join(", ") };
-    } catch (error) {
-      throw new CommandFailure(
-        `the database ${withoutPassword(url)} could not be migrated: ${describeError(error)}`,
-        { cause: error },
-      );
-    }
-  });
-  return applied;
 }
 
 function metricsUrls({ gateway, worker, collector }: Config): UpJson["metrics"] {

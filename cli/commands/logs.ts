@@ -1,19 +1,7 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
-
 import type { Command } from "commander";
 
-import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
-import { followFile } from "../../local/processes/follow.ts";
-import { lastLines } from "../../local/processes/log-tail.ts";
-import { shortPath, statePaths } from "../../adapters/state/paths.ts";
-
-interface LogsOptions {
-  follow?: boolean;
-  lines: string;
-}
-
-const FOLLOW_PERIOD_MS = 200;
+import type { LogsOptions } from "../../local/logs.ts";
+import { requireCheckout } from "../checkout.ts";
 
 export function registerLogs(program: Command): void {
   program
@@ -34,55 +22,9 @@ Examples:
   ./tollgate logs gateway -f
   ./tollgate logs worker -n 1000 | jq 'select(.level == "error")'`,
     )
-    .action(logs);
-}
-
-async function logs(component: string | undefined, options: LogsOptions): Promise<void> {
-  const folder = statePaths().logs;
-  const count = Number(options.lines);
-  if (!Number.isInteger(count) || count < 0) {
-    throw new CommandFailure(`--lines ${options.lines} is not a count: give a whole number`, {
-      exitCode: EXIT.usage,
+    .action(async (component: string | undefined, options: LogsOptions) => {
+      requireCheckout("logs");
+      const { logs } = await import("../../local/logs.ts");
+      await logs(component, options);
     });
-  }
-  const names = chooseLogs(folder, component);
-  const prefix = (name: string): string => (component === undefined ? `${name} | ` : "");
-  const print = (name: string, lines: readonly string[]): void => {
-    for (const line of lines) process.stdout.write(`${prefix(name)}${line}\n`);
-  };
-  const followers = names.map((name) => ({
-    name,
-    follower: followFile(join(folder, `${name}.log`)),
-  }));
-  for (const name of names) print(name, lastLines(join(folder, `${name}.log`), count));
-  // Ends when nobody reads any more.
-  while (options.follow === true && process.stdout.writable) {
-    await Bun.sleep(FOLLOW_PERIOD_MS);
-    for (const { name, follower } of followers) print(name, follower.readNew());
-  }
-}
-
-function chooseLogs(folder: string, component: string | undefined): string[] {
-  let names: string[] = [];
-  try {
-    names = readdirSync(folder)
-      .filter((file) => file.endsWith(".log"))
-      .map((file) => file.slice(0, -".log".length))
-      .sort();
-  } catch {
-    // No folder yet: nothing was ever started.
-  }
-  if (names.length === 0) {
-    throw new CommandFailure(
-      `there are no logs in ${shortPath(folder)}: start with ./tollgate up`,
-      {
-        exitCode: EXIT.notRunning,
-      },
-    );
-  }
-  if (component === undefined) return names;
-  if (names.includes(component)) return [component];
-  throw new CommandFailure(`there is no log of ${component}: there are ${names.join(", ")}`, {
-    exitCode: EXIT.usage,
-  });
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-import { migrateStep } from "../../local/bring-up.ts";
+import { migrateStep } from "../../adapters/postgres/migrate-step.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { statePaths } from "../../adapters/state/paths.ts";
 import { createProgress } from "../../adapters/terminal/progress.ts";

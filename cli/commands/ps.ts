@@ -2,7 +2,7 @@ import type { Command } from "commander";
 
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { statePaths } from "../../adapters/state/paths.ts";
-import { formatProcesses, listProcesses } from "../../local/process-list.ts";
+import { requireCheckout } from "../checkout.ts";
 
 export function registerPs(program: Command): void {
   program
@@ -21,7 +21,9 @@ Examples:
     .action(ps);
 }
 
-function ps(options: { json?: boolean }): void {
+async function ps(options: { json?: boolean }): Promise<void> {
+  requireCheckout("ps");
+  const { formatProcesses, listProcesses } = await import("../../local/process-list.ts");
   const rows = listProcesses(statePaths());
   if (options.json === true) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
   if (rows.length === 0) {
