@@ -1,16 +1,16 @@
-import { createAccept } from "./accept.ts";
-import { createAnswer } from "./answer.ts";
-import { createApp } from "./app.ts";
-import { createAuthenticator } from "./authenticate.ts";
-import { boundAccepts } from "./bound-accepts.ts";
-import { createCancel } from "./cancel.ts";
-import { createListRequests } from "./list-requests.ts";
-import { createOutbox } from "./outbox.ts";
+import { createAccept } from "./accept/accept.ts";
+import { createAnswer } from "./http/respond.ts";
+import { createApp } from "./http/app.ts";
+import { createAuthenticator } from "./accept/authenticate.ts";
+import { boundAccepts } from "./accept/bound-accepts.ts";
+import { createCancel } from "./read/cancel.ts";
+import { createListRequests } from "./read/list-requests.ts";
+import { createOutbox } from "./accept/outbox.ts";
 import type { GatewayPorts } from "./ports.ts";
-import { createStatusReader } from "./status.ts";
-import { createStore } from "./store.ts";
-import { createWaiters } from "./waiters.ts";
-import { createWaitingGauges } from "./waiting-gauges.ts";
+import { createStatusReader } from "./read/status.ts";
+import { createStore } from "./accept/store.ts";
+import { createWaiters } from "./read/waiters.ts";
+import { createWaitingGauges } from "./read/waiting-gauges.ts";
 
 export interface GatewayOptions {
   version: string;

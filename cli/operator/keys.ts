@@ -91,7 +91,7 @@ export async function forgetKeys(
     const signals = createSignals(connection, redisOptions(config, CLIENT_NAME, silentLog));
     try {
       for (const hash of keyHashes) {
-        // As gateway/authenticate.ts writes it.
+        // As gateway/accept/authenticate.ts writes it.
         const text = Buffer.from(hash).toString("base64url");
         await cache.delete(text);
         await signals.announceKeyChange(text);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { FormatRegistry, type TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-import * as schemas from "../../gateway/schemas.ts";
+import * as schemas from "../../gateway/http/schemas.ts";
 import { createFakeGateway } from "../support/gateway/world.ts";
 
 const text = await Bun.file(`${import.meta.dir}/../../docs/api.md`).text();

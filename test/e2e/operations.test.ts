@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 
 import { queueDepths } from "../../adapters/amqp/inspect.ts";
 import { setQuota } from "../../adapters/postgres/quotas.ts";
-import type { AcceptedReply } from "../../gateway/schemas.ts";
+import type { AcceptedReply } from "../../gateway/http/schemas.ts";
 import { generateMany, untilAllEnded } from "../stack/crowd.ts";
 import { untilTrue } from "../stack/eventually.ts";
 import { testsOnStack } from "../stack/stack-tests.ts";

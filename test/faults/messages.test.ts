@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
 import type { OutgoingMessage } from "../../adapters/amqp/messages.ts";
-import type { AcceptedReply } from "../../gateway/schemas.ts";
+import type { AcceptedReply } from "../../gateway/http/schemas.ts";
 import type { Api } from "../stack/api.ts";
 import { generateMany, untilAllEnded } from "../stack/crowd.ts";
 import { untilTrue } from "../stack/eventually.ts";

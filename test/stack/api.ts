@@ -1,5 +1,5 @@
 import type { FaultCode } from "../../core/faults.ts";
-import type { AcceptedReply, GenerateBody, StatusReply } from "../../gateway/schemas.ts";
+import type { AcceptedReply, GenerateBody, StatusReply } from "../../gateway/http/schemas.ts";
 import { isTerminal } from "../../core/request.ts";
 import { eventually } from "./eventually.ts";
 

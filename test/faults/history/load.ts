@@ -1,4 +1,4 @@
-import type { StatusReply } from "../../../gateway/schemas.ts";
+import type { StatusReply } from "../../../gateway/http/schemas.ts";
 import { type Api, createApi } from "../../stack/api.ts";
 import type { TestUser } from "../../stack/users.ts";
 import type { HistoryWriter } from "./history.ts";

@@ -1,0 +1,88 @@
+import { expect, test } from "bun:test";
+
+import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../core/api-key.ts";
+import type { KeyRecord } from "../ports.ts";
+import { createFakeGateway } from "../../test/support/gateway/world.ts";
+
+const RECORD: KeyRecord = {
+  keyId: "key-1",
+  userId: "user-1",
+  userActive: true,
+  expiresAtMs: null,
+};
+const BODY = { body: { prompt: "hello" } };
+
+test("a key that is revoked while it is looked up is not remembered", async () => {
+  const asked = Promise.withResolvers<void>();
+  const readBefore = Promise.withResolvers<KeyRecord | undefined>();
+  const answers = [readBefore.promise, Promise.resolve(undefined)];
+  const { call, key, keyChanged } = createFakeGateway({
+    readStoredKeys: async () => {
+      asked.resolve();
+      return [await answers.shift()];
+    },
+  });
+
+  const during = call("POST", "/generate", BODY);
+  await asked.promise;
+  for (const announce of keyChanged) announce(Buffer.from(key).toString("base64url"));
+  readBefore.resolve(RECORD);
+  const accepted = await during;
+  const after = await call("POST", "/generate", BODY);
+
+  expect(accepted.status).toBe(202);
+  expect(after.status).toBe(401);
+});
+
+test("a change of a key makes it be read again", async () => {
+  const { call, key, keys, keyChanged } = createFakeGateway();
+  expect((await call("POST", "/generate", BODY)).status).toBe(202);
+
+  keys.delete(key);
+  const cached = await call("POST", "/generate", BODY);
+  for (const announce of keyChanged) announce(Buffer.from(key).toString("base64url"));
+  const announced = await call("POST", "/generate", BODY);
+
+  expect([cached.status, announced.status]).toEqual([202, 401]);
+});
+
+test("after announcements may have been lost every key is read again", async () => {
+  const { call, key, keys, resubscribed } = createFakeGateway();
+  expect((await call("POST", "/generate", BODY)).status).toBe(202);
+
+  keys.delete(key);
+  for (const announce of resubscribed) announce();
+
+  expect((await call("POST", "/generate", BODY)).status).toBe(401);
+});
+
+test("made-up keys share queries and never drive out a good key", async () => {
+  let queries = 0;
+  const fake = createFakeGateway(
+    {
+      readStoredKeys: async (hashes) => {
+        queries += 1;
+        return hashes.map((hash) => fake.keys.get(hash.toString()));
+      },
+    },
+    { key_cache_max: 2 },
+  );
+  await fake.call("POST", "/generate", BODY);
+  queries = 0;
+  const madeUp = Array.from({ length: 100 }, (_, index) =>
+    formatApiKey(new Uint8Array(API_KEY_RANDOM_BYTES).fill(3).fill(index, 0, 2)),
+  );
+
+  const refused = await Promise.all(
+    madeUp.map((key) =>
+      fake.call("POST", "/generate", { ...BODY, headers: { authorization: `Bearer ${key}` } }),
+    ),
+  );
+  const queriesForThem = queries;
+  const good = await fake.call("POST", "/generate", BODY);
+
+  expect(new Set(refused.map((response) => response.status))).toEqual(new Set([401]));
+  expect(queriesForThem).toBeLessThan(10);
+  expect(good.status).toBe(202);
+  expect(queries).toBe(queriesForThem);
+});

@@ -1,0 +1,169 @@
+import { checkApiKey } from "../../core/api-key.ts";
+import { createBatcher } from "../../runtime/batcher.ts";
+import { Fault } from "../../core/faults.ts";
+import type { GatewayPorts, KeyRecord, Principal } from "../ports.ts";
+
+type Ports = Pick<
+  GatewayPorts,
+  | "config"
+  | "metrics"
+  | "now"
+  | "log"
+  | "hashKey"
+  | "readCachedKey"
+  | "cacheKey"
+  | "readStoredKeys"
+  | "schedule"
+  | "onKeyChange"
+  | "onResubscribed"
+>;
+
+/** How long an unknown key is remembered, so that a client with a wrong key costs no query per call. */
+const UNKNOWN_KEY_MS = 5_000;
+
+/** Anybody can make up keys with a right checksum: those must neither drive out good keys nor take the inserts' connections. */
+const UNKNOWN_KEYS_MAX = 10_000;
+const LOOKUPS_PENDING_MAX = 5_000;
+const LOOKUP_BATCH_MAX = 500;
+
+interface CachedKey {
+  record: KeyRecord | undefined;
+  staleAtMs: number;
+}
+
+/** Remembers the newest `max` entries. */
+function remember(
+  keys: Map<string, CachedKey>,
+  max: number,
+  keyHash: string,
+  key: CachedKey,
+): void {
+  // A Map keeps the order of insertion: the first entry is the oldest.
+  if (keys.size >= max) keys.delete(keys.keys().next().value ?? "");
+  keys.set(keyHash, key);
+}
+
+function keyOf(headers: Headers): string {
+  const authorization = headers.get("authorization");
+  if (authorization !== null) {
+    const [scheme = "", key = ""] = authorization.trim().split(/\s+/, 2);
+    if (scheme.toLowerCase() === "bearer" && key !== "") return key;
+    throw new Fault("KEY_MALFORMED", "send the header Authorization: Bearer <key>");
+  }
+  const key = headers.get("x-api-key");
+  if (key === null)
+    throw new Fault(
+      "KEY_MISSING",
+      "send an API key as Authorization: Bearer <key> or X-API-Key: <key>",
+    );
+  return key.trim();
+}
+
+/**
+ * Finds whose key a call carries: in memory, in Redis, in PostgreSQL, in that order. Concurrent calls with one key share one look-up.
+ * A revocation is announced and takes effect at once; if the announcement is lost, after `key_cache_ms` at the latest. Only if Redis
+ * was away when the key was revoked, its own cache keeps the key for up to five minutes more.
+ *
+ * @throws {Fault} KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, USER_INACTIVE, OVERLOADED, STORE_UNAVAILABLE
+ */
+export function createAuthenticator(
+  ports: Ports,
+): (headers: Headers) => Principal | Promise<Principal> {
+  const known = new Map<string, CachedKey>();
+  const unknown = new Map<string, CachedKey>();
+  const stored = createBatcher<Buffer, KeyRecord | undefined>({
+    itemsMax: LOOKUP_BATCH_MAX,
+    waitMs: 0,
+    flushesMax: 1,
+    pendingMax: LOOKUPS_PENDING_MAX,
+    flush: ports.readStoredKeys,
+    onFull: () => new Fault("OVERLOADED", "too many keys are being looked up; try again shortly"),
+    schedule: ports.schedule,
+  });
+  const lookups = new Map<string, Promise<KeyRecord | undefined>>();
+  ports.onKeyChange((keyHash) => {
+    known.delete(keyHash);
+    unknown.delete(keyHash);
+    // One that is under way may have read the key before the change: its answer must not be remembered.
+    lookups.delete(keyHash);
+  });
+  // Announcements may have been lost before.
+  ports.onResubscribed(() => {
+    known.clear();
+    unknown.clear();
+    lookups.clear();
+  });
+
+  function rememberKey(keyHash: string, record: KeyRecord | undefined): void {
+    const { key_cache_ms: keyCacheMs, key_cache_max: keyCacheMax } = ports.config().gateway;
+    known.delete(keyHash);
+    unknown.delete(keyHash);
+    if (record === undefined)
+      remember(unknown, UNKNOWN_KEYS_MAX, keyHash, {
+        record,
+        staleAtMs: ports.now() + UNKNOWN_KEY_MS,
+      });
+    else remember(known, keyCacheMax, keyHash, { record, staleAtMs: ports.now() + keyCacheMs });
+  }
+
+  async function lookUp(hash: Buffer, keyHash: string): Promise<KeyRecord | undefined> {
+    const cached = await ports.readCachedKey(keyHash).catch((error: unknown) => {
+      ports.log.warn({ err: error }, "the key cache does not answer");
+      return undefined;
+    });
+    if (cached !== undefined) {
+      ports.metrics.gateway_key_lookups_total.add(1, "redis");
+      return cached;
+    }
+    ports.metrics.gateway_key_lookups_total.add(1, "postgres");
+    const record = await stored.add(hash);
+    if (record !== undefined) {
+      void ports
+        .cacheKey(keyHash, record)
+        .catch((error: unknown) => ports.log.warn({ err: error }, "cannot cache a key"));
+    }
+    return record;
+  }
+
+  function lookUpOnce(hash: Buffer, keyHash: string): Promise<KeyRecord | undefined> {
+    const underWay = lookups.get(keyHash);
+    if (underWay !== undefined) return underWay;
+    const isCurrent = (): boolean => lookups.get(keyHash) === lookup;
+    const lookup = lookUp(hash, keyHash)
+      .then((record) => {
+        if (isCurrent()) rememberKey(keyHash, record);
+        return record;
+      })
+      .finally(() => {
+        if (isCurrent()) lookups.delete(keyHash);
+      });
+    lookups.set(keyHash, lookup);
+    return lookup;
+  }
+
+  function admitKey(record: KeyRecord | undefined): Principal {
+    if (
+      record === undefined ||
+      (record.expiresAtMs !== null && record.expiresAtMs <= ports.now())
+    ) {
+      throw new Fault("KEY_UNKNOWN", "the key is unknown, revoked or expired");
+    }
+    if (!record.userActive)
+      throw new Fault("USER_INACTIVE", "the user of this key is inactive; ask the operator");
+    return { keyId: record.keyId, userId: record.userId };
+  }
+
+  return (headers) => {
+    const key = keyOf(headers);
+    const hash = ports.hashKey(key);
+    const keyHash = hash.toString("base64url");
+    const cached = known.get(keyHash) ?? unknown.get(keyHash);
+    if (cached !== undefined && cached.staleAtMs > ports.now()) {
+      ports.metrics.gateway_key_lookups_total.add(1, "memory");
+      return admitKey(cached.record);
+    }
+    if (!checkApiKey(key))
+      throw new Fault("KEY_MALFORMED", "the key is not complete: its checksum does not match");
+    return lookUpOnce(hash, keyHash).then(admitKey);
+  };
+}

@@ -1,0 +1,54 @@
+import { Elysia } from "elysia";
+
+import { Fault } from "../../core/faults.ts";
+import { docsPage } from "./docs-page.ts";
+import { problemResponse } from "./problem.ts";
+import { cancelRoute } from "./routes/cancel.ts";
+import { generateRoute } from "./routes/generate.ts";
+import { healthRoutes } from "./routes/health.ts";
+import type { RouteParts } from "./routes/parts.ts";
+import { quotaRoutes } from "./routes/quota.ts";
+import { requestsRoute } from "./routes/requests.ts";
+import { statusRoute } from "./routes/status.ts";
+import { usageRoute } from "./routes/usage.ts";
+
+/** 405 when the path exists for another method, else 404. */
+function unknownRoute(
+  request: Request,
+  routes: readonly { method: string; path: string }[],
+): Fault {
+  const path = new URL(request.url).pathname.split("/");
+  const methods = routes
+    .filter((route) => {
+      const parts = route.path.split("/");
+      return (
+        parts.length === path.length &&
+        parts.every((part, index) => part.startsWith(":") || part === path[index])
+      );
+    })
+    .map((route) => route.method);
+  if (methods.length === 0) return new Fault("ROUTE_UNKNOWN", "there is no such route; see /docs");
+  const allowed = [...new Set(methods)].join(", ");
+  return new Fault("METHOD_UNSUPPORTED", `this route takes ${allowed}`, {
+    headers: { allow: allowed },
+  });
+}
+
+/** The HTTP API: one file per route in `routes/`. */
+export function createApp(parts: RouteParts, version: string) {
+  const app = new Elysia({ normalize: false })
+    .use(docsPage(version))
+    .use(generateRoute(parts))
+    .use(statusRoute(parts))
+    .use(cancelRoute(parts))
+    .use(requestsRoute(parts))
+    .use(quotaRoutes(parts))
+    .use(usageRoute(parts))
+    .use(healthRoutes(parts))
+    .onError(({ code, error, request }) => {
+      if (code === "NOT_FOUND") return problemResponse(unknownRoute(request, app.routes));
+      parts.ports.log.error({ err: error, code }, "unexpected error in a route");
+      return problemResponse(new Fault("INTERNAL", "an unexpected error", { cause: error }));
+    });
+  return app;
+}

@@ -1,0 +1,104 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+
+import { Fault, type FaultDetail } from "../../core/faults.ts";
+
+const DETAILS_MAX = 20;
+/** Writing JSON that is nested 50,000 levels deep blocks the event loop for seconds, before it throws. */
+const DEPTH_MAX = 32;
+/** Of one object. Telling which of 100,000 members are unknown blocks the event loop for a fifth of a second. */
+const MEMBERS_MAX = 1_000;
+
+/** Checks the media type, the size and the depth, and parses. The size is checked again on the bytes: a chunked body announces none. */
+export async function readJson(
+  request: Request,
+  bytesMax: number,
+): Promise<{ value: unknown; bytes: number }> {
+  const contentType = request.headers.get("content-type") ?? "";
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
+    throw new Fault("CONTENT_TYPE_UNSUPPORTED", "send the body as content-type: application/json");
+  }
+  if (Number(request.headers.get("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  const text = await request.text();
+  const bytes = Buffer.byteLength(text);
+  if (bytes > bytesMax) throw tooLarge(bytesMax);
+  const value = parse(text);
+  const excess = excessOf(value);
+  if (excess !== undefined) throw invalidField(excess.field, excess.message);
+  return { value, bytes };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new Fault("BODY_NOT_JSON", "the body cannot be parsed as JSON");
+  }
+}
+
+/** What would take too long to check or to write, as a JSON pointer and what is allowed there. */
+function excessOf(value: unknown): FaultDetail | undefined {
+  if (!isNested(value)) return undefined;
+  if (isCrowded(value)) return { field: "/", message: TOO_CROWDED };
+  for (const [name, member] of Object.entries(value)) {
+    const message = excessWithin(member);
+    const field = `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    if (message !== undefined) return { field, message };
+  }
+  return undefined;
+}
+
+const TOO_DEEP = `may be nested ${DEPTH_MAX} levels deep`;
+const TOO_CROWDED = `may have at most ${MEMBERS_MAX} members`;
+
+/** Level by level, since a recursion would be what it guards against. */
+function excessWithin(value: unknown): string | undefined {
+  let level = [value].filter(isNested);
+  for (let depth = 1; level.length > 0; depth += 1) {
+    if (depth > DEPTH_MAX) return TOO_DEEP;
+    if (level.some(isCrowded)) return TOO_CROWDED;
+    level = level.flatMap((nested) => Object.values(nested)).filter(isNested);
+  }
+  return undefined;
+}
+
+function isCrowded(value: object): boolean {
+  return !Array.isArray(value) && Object.keys(value).length > MEMBERS_MAX;
+}
+
+function isNested(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function tooLarge(bytesMax: number): Fault {
+  return new Fault("BODY_TOO_LARGE", `the body may have at most ${bytesMax} bytes`);
+}
+
+/**
+ * A compiled check of a schema: answers the value, typed, or throws `BODY_INVALID` naming every field that is wrong and what is
+ * allowed there.
+ */
+export function compileBody<Schema extends TSchema>(
+  schema: Schema,
+): (value: unknown) => Static<Schema> {
+  const check = TypeCompiler.Compile(schema);
+  return (value) => {
+    if (check.Check(value)) return value;
+    const details: FaultDetail[] = [];
+    for (const { path, message } of check.Errors(value)) {
+      if (details.some((detail) => detail.field === (path || "/"))) continue;
+      details.push({ field: path || "/", message });
+      if (details.length === DETAILS_MAX) break;
+    }
+    throw new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
+      details,
+    });
+  };
+}
+
+/** One wrong field, said in our own words. */
+export function invalidField(field: string, message: string): Fault {
+  return new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
+    details: [{ field, message }],
+  });
+}

@@ -1,0 +1,45 @@
+import { type DocumentDecoration, Elysia } from "elysia";
+
+import { isTerminal } from "../../../core/request.ts";
+import { CALLER_PROBLEMS, jsonReply, pathId, problemReply } from "../openapi.ts";
+import { requestIdOf } from "../request-id.ts";
+import { CancellingReply, StatusReply } from "../schemas.ts";
+import type { RouteParts } from "./parts.ts";
+
+const DOCS: DocumentDecoration = {
+  tags: ["Requests"],
+  summary: "Cancel a request",
+  description:
+    "Queued: ends at once, nothing is billed. Executing: the call of the ML service is broken off and what was used is billed.",
+  parameters: [pathId],
+  responses: {
+    200: jsonReply("Cancelled", StatusReply),
+    202: jsonReply("Its worker is breaking off; read the end at `Location`", CancellingReply),
+    404: problemReply("Unknown, or not yours"),
+    409: problemReply("It has already ended; `state` says how"),
+    ...CALLER_PROBLEMS,
+  },
+};
+
+/** A worker that hears of a cancel answers within milliseconds; a caller need not wait for one that does not. */
+const ANSWER_WAIT_MS = 2_000;
+
+/** `POST /requests/{id}/cancel`. */
+export function cancelRoute({ answer, authenticate, cancel, isDraining }: RouteParts) {
+  async function cancelRequest(request: Request, id: string): Promise<Response> {
+    const { userId } = await authenticate(request.headers);
+    const waitMs = isDraining() ? 0 : ANSWER_WAIT_MS;
+    const reply = await cancel({ requestId: requestIdOf(id), userId }, waitMs, request.signal);
+    if (isTerminal(reply.status)) return Response.json(reply);
+    return Response.json(
+      { ...reply, cancelling: true },
+      { status: 202, headers: { location: `/status/${reply.request_id}`, "retry-after": "1" } },
+    );
+  }
+
+  return new Elysia({ name: "cancel" }).post(
+    "/requests/:id/cancel",
+    ({ request, params }) => answer("cancel", () => cancelRequest(request, params.id)),
+    { parse: "none", detail: DOCS },
+  );
+}

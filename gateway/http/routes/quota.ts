@@ -1,0 +1,62 @@
+import { type DocumentDecoration, Elysia } from "elysia";
+
+import { estimateTokens } from "../../../core/estimate.ts";
+import { compileBody, readJson } from "../body.ts";
+import { CALLER_PROBLEMS, jsonBody, jsonReply, problemReply } from "../openapi.ts";
+import { countPrompt, planRequest } from "../../accept/plan.ts";
+import { explainView, quotaView } from "../quota-view.ts";
+import { rateHeaders } from "../rate-headers.ts";
+import { ExplainReply, GENERATE_EXAMPLE, GenerateBody, QuotaReply } from "../schemas.ts";
+import type { RouteParts } from "./parts.ts";
+
+const QUOTA_DOCS: DocumentDecoration = {
+  tags: ["Quota"],
+  summary: "What is used and left of your quota",
+  responses: { 200: jsonReply("The present windows", QuotaReply), ...CALLER_PROBLEMS },
+};
+
+const EXPLAIN_DOCS: DocumentDecoration = {
+  tags: ["Quota"],
+  summary: "Would this request fit, and if not, when?",
+  description: "Checks a body like `/generate` and takes nothing.",
+  requestBody: jsonBody(GenerateBody, GENERATE_EXAMPLE),
+  responses: {
+    200: jsonReply("Whether it fits now", ExplainReply),
+    400: problemReply("Not JSON"),
+    413: problemReply("Body too large"),
+    415: problemReply("Not application/json"),
+    422: problemReply("A field is not valid"),
+    ...CALLER_PROBLEMS,
+  },
+};
+
+/** `GET /quota` and `POST /quota/explain`. */
+export function quotaRoutes({ ports, answer, authenticate }: RouteParts) {
+  const checkBody = compileBody(GenerateBody);
+
+  async function readQuota(request: Request): Promise<Response> {
+    const { userId } = await authenticate(request.headers);
+    const snapshot = await ports.readQuota(userId);
+    const headers = { ...rateHeaders(snapshot), "cache-control": "no-store" };
+    return Response.json(quotaView(snapshot), { headers });
+  }
+
+  async function explain(request: Request): Promise<Response> {
+    const { userId } = await authenticate(request.headers);
+    const config = ports.config();
+    const body = checkBody((await readJson(request, config.gateway.body_bytes_max)).value);
+    const plan = planRequest(body, config);
+    const { maxTokens, n } = plan.payload;
+    const tokens = estimateTokens(await countPrompt(plan, ports.countTokens), maxTokens, n);
+    return Response.json(explainView(await ports.readQuota(userId), tokens));
+  }
+
+  return new Elysia({ name: "quota" })
+    .get("/quota", ({ request }) => answer("quota", () => readQuota(request)), {
+      detail: QUOTA_DOCS,
+    })
+    .post("/quota/explain", ({ request }) => answer("quota_explain", () => explain(request)), {
+      parse: "none",
+      detail: EXPLAIN_DOCS,
+    });
+}

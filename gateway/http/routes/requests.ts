@@ -1,0 +1,64 @@
+import { type DocumentDecoration, Elysia } from "elysia";
+
+import { REQUEST_STATES } from "../../../core/request.ts";
+import { CALLER_PROBLEMS, jsonReply, optionalParameter, problemReply } from "../openapi.ts";
+import { invalidParameter, oneOf, queryOf } from "../parameters.ts";
+import { isUuid } from "../request-id.ts";
+import { ListReply } from "../schemas.ts";
+import type { RouteParts } from "./parts.ts";
+
+const LIMIT_MAX = 100;
+const LIMIT_DEFAULT = 20;
+
+const DOCS: DocumentDecoration = {
+  tags: ["Requests"],
+  summary: "List your requests, newest first",
+  description:
+    "Without results. With `status=queued` or `in_progress` a page may hold fewer than `limit`: go on while `has_more`.",
+  parameters: [
+    optionalParameter("query", "limit", `Most requests of a page, 1 to ${LIMIT_MAX}`),
+    optionalParameter("query", "after", "`next` of the page before, or any request id"),
+    optionalParameter("query", "status", `One of ${REQUEST_STATES.join(", ")}`),
+  ],
+  responses: {
+    200: jsonReply("A page", ListReply),
+    422: problemReply("A parameter is not valid"),
+    ...CALLER_PROBLEMS,
+  },
+};
+
+function limitOf(given: string | undefined): number {
+  if (given === undefined) return LIMIT_DEFAULT;
+  const limit = /^\d{1,4}$/.test(given) ? Number(given) : 0;
+  if (limit < 1 || limit > LIMIT_MAX)
+    throw invalidParameter("limit", `must be a whole number from 1 to ${LIMIT_MAX}`);
+  return limit;
+}
+
+function afterOf(given: string | undefined): string | undefined {
+  if (given === undefined) return undefined;
+  if (!isUuid(given)) throw invalidParameter("after", "must be a request id");
+  return given.toLowerCase();
+}
+
+/** `GET /requests`. */
+export function requestsRoute({ answer, authenticate, listRequests }: RouteParts) {
+  async function list(request: Request): Promise<Response> {
+    const { userId } = await authenticate(request.headers);
+    const query = queryOf(request.url, ["limit", "after", "status"]);
+    const reply = await listRequests({
+      userId,
+      limit: limitOf(query.limit),
+      after: afterOf(query.after),
+      status:
+        query.status === undefined ? undefined : oneOf("status", query.status, REQUEST_STATES),
+    });
+    return Response.json(reply, { headers: { "cache-control": "no-store" } });
+  }
+
+  return new Elysia({ name: "requests" }).get(
+    "/requests",
+    ({ request }) => answer("requests", () => list(request)),
+    { detail: DOCS },
+  );
+}

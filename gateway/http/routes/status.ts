@@ -1,0 +1,55 @@
+import { type DocumentDecoration, Elysia } from "elysia";
+
+import { isTerminal } from "../../../core/request.ts";
+import { CALLER_PROBLEMS, jsonReply, optionalParameter, pathId, problemReply } from "../openapi.ts";
+import { requestIdOf } from "../request-id.ts";
+import { StatusReply } from "../schemas.ts";
+import { waitOf } from "../wait.ts";
+import type { RouteParts } from "./parts.ts";
+
+const DOCS: DocumentDecoration = {
+  tags: ["Requests"],
+  summary: "Read a request, now or when it has ended",
+  parameters: [
+    pathId,
+    optionalParameter("query", "wait", "Seconds to wait for the end of the request, 0 to 50"),
+    optionalParameter("header", "Prefer", "`wait=N`: as ?wait=N (RFC 7240)"),
+  ],
+  responses: {
+    200: jsonReply("Its present state; `Retry-After` when it has not ended", StatusReply),
+    404: problemReply("Unknown, or not yours"),
+    422: problemReply("The wait is not valid"),
+    ...CALLER_PROBLEMS,
+  },
+};
+
+/** Seconds after which a caller who polls should come back. */
+const POLL_SECONDS = "1";
+
+/** `GET /status/{id}`: answers at once, or waits until the request has ended or the wait is over. */
+export function statusRoute({ ports, answer, authenticate, status, isDraining }: RouteParts) {
+  async function readStatus(request: Request, id: string): Promise<Response> {
+    const principal = await authenticate(request.headers);
+    const lookup = { requestId: requestIdOf(id), userId: principal.userId };
+    const query = new URL(request.url).searchParams.get("wait");
+    const wait = waitOf(
+      query,
+      request.headers.get("prefer"),
+      ports.config().gateway.wait_seconds_max,
+    );
+    const reply =
+      wait.seconds > 0 && !isDraining()
+        ? await status.readAfter(lookup, wait.seconds * 1_000, request.signal)
+        : await status.read(lookup);
+    const headers: Record<string, string> = { "cache-control": "no-store" };
+    if (wait.preferred) headers["preference-applied"] = `wait=${wait.seconds}`;
+    if (!isTerminal(reply.status)) headers["retry-after"] = POLL_SECONDS;
+    return Response.json(reply, { headers });
+  }
+
+  return new Elysia({ name: "status" }).get(
+    "/status/:id",
+    ({ request, params }) => answer("status", () => readStatus(request, params.id)),
+    { detail: DOCS },
+  );
+}

@@ -1,0 +1,117 @@
+import { isTerminal } from "../../core/request.ts";
+import type { GatewayPorts } from "../ports.ts";
+import { repeat } from "../../runtime/repeat.ts";
+import type { RequestRef } from "../../core/stored-request.ts";
+
+type Ports = Pick<
+  GatewayPorts,
+  "config" | "log" | "metrics" | "schedule" | "findRequests" | "onFinished" | "onResubscribed"
+>;
+
+export interface Waiter {
+  /** Resolves when the request may have ended, the wait is over, or the caller has gone. Never rejects. */
+  ended: Promise<void>;
+  cancel: () => void;
+}
+
+export interface Waiters {
+  wait: (lookup: RequestRef, waitMs: number, signal: AbortSignal) => Waiter;
+  count: () => number;
+  /** Ends every wait at once: a stopping gateway answers with the present state. */
+  endAll: () => void;
+  stop: () => void;
+}
+
+type WakeReason = "announcement" | "recheck" | "timeout" | "gone";
+
+interface Entry {
+  lookup: RequestRef;
+  wake: (reason: WakeReason) => void;
+}
+
+/** Requests read again in one query of a recheck. */
+const RECHECK_ROWS_MAX = 1_000;
+
+/**
+ * Long-polls waiting for the end of a request. Woken by the collector's announcement through Redis; since an announcement can be
+ * lost, all that wait are also read again every `wait_recheck_ms` and after each reconnect.
+ */
+export function createWaiters(ports: Ports): Waiters {
+  const byRequest = new Map<string, Set<Entry>>();
+  let waiting = 0;
+
+  function remove(entry: Entry): void {
+    const entries = byRequest.get(entry.lookup.requestId);
+    if (entries?.delete(entry) !== true) return;
+    waiting -= 1;
+    if (entries.size === 0) byRequest.delete(entry.lookup.requestId);
+  }
+
+  function wakeRequest(requestId: string, reason: WakeReason): void {
+    for (const entry of byRequest.get(requestId) ?? []) entry.wake(reason);
+  }
+
+  async function recheck(): Promise<void> {
+    const lookups = [...byRequest.values()].flatMap((entries) =>
+      [...entries].slice(0, 1).map((entry) => entry.lookup),
+    );
+    for (let from = 0; from < lookups.length; from += RECHECK_ROWS_MAX) {
+      const found = await ports.findRequests(lookups.slice(from, from + RECHECK_ROWS_MAX));
+      for (const stored of found)
+        if (stored !== undefined && isTerminal(stored.state))
+          wakeRequest(stored.requestId, "recheck");
+    }
+  }
+
+  let isRechecking = false;
+  async function recheckSafely(): Promise<void> {
+    if (isRechecking) return;
+    isRechecking = true;
+    await recheck().catch((error: unknown) =>
+      ports.log.warn({ err: error }, "cannot recheck waiting calls"),
+    );
+    isRechecking = false;
+  }
+
+  const stop = repeat(ports.schedule, recheckSafely, () => ports.config().gateway.wait_recheck_ms);
+
+  ports.onFinished((requestIds) => {
+    for (const requestId of requestIds) wakeRequest(requestId, "announcement");
+  });
+  ports.onResubscribed(() => void recheckSafely());
+
+  return {
+    wait: (lookup, waitMs, signal) => {
+      let cancel = (): void => {};
+      const ended = new Promise<void>((resolve) => {
+        const entry: Entry = {
+          lookup,
+          wake: (reason) => {
+            cancel();
+            if (reason === "announcement" || reason === "recheck")
+              ports.metrics.gateway_wakeups_total.add(1, reason);
+          },
+        };
+        const onGone = (): void => entry.wake("gone");
+        const cancelTimeout = ports.schedule(() => entry.wake("timeout"), waitMs);
+        cancel = () => {
+          remove(entry);
+          cancelTimeout();
+          signal.removeEventListener("abort", onGone);
+          resolve();
+        };
+        signal.addEventListener("abort", onGone, { once: true });
+        const entries = byRequest.get(lookup.requestId);
+        if (entries === undefined) byRequest.set(lookup.requestId, new Set([entry]));
+        else entries.add(entry);
+        waiting += 1;
+      });
+      return { ended, cancel };
+    },
+    count: () => waiting,
+    endAll: () => {
+      for (const requestId of byRequest.keys()) wakeRequest(requestId, "timeout");
+    },
+    stop,
+  };
+}

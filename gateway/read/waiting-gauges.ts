@@ -1,0 +1,53 @@
+import type { GatewayPorts } from "../ports.ts";
+import { repeat } from "../../runtime/repeat.ts";
+
+type Ports = Pick<
+  GatewayPorts,
+  "config" | "log" | "metrics" | "now" | "schedule" | "waitingByModel"
+>;
+
+/** Every gateway reads all open requests for this, so not more often; workers are scaled at such a pace anyway. */
+const REFRESH_MS = 5_000;
+/** Where reading them takes long, because a million wait, it takes a tenth of the time and no more. */
+const REST_PER_READING = 9;
+
+/**
+ * Keeps the gauges of what waits fresh: they scale workers, also from zero, so a configured model without requests shows 0 rather
+ * than nothing. All gateways show the same numbers; take their `max`, not their sum. While PostgreSQL is away the last values stay.
+ */
+export function createWaitingGauges(ports: Ports): { start: () => void; stop: () => void } {
+  const { metrics } = ports;
+  /** Models shown so far: one that is no longer configured goes to 0 once nothing waits for it. */
+  const shown = new Set<string>();
+
+  let tookMs = 0;
+
+  async function refresh(): Promise<void> {
+    const startedAtMs = ports.now();
+    try {
+      const waiting = await ports.waitingByModel();
+      const byModel = new Map(waiting.map((model) => [model.model, model]));
+      for (const model of [...Object.keys(ports.config().models), ...byModel.keys()])
+        shown.add(model);
+      for (const model of shown) {
+        metrics.gateway_tokens_waiting.set(byModel.get(model)?.tokens ?? 0, model);
+        metrics.gateway_requests_waiting.set(byModel.get(model)?.requests ?? 0, model);
+      }
+      const nowMs = ports.now();
+      const oldestMs = Math.min(nowMs, ...waiting.map((model) => model.oldestCreatedAtMs));
+      metrics.gateway_oldest_waiting_seconds.set((nowMs - oldestMs) / 1_000);
+    } catch (error) {
+      ports.log.warn({ err: error }, "cannot read what waits; the gauges keep their last values");
+    }
+    tookMs = ports.now() - startedAtMs;
+  }
+
+  let stop = (): void => {};
+  return {
+    start: () => {
+      void refresh();
+      stop = repeat(ports.schedule, refresh, () => Math.max(REFRESH_MS, REST_PER_READING * tookMs));
+    },
+    stop: () => stop(),
+  };
+}
