@@ -37,7 +37,8 @@ import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import { createGateway } from "./gateway.ts";
-import { type GatewayPorts, KeyRecord } from "./ports.ts";
+import type { GatewayPorts } from "./ports.ts";
+import { KeyRecord } from "../core/key-record.ts";
 
 /** One confirms 31,000 messages of 1 KB a second, far more than a gateway accepts; each more costs every message something. */
 const PUBLISH_CHANNELS = 1;

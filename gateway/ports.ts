@@ -1,7 +1,6 @@
-import { type Static, Type } from "@sinclair/typebox";
-
 import type { ReachCrashPoint } from "../runtime/crash-points.ts";
 import type { StartedHint } from "../core/attempt/start.ts";
+import type { KeyRecord } from "../core/key-record.ts";
 import type { Config } from "../core/config/schema.ts";
 import type { Finish, FinishReply } from "../core/finish.ts";
 import type { Log } from "../runtime/log.ts";
@@ -20,15 +19,6 @@ import type {
   WaitingModel,
 } from "../core/stored-request.ts";
 import type { Usage, UsageQuery } from "../core/usage.ts";
-
-/** An API key as the gateway needs it; a schema, because it is read back from a cache. */
-export const KeyRecord = Type.Object({
-  keyId: Type.String(),
-  userId: Type.String(),
-  userActive: Type.Boolean(),
-  expiresAtMs: Type.Union([Type.Number(), Type.Null()]),
-});
-export type KeyRecord = Static<typeof KeyRecord>;
 
 /** A caller who has shown a valid key. */
 export interface Principal {

@@ -1,3 +1,4 @@
+import type { KeyRecord } from "../../core/key-record.ts";
 import { bytesArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 
@@ -19,15 +20,6 @@ export interface ApiKey extends Omit<NewApiKey, "keyHash"> {
   revokedAtMs: number | null;
   /** By the server's clock: neither revoked nor expired. */
   usable: boolean;
-}
-
-/** What authentication needs to know of a key. */
-export interface KeyOwner {
-  keyId: string;
-  userId: string;
-  userActive: boolean;
-  /** From then on the key is not usable, and it may be past already; null: it does not expire. */
-  expiresAtMs: number | null;
 }
 
 interface KeyRow {
@@ -165,7 +157,7 @@ export async function rotateKey(
 export async function findKeys(
   database: Database,
   keyHashes: readonly Uint8Array[],
-): Promise<(KeyOwner | undefined)[]> {
+): Promise<(KeyRecord | undefined)[]> {
   const rows = await database.run(
     "find keys",
     (sql) => sql<

@@ -1,6 +1,6 @@
 import { after } from "../../adapters/process/timers.ts";
 import { untilTrue } from "../../test/stack/eventually.ts";
-import type { GenerateBody } from "../../gateway/http/schemas.ts";
+import type { GenerateBody } from "../../core/generate-body.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import { FAST_MODEL_WORKER } from "./pipeline.ts";
 import type { Scenario } from "./scenario.ts";

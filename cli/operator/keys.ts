@@ -14,7 +14,7 @@ import { createKeyCache } from "../../adapters/redis/key-cache.ts";
 import { createSignals } from "../../adapters/redis/signals.ts";
 import { checkApiKey, displayOfApiKey } from "../../core/api-key.ts";
 import type { Config } from "../../core/config/schema.ts";
-import { KeyRecord } from "../../gateway/ports.ts";
+import { KeyRecord } from "../../core/key-record.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import { CLIENT_NAME, type Operation, silentLog } from "./operate.ts";
 import { isUuid } from "./users.ts";

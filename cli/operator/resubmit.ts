@@ -5,7 +5,7 @@ import { findUser } from "../../adapters/postgres/users.ts";
 import type { QueuedRequest } from "../../core/messages.ts";
 import { decodeJson, type InferencePayload } from "../../core/payload.ts";
 import type { RequestHead } from "../../core/request.ts";
-import type { GenerateBody } from "../../gateway/http/schemas.ts";
+import type { GenerateBody } from "../../core/generate-body.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { type PostReply, postRequest } from "./gateway.ts";
 import { forgetKeys, giveKey } from "./keys.ts";

@@ -11,7 +11,8 @@ import type { GatewayPorts, Principal } from "../ports.ts";
 import { quotaFault } from "../http/quota-fault.ts";
 import { rateHeaders } from "../http/rate-headers.ts";
 import { acceptedReply, replayedReply } from "./replay.ts";
-import type { AcceptedReply, GenerateBody } from "../http/schemas.ts";
+import type { AcceptedReply } from "../http/schemas.ts";
+import type { GenerateBody } from "../../core/generate-body.ts";
 import type { Store, Unsure } from "./store.ts";
 import type { NewRequest, Replay } from "../../core/stored-request.ts";
 

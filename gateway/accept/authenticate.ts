@@ -1,7 +1,8 @@
 import { checkApiKey } from "../../core/api-key.ts";
 import { createBatcher } from "../../runtime/batcher.ts";
 import { Fault } from "../../core/faults.ts";
-import type { GatewayPorts, KeyRecord, Principal } from "../ports.ts";
+import type { GatewayPorts, Principal } from "../ports.ts";
+import type { KeyRecord } from "../../core/key-record.ts";
 
 type Ports = Pick<
   GatewayPorts,

@@ -2,7 +2,7 @@ import { canonicalJson } from "../../core/canonical-json.ts";
 import { Fault } from "../../core/faults.ts";
 import type { Idempotency } from "./accept.ts";
 import type { GatewayPorts, Principal } from "../ports.ts";
-import type { GenerateBody } from "../http/schemas.ts";
+import type { GenerateBody } from "../../core/generate-body.ts";
 
 const KEY_CHARS_MAX = 255;
 

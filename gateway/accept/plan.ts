@@ -3,7 +3,7 @@ import { chatTokens } from "../../core/estimate.ts";
 import { Fault } from "../../core/faults.ts";
 import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/payload.ts";
 import { invalidField } from "../http/body.ts";
-import type { GenerateBody } from "../http/schemas.ts";
+import type { GenerateBody } from "../../core/generate-body.ts";
 
 /** What a body asks for, with the configuration's defaults filled in and its bounds checked. */
 export interface Plan {

@@ -3,8 +3,11 @@ import { describe, expect, test } from "bun:test";
 import { FormatRegistry, type TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-import * as schemas from "../../gateway/http/schemas.ts";
+import { GenerateBody } from "../../core/generate-body.ts";
+import * as replies from "../../gateway/http/schemas.ts";
 import { createFakeGateway } from "../support/gateway/world.ts";
+
+const schemas = { GenerateBody, ...replies };
 
 const text = await Bun.file(`${import.meta.dir}/../../docs/api.md`).text();
 

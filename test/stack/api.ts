@@ -1,5 +1,6 @@
 import type { FaultCode } from "../../core/faults.ts";
-import type { AcceptedReply, GenerateBody, StatusReply } from "../../gateway/http/schemas.ts";
+import type { AcceptedReply, StatusReply } from "../../gateway/http/schemas.ts";
+import type { GenerateBody } from "../../core/generate-body.ts";
 import { isTerminal } from "../../core/request.ts";
 import { eventually } from "./eventually.ts";
 

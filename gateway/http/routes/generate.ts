@@ -10,7 +10,8 @@ import {
   optionalParameter,
   problemReply,
 } from "../openapi.ts";
-import { AcceptedReply, GENERATE_EXAMPLE, GenerateBody } from "../schemas.ts";
+import { AcceptedReply } from "../schemas.ts";
+import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {

@@ -6,7 +6,8 @@ import { CALLER_PROBLEMS, jsonBody, jsonReply, problemReply } from "../openapi.t
 import { countPrompt, planRequest } from "../../accept/plan.ts";
 import { explainView, quotaView } from "../quota-view.ts";
 import { rateHeaders } from "../rate-headers.ts";
-import { ExplainReply, GENERATE_EXAMPLE, GenerateBody, QuotaReply } from "../schemas.ts";
+import { ExplainReply, QuotaReply } from "../schemas.ts";
+import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
 import type { RouteParts } from "./parts.ts";
 
 const QUOTA_DOCS: DocumentDecoration = {

@@ -9,7 +9,8 @@ import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../../core/api-key.ts";
 import { createFakeClock } from "../clock.ts";
 import { createFakeRequestTable } from "./request-table.ts";
 import { createGateway } from "../../../gateway/gateway.ts";
-import type { GatewayPorts, KeyRecord, PublisherNote } from "../../../gateway/ports.ts";
+import type { GatewayPorts, PublisherNote } from "../../../gateway/ports.ts";
+import type { KeyRecord } from "../../../core/key-record.ts";
 import type { NewRequest, StoredRequest } from "../../../core/stored-request.ts";
 
 /** Unix milliseconds at which the fake world starts: 2026-11-21T12:00:00Z. */

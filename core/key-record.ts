@@ -1,0 +1,11 @@
+import { type Static, Type } from "@sinclair/typebox";
+
+/** What authentication needs to know of an API key; a schema, because it is read back from a cache. */
+export const KeyRecord = Type.Object({
+  keyId: Type.String(),
+  userId: Type.String(),
+  userActive: Type.Boolean(),
+  /** From then on the key is not usable, and it may be past already; null: it does not expire. */
+  expiresAtMs: Type.Union([Type.Number(), Type.Null()]),
+});
+export type KeyRecord = Static<typeof KeyRecord>;
