@@ -14,6 +14,7 @@ import { registerTest } from "./commands/test.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerUser } from "./commands/user.ts";
 import { CommandFailure, describeError, EXIT } from "../adapters/terminal/failure.ts";
+import { printable, printableText } from "../adapters/terminal/printable.ts";
 
 const HELP = `
 Start here:  ./tollgate up
@@ -26,6 +27,7 @@ const program = new Command("tollgate")
   .helpOption("-h, --help", "show this, or ./tollgate COMMAND --help")
   .addHelpText("after", HELP)
   .showSuggestionAfterError()
+  .configureOutput({ outputError: (text, write) => write(printableText(text)) })
   .exitOverride();
 
 // One file per command below commands/, each exporting a function that adds its command here.
@@ -63,8 +65,8 @@ try {
 function report(error: unknown): number {
   // Commander has written its message already; help and version are not failures.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
-  process.stderr.write(`tollgate: ${describeError(error)}\n`);
+  process.stderr.write(`tollgate: ${printable(describeError(error))}\n`);
   if (process.env["TOLLGATE_DEBUG"] && error instanceof Error)
-    process.stderr.write(`${error.stack}\n`);
+    process.stderr.write(`${printableText(error.stack ?? "")}\n`);
   return error instanceof CommandFailure ? error.exitCode : EXIT.failed;
 }

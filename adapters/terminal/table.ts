@@ -1,8 +1,10 @@
+import { printable, printableText } from "./printable.ts";
+
 const GAP = "  ";
 
-/** Rows as aligned columns under a heading; numbers stand at the right of their column. */
+/** Rows as aligned columns under a heading; numbers stand at the right of their column. Cells may hold anything. */
 export function formatTable(heading: readonly string[], rows: readonly string[][]): string {
-  const lines = [[...heading], ...rows];
+  const lines = [[...heading], ...rows.map((row) => row.map(printable))];
   const widths = heading.map((_, column) =>
     Math.max(...lines.map((line) => line[column]?.length ?? 0)),
   );
@@ -33,6 +35,13 @@ export const formatNumber = (value: number): string => NUMBERS.format(value);
 export const formatInstant = (atMs: number): string =>
   new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
 
-export const printLine = (line: string): void => void process.stdout.write(`${line}\n`);
+/** Whatever the line holds, the terminal obeys nothing of it but newlines and tabs; one value that must stay on its line is `printable`. */
+export const printLine = (line: string): void =>
+  void process.stdout.write(`${printableText(line)}\n`);
 
+/** Content of a user or a model: on a terminal like any line, to whoever reads a pipe just as it is. */
+export const printContent = (text: string): void =>
+  void process.stdout.write(`${process.stdout.isTTY ? printableText(text) : text}\n`);
+
+/** JSON escapes less than a terminal obeys; what is escaped on top means the same to whoever reads it. */
 export const printJson = (value: unknown): void => printLine(JSON.stringify(value, null, 2));

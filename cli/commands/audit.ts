@@ -15,6 +15,7 @@ import {
   lookAtQueues,
   type QueueLook,
 } from "../operator/queue-look.ts";
+import { printable } from "../../adapters/terminal/printable.ts";
 import { formatNumber, printJson, printLine } from "../../adapters/terminal/table.ts";
 
 interface AuditOptions {
@@ -120,7 +121,7 @@ function openAtMost(before: RequestCounts, later: RequestCounts | null): number 
 }
 
 function printDifferences(differences: readonly Difference[], total: number): void {
-  for (const difference of differences) printLine(`✗ ${describeDifference(difference)}`);
+  for (const difference of differences) printLine(`✗ ${printable(describeDifference(difference))}`);
   if (total > differences.length)
     printLine(`✗ … and ${formatNumber(total - differences.length)} more`);
 }

@@ -24,6 +24,7 @@ import { formatLetter, formatLetters, letterJson } from "../operator/dead-text.t
 import { findGateway, GATEWAY_EXIT, refusalOf } from "../operator/gateway.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { openContent, resubmit } from "../operator/resubmit.ts";
+import { printable } from "../../adapters/terminal/printable.ts";
 import { printJson, printLine } from "../../adapters/terminal/table.ts";
 import { isUuid } from "../operator/users.ts";
 
@@ -105,7 +106,7 @@ async function show(id: string, options: { reveal?: boolean; json?: boolean }): 
       return;
     }
     printLine(formatLetter(letter, standing));
-    if (reveal) printLine(JSON.stringify(content, null, 2));
+    if (reveal) printJson(content);
   });
 }
 
@@ -257,7 +258,7 @@ async function drop(id: string | undefined, options: DropOptions): Promise<void>
     const dropped = await dropLetters(await operation.amqp(), operation.queues, id);
     if (dropped === 0)
       throw new CommandFailure(`there is no dead letter ${id}: see ./tollgate dead list`);
-    printLine(`the letter ${id} is dropped`);
+    printLine(printable(`the letter ${id} is dropped`));
   });
 }
 

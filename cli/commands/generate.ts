@@ -15,7 +15,8 @@ import {
   type Status,
   waitForEnd,
 } from "../operator/gateway.ts";
-import { formatNumber, printJson, printLine } from "../../adapters/terminal/table.ts";
+import { printable } from "../../adapters/terminal/printable.ts";
+import { formatNumber, printContent, printJson, printLine } from "../../adapters/terminal/table.ts";
 import { statePaths } from "../../adapters/state/paths.ts";
 import { readUpJson } from "../../adapters/state/up-json.ts";
 
@@ -104,9 +105,10 @@ async function bodyOf(
 
 /** One changing line on a terminal; nothing elsewhere. Ctrl-C leaves the request running and says how to find it. */
 function showProgress(
-  requestId: string,
+  request: string,
   startedAtMs: number,
 ): { seen: (status: Status) => void; stop: () => void } {
+  const requestId = printable(request);
   let state = "queued";
   const isTerminal = process.stderr.isTTY;
   const show = (): void => {
@@ -142,7 +144,7 @@ function conclude(status: Status, { json, timeout }: GenerateOptions, startedAtM
     );
   }
   if (json !== true) {
-    if (result !== undefined) printLine(result.choices.map(({ text }) => text).join("\n\n"));
+    if (result !== undefined) printContent(result.choices.map(({ text }) => text).join("\n\n"));
     process.stderr.write(`${formatBill(status, Date.now() - startedAtMs)}\n`);
   }
   if (state === "completed") return;

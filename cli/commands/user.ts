@@ -16,6 +16,7 @@ import { forgetKeys, giveKey } from "../operator/keys.ts";
 import { changedQuotas, type LimitChange } from "../operator/limits.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { formatQuota, reportQuota } from "../operator/quota-report.ts";
+import { printable } from "../../adapters/terminal/printable.ts";
 import { formatInstant, formatTable, printJson, printLine } from "../../adapters/terminal/table.ts";
 import { createUser, requireTier, requireUser } from "../operator/users.ts";
 
@@ -80,7 +81,7 @@ async function add(
       printJson({ user_id: userId, name, email, tier, ...made });
       return;
     }
-    printLine(`user     ${userId}  ${name} <${email}>, tier ${tier}`);
+    printLine(`user     ${userId}  ${printable(`${name} <${email}>`)}, tier ${tier}`);
     if (key === undefined) return;
     printLine(`key id   ${key.record.keyId}`);
     printLine(`API key  ${key.apiKey}`);
@@ -274,6 +275,7 @@ async function setActivity(who: string, active: boolean): Promise<void> {
     const { userId, name, email } = await requireUser(database, who);
     await setUserActive(database, userId, active);
     await forgetKeys(operation, await keyHashesOf(database, userId));
-    printLine(`${name} <${email}> is ${active ? "active" : "inactive: its keys are refused"}`);
+    const state = active ? "active" : "inactive: its keys are refused";
+    printLine(`${printable(`${name} <${email}>`)} is ${state}`);
   });
 }

@@ -1,4 +1,5 @@
 import type { DeadLetter } from "./dead-letters.ts";
+import { printable } from "../../adapters/terminal/printable.ts";
 import { formatInstant, formatNumber, formatTable } from "../../adapters/terminal/table.ts";
 import type { RequestStanding } from "../../core/stored-request.ts";
 
@@ -70,7 +71,7 @@ export function formatLetter(letter: DeadLetter, standing: RequestStanding | und
   for (const [name, value] of Object.entries(message.headers))
     lines.push([`header ${name}`, JSON.stringify(value)]);
   const width = Math.max(...lines.map(([label]) => label.length));
-  return lines.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join("\n");
+  return lines.map(([label, value]) => printable(`${label.padEnd(width)}  ${value}`)).join("\n");
 }
 
 export function describeStanding(standing: RequestStanding | undefined): string {

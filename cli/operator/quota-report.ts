@@ -3,6 +3,7 @@ import type { UserLimits } from "../../core/quota/limits.ts";
 import type { QuotaSnapshot } from "../../core/quota/quota.ts";
 import { WINDOW_KINDS, type WindowKind, windowEndMs, windowIdOf } from "../../core/windows.ts";
 import { type LimitSource, sourceOf, tierOf } from "./limits.ts";
+import { printable } from "../../adapters/terminal/printable.ts";
 import { formatInstant, formatNumber, formatTable } from "../../adapters/terminal/table.ts";
 
 interface MeasureReport {
@@ -104,5 +105,6 @@ export function formatQuota(report: QuotaReport): string {
   ]);
   const heading = ["QUOTA", "LIMIT", "FROM", "USED", "HELD", "REMAINING", "RESETS AT (UTC)"];
   const inactive = report.active ? "" : " (inactive)";
-  return `${report.name} <${report.email}> ${report.user_id}${inactive}\n${formatTable(heading, rows)}`;
+  const who = printable(`${report.name} <${report.email}>`);
+  return `${who} ${report.user_id}${inactive}\n${formatTable(heading, rows)}`;
 }

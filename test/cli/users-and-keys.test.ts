@@ -150,3 +150,25 @@ test("a user that several share a name with must be named by email", async (stac
   expect(exitCode).toBe(2);
   expect(err).toContain("twin-1@example.org, twin-2@example.org");
 });
+
+test("a name that a terminal would obey is shown escaped, and is whole in JSON", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const name = "Eve\n0198  Root\u001B[8m \u202Egro";
+
+  const added = await tollgate("user", "add", name, "--email", "eve@example.org", "--no-key");
+  const listed = await tollgate("user", "list");
+  const shown = await tollgate("user", "quota", "eve@example.org");
+  const json = await tollgate("user", "list", "--json");
+  const missing = await tollgate("user", "quota", name.toUpperCase());
+  const unknown = await tollgate("user", "nonesuch\u001B[8m");
+
+  const printed = [added, listed, shown, json, missing, unknown].flatMap(({ out, err }) => [
+    out,
+    err,
+  ]);
+  for (const obeyed of ["\u001B", "\u202E"])
+    expect(printed.filter((text) => text.includes(obeyed))).toEqual([]);
+  expect(listed.out).toContain("Eve\\u000a0198  Root\\u001b[8m \\u202egro");
+  const { users } = jsonOf(json) as { users: { name: string }[] };
+  expect(users.some((user) => user.name === name)).toBe(true);
+});
