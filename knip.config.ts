@@ -9,9 +9,11 @@ const config: KnipConfig = {
     "workers/main.ts",
     "collector/main.ts",
     "ml-sim/main.ts",
+    "test/main.ts",
     "test/faults/main.ts",
     // Started in a network namespace of its own.
     "test/faults/packet-loss.ts",
+    "bench/main.ts",
     "bench/load/paced/main.ts",
     "bench/peers/echo/main.ts",
     "bench/micro/*.ts",

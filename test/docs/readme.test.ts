@@ -6,10 +6,11 @@ const root = join(import.meta.dir, "../..");
 const readme = await Bun.file(join(root, "README.md")).text();
 const changelog = await Bun.file(join(root, "CHANGELOG.md")).text();
 
-/** One file per command. */
+/** One file per command, and the programs that ./tollgate runs by itself. */
 const commands = readdirSync(join(root, "cli/commands"))
   .filter((name) => !name.endsWith(".test.ts"))
-  .map((name) => name.replace(".ts", ""));
+  .map((name) => name.replace(".ts", ""))
+  .concat("test", "bench");
 
 const folders = readdirSync(root, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && !/^(\.|node_modules$)/.test(entry.name))

@@ -1,10 +1,14 @@
 import { join } from "node:path";
 
-import { type Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
 
-import { EXIT } from "../../adapters/terminal/failure.ts";
-import { shortPath } from "../../adapters/state/paths.ts";
-import { createProgress } from "../../adapters/terminal/progress.ts";
+import { EXIT } from "../adapters/terminal/failure.ts";
+import { shortPath } from "../adapters/state/paths.ts";
+import { createProgress } from "../adapters/terminal/progress.ts";
+import { createProgram, runProgram } from "../adapters/terminal/program.ts";
+import { summaryLines } from "./report/text.ts";
+import { runBench } from "./run.ts";
+import { SCENARIOS } from "./scenarios/all.ts";
 
 interface BenchFlags {
   quick?: boolean;
@@ -28,46 +32,40 @@ function parseCount(text: string): number {
   return count;
 }
 
-export function registerBench(program: Command): void {
-  program
-    .command("bench")
-    .description("measure on a private stack, compare the books afterwards, write a report")
-    .option("--quick", "fewer and shorter scenarios: under three minutes")
-    .option("--soak", "half an hour of steady load, to see whether memory grows")
-    .option("--growth", "what a request costs with more users, rows, backlog and processes")
-    .option(
-      "--all",
-      "the usual scenarios and --soak: every row of the design's numbers in one report",
-    )
-    .option(
-      "--only <name>",
-      "only this scenario; may be repeated",
-      (name, list: string[] | undefined) => [...(list ?? []), name],
-    )
-    .option("--gateways <n>", "gateways on one port", parseCount, 1)
-    .option("--workers <n>", "worker processes", parseCount, 1)
-    .option("--profile", "CPU profiles of all processes, beside the report; slows them down")
-    .option("--list", "name the scenarios; those of --quick have a star")
-    .option("--json", "print the report as JSON on standard output, progress on standard error")
-    .addHelpText(
-      "after",
-      `
+const program = createProgram("tollgate bench")
+  .description("measure on a private stack, compare the books afterwards, write a report")
+  .option("--quick", "fewer and shorter scenarios: under three minutes")
+  .option("--soak", "half an hour of steady load, to see whether memory grows")
+  .option("--growth", "what a request costs with more users, rows, backlog and processes")
+  .option(
+    "--all",
+    "the usual scenarios and --soak: every row of the design's numbers in one report",
+  )
+  .option(
+    "--only <name>",
+    "only this scenario; may be repeated",
+    (name, list: string[] | undefined) => [...(list ?? []), name],
+  )
+  .option("--gateways <n>", "gateways on one port", parseCount, 1)
+  .option("--workers <n>", "worker processes", parseCount, 1)
+  .option("--profile", "CPU profiles of all processes, beside the report; slows them down")
+  .option("--list", "name the scenarios; those of --quick have a star")
+  .option("--json", "print the report as JSON on standard output, progress on standard error")
+  .addHelpText(
+    "after",
+    `
 Brings what it needs and says so: wrk from packages; k6 and Bento built with Go once, or k6 run by Docker. Servers are chosen as by ./tollgate test.
 The report goes to bench/results/<date>/report.html. Exit code 1: a figure missed its bound, or the books differ.
 
 Examples:
   ./tollgate bench --quick
   ./tollgate bench --only frontier --only beside-bento --gateways 2`,
-    )
-    .action(bench);
-}
+  )
+  .action(bench);
 
 async function bench(flags: BenchFlags): Promise<void> {
-  // Loaded here only: no other command needs it, and an image without bench/ can still run those.
-  const { runBench } = await import("../../bench/run.ts");
-  const { summaryLines } = await import("../../bench/report/text.ts");
   if (flags.list === true) {
-    await listScenarios();
+    listScenarios();
     return;
   }
   const interrupt = new AbortController();
@@ -95,11 +93,12 @@ async function bench(flags: BenchFlags): Promise<void> {
   if (report.failures.length > 0) process.exitCode = EXIT.failed;
 }
 
-async function listScenarios(): Promise<void> {
-  const { SCENARIOS } = await import("../../bench/scenarios/all.ts");
+function listScenarios(): void {
   for (const { name, about, inQuick, onlyWith } of SCENARIOS) {
     const star = inQuick && onlyWith === undefined ? "*" : " ";
     const flag = onlyWith === undefined ? "" : `--${onlyWith}: `;
     process.stdout.write(`${star} ${name.padEnd(17)}${flag}${about}\n`);
   }
 }
+
+await runProgram(program, process.env);

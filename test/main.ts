@@ -1,11 +1,12 @@
-import { Argument, type Command } from "commander";
+import { Argument } from "commander";
 
-import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
-import { createProgress } from "../../adapters/terminal/progress.ts";
-import { serverEnvironment } from "../../adapters/state/server-urls.ts";
-import { runChecks } from "../../test/run/checks.ts";
-import { runRandomFaults } from "../../test/run/random-faults.ts";
-import { findTestFiles, runStage } from "../../test/run/run-stage.ts";
+import { CommandFailure, describeError, EXIT } from "../adapters/terminal/failure.ts";
+import { createProgram, runProgram } from "../adapters/terminal/program.ts";
+import { createProgress } from "../adapters/terminal/progress.ts";
+import { serverEnvironment } from "../adapters/state/server-urls.ts";
+import { runChecks } from "./run/checks.ts";
+import { runRandomFaults } from "./run/random-faults.ts";
+import { findTestFiles, runStage } from "./run/run-stage.ts";
 import {
   formatSummary,
   selectTests,
@@ -14,28 +15,27 @@ import {
   type StageResult,
   TEST_STAGES,
   type StageRun,
-} from "../../test/run/stages.ts";
-import { bringTestPrometheus } from "../../local/observe/test-prometheus.ts";
-import { startTestServers, type TestServers } from "../../local/servers/test-servers.ts";
+} from "./run/stages.ts";
+import { bringTestPrometheus } from "../local/observe/test-prometheus.ts";
+import { startTestServers, type TestServers } from "../local/servers/test-servers.ts";
 
-export function registerTest(program: Command): void {
-  const stages = TEST_STAGES.map(({ name, about }) => `  ${name.padEnd(9)}${about}`).join("\n");
-  program
-    .command("test")
-    .description("run the checks and tests; starts the servers that they need and removes them")
-    .addArgument(new Argument("[stage]", "only this stage").choices([...STAGE_NAMES]))
-    .option(
-      "--only <pattern>",
-      "test files whose path contains it; if none, tests whose name matches it",
-    )
-    .option("--minutes <n>", "with the stage faults: draw faults at random for so long instead")
-    .option("--seed <s>", "which random faults are drawn; default: by the clock, and printed")
-    .addHelpText(
-      "after",
-      `
+const stageLines = TEST_STAGES.map(({ name, about }) => `  ${name.padEnd(9)}${about}`).join("\n");
+
+const program = createProgram("tollgate test")
+  .description("run the checks and tests; starts the servers that they need and removes them")
+  .addArgument(new Argument("[stage]", "only this stage").choices([...STAGE_NAMES]))
+  .option(
+    "--only <pattern>",
+    "test files whose path contains it; if none, tests whose name matches it",
+  )
+  .option("--minutes <n>", "with the stage faults: draw faults at random for so long instead")
+  .option("--seed <s>", "which random faults are drawn; default: by the clock, and printed")
+  .addHelpText(
+    "after",
+    `
 Stages, in this order:
   check    format, lint, types, dead code
-${stages}
+${stageLines}
 
 Servers come from DATABASE_URL, REDIS_URL and AMQP_URL (the tests may wreck those), else from Docker, else from
 programs on this machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one.
@@ -46,9 +46,8 @@ Examples:
   ./tollgate test
   ./tollgate test unit --only backoff
   ./tollgate test faults --minutes 30 --seed 7`,
-    )
-    .action(test);
-}
+  )
+  .action(test);
 
 interface TestOptions {
   only?: string;
@@ -143,3 +142,5 @@ async function runStages(
     await servers?.remove();
   }
 }
+
+await runProgram(program, process.env);
