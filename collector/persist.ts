@@ -1,15 +1,8 @@
+import { type Backoff, backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/schedule.ts";
 import type { CollectorPorts } from "./ports.ts";
 
-const FIRST_MS = 50;
-/** A store that comes back is noticed within this. */
-const LONGEST_MS = 5_000;
-
-/** Pause after `failures` failures in a row (1-based): doubling from 50 ms to 5 s, the upper half at random. */
-export function retryPauseMs(failures: number, random: number): number {
-  const whole = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 20));
-  return whole * (0.5 + random / 2);
-}
+const RETRY_BACKOFF: Backoff = { firstMs: 50, longestMs: 5_000, jitter: 0.5 };
 
 /**
  * Repeats `action` until it succeeds, with growing pauses. Rejects with the action's last error once the signal has aborted, so a
@@ -31,6 +24,6 @@ export async function persist<Value>(
       // A store that stays away would fill the log; the pauses grow, so this is a line every few seconds at most.
       log.warn({ step, failures, err: error }, "a step failed and is tried again");
     }
-    await pause(schedule, retryPauseMs(failures, random()), signal);
+    await pause(schedule, backoffMs(RETRY_BACKOFF, failures, random()), signal);
   }
 }

@@ -1,5 +1,5 @@
 import { judgeArrival } from "../core/attempt/arrival.ts";
-import { parkDelay } from "../core/attempt/backoff.ts";
+import { parkDelay } from "../core/attempt/delay.ts";
 import type { Conclusions } from "./conclude.ts";
 import type { Held } from "./held.ts";
 import type { StartHints } from "../core/attempt/start.ts";

@@ -1,6 +1,7 @@
 import type { InferenceChoice } from "../core/payload.ts";
 import type { RequestError, TerminalState, TokenUsage } from "../core/request.ts";
-import { type Delay, republishPauseMs } from "../core/attempt/backoff.ts";
+import type { Delay } from "../core/attempt/delay.ts";
+import { type Backoff, backoffMs } from "../runtime/backoff.ts";
 import type { Held } from "./held.ts";
 import { pause } from "../runtime/schedule.ts";
 import type { WorkerPorts } from "./ports.ts";
@@ -62,6 +63,9 @@ type ConcludePorts = Pick<
 /** Most of what a drain leaves for it once the grace is over (worker.ts); a broker that is busy confirms within some milliseconds. */
 const HAND_OVER_MS = 700;
 
+/** Between two publishes of the same message. */
+const REPUBLISH_BACKOFF: Backoff = { firstMs: 100, longestMs: 5_000, jitter: 0.5 };
+
 export function createConclusions(ports: ConcludePorts): Conclusions {
   /** True when the broker has the message; false when the delivery has to be given back first. */
   async function publishUntilConfirmed(
@@ -77,7 +81,7 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
       } catch (error) {
         const { requestId } = held.request.head;
         ports.log.warn({ err: error, what, failures, request_id: requestId }, "publish failed");
-        await pause(ports.schedule, republishPauseMs(failures, ports.random()), signal);
+        await pause(ports.schedule, backoffMs(REPUBLISH_BACKOFF, failures, ports.random()), signal);
       }
     }
     return false;

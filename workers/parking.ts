@@ -1,4 +1,4 @@
-import { parkDelay } from "../core/attempt/backoff.ts";
+import { parkDelay } from "../core/attempt/delay.ts";
 import { createAlarm } from "./alarm.ts";
 import type { Conclusions } from "./conclude.ts";
 import type { Held } from "./held.ts";

@@ -5,7 +5,7 @@ import type { QueuedRequest, QueuedResult } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { InferencePayload, InferenceResult } from "../core/payload.ts";
 import type { RequestError, RequestHead } from "../core/request.ts";
-import type { Delay } from "../core/attempt/backoff.ts";
+import type { Delay } from "../core/attempt/delay.ts";
 import type { InferenceOutcome } from "../core/attempt/outcome.ts";
 import type { AttemptStart, StartHints } from "../core/attempt/start.ts";
 

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
-import { reopenDelayMs } from "./backoff.ts";
 import { connectAmqp, type ConnectionState } from "./connection.ts";
 import { silentLog, startTestBroker, type TestBroker, until } from "../../test/support/broker.ts";
 import { declareTopology, TopologyMismatchError } from "./topology.ts";
@@ -16,14 +15,6 @@ afterAll(async () => {
   proxy.heal();
   await broker.stop();
   await proxy.stop();
-});
-
-test("delays before reconnecting double from 100 ms to 5 s, and half of each is random", () => {
-  const shortest = [0, 1, 2, 10, 1_000].map((attempt) => reopenDelayMs(attempt, 0));
-  const longest = [0, 1, 2, 10, 1_000].map((attempt) => reopenDelayMs(attempt, 1));
-
-  expect(shortest).toEqual([50, 100, 200, 2_500, 2_500]);
-  expect(longest).toEqual([100, 200, 400, 5_000, 5_000]);
 });
 
 test("a connection that was cut comes back by itself, and says what state it is in", async () => {

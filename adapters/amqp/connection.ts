@@ -1,13 +1,13 @@
 import { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type Channel, type ChannelModel, type SocketOptions } from "amqplib";
+import { backoffMs } from "../../runtime/backoff.ts";
 import type { Log } from "../../runtime/log.ts";
 import { Fault } from "../../core/faults.ts";
 import { joinWrites } from "../sockets/join-writes.ts";
-import { reopenDelayMs } from "./backoff.ts";
 import { brokerFault, within } from "./broker-fault.ts";
 import { parseBrokerUrl } from "./broker-url.ts";
-import { closeQuietly, KeptChannel, type ChannelRole } from "./kept-channel.ts";
+import { closeQuietly, KeptChannel, REOPEN_BACKOFF, type ChannelRole } from "./kept-channel.ts";
 import { TopologyMismatchError, type WithChannel } from "./topology.ts";
 
 /** `blocked`: connected, but the broker takes no messages (memory or disk alarm); deliveries still come. */
@@ -61,7 +61,7 @@ export class AmqpConnection {
   #state: ConnectionState = "down";
   #live: LiveConnection | undefined;
   #lastError: unknown;
-  #attempt = 0;
+  #failures = 0;
 
   constructor(options: AmqpOptions) {
     this.log = options.log;
@@ -141,8 +141,8 @@ export class AmqpConnection {
       this.#lastError = error;
       if (error instanceof TopologyMismatchError)
         for (const waiter of this.#waiters) waiter.reject(error);
-      const delayMs = Math.round(reopenDelayMs(this.#attempt, Math.random()));
-      this.#attempt += 1;
+      this.#failures += 1;
+      const delayMs = backoffMs(REOPEN_BACKOFF, this.#failures, Math.random());
       this.log.warn(
         { connection: this.#options.name, reason: describe(error), delayMs },
         "no connection to the broker, trying again",
@@ -197,7 +197,7 @@ export class AmqpConnection {
 
   #announce(live: LiveConnection): void {
     this.#live = live;
-    this.#attempt = 0;
+    this.#failures = 0;
     this.#lastError = undefined;
     joinWritesOf(live.model);
     live.model.on("blocked", () => this.#setState("blocked"));

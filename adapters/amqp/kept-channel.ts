@@ -1,7 +1,10 @@
 import type { ChannelModel, ConfirmChannel } from "amqplib";
+import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import type { Log } from "../../runtime/log.ts";
-import { reopenDelayMs } from "./backoff.ts";
 import { within } from "./broker-fault.ts";
+
+/** Half of each pause at random, so that processes which lost the same broker do not come back at once. */
+export const REOPEN_BACKOFF: Backoff = { firstMs: 100, longestMs: 5_000, jitter: 0.5 };
 
 export interface ChannelRole {
   /** What the channel is for, in logs. */
@@ -27,7 +30,7 @@ export class KeptChannel {
   readonly #home: ChannelHome;
   #channel: ConfirmChannel | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #attempt = 0;
+  #failures = 0;
   #isReleased = false;
 
   constructor(role: ChannelRole, home: ChannelHome) {
@@ -38,7 +41,7 @@ export class KeptChannel {
   /** Opens the channel on a connection that has come up. */
   open(model: ChannelModel): void {
     clearTimeout(this.#timer);
-    this.#attempt = 0;
+    this.#failures = 0;
     void this.#openOn(model);
   }
 
@@ -72,7 +75,7 @@ export class KeptChannel {
       if (!this.#isReleased) await setup(opened);
       if (this.#isReleased) await closeQuietly(opened, 1_000);
       // `setup` may resolve on a channel that the broker has closed meanwhile: that is no success.
-      else if (this.#channel === opened) this.#attempt = 0;
+      else if (this.#channel === opened) this.#failures = 0;
     } catch (error) {
       this.#home.log.warn({ channel: name, reason: String(error) }, "could not set up a channel");
       // Its `close` event schedules the next try; a channel that never opened has none.
@@ -83,8 +86,8 @@ export class KeptChannel {
 
   #reopenLater(model: ChannelModel): void {
     if (this.#isReleased || this.#home.current() !== model) return;
-    const delayMs = reopenDelayMs(this.#attempt, Math.random());
-    this.#attempt += 1;
+    this.#failures += 1;
+    const delayMs = backoffMs(REOPEN_BACKOFF, this.#failures, Math.random());
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       if (this.#home.current() === model) void this.#openOn(model);

@@ -1,6 +1,7 @@
 import postgres from "postgres";
 
 import { Fault } from "../../core/faults.ts";
+import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { isConnectionLoss, isDataFault, isServerError } from "./errors.ts";
 
 export interface PostgresOptions {
@@ -70,7 +71,8 @@ const TYPES = {
 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
-const RECONNECT_DELAY_MAX_MS = 500;
+/** The default of postgres.js backs off up to 20 s, which would be added to every outage. */
+const RECONNECT_BACKOFF: Backoff = { firstMs: 20, longestMs: 500, jitter: 1 };
 const CLOSE_GRACE_MS = 5_000;
 
 /** Options that every connection of Tollgate has; also used by the migrations and the keeper lock. */
@@ -83,9 +85,7 @@ export function clientOptions(
     // Array parameters are written as literals with a cast (arrays.ts), so the type catalogue is not needed.
     fetch_types: false,
     connect_timeout: CONNECT_TIMEOUT_MS / 1_000,
-    // The default backs off up to 20 s, which would be added to every outage.
-    backoff: (retries) =>
-      (Math.random() * Math.min(RECONNECT_DELAY_MAX_MS, 10 * 2 ** Math.min(retries, 10))) / 1_000,
+    backoff: (failures) => backoffMs(RECONNECT_BACKOFF, failures, Math.random()) / 1_000,
     onnotice: () => {},
     connection: { application_name: name, TimeZone: "UTC", DateStyle: "ISO", ...connection },
   };

@@ -2,7 +2,7 @@ import type { Config } from "../../core/config/schema.ts";
 import { Fault } from "../../core/faults.ts";
 import { effectiveLimits } from "../../core/quota/limits.ts";
 import type { QuotaTruth } from "../../core/quota/quota.ts";
-import { createQuotaGate, type QuotaGate } from "../../core/quota/rebuild.ts";
+import { createQuotaGate, type QuotaGate } from "./quota-gate.ts";
 import type { Database } from "../postgres/connect.ts";
 import { quotaTruthOf } from "../postgres/quotas.ts";
 import type { RedisConnection } from "../redis/connection.ts";

@@ -1,4 +1,5 @@
 import { Redis } from "ioredis";
+import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import type { Log } from "../../runtime/log.ts";
 import { joinWrites } from "../sockets/join-writes.ts";
 import { replyErrorCode } from "./replies.ts";
@@ -26,14 +27,8 @@ export interface ClientEvents {
   onLost: () => void;
 }
 
-const RECONNECT_MS_MIN = 50;
-const RECONNECT_MS_MAX = 2_000;
-
-/** Doubling from 50 ms up to 2 s, of which a random half: gateways do not return all at once. Never gives up. */
-function reconnectDelayMs(attempt: number): number {
-  const ceiling = Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** Math.min(attempt, 10));
-  return Math.ceil(ceiling / 2 + (Math.random() * ceiling) / 2);
-}
+/** Half of each pause at random, so that gateways do not return all at once. */
+const RECONNECT_BACKOFF: Backoff = { firstMs: 100, longestMs: 2_000, jitter: 0.5 };
 
 /**
  * No queue while offline, no resend after a reconnect: a command is executed at most once, and its promise settles at the latest
@@ -52,7 +47,8 @@ function createClient({ url, name, commandTimeoutMs }: RedisOptions): Redis {
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: reconnectDelayMs,
+    // Never gives up.
+    retryStrategy: (failures) => backoffMs(RECONNECT_BACKOFF, failures, Math.random()),
     // A demoted primary behind the same address: the next connection finds the new one.
     reconnectOnError: (error) => replyErrorCode(error) === "READONLY",
   });
@@ -113,7 +109,7 @@ export function keepClient(options: RedisOptions, events: ClientEvents): () => v
     if (isStopped) return;
     timer = setTimeout(() => {
       client = openClient(options, events, replaceClient);
-    }, RECONNECT_MS_MAX);
+    }, RECONNECT_BACKOFF.longestMs);
   }
 
   return () => {

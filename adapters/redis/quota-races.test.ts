@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { QuotaTruth } from "../../core/quota/quota.ts";
-import { createQuotaGate, type QuotaGate } from "../../core/quota/rebuild.ts";
+import { createQuotaGate, type QuotaGate } from "../quota/quota-gate.ts";
 import { dayOf } from "../../core/windows.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, counterKeys } from "./keys.ts";

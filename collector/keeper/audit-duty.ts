@@ -2,7 +2,7 @@ import { runAudit } from "../audit.ts";
 import type { AuditPorts } from "../../core/audit/audit-ports.ts";
 import type { Process } from "../ports.ts";
 import type { Duty } from "./duty.ts";
-import { createRest } from "./rest.ts";
+import { createRest } from "../../runtime/rest.ts";
 
 /**
  * Compares the books of all users in the background and shows the result; it changes nothing. What reads whole tables, or gives messages

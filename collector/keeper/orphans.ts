@@ -3,7 +3,7 @@ import type { OrphanPorts, Process } from "../ports.ts";
 import { settleAll } from "../settle.ts";
 import { isTerminal } from "../../core/request.ts";
 import type { Duty } from "./duty.ts";
-import { createRest } from "./rest.ts";
+import { createRest } from "../../runtime/rest.ts";
 import type { RequestStanding } from "../../core/stored-request.ts";
 
 export interface OrphanOptions {

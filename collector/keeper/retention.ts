@@ -1,7 +1,7 @@
 import { IDEMPOTENCY_KEYS_MS } from "../../core/stored-request.ts";
 import type { Process, RetentionPorts } from "../ports.ts";
 import type { Duty } from "./duty.ts";
-import { createRest } from "./rest.ts";
+import { createRest } from "../../runtime/rest.ts";
 
 export interface RetentionOptions {
   everyMs: number;

@@ -1,7 +1,7 @@
 import { FAULTS } from "../faults.ts";
 import type { InferenceChoice } from "../payload.ts";
 import type { RequestError } from "../request.ts";
-import { type Delay, retryDelay } from "./backoff.ts";
+import { type Delay, retryDelay } from "./delay.ts";
 import type { InferenceOutcome, ReportedUsage } from "./outcome.ts";
 
 /** What becomes of a delivery whose attempt has ended. */

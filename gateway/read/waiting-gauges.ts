@@ -1,5 +1,6 @@
 import type { GatewayPorts } from "../ports.ts";
 import { repeat } from "../../runtime/repeat.ts";
+import { restAfterMs } from "../../runtime/rest.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -8,8 +9,6 @@ type Ports = Pick<
 
 /** Every gateway reads all open requests for this, so not more often; workers are scaled at such a pace anyway. */
 const REFRESH_MS = 5_000;
-/** Where reading them takes long, because a million wait, it takes a tenth of the time and no more. */
-const REST_PER_READING = 9;
 
 /**
  * Keeps the gauges of what waits fresh: they scale workers, also from zero, so a configured model without requests shows 0 rather
@@ -46,7 +45,8 @@ export function createWaitingGauges(ports: Ports): { start: () => void; stop: ()
   return {
     start: () => {
       void refresh();
-      stop = repeat(ports.schedule, refresh, () => Math.max(REFRESH_MS, REST_PER_READING * tookMs));
+      // Where reading them takes long, because a million wait, it takes a tenth of the time and no more.
+      stop = repeat(ports.schedule, refresh, () => Math.max(REFRESH_MS, restAfterMs(tookMs)));
     },
     stop: () => stop(),
   };

@@ -3,19 +3,19 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 import type { Component } from "../components.ts";
+import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { identifyProcess } from "../processes/process-identity.ts";
 import { openLog } from "../processes/processes.ts";
 import type { RunningComponent } from "./supervised-stack.ts";
 
-const RESTART_DELAY_MIN_MS = 250;
-const RESTART_DELAY_MAX_MS = 10_000;
+const RESTART_BACKOFF: Backoff = { firstMs: 250, longestMs: 10_000, jitter: 0 };
 /** A component that ran this long starts with the shortest delay again. */
 const STEADY_MS = 30_000;
 
 /** Before the nth restart in a row (from 1): 250, 500, 1000 … 10000 ms. */
 export function restartDelayMs(nth: number): number {
-  return Math.min(RESTART_DELAY_MAX_MS, RESTART_DELAY_MIN_MS * 2 ** (nth - 1));
+  return backoffMs(RESTART_BACKOFF, nth, 0);
 }
 
 export interface Supervised {

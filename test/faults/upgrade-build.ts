@@ -13,7 +13,17 @@ export interface Build {
 }
 
 /** What the processes are made of. */
-const PARTS = ["adapters", "collector", "core", "gateway", "lua", "sql", "workers", "package.json"];
+const PARTS = [
+  "adapters",
+  "collector",
+  "core",
+  "gateway",
+  "lua",
+  "runtime",
+  "sql",
+  "workers",
+  "package.json",
+];
 
 /** What a release does that is kind to the one before: it adds. On a table that every request is written to. */
 const NEXT_MIGRATION = `alter table requests add column next_release text;

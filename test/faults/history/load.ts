@@ -1,4 +1,5 @@
 import type { StatusReply } from "../../../gateway/http/schemas.ts";
+import { type Backoff, backoffMs } from "../../../runtime/backoff.ts";
 import { type Api, createApi } from "../../stack/api.ts";
 import type { TestUser } from "../../stack/users.ts";
 import type { HistoryWriter } from "./history.ts";
@@ -42,7 +43,8 @@ const TICK_MS = 10;
 const OPEN_MAX = 2_000;
 const CALL_LIMIT_MS = 5_000;
 const RETRY_MS = 250;
-const RETRY_MS_MAX = 4_000;
+/** Clients that all come back at once would be a fault of their own. */
+const RETRY_BACKOFF: Backoff = { firstMs: 375, longestMs: 6_000, jitter: 2 / 3 };
 const WAIT_SECONDS = 5;
 const READ_LIMIT_MS = 30_000;
 
@@ -145,7 +147,7 @@ export function startLoad({
     if (user === undefined) throw new Error("a load needs a user");
     const key = `${run}-${op}`;
     const deadlineMs = performance.now() + patienceMs;
-    for (let failures = 0; performance.now() < deadlineMs; failures += 1) {
+    for (let failures = 1; performance.now() < deadlineMs; failures += 1) {
       const requestId = await callOnce(op, user, key);
       if (requestId === undefined) break;
       if (requestId !== null) {
@@ -153,9 +155,7 @@ export function startLoad({
         if (op % readEvery === 0) await readEnd(op, user, requestId);
         return;
       }
-      // Clients that all come back at once would be a fault of their own.
-      const pauseMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** failures);
-      await Bun.sleep(pauseMs * (0.5 + Math.random()));
+      await Bun.sleep(backoffMs(RETRY_BACKOFF, failures, Math.random()));
     }
     counts.refused += 1;
   }

@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../../../core/config/schema.ts";
 import type { QueuedRequest, QueuedResult } from "../../../core/messages.ts";
 import { silentMetrics } from "../../../core/metrics.ts";
-import type { Delay } from "../../../core/attempt/backoff.ts";
+import type { Delay } from "../../../core/attempt/delay.ts";
 import type { InferenceOutcome, UpstreamFaultCode } from "../../../core/attempt/outcome.ts";
 import type { StartHints } from "../../../core/attempt/start.ts";
 import { createFakeClock, type FakeClock, untilIdle } from "../clock.ts";

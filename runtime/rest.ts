@@ -1,5 +1,4 @@
-import { pause } from "../../runtime/schedule.ts";
-import type { Process } from "../ports.ts";
+import { pause, type Schedule } from "./schedule.ts";
 
 /** Keeps long work in the background out of everybody's way. */
 export interface Rest {
@@ -12,13 +11,18 @@ export interface Rest {
 /** Nine times as long as was worked: a tenth of the time is work. */
 const REST_PER_WORK = 9;
 
-/** Work begins now. */
+/** How long to rest for work that took `workedMs`, milliseconds. */
+export function restAfterMs(workedMs: number): number {
+  return REST_PER_WORK * workedMs;
+}
+
+/** Work begins now. `now` in milliseconds. */
 export function createRest(
-  { now, schedule }: Pick<Process, "now" | "schedule">,
+  { now, schedule }: { now: () => number; schedule: Schedule },
   signal: AbortSignal,
 ): Rest {
   let workingSinceMs = now();
-  const dueMs = (): number => REST_PER_WORK * (now() - workingSinceMs);
+  const dueMs = (): number => restAfterMs(now() - workingSinceMs);
   return {
     dueMs,
     take: async () => {

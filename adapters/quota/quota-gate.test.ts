@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { Fault } from "../faults.ts";
-import { snapshotOfModel, UNKNOWN_USER } from "./model.ts";
-import type { AdmitReply, LoadReply, LoadTicket, QuotaTruth } from "./quota.ts";
-import { createQuotaGate, type QuotaGatePorts } from "./rebuild.ts";
+import { Fault } from "../../core/faults.ts";
+import { snapshotOfModel, UNKNOWN_USER } from "../../core/quota/model.ts";
+import type { AdmitReply, LoadReply, LoadTicket, QuotaTruth } from "../../core/quota/quota.ts";
+import { createQuotaGate, type QuotaGatePorts } from "./quota-gate.ts";
 
 const SNAPSHOT = snapshotOfModel(UNKNOWN_USER, 0, "1970-01-01");
 const TICKET: LoadTicket = { instance: "i", nonce: "i:n", recentRequestIds: ["r9"] };

@@ -1,4 +1,4 @@
-import { Fault } from "../faults.ts";
+import { Fault } from "../../core/faults.ts";
 import type {
   Admission,
   AdmitReply,
@@ -7,7 +7,9 @@ import type {
   QuotaSnapshot,
   QuotaTruth,
   QuotaUse,
-} from "./quota.ts";
+} from "../../core/quota/quota.ts";
+import { createSemaphore } from "../../runtime/semaphore.ts";
+import { createSingleFlight } from "../../runtime/single-flight.ts";
 
 export interface QuotaGatePorts {
   admit: (admission: Admission) => Promise<AdmitReply>;
@@ -37,19 +39,19 @@ const REBUILDS_WAITING_MAX = 500;
 
 /** The quota of users as an admission sees it: who is unknown to Redis is rebuilt from PostgreSQL first, never let through. */
 export function createQuotaGate(ports: QuotaGatePorts): QuotaGate {
-  const underWay = new Map<string, Promise<void>>();
-  const limited = createLimiter(REBUILDS_MAX, REBUILDS_WAITING_MAX);
+  const sharedByUser = createSingleFlight<string, void>();
+  const limited = createSemaphore({
+    max: REBUILDS_MAX,
+    waitingMax: REBUILDS_WAITING_MAX,
+    onFull: () =>
+      new Fault("QUOTA_UNAVAILABLE", "the quotas of too many users are being rebuilt at once", {
+        retryAfterSeconds: 2,
+      }),
+  });
 
   /** Concurrent calls for one user share one rebuild. */
-  function rebuild(userId: string): Promise<void> {
-    const shared = underWay.get(userId);
-    if (shared !== undefined) return shared;
-    const started = limited(() => rebuildUser(ports, userId)).finally(() =>
-      underWay.delete(userId),
-    );
-    underWay.set(userId, started);
-    return started;
-  }
+  const rebuild = (userId: string): Promise<void> =>
+    sharedByUser(userId, () => limited(() => rebuildUser(ports, userId)));
 
   async function knownOrRebuild<Reply>(
     userId: string,
@@ -88,33 +90,4 @@ async function rebuildUser(ports: QuotaGatePorts, userId: string): Promise<void>
     "QUOTA_UNAVAILABLE",
     `the rebuild of the quota was superseded ${TRIES_MAX} times`,
   );
-}
-
-/** Runs at most `max` tasks at once; at most `waitingMax` others wait in order. Throws `QUOTA_UNAVAILABLE` beyond. */
-function createLimiter(
-  max: number,
-  waitingMax: number,
-): <Result>(task: () => Promise<Result>) => Promise<Result> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async (task) => {
-    if (running < max) running += 1;
-    else if (waiting.length >= waitingMax)
-      throw new Fault(
-        "QUOTA_UNAVAILABLE",
-        "the quotas of too many users are being rebuilt at once",
-        {
-          retryAfterSeconds: 2,
-        },
-      );
-    // Woken by a task that ended, which leaves its place to this one.
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running -= 1;
-      else next();
-    }
-  };
 }

@@ -42,17 +42,3 @@ export function parkDelay(stepsMs: readonly number[], parkMs: number, random: nu
   if (stepMs === undefined) throw new RangeError("parking needs at least one delay step");
   return { stepMs, expirationMs: jitter(stepMs, random) };
 }
-
-/** First pause between two publishes of the same message, milliseconds. */
-const REPUBLISH_FIRST_MS = 100;
-/** Longest pause: a broker that comes back is noticed within this. */
-const REPUBLISH_LONGEST_MS = 5_000;
-
-/** Pause before a publish that failed `failures` times (1-based) is tried again: doubling, in [half, whole]. */
-export function republishPauseMs(failures: number, random: number): number {
-  const whole = Math.min(
-    REPUBLISH_FIRST_MS * 2 ** Math.min(failures - 1, 20),
-    REPUBLISH_LONGEST_MS,
-  );
-  return jitter(whole, random);
-}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { parkDelay, republishPauseMs, retryDelay } from "./backoff.ts";
+import { parkDelay, retryDelay } from "./delay.ts";
 
 const STEPS = [1_000, 5_000, 25_000];
 
@@ -46,13 +46,4 @@ test.each([
   [500, 1_000],
 ])("a delivery that waited %d ms in vain is parked for the step of %d ms", (parkMs, stepMs) => {
   expect(parkDelay(STEPS, parkMs, 0)).toEqual({ stepMs, expirationMs: stepMs / 2 });
-});
-
-test.each([
-  [1, 0, 50],
-  [1, 1, 100],
-  [3, 1, 400],
-  [50, 1, 5_000],
-])("the pause after %d failed publishes doubles up to 5 s", (failures, random, pauseMs) => {
-  expect(republishPauseMs(failures, random)).toBe(pauseMs);
 });
