@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import { after } from "../../adapters/process/timers.ts";
 import { createAuditPorts } from "../../adapters/quota/audit-ports.ts";
 import { createLiveQuota } from "../../adapters/quota/live-quota.ts";
-import { type AuditReport, runAudit } from "../../collector/audit.ts";
+import { type AuditReport, runAudit } from "../../core/audit/run-audit.ts";
+import { pause } from "../../runtime/schedule.ts";
 import type { Difference } from "../../core/audit/difference.ts";
 import type { RequestCounts } from "../../core/audit/books.ts";
 import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
@@ -77,7 +78,7 @@ async function auditWith(operation: Operation, options: AuditOptions): Promise<v
       createLiveQuota(redis, database, () => config),
     ),
     ...(amqp && { browseQueues: (limit: number) => browseDeadLetters(amqp, queues, limit) }),
-    schedule: after,
+    pause: (ms: number, signal: AbortSignal) => pause(after, ms, signal),
   };
   const before = amqp && (await ports.countRequests());
   const look = amqp && (await lookAtQueues(amqp, queues));

@@ -1,5 +1,6 @@
-import { runAudit } from "../audit.ts";
+import { runAudit } from "../../core/audit/run-audit.ts";
 import type { AuditPorts } from "../../core/audit/audit-ports.ts";
+import { pause } from "../../runtime/schedule.ts";
 import type { Process } from "../ports.ts";
 import type { Duty } from "./duty.ts";
 import { createRest } from "../../runtime/rest.ts";
@@ -20,7 +21,11 @@ export function createAuditDuty(
     run: async (signal) => {
       if (ports.now() < notBeforeMs) return;
       const rest = createRest(ports, signal);
-      const report = await runAudit(ports, { system: false, betweenPages: rest.take }, signal);
+      const report = await runAudit(
+        { ...ports, pause: (ms, until) => pause(ports.schedule, ms, until) },
+        { system: false, betweenPages: rest.take },
+        signal,
+      );
       if (signal.aborted) return;
       notBeforeMs = ports.now() + rest.dueMs();
 

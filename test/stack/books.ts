@@ -10,7 +10,8 @@ import { connectRedis, type RedisConnection } from "../../adapters/redis/connect
 import { createHoldBooks } from "../../adapters/redis/holds.ts";
 import type { QuotaStore } from "../../adapters/redis/quota-store.ts";
 import type { ServerUrls } from "../../adapters/state/server-urls.ts";
-import { type AuditReport, runAudit } from "../../collector/audit.ts";
+import { type AuditReport, runAudit } from "../../core/audit/run-audit.ts";
+import { pause } from "../../runtime/schedule.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Hold } from "../../core/quota/quota.ts";
 import { eventually } from "./eventually.ts";
@@ -60,6 +61,11 @@ export async function openBooks(
   // The tiers matter to rebuilds only, and the books only read.
   const quota = createLiveQuota(redis, database, () => ({ tiers: {}, default_tier: "unlimited" }));
 
+  const auditPorts = {
+    ...createAuditPorts(database, redis, quota),
+    pause: (ms: number, signal: AbortSignal) => pause(after, ms, signal),
+  };
+
   async function holds(): Promise<Hold[]> {
     const found: Hold[] = [];
     for await (const page of holdBooks.scanHolds()) found.push(...page);
@@ -91,8 +97,7 @@ export async function openBooks(
     broker,
     quota: quota.store,
     queues,
-    audit: () =>
-      runAudit({ ...createAuditPorts(database, redis, quota), schedule: after }, AUDIT_OPTIONS),
+    audit: () => runAudit(auditPorts, AUDIT_OPTIONS),
     holds,
     depths,
     messages: (queue, limit = 1_000) => browse(broker, `${prefix}${queue}`, { limit }),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import type { AuditReport } from "../../../collector/audit.ts";
+import type { AuditReport } from "../../../core/audit/run-audit.ts";
 import { simulatedAnswer } from "../../stack/simulator-control.ts";
 import { checkRun, type Violation, violationsOf } from "./check.ts";
 import type { Facts } from "./facts.ts";

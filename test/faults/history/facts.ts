@@ -1,5 +1,5 @@
 import { createKeyHash } from "../../../adapters/crypto/key-hash.ts";
-import type { AuditReport } from "../../../collector/audit.ts";
+import type { AuditReport } from "../../../core/audit/run-audit.ts";
 import type { DurableState } from "../../../core/request.ts";
 import type { SimTotals } from "../../../ml-sim/stats.ts";
 import type { Stack } from "../../stack/stack.ts";

@@ -1,16 +1,14 @@
-import type { RequestCounts } from "../core/audit/books.ts";
-import { compareUser } from "../core/audit/compare-user.ts";
-import { judgeLedger, judgeRequests, judgeSum } from "../core/audit/compare-system.ts";
+import type { RequestCounts } from "./books.ts";
+import { compareUser } from "./compare-user.ts";
+import { judgeLedger, judgeRequests, judgeSum } from "./compare-system.ts";
 import {
   type Difference,
   driftTokens,
   type SystemDifference,
   type UserDifference,
-} from "../core/audit/difference.ts";
-import { unchanged, unchangedOfUser } from "../core/audit/unchanged.ts";
-import { pause } from "../runtime/schedule.ts";
-import type { AuditPorts } from "../core/audit/audit-ports.ts";
-import type { Process } from "./ports.ts";
+} from "./difference.ts";
+import { unchanged, unchangedOfUser } from "./unchanged.ts";
+import type { AuditPorts } from "./audit-ports.ts";
 
 export interface AuditOptions {
   /** How often a difference must be seen in a row. Default 3: the first look and two more. */
@@ -48,7 +46,10 @@ const LEDGER_MAX = 1_000;
 const MESSAGES_MAX = 10_000;
 const STANDINGS_PER_READ = 500;
 
-type Ports = AuditPorts & Pick<Process, "schedule">;
+type Ports = AuditPorts & {
+  /** Resolves after so many milliseconds, or at once when the signal aborts. */
+  pause: (ms: number, signal: AbortSignal) => Promise<void>;
+};
 type UserDifferences = Map<string, UserDifference[]>;
 
 /**
@@ -138,7 +139,7 @@ async function confirmUsers(
 ): Promise<UserDifferences> {
   let suspects = first;
   for (let reading = 2; reading <= readings && suspects.size > 0; reading += 1) {
-    await pause(ports.schedule, rereadAfterMs, signal);
+    await ports.pause(rereadAfterMs, signal);
     // What was seen once is not proven.
     if (signal.aborted) return new Map();
     const again = await readUsers(ports, [...suspects.keys()]);
@@ -164,7 +165,7 @@ async function confirmSystem(
 ): Promise<SystemDifference[]> {
   const first = await readSystem(ports);
   if (first.length === 0) return [];
-  await pause(ports.schedule, rereadAfterMs, signal);
+  await ports.pause(rereadAfterMs, signal);
   return signal.aborted ? [] : unchanged(first, await readSystem(ports));
 }
 

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 
-import type { LedgerAnomaly, LedgerBooks, QuotaBooks, SumAnomaly } from "../core/audit/books.ts";
-import type { Hold } from "../core/quota/quota.ts";
-import { runAudit } from "./audit.ts";
-import { createFakeClock } from "../test/support/clock.ts";
-import { START_MS } from "../test/support/collector/world.ts";
+import type { LedgerAnomaly, LedgerBooks, QuotaBooks, SumAnomaly } from "./books.ts";
+import type { Hold } from "../quota/quota.ts";
+import { runAudit } from "./run-audit.ts";
+import { pause } from "../../runtime/schedule.ts";
+import { createFakeClock } from "../../test/support/clock.ts";
 
 const DAY = "2026-11-21";
 
@@ -26,7 +26,7 @@ const hold = (requestId: string): Hold => ({ userId: "u", requestId, day: DAY, t
 function setUp(
   users: Record<string, { redis: (QuotaBooks | "broken" | undefined)[]; postgres: LedgerBooks[] }>,
 ) {
-  const clock = createFakeClock(START_MS);
+  const clock = createFakeClock(0);
   const rebuilt: string[] = [];
   const readings = new Map<string, number>();
   const anomalies: LedgerAnomaly[] = [];
@@ -35,7 +35,7 @@ function setUp(
   const at = <Value>(series: Value[] | undefined, reading: number): Value | undefined =>
     series?.[Math.min(reading, series.length - 1)];
   const ports = {
-    schedule: clock.schedule,
+    pause: (ms: number, signal: AbortSignal) => pause(clock.schedule, ms, signal),
     userIds: async (after: string | null, limit: number) => {
       const items = names.filter((name) => after === null || name > after).slice(0, limit);
       const last = items.at(-1) ?? null;
