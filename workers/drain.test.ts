@@ -9,7 +9,7 @@ const callOf = (world: FakeWorld, id: string) => {
   return call;
 };
 
-test("a drain puts what waits back as new, in order, lets the running attempts finish, then closes", async () => {
+test("a drain puts back what waits as new, in order, lets what runs finish, then closes", async () => {
   const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
   await world.deliver("a");
   for (const id of ["b", "c", "d"]) await world.deliver(id);
@@ -34,7 +34,7 @@ test("a drain puts what waits back as new, in order, lets the running attempts f
   expect(world.worker.snapshot().state).toBe("stopped");
 });
 
-test("a drain requeues what waits when it cannot be published, and a suspect, whose count must stay", async () => {
+test("a drain requeues what cannot be published, and a suspect, whose count must stay", async () => {
   const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
   world.ports.publishAgain = () => Promise.reject(new Error("the broker is away"));
   await world.deliver("a");
@@ -66,7 +66,7 @@ test("a drain does not wait beyond its grace for the broker to take what waits",
   expect(world.clock.timerCount()).toBe(0);
 });
 
-test("a drain aborts what outlasts the grace and puts it back as new, without calling it a crash", async () => {
+test("a drain puts back as new what outlasts the grace, without calling it a crash", async () => {
   const world = await startFakeWorld();
   const delivery = await world.deliver("a");
 
@@ -87,7 +87,7 @@ test("a drain aborts what outlasts the grace and puts it back as new, without ca
   expect(world.clock.timerCount()).toBe(0);
 });
 
-test("a drain requeues what it aborted when workers may have died of it, so that the count stays", async () => {
+test("a drain requeues, with its count, what it aborted and workers may have died of", async () => {
   const world = await startFakeWorld();
   world.hints.set("crashed", { cancelled: false, crashes: 1 });
   const crashed = await world.deliver("crashed", { deliveryCount: 1, redelivered: true });
@@ -132,7 +132,7 @@ test("what a lost channel aborted is not published anew: the broker delivers it 
   await untilIdle();
 
   expect(world.events).not.toContain("again a");
-  expect(world.worker.snapshot().held).toBe(0);
+  expect(world.worker.snapshot().owned).toBe(0);
 });
 
 test("a drain ends in time with a broker that is away", async () => {
@@ -161,7 +161,7 @@ test("a drain lets go at once of what is of a newer version", async () => {
   expect(world.clock.timerCount()).toBe(0);
 });
 
-test("a drain does not wait beyond its grace for the broker to take what is of a newer version", async () => {
+test("a drain waits no longer than its grace for the broker to take newer messages", async () => {
   const world = await startFakeWorld();
   const delivery = await world.deliver("a", {
     decoded: { ok: false, isNewer: true, reason: "version 9" },

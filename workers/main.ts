@@ -5,15 +5,7 @@ import {
   START_WAIT_MS,
   topologyOf,
 } from "../adapters/process/connections.ts";
-import { createConsumer } from "../adapters/amqp/consumer.ts";
 import { createDelayQueues } from "../adapters/amqp/delay-queues.ts";
-import {
-  decodeRequest,
-  encodeDeadRequest,
-  encodeRequest,
-  encodeResult,
-  encodeUnchanged,
-} from "../adapters/amqp/messages.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createInfer } from "../adapters/ml/infer.ts";
@@ -27,6 +19,7 @@ import { ConfigError } from "../core/config/parse.ts";
 import { createGather } from "../runtime/gather.ts";
 import { decodeJson, encodeJson, type InferencePayload } from "../core/payload.ts";
 import type { WorkerPorts } from "./ports.ts";
+import { messagePorts } from "./wiring/messages.ts";
 import { createWorker } from "./worker.ts";
 
 const PUBLISH_CHANNELS = 2;
@@ -69,7 +62,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
 
   const sealer = createSealer(settings.secrets.encryption_keys);
   const tokens = createTokenCounter();
-  const together = createGather({
+  const gatherResults = createGather({
     schedule: after,
     now: Date.now,
     waitMs: settings.worker.gather_ms,
@@ -78,27 +71,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   });
 
   const ports: WorkerPorts = {
-    consume: async (onDelivery, prefetch) =>
-      createConsumer(consuming, {
-        queue: queues.requests.name,
-        prefetch,
-        onDelivery: (delivery) =>
-          onDelivery({
-            ...delivery,
-            decoded: decodeRequest(delivery),
-            publishUnchanged: () =>
-              publisher.publish(queues.requests.name, encodeUnchanged(delivery)),
-          }),
-      }),
-    publishResult: (result) =>
-      together(() => publisher.publish(queues.results.name, encodeResult(result))),
-    publishAgain: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
-    publishRetry: (request, { stepMs, expirationMs }) =>
-      delays.into(stepMs, (queue) =>
-        publisher.publish(queue, { ...encodeRequest(request), expirationMs }),
-      ),
-    publishDead: (request, reason) =>
-      publisher.publish(queues.requestsDead.name, encodeDeadRequest(request, reason)),
+    ...messagePorts({ consuming, publisher, delays, queues, gatherResults }),
     markStarted: hints.markStarted,
     clearStarted: hints.clearStarted,
     noteDelayed: hints.noteDelayed,

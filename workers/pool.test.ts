@@ -106,7 +106,7 @@ describe("turns", () => {
     await answer(world, "a");
 
     expect(running(world)).toEqual(["a"]);
-    expect(world.worker.snapshot().held).toBe(0);
+    expect(world.worker.snapshot().owned).toBe(0);
   });
 });
 
@@ -205,7 +205,7 @@ describe("a model in trouble", () => {
       delay: { stepMs: 5_000 },
     });
     expect(waiting.conclusions).toEqual(["ack"]);
-    expect(world.worker.snapshot()).toMatchObject({ held: 1, waiting: 0 });
+    expect(world.worker.snapshot()).toMatchObject({ owned: 1, waiting: 0 });
   });
 
   test("is not blamed when it is an actor that is missing: such a delivery keeps its place", async () => {
@@ -228,7 +228,7 @@ test("after everything has ended no timer and no delivery is left", async () => 
   for (const id of ["a", "b", "c"]) await answer(world, id);
   await untilIdle();
 
-  expect(world.worker.snapshot()).toMatchObject({ held: 0, waiting: 0 });
+  expect(world.worker.snapshot()).toMatchObject({ owned: 0, waiting: 0 });
   await world.clock.advance(20_000);
   expect(world.clock.timerCount()).toBe(0);
 });

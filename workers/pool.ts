@@ -1,116 +1,150 @@
-import type { ActorState } from "./actor.ts";
-import { createCrew, type Crew } from "./crew.ts";
-import { createGates, type Gates } from "./gates.ts";
-import type { Turn, TurnHandler } from "./handle.ts";
-import type { Held } from "./held.ts";
-import type { GateSnapshot } from "./model-gate.ts";
-import type { WorkerConfig, WorkerPorts } from "./ports.ts";
-import { createWaiting } from "./waiting.ts";
+import type { Turn, Turns } from "./attempt/turn.ts";
+import type { Deliveries } from "./deliveries/deliveries.ts";
+import type { OwnedDelivery } from "./deliveries/owned.ts";
+import type { Gates } from "./gates.ts";
+import type { WorkerPorts } from "./ports.ts";
 
-export interface PoolSnapshot {
-  actors: Record<ActorState, number>;
-  waiting: number;
-  /** Those that a delivery has asked for. */
-  models: Record<string, GateSnapshot & { waiting: number }>;
-}
-
-/** Gives deliveries their turn with an actor, first come first served, as far as the limits of their models allow. */
+/**
+ * The actors of this worker and their supervisor, who gives waiting deliveries their turns: first come, first
+ * served.
+ */
 export interface Pool {
-  add: (held: Held) => void;
-  /** Looks again who may start; call when the answer may have changed. */
+  /** Looks again what may start; call it when that may have changed. */
   startTurns: () => void;
-  /** Takes back deliveries whose turn has not come, in order of arrival. */
-  takeWaiting: (isWanted: (held: Held) => boolean) => Held[];
-  /** What waits though an actor would be free: its model is at its limit, or its breaker is open. */
-  isBlocked: (held: Held) => boolean;
-  waiting: () => readonly Held[];
-  /** When time alone may let a delivery start next, Unix milliseconds; infinity: it will not. */
-  nextOpeningMs: () => number;
   /** Starts no turn from now on. */
   drain: () => void;
-  snapshot: () => PoolSnapshot;
+  actors: () => Record<ActorState, number>;
 }
 
-export interface PoolDuties {
-  /** Called once for each turn, when its delivery has been concluded. */
-  onTurnEnd: (held: Held) => void;
+export interface PoolNeighbours {
+  deliveries: Pick<Deliveries, "waiting" | "remove">;
+  gates: Pick<Gates, "mayStart" | "enter">;
+  turns: Turns;
   /** Some deliveries could not get a turn now. */
   onWaiting: () => void;
 }
 
+/** Actors are made when first needed, `actorsMax` at most. */
 export function createPool(
-  config: () => WorkerConfig,
-  ports: Pick<WorkerPorts, "now" | "log">,
-  handler: TurnHandler,
-  { onTurnEnd, onWaiting }: PoolDuties,
+  actorsMax: number,
+  { log }: Pick<WorkerPorts, "log">,
+  { deliveries, gates, turns, onWaiting }: PoolNeighbours,
 ): Pool {
-  const waiting = createWaiting();
-  const gates: Gates = createGates(config, ports, startTurns);
-  const crew: Crew<Turn> = createCrew<Turn>({
-    actorsMax: config().worker.actors,
-    run: (turn) => handler.run(turn).then(() => endTurn(turn)),
-    onThrow: (turn, error) => void recover(turn, error),
-    onIdle: startTurns,
-  });
-  let suspectsRunning = 0;
+  const { waiting } = deliveries;
+  const idle: Actor[] = [];
+  const busy = new Set<Actor>();
   let isDraining = false;
 
-  const mayStart = (held: Held): boolean =>
-    !isDraining && !(held.suspect && suspectsRunning > 0) && gates.mayStart(held);
+  const newActor = (): Actor =>
+    createActor((turn) => turns.run(turn).then(() => endTurn(turn)), {
+      onDone(actor) {
+        busy.delete(actor);
+        if (actor.state() === "idle") idle.push(actor);
+        startTurns();
+      },
+      onThrow(actor, turn, error) {
+        // It is spent: its place is free for a new one.
+        busy.delete(actor);
+        void recover(turn, error);
+        startTurns();
+      },
+    });
+
+  const mayStart = (owned: OwnedDelivery): boolean => !isDraining && gates.mayStart(owned);
 
   function startTurns(): void {
-    while (crew.hasIdle()) {
-      const held = waiting.takeFirst(mayStart);
-      if (held === undefined) break;
-      if (held.suspect) suspectsRunning += 1;
-      crew.give({ held, pass: gates.enter(held) });
+    while (busy.size < actorsMax) {
+      const owned = waiting.takeFirst(mayStart);
+      if (owned === undefined) break;
+      const actor = idle.pop() ?? newActor();
+      busy.add(actor);
+      actor.give({ owned, pass: gates.enter(owned) });
     }
     if (waiting.all().length > 0) onWaiting();
   }
 
-  function endTurn({ held, pass }: Turn): void {
-    if (held.suspect) suspectsRunning -= 1;
-    onTurnEnd(held);
-    pass?.finish("abandoned");
+  function endTurn({ owned, pass }: Turn): void {
+    deliveries.remove(owned);
+    pass.endTurn();
   }
 
-  /** An attempt that our own code broke off is concluded as a failed one; if even that fails, the delivery goes back. */
+  /**
+   * An attempt that our own code broke off is concluded as a failed one; if even that fails, the delivery is
+   * requeued.
+   */
   async function recover(turn: Turn, error: unknown): Promise<void> {
-    const { requestId } = turn.held.request.head;
-    ports.log.error({ err: error, request_id: requestId }, "an actor threw and was replaced");
+    const { requestId } = turn.owned.request.head;
+    log.error({ err: error, request_id: requestId }, "an actor threw and was replaced");
     try {
-      await handler.recover(turn);
+      await turns.recover(turn);
     } catch (again) {
-      ports.log.error({ err: again, request_id: requestId }, "a failed attempt is given back");
-      turn.held.delivery.requeue();
+      log.error({ err: again, request_id: requestId }, "a failed attempt is given back");
+      turn.owned.delivery.requeue();
     } finally {
       endTurn(turn);
     }
   }
 
   return {
-    add(held) {
-      waiting.add(held);
-      startTurns();
-    },
     startTurns,
-    takeWaiting: waiting.takeAll,
-    isBlocked: (held) => !gates.mayStart(held),
-    waiting: waiting.all,
-    nextOpeningMs: gates.nextOpeningMs,
     drain() {
       isDraining = true;
-      crew.drain();
+      idle.length = 0;
+      for (const actor of busy) actor.drain();
     },
-    snapshot: () => ({
-      actors: crew.counts(),
-      waiting: waiting.all().length,
-      models: Object.fromEntries(
-        Object.entries(gates.snapshot()).map(([model, gate]) => [
-          model,
-          { ...gate, waiting: waiting.countOf(model) },
-        ]),
-      ),
-    }),
+    actors: () =>
+      isDraining
+        ? { idle: 0, busy: 0, draining: busy.size }
+        : { idle: actorsMax - busy.size, busy: busy.size, draining: 0 },
   };
+}
+
+/** `draining`: busy, and takes nothing more. */
+export type ActorState = "idle" | "busy" | "draining";
+
+/** A mailbox of one turn, whose delivery the actor owns until it has been concluded. */
+interface Actor {
+  state: () => ActorState;
+  /** Hands over a turn. Throws unless the actor is idle. */
+  give: (turn: Turn) => void;
+  /** It takes nothing more from now on. */
+  drain: () => void;
+}
+
+/** What the supervisor of an actor is told. After `onThrow` the actor is spent and must be replaced. */
+interface Supervisor {
+  onDone: (actor: Actor) => void;
+  onThrow: (actor: Actor, turn: Turn, error: unknown) => void;
+}
+
+function createActor(run: (turn: Turn) => Promise<void>, supervisor: Supervisor): Actor {
+  let mailbox: Turn | undefined;
+  let isDraining = false;
+
+  async function work(turn: Turn): Promise<void> {
+    try {
+      await run(turn);
+    } catch (error) {
+      supervisor.onThrow(actor, turn, error);
+      return;
+    }
+    mailbox = undefined;
+    supervisor.onDone(actor);
+  }
+
+  const actor: Actor = {
+    state() {
+      if (isDraining) return "draining";
+      return mailbox === undefined ? "idle" : "busy";
+    },
+    give(turn) {
+      if (actor.state() !== "idle") throw new Error(`work was given to a ${actor.state()} actor`);
+      mailbox = turn;
+      void work(turn);
+    },
+    drain() {
+      isDraining = true;
+    },
+  };
+  return actor;
 }

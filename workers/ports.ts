@@ -1,13 +1,13 @@
+import type { Delay } from "../core/attempt/delay.ts";
+import type { InferenceOutcome } from "../core/attempt/outcome.ts";
+import type { AttemptStart, StartHints } from "../core/attempt/start.ts";
 import type { Config, ModelConfig } from "../core/config/schema.ts";
-import type { ReachCrashPoint } from "../runtime/crash-points.ts";
-import type { Log } from "../runtime/log.ts";
 import type { QueuedRequest, QueuedResult } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { InferencePayload, InferenceResult } from "../core/payload.ts";
 import type { RequestError, RequestHead } from "../core/request.ts";
-import type { Delay } from "../core/attempt/delay.ts";
-import type { InferenceOutcome } from "../core/attempt/outcome.ts";
-import type { AttemptStart, StartHints } from "../core/attempt/start.ts";
+import type { ReachCrashPoint } from "../runtime/crash-points.ts";
+import type { Log } from "../runtime/log.ts";
 
 /** A message of `inference_requests` that this worker owns until it acks, requeues or rejects it, once. */
 export interface Delivery {
@@ -21,20 +21,26 @@ export interface Delivery {
   redelivered: boolean;
   /** Aborts when the channel of this delivery is gone: the broker then gives the message to someone else. */
   lost: AbortSignal;
-  /** These three never throw; on a lost channel they do nothing. */
+  /** Like `requeue` and `reject` it never throws; on a lost channel the three do nothing. */
   ack: () => void;
   /** Back to the queue, for another worker; counts as a delivery. */
   requeue: () => void;
-  /** To the end of the queue as it came, as a new message; resolves when the broker has confirmed. It is still to be acked. */
+  /**
+   * To the end of the queue as it came, as a new message; resolves when the broker has confirmed. It is still
+   * to be acked.
+   */
   publishUnchanged: () => Promise<void>;
   /** To the dead letters, as it is. */
   reject: () => void;
 }
 
 export interface Consumer {
-  /** Stops new deliveries; those held stay valid. Resolves when none can come any more; may reject when the broker is away. */
+  /**
+   * Stops new deliveries; those owned stay valid. Resolves when none can come any more; may reject when the
+   * broker is away.
+   */
   pause: () => Promise<void>;
-  /** Closes the channel; the broker takes back what is still held. */
+  /** Closes the channel; the broker takes back what is still owned. */
   close: () => Promise<void>;
 }
 
@@ -44,36 +50,53 @@ export interface DeadReason extends RequestError {
   diedAtMs: number;
 }
 
-/** Everything the worker service asks of the world. Every promise settles within a limit of the adapter behind it. */
+/**
+ * Everything that the worker asks of the world. Every promise settles within a limit of the adapter behind
+ * it.
+ */
 export interface WorkerPorts {
-  /** Starts a consumer that holds at most `prefetch` deliveries and outlives lost connections. */
+  /**
+   * Starts a consumer that delivers at most `prefetch` messages ahead of their acks and outlives lost
+   * connections.
+   */
   consume: (onDelivery: (delivery: Delivery) => void, prefetch: number) => Promise<Consumer>;
-  /** The publishes resolve when the broker has confirmed, and reject when it is not known to have the message. */
+  /**
+   * Like the other publishes it resolves when the broker has confirmed; it rejects when that is not known.
+   */
   publishResult: (result: QueuedResult) => Promise<void>;
   /** To the end of `inference_requests`, as if it had never been delivered. */
   publishAgain: (request: QueuedRequest) => Promise<void>;
   publishRetry: (request: QueuedRequest, delay: Delay) => Promise<void>;
   publishDead: (request: QueuedRequest, reason: DeadReason) => Promise<void>;
-  /** Best effort: when the hint store is away the work goes on without. Also what `in_progress` is shown from. */
+  /**
+   * Best effort: when the hint store is away the work goes on without. `in_progress` is shown from it, too.
+   */
   markStarted: (start: AttemptStart) => Promise<StartHints>;
   /**
-   * Best effort: the attempt that began at `startedAtMs`, and no other, ended in this worker's hands without ending the request (retry, give-back). `attemptsMade` have ended so
-   * far: with any, the request does not expire any more. After a result the mark stays, so that the request is shown in progress until
-   * it is settled; settling or the mark's TTL removes it.
+   * Best effort: the attempt that began at `startedAtMs`, and no other, ended in this worker's hands without
+   * ending the request (a retry, or given back). `attemptsMade` have ended so far: with any, the request does
+   * not expire any more. After a result the mark stays, so that the request is shown in progress until it is
+   * settled; settling or the mark's TTL removes it.
    */
   clearStarted: (
     start: Pick<AttemptStart, "userId" | "requestId" | "startedAtMs"> & { attemptsMade: number },
   ) => Promise<void>;
-  /** Best effort: the request waits in a delay queue until then at most, Unix milliseconds, so that nobody takes it for lost. */
+  /**
+   * Best effort: the request waits in a delay queue until then at most, Unix milliseconds, so that nobody
+   * takes it for lost.
+   */
   noteDelayed: (
     request: Pick<AttemptStart, "userId" | "requestId"> & { untilMs: number },
   ) => Promise<void>;
-  /** Calls back with the id of each request that its user cancels; answers how to stop listening. */
+  /** Calls back with the id of each request that its user cancels; returns how to stop that. */
   onCancel: (listener: (requestId: string) => void) => () => void;
-  /** Opens the sealed payload. May throw: the request is then ended as unreadable. */
+  /** Opens the sealed payload. May throw: the request then ends as unreadable. */
   openPayload: (request: QueuedRequest) => InferencePayload | Promise<InferencePayload>;
   sealResult: (head: RequestHead, result: InferenceResult) => Uint8Array | Promise<Uint8Array>;
-  /** One call of the ML service, over after the model's `timeout_ms` at the latest; never rejects but for the signal. */
+  /**
+   * One call of the ML service, over after the model's `timeout_ms` at the latest; rejects only for the
+   * signal.
+   */
   infer: (
     model: string,
     config: ModelConfig,
@@ -87,10 +110,13 @@ export interface WorkerPorts {
   now: () => number;
   /** In [0, 1). */
   random: () => number;
-  /** Calls back after `ms`; answers how to call it off. */
+  /** Calls back after `ms`; returns how to call that off. */
   schedule: (callback: () => void, ms: number) => () => void;
   reach: ReachCrashPoint;
 }
 
-/** The part of the configuration that a worker reads. Models and retries are read at each use, so that a reload applies. */
+/**
+ * What a worker reads of the configuration. Models and retries are read at each use, so that a reload
+ * applies.
+ */
 export type WorkerConfig = Pick<Config, "worker" | "retry" | "models">;

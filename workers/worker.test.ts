@@ -31,7 +31,7 @@ describe("one attempt", () => {
       usage: { promptTokens: 3, completionTokens: 2, source: "reported" },
       error: null,
     });
-    expect(world.worker.snapshot().held).toBe(0);
+    expect(world.worker.snapshot().owned).toBe(0);
   });
 
   test("counts the tokens itself when the ML service reports none", async () => {
@@ -66,7 +66,7 @@ describe("one attempt", () => {
     expect(world.results[0]?.usage?.promptTokens).toBe(chatTokens([...messages], 5));
   });
 
-  test("hands the request to its next attempt before it acks, and forgets the start before that", async () => {
+  test("clears the start, hands the request to its next attempt, and only then acks", async () => {
     const world = await startFakeWorld();
     await world.deliver("a");
 
@@ -144,7 +144,7 @@ describe("one attempt", () => {
 
     expect(world.retries[0]?.request).toMatchObject({ attempt: 2, head: { requestId: "a" } });
     expect(world.results[0]?.head.requestId).toBe("b");
-    expect(world.worker.snapshot()).toMatchObject({ held: 0, actors: { idle: 1, busy: 0 } });
+    expect(world.worker.snapshot()).toMatchObject({ owned: 0, actors: { idle: 1, busy: 0 } });
   });
 
   test("that breaks off again and again ends the request", async () => {
@@ -177,7 +177,7 @@ describe("a delivery that must not run", () => {
     expect(delivery.conclusions).toEqual(["ack"]);
   });
 
-  test("because its model is new and this worker has not read the configuration yet comes again later", async () => {
+  test("of a model that this worker's configuration does not have yet comes again later", async () => {
     const world = await startFakeWorld();
 
     const fresh = await world.deliver("a", { request: { model: "new" } });
@@ -219,7 +219,7 @@ describe("a delivery that must not run", () => {
     expect(delivery.conclusions).toEqual(["reject"]);
   });
 
-  test("of a newer version is held for a while, so that newer workers take the others, and goes round as it came", async () => {
+  test("of a newer version is kept a while for newer workers, and goes round as it came", async () => {
     const world = await startFakeWorld();
     const delivery = await world.deliver("a", {
       decoded: { ok: false, isNewer: true, reason: "version 9" },
@@ -316,7 +316,7 @@ describe("a publish that fails", () => {
     await untilIdle();
 
     expect(delivery.conclusions).toEqual([]);
-    expect(world.worker.snapshot().held).toBe(0);
+    expect(world.worker.snapshot().owned).toBe(0);
     expect(world.clock.timerCount()).toBe(0);
   });
 });
@@ -330,5 +330,5 @@ test("a lost channel aborts the call, whose answer somebody else will pay for", 
 
   expect(callOf(world, "a").signal.aborted).toBe(true);
   expect(world.results).toEqual([]);
-  expect(world.worker.snapshot().held).toBe(0);
+  expect(world.worker.snapshot().owned).toBe(0);
 });

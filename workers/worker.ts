@@ -1,35 +1,44 @@
-import { createConclusions } from "./conclude.ts";
-import { createTurnHandler } from "./handle.ts";
-import { cancel, giveBack, type Held, hold } from "./held.ts";
-import { createHoldings } from "./holdings.ts";
+import { createConclusions } from "./attempt/conclude.ts";
+import { createTurns } from "./attempt/turn.ts";
+import { createDeliveries } from "./deliveries/deliveries.ts";
+import { createGates, type GateSnapshot } from "./gates.ts";
 import { createParking } from "./parking.ts";
-import { createNewerMessages } from "../runtime/newer-messages.ts";
-import { pause } from "../runtime/schedule.ts";
-import { createPool, type PoolSnapshot } from "./pool.ts";
-import type { Consumer, Delivery, WorkerConfig, WorkerPorts } from "./ports.ts";
+import { type ActorState, createPool } from "./pool.ts";
+import type { Consumer, WorkerConfig, WorkerPorts } from "./ports.ts";
 
-export interface WorkerSnapshot extends PoolSnapshot {
+export interface WorkerSnapshot {
   state: "stopped" | "running" | "draining";
   /** Deliveries owned, the waiting ones included. */
-  held: number;
+  owned: number;
+  waiting: number;
+  actors: Record<ActorState, number>;
+  /** Those that a delivery has asked for. */
+  models: Record<string, GateSnapshot & { waiting: number }>;
 }
 
 export interface Worker {
   start: () => Promise<void>;
   /**
-   * Stops consuming, hands over what waits, lets attempts finish for `graceMs`, gives back the rest, closes the consumer. Takes
-   * at most a second more than `graceMs`; asking twice answers the same promise.
+   * Stops consuming, hands over what waits, lets attempts finish for `graceMs`, gives back the rest, closes
+   * the consumer. Takes at most a second more than `graceMs`. A second call returns the promise of the first.
    */
   drain: (graceMs: number) => Promise<void>;
   snapshot: () => WorkerSnapshot;
-  /** Brings the gauges up to date. Asked for at a scrape: telling them every change cost a tenth of a request. */
+  /**
+   * Brings the gauges up to date. Called at each scrape: telling them every change cost a tenth of a request.
+   */
   observe: () => void;
 }
 
-/** How long broken-off attempts may take to hand back their deliveries; what is left the broker takes back on close. */
-const GIVE_BACK_MS = 1_000;
+/**
+ * How long broken-off attempts may take to give back their deliveries; what is left the broker takes back on
+ * close.
+ */
+const BREAK_OFF_MS = 1_000;
 
-/** `config` is asked at each use, so that reloaded models, limits and retries apply from the next attempt on. */
+/**
+ * `config` is called at each use, so that reloaded models, limits and retries apply from the next attempt on.
+ */
 export function createWorker({
   config,
   ports,
@@ -37,80 +46,26 @@ export function createWorker({
   config: () => WorkerConfig;
   ports: WorkerPorts;
 }): Worker {
-  const holdings = createHoldings(lose);
+  const startTurns = (): void => pool.startTurns();
   const conclusions = createConclusions(ports);
-  const handler = createTurnHandler(config, ports, conclusions);
-  const pool = createPool(config, ports, handler, {
-    onTurnEnd: holdings.remove,
-    onWaiting: () => parking.watch(),
-  });
-  const newer = createNewerMessages(ports);
-  const parking = createParking(config, ports, pool, conclusions, holdings.remove);
+  const deliveries = createDeliveries(config, ports, conclusions, startTurns);
+  const gates = createGates(config, ports, startTurns);
+  const turns = createTurns(config, ports, conclusions);
+  const parking = createParking(config, ports, { deliveries, gates, conclusions, startTurns });
+  const onWaiting = parking.watch;
+  const pool = createPool(config().worker.actors, ports, { deliveries, gates, turns, onWaiting });
   let state: WorkerSnapshot["state"] = "stopped";
   let consumer: Consumer | null = null;
   let stopListening: (() => void) | null = null;
   let draining: Promise<void> | null = null;
-  const handedOver = new AbortController();
 
-  function take(delivery: Delivery): void {
-    if (!delivery.decoded.ok) {
-      refuse(delivery, delivery.decoded);
-      return;
-    }
-    // Until then a drain hands over what still arrives with all the rest: each ack before the pause would only bring the next.
-    if (handedOver.signal.aborted || delivery.lost.aborted) {
-      delivery.requeue();
-      return;
-    }
-    const parkAtMs = ports.now() + config().worker.park_ms;
-    const held = hold(delivery, delivery.decoded.request, parkAtMs);
-    holdings.add(held);
-    pool.add(held);
+  function cancel(requestId: string): void {
+    deliveries.cancel(requestId);
+    startTurns();
   }
 
-  function refuse(
-    delivery: Delivery,
-    { isNewer, reason }: { isNewer: boolean; reason: string },
-  ): void {
-    if (isNewer) {
-      newer.hold(delivery, reason);
-      return;
-    }
-    ports.log.error({ reason }, "a message cannot be read");
-    delivery.reject();
-  }
-
-  function lose(held: Held): void {
-    giveBack(held);
-    for (const waiting of pool.takeWaiting((other) => other === held)) holdings.remove(waiting);
-  }
-
-  function handOverWaiting(): void {
-    handedOver.abort();
-    for (const held of pool.takeWaiting(() => true)) {
-      void conclusions.handOver(held).finally(() => holdings.remove(held));
-    }
-  }
-
-  function cancelRequest(requestId: string): void {
-    for (const held of holdings.all()) {
-      if (held.request.head.requestId === requestId) cancel(held);
-    }
-    pool.startTurns();
-  }
-
-  /** Waits until nothing is held, at most `ms`. */
-  async function settleWithin(ms: number): Promise<void> {
-    const emptied = new AbortController();
-    const timeUp = new AbortController();
-    const timer = pause(ports.schedule, ms, emptied.signal).then(() => timeUp.abort());
-    await Promise.all([holdings.whenEmpty(timeUp.signal), newer.handOver(timeUp.signal)]);
-    emptied.abort();
-    await timer;
-  }
-
-  /** A broker that is away must not keep a worker from ending: it takes back what this one held. */
-  async function attempt(what: string, step: Promise<void> | undefined): Promise<void> {
+  /** A broker that is away must not keep a worker from ending: it takes back what this one owned. */
+  async function tryStep(what: string, step: Promise<void> | undefined): Promise<void> {
     try {
       await step;
     } catch (error) {
@@ -122,19 +77,33 @@ export function createWorker({
     state = "draining";
     parking.stop();
     pool.drain();
-    await attempt("pause", consumer?.pause());
-    handOverWaiting();
-    await settleWithin(graceMs);
-    for (const held of holdings.all()) giveBack(held);
-    await settleWithin(GIVE_BACK_MS);
+    await tryStep("pause", consumer?.pause());
+    deliveries.handOverWaiting();
+    await deliveries.whenEmpty(graceMs);
+    deliveries.breakOffAll();
+    await deliveries.whenEmpty(BREAK_OFF_MS);
     stopListening?.();
-    await attempt("close", consumer?.close());
+    await tryStep("close", consumer?.close());
     state = "stopped";
+  }
+
+  function snapshot(): WorkerSnapshot {
+    const models = Object.entries(gates.snapshot()).map(([model, gate]) => [
+      model,
+      { ...gate, waiting: deliveries.waiting.countOf(model) },
+    ]);
+    return {
+      state,
+      owned: deliveries.count(),
+      waiting: deliveries.waiting.all().length,
+      actors: pool.actors(),
+      models: Object.fromEntries(models),
+    };
   }
 
   function observe(): void {
     const { metrics } = ports;
-    const { actors, models } = pool.snapshot();
+    const { actors, models } = snapshot();
     metrics.worker_actors.set(actors.idle, "idle");
     metrics.worker_actors.set(actors.busy, "busy");
     metrics.worker_actors.set(actors.draining, "draining");
@@ -146,13 +115,13 @@ export function createWorker({
   }
 
   return {
-    observe,
     async start() {
-      stopListening = ports.onCancel(cancelRequest);
+      stopListening = ports.onCancel(cancel);
       state = "running";
-      consumer = await ports.consume(take, config().worker.prefetch);
+      consumer = await ports.consume(deliveries.take, config().worker.prefetch);
     },
     drain: (graceMs) => (draining ??= stop(graceMs)),
-    snapshot: () => ({ state, held: holdings.size(), ...pool.snapshot() }),
+    snapshot,
+    observe,
   };
 }

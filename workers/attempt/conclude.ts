@@ -1,0 +1,201 @@
+import type { Delay } from "../../core/attempt/delay.ts";
+import type { InferenceChoice } from "../../core/payload.ts";
+import type { RequestError, TerminalState, TokenUsage } from "../../core/request.ts";
+import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
+import { pause } from "../../runtime/schedule.ts";
+import type { OwnedDelivery } from "../deliveries/owned.ts";
+import type { WorkerPorts } from "../ports.ts";
+
+/** The end of a request as the worker publishes it. */
+export interface Ending {
+  state: TerminalState;
+  attempts: number;
+  startedAtMs: number | null;
+  /** null: nothing was executed, nothing is billed. */
+  usage: TokenUsage | null;
+  error: RequestError | null;
+  /** null unless completed. */
+  choices: InferenceChoice[] | null;
+}
+
+/**
+ * The ways in which a delivery leaves this worker. Each publishes first, waits for the broker's confirm, and
+ * acks last, so that a crash at any line gives a duplicate and never a loss. A publish that fails is repeated
+ * until the delivery is broken off; then it goes to another worker.
+ */
+export interface Conclusions {
+  end: (owned: OwnedDelivery, ending: Ending) => Promise<void>;
+  /** Ends the request as failed and puts a copy of its message to the dead letters. */
+  dead: (
+    owned: OwnedDelivery,
+    ending: Pick<Ending, "attempts" | "startedAtMs">,
+    error: RequestError,
+  ) => Promise<void>;
+  /** Hands the request over to its next attempt. */
+  retry: (owned: OwnedDelivery, delay: Delay) => Promise<void>;
+  /** Hands the request over to a later delivery of the same attempt, which has not started. */
+  park: (owned: OwnedDelivery, delay: Delay) => Promise<void>;
+  /**
+   * Hands over to another worker what was broken off here, and clears its mark. The broker gets
+   * `GIVE_BACK_MS`.
+   */
+  giveBack: (owned: OwnedDelivery) => Promise<void>;
+  /**
+   * Hands over to another worker what never started here. It is published anew, because a requeue counts as a
+   * delivery that came to nothing: a few rollouts would make suspects of innocent requests. One try; if that
+   * fails, or the delivery is broken off first, it is requeued after all. So is what workers may have died
+   * of: a new message would not have the count that tells.
+   */
+  handOver: (owned: OwnedDelivery) => Promise<void>;
+}
+
+type ConcludePorts = Pick<
+  WorkerPorts,
+  | "publishResult"
+  | "publishAgain"
+  | "publishRetry"
+  | "publishDead"
+  | "clearStarted"
+  | "noteDelayed"
+  | "sealResult"
+  | "now"
+  | "random"
+  | "schedule"
+  | "log"
+  | "reach"
+>;
+
+/**
+ * Most of what a drain leaves for it once the grace is over (worker.ts). A broker that is busy confirms
+ * within some milliseconds.
+ */
+const GIVE_BACK_MS = 700;
+
+/** Between two publishes of the same message. */
+const REPUBLISH_BACKOFF: Backoff = { firstMs: 100, longestMs: 5_000, jitter: 0.5 };
+
+export function createConclusions(ports: ConcludePorts): Conclusions {
+  /** Returns true when the broker has the message, false when the delivery was broken off first. */
+  async function publishUntilConfirmed(
+    owned: OwnedDelivery,
+    what: string,
+    publish: () => Promise<void>,
+  ): Promise<boolean> {
+    const { signal } = owned.brokenOff;
+    for (let failures = 1; !signal.aborted; failures += 1) {
+      try {
+        await publish();
+        return true;
+      } catch (error) {
+        const { requestId } = owned.request.head;
+        ports.log.warn({ err: error, what, failures, request_id: requestId }, "publish failed");
+        await pause(ports.schedule, backoffMs(REPUBLISH_BACKOFF, failures, ports.random()), signal);
+      }
+    }
+    return false;
+  }
+
+  async function publishEnding(owned: OwnedDelivery, ending: Ending): Promise<boolean> {
+    const { head } = owned.request;
+    const { choices, ...rest } = ending;
+    const result = choices === null ? null : await ports.sealResult(head, { choices });
+    const message = { ...rest, head, result, completedAtMs: ports.now() };
+    return publishUntilConfirmed(owned, "result", () => ports.publishResult(message));
+  }
+
+  async function clearStarted(owned: OwnedDelivery, attemptsMade: number): Promise<void> {
+    const { startedAtMs } = owned;
+    if (startedAtMs === null) return;
+    const { userId, requestId } = owned.request.head;
+    try {
+      await ports.clearStarted({ userId, requestId, startedAtMs, attemptsMade });
+    } catch (error) {
+      ports.log.debug({ err: error, request_id: requestId }, "the start was not cleared");
+    }
+  }
+
+  async function noteDelayed({ request }: OwnedDelivery, { stepMs }: Delay): Promise<void> {
+    const { userId, requestId } = request.head;
+    try {
+      // The step, not the expiration: a message leaves its queue only once those before it have left.
+      await ports.noteDelayed({ userId, requestId, untilMs: ports.now() + stepMs });
+    } catch (error) {
+      ports.log.debug({ err: error, request_id: requestId }, "a delay was not noted");
+    }
+  }
+
+  async function giveBack(owned: OwnedDelivery): Promise<void> {
+    // Before the publish, as in `retry`.
+    await clearStarted(owned, owned.request.attempt - 1);
+    const ended = new AbortController();
+    const { lost } = owned.delivery;
+    const timeOver = pause(ports.schedule, GIVE_BACK_MS, AbortSignal.any([ended.signal, lost]));
+    await handOver(owned, timeOver);
+    ended.abort();
+  }
+
+  /** If the broker has not confirmed by `timeOver`, the delivery is requeued. */
+  async function handOver(owned: OwnedDelivery, timeOver: Promise<void>): Promise<void> {
+    const mayBeNew = !owned.isSuspect && owned.crashes === 0 && !owned.delivery.lost.aborted;
+    if (mayBeNew && (await publishAgain(owned, timeOver))) owned.delivery.ack();
+    else owned.delivery.requeue();
+  }
+
+  function publishAgain({ request }: OwnedDelivery, timeOver: Promise<void>): Promise<boolean> {
+    const published = ports.publishAgain(request).then(
+      () => true,
+      (error: unknown) => {
+        const { requestId } = request.head;
+        ports.log.warn({ err: error, request_id: requestId }, "a request is requeued");
+        return false;
+      },
+    );
+    return Promise.race([published, timeOver.then(() => false)]);
+  }
+
+  async function passOn(owned: OwnedDelivery, attempt: number, delay: Delay): Promise<void> {
+    const isConfirmed = await publishUntilConfirmed(owned, "retry", async () => {
+      // Before the publish, like every mark: afterwards the request may be elsewhere already.
+      await noteDelayed(owned, delay);
+      await ports.publishRetry({ ...owned.request, attempt }, delay);
+    });
+    if (isConfirmed) owned.delivery.ack();
+    else owned.delivery.requeue();
+  }
+
+  return {
+    giveBack,
+    handOver(owned) {
+      const { signal } = owned.brokenOff;
+      const timeOver = new Promise<void>((resolve) => {
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      return handOver(owned, timeOver);
+    },
+    async end(owned, ending) {
+      if (!(await publishEnding(owned, ending))) return giveBack(owned);
+      ports.reach("W3");
+      return owned.delivery.ack();
+    },
+    async dead(owned, { attempts, startedAtMs }, error) {
+      const { requestId, model } = owned.request.head;
+      const { code } = error;
+      ports.log.warn({ request_id: requestId, model, code, attempts }, "request failed");
+      const nothing = { usage: null, choices: null };
+      const ending = { ...nothing, state: "failed", attempts, startedAtMs, error } as const;
+      if (!(await publishEnding(owned, ending))) return giveBack(owned);
+      ports.reach("W3");
+      const reason = { ...error, attempts, diedAtMs: ports.now() };
+      const isConfirmed = await publishUntilConfirmed(owned, "dead letter", () =>
+        ports.publishDead(owned.request, reason),
+      );
+      return isConfirmed ? owned.delivery.ack() : giveBack(owned);
+    },
+    async retry(owned, delay) {
+      // Before the publish: the next attempt may start, and mark so, as soon as the broker has the message.
+      await clearStarted(owned, owned.request.attempt);
+      await passOn(owned, owned.request.attempt + 1, delay);
+    },
+    park: (owned, delay) => passOn(owned, owned.request.attempt, delay),
+  };
+}

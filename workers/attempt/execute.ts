@@ -1,0 +1,107 @@
+import { healthSignalOf, type InferenceOutcome } from "../../core/attempt/outcome.ts";
+import type { ModelConfig } from "../../core/config/schema.ts";
+import { chatTokens } from "../../core/estimate.ts";
+import type { InferenceChoice, InferencePayload } from "../../core/payload.ts";
+import type { TokenUsage } from "../../core/request.ts";
+import type { OwnedDelivery } from "../deliveries/owned.ts";
+import type { Pass } from "../gates.ts";
+import type { WorkerPorts } from "../ports.ts";
+
+/**
+ * How an attempt ended: with an outcome; cancelled by its user, before the call (nothing was executed) or
+ * during it; broken off, so that the delivery has to go to another worker; or before the call, because the
+ * payload cannot be opened.
+ */
+export type AttemptEnd =
+  | { kind: "outcome"; outcome: InferenceOutcome; payload: InferencePayload }
+  | { kind: "cancelled"; executed: InferencePayload | null }
+  | { kind: "broken off" }
+  | { kind: "unreadable" };
+
+type ExecutePorts = Pick<
+  WorkerPorts,
+  "openPayload" | "infer" | "metrics" | "now" | "log" | "reach"
+>;
+
+/**
+ * Opens the payload and calls the ML service once. The place at the model is free when the call is over:
+ * publishing the result needs none.
+ */
+export async function execute(
+  owned: OwnedDelivery,
+  config: ModelConfig,
+  pass: Pass,
+  ports: ExecutePorts,
+): Promise<AttemptEnd> {
+  const payload = await open(owned, ports);
+  if (payload === null) return { kind: "unreadable" };
+  if (owned.brokenOff.signal.aborted) return { kind: "broken off" };
+  if (owned.isCancelled) return { kind: "cancelled", executed: null };
+
+  const { model } = owned.request.head;
+  const startedAtMs = ports.now();
+  const outcome = await call(owned, config, payload, ports);
+  const seconds = (ports.now() - startedAtMs) / 1_000;
+  if (outcome === "aborted") {
+    pass.endCall("abandoned");
+    ports.metrics.worker_inference_duration_seconds.observe(seconds, model, "aborted");
+    return owned.brokenOff.signal.aborted
+      ? { kind: "broken off" }
+      : { kind: "cancelled", executed: payload };
+  }
+  pass.endCall(healthSignalOf(outcome));
+  const label = outcome.ok ? "ok" : outcome.code;
+  ports.metrics.worker_inference_duration_seconds.observe(seconds, model, label);
+  ports.reach("W2");
+  return { kind: "outcome", outcome, payload };
+}
+
+async function open(owned: OwnedDelivery, ports: ExecutePorts): Promise<InferencePayload | null> {
+  try {
+    return await ports.openPayload(owned.request);
+  } catch (error) {
+    const { requestId } = owned.request.head;
+    ports.log.error({ err: error, request_id: requestId }, "the payload cannot be opened");
+    return null;
+  }
+}
+
+async function call(
+  owned: OwnedDelivery,
+  config: ModelConfig,
+  payload: InferencePayload,
+  ports: ExecutePorts,
+): Promise<InferenceOutcome | "aborted"> {
+  const { signal } = owned.call;
+  try {
+    const outcome = await ports.infer(owned.request.head.model, config, payload, signal);
+    // A reply that came is used, even when the wish to stop came first; an error may be the abort's own
+    // doing.
+    return signal.aborted && !outcome.ok ? "aborted" : outcome;
+  } catch (error) {
+    if (signal.aborted) return "aborted";
+    throw error;
+  }
+}
+
+/**
+ * Counts the tokens here, because the ML service did not say how many it used, or was not let finish. The
+ * prompt counts once, as the gateway counted it for the estimate.
+ */
+export async function countUsage(
+  { input }: InferencePayload,
+  choices: readonly InferenceChoice[],
+  countTokens: WorkerPorts["countTokens"],
+): Promise<TokenUsage> {
+  const countAll = async (texts: readonly string[]): Promise<number> => {
+    let tokens = 0;
+    for (const text of texts) tokens += await countTokens(text);
+    return tokens;
+  };
+  const promptTokens =
+    "prompt" in input
+      ? await countTokens(input.prompt)
+      : chatTokens(input.messages, await countAll(input.messages.map(({ content }) => content)));
+  const completionTokens = await countAll(choices.map(({ text }) => text));
+  return { promptTokens, completionTokens, source: "counted" };
+}

@@ -1,0 +1,132 @@
+import { createNewerMessages } from "../../runtime/newer-messages.ts";
+import { pause } from "../../runtime/schedule.ts";
+import type { Conclusions } from "../attempt/conclude.ts";
+import type { Delivery, WorkerConfig, WorkerPorts } from "../ports.ts";
+import { breakOff, cancel, own, type OwnedDelivery } from "./owned.ts";
+import { createWaiting, type Waiting } from "./waiting.ts";
+
+/** All deliveries that this worker owns, those that wait and those that run. The prefetch bounds them. */
+export interface Deliveries {
+  /** Owns a delivery, which then waits for its turn; or leaves it to others when it cannot run here. */
+  take: (delivery: Delivery) => void;
+  /** Those whose turn has not come. */
+  waiting: Waiting;
+  /** The delivery has left this worker: it was acked, requeued or lost. */
+  remove: (owned: OwnedDelivery) => void;
+  count: () => number;
+  /** Cancels the request wherever it stands here. */
+  cancel: (requestId: string) => void;
+  /** Hands over to other workers what waits, and from now on requeues what still comes. Returns at once. */
+  handOverWaiting: () => void;
+  /** Breaks off everything that is under way. */
+  breakOffAll: () => void;
+  /** Resolves when nothing is owned and no message is kept for a newer worker, after `ms` at the latest. */
+  whenEmpty: (ms: number) => Promise<void>;
+}
+
+/** `onTaken` is called when a delivery has begun to wait. */
+export function createDeliveries(
+  config: () => WorkerConfig,
+  ports: Pick<WorkerPorts, "now" | "schedule" | "log">,
+  { handOver }: Pick<Conclusions, "handOver">,
+  onTaken: () => void,
+): Deliveries {
+  const all = new Set<OwnedDelivery>();
+  const waiting = createWaiting();
+  const newer = createNewerMessages(ports);
+  const emptyListeners = new Set<() => void>();
+  const watchedChannels = new WeakSet<AbortSignal>();
+  let isHandedOver = false;
+
+  function take(delivery: Delivery): void {
+    const { decoded, lost } = delivery;
+    if (!decoded.ok) {
+      refuse(delivery, decoded);
+      return;
+    }
+    // Until the hand-over a drain keeps what still arrives, and hands it over with all the rest: each ack
+    // before the consumer has paused would only bring the next one.
+    if (isHandedOver || lost.aborted) {
+      delivery.requeue();
+      return;
+    }
+    const owned = own(delivery, decoded.request, ports.now() + config().worker.park_ms);
+    all.add(owned);
+    watch(lost);
+    waiting.add(owned);
+    onTaken();
+  }
+
+  function refuse(
+    delivery: Delivery,
+    { isNewer, reason }: { isNewer: boolean; reason: string },
+  ): void {
+    if (isNewer) {
+      newer.hold(delivery, reason);
+      return;
+    }
+    ports.log.error({ reason }, "a message cannot be read");
+    delivery.reject();
+  }
+
+  /**
+   * One listener for all deliveries of a channel: one for each was a twentieth of what a delivery costs here.
+   */
+  function watch(lost: AbortSignal): void {
+    if (watchedChannels.has(lost)) return;
+    watchedChannels.add(lost);
+    lost.addEventListener("abort", () => lose(lost));
+  }
+
+  /** The broker gives what came on this channel to somebody else. */
+  function lose(lost: AbortSignal): void {
+    const isLost = ({ delivery }: OwnedDelivery): boolean => delivery.lost === lost;
+    for (const owned of all) if (isLost(owned)) breakOff(owned);
+    for (const owned of waiting.takeAll(isLost)) remove(owned);
+  }
+
+  function remove(owned: OwnedDelivery): void {
+    if (all.delete(owned) && all.size === 0) for (const listener of emptyListeners) listener();
+  }
+
+  /** Resolves when nothing is owned, or when the signal aborts. */
+  function whenNoneOwned(signal: AbortSignal): Promise<void> {
+    if (all.size === 0 || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        emptyListeners.delete(end);
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      emptyListeners.add(end);
+      signal.addEventListener("abort", end);
+    });
+  }
+
+  return {
+    take,
+    waiting,
+    remove,
+    count: () => all.size,
+    cancel(requestId) {
+      for (const owned of all) if (owned.request.head.requestId === requestId) cancel(owned);
+    },
+    handOverWaiting() {
+      isHandedOver = true;
+      for (const owned of waiting.takeAll(() => true)) {
+        void handOver(owned).finally(() => remove(owned));
+      }
+    },
+    breakOffAll() {
+      for (const owned of all) breakOff(owned);
+    },
+    async whenEmpty(ms) {
+      const emptied = new AbortController();
+      const timeUp = new AbortController();
+      const timer = pause(ports.schedule, ms, emptied.signal).then(() => timeUp.abort());
+      await Promise.all([whenNoneOwned(timeUp.signal), newer.handOver(timeUp.signal)]);
+      emptied.abort();
+      await timer;
+    },
+  };
+}

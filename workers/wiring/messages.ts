@@ -1,0 +1,59 @@
+import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
+import { createConsumer } from "../../adapters/amqp/consumer.ts";
+import type { DelayQueues } from "../../adapters/amqp/delay-queues.ts";
+import {
+  decodeRequest,
+  encodeDeadRequest,
+  encodeRequest,
+  encodeResult,
+  encodeUnchanged,
+} from "../../adapters/amqp/messages.ts";
+import type { Publisher } from "../../adapters/amqp/publisher.ts";
+import type { Topology } from "../../adapters/amqp/topology.ts";
+import type { Gather } from "../../runtime/gather.ts";
+import type { WorkerPorts } from "../ports.ts";
+
+export interface WorkerBroker {
+  consuming: AmqpConnection;
+  publisher: Publisher;
+  delays: DelayQueues;
+  queues: Topology;
+  /** Results that are ready close to each other are published together. */
+  gatherResults: Gather;
+}
+
+/** What a worker takes from RabbitMQ and brings to it. */
+export function messagePorts({
+  consuming,
+  publisher,
+  delays,
+  queues,
+  gatherResults,
+}: WorkerBroker): Pick<
+  WorkerPorts,
+  "consume" | "publishResult" | "publishAgain" | "publishRetry" | "publishDead"
+> {
+  return {
+    consume: async (onDelivery, prefetch) =>
+      createConsumer(consuming, {
+        queue: queues.requests.name,
+        prefetch,
+        onDelivery: (delivery) =>
+          onDelivery({
+            ...delivery,
+            decoded: decodeRequest(delivery),
+            publishUnchanged: () =>
+              publisher.publish(queues.requests.name, encodeUnchanged(delivery)),
+          }),
+      }),
+    publishResult: (result) =>
+      gatherResults(() => publisher.publish(queues.results.name, encodeResult(result))),
+    publishAgain: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
+    publishRetry: (request, { stepMs, expirationMs }) =>
+      delays.into(stepMs, (queue) =>
+        publisher.publish(queue, { ...encodeRequest(request), expirationMs }),
+      ),
+    publishDead: (request, reason) =>
+      publisher.publish(queues.requestsDead.name, encodeDeadRequest(request, reason)),
+  };
+}
