@@ -52,3 +52,11 @@ test.each([
 ])("capacity refuses %s %p", (flag, value) => {
   expect(() => run(...TRAFFIC, ...SPEED, flag, value)).toThrow("must be");
 });
+
+test("a rate is read as it is printed", () => {
+  const planOf = (rate: string): unknown =>
+    (JSON.parse(run("--rate", rate, ...TRAFFIC.slice(2), ...SPEED, "--json")) as CapacityReport)
+      .plan;
+
+  expect(planOf("1,000")).toEqual(planOf("1000"));
+});

@@ -7,6 +7,7 @@ import {
   type Pools,
   type Traffic,
 } from "../../core/capacity/plan.ts";
+import { readAmount } from "../operator/arguments.ts";
 import { type CapacityReport, formatCapacity } from "../capacity-report.ts";
 
 interface CapacityOptions {
@@ -32,7 +33,7 @@ interface CapacityOptions {
 const BOUNDS = { gatewaysMin: 2, gatewaysMax: 10, workersMax: 100, mlReplicasMax: 20 } as const;
 
 function readNumber(text: string, fits: (value: number) => boolean, allowed: string): number {
-  const value = Number(text);
+  const value = readAmount(text) ?? Number(text);
   if (text.trim() === "" || !Number.isFinite(value) || !fits(value))
     throw new InvalidArgumentError(`must be ${allowed}`);
   return value;

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 
 import { type ApiKey, listKeys, revokeKey, rotateKey } from "../../adapters/postgres/api-keys.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
-import { parseDuration } from "../operator/arguments.ts";
+import { parseDuration, parseLifetime } from "../operator/arguments.ts";
 import { forgetKeys, giveKey, type MintedKey, mintKey, requireKey } from "../operator/keys.ts";
 import { operate } from "../operator/operate.ts";
 import { formatInstant, formatTable, printJson, printLine } from "../../adapters/terminal/table.ts";
@@ -60,7 +60,7 @@ async function add(who: string, options: NewKeyOptions): Promise<void> {
 }
 
 const expiryOf = (expires: string | undefined): number | null =>
-  expires === undefined ? null : Date.now() + parseDuration(expires, "--expires");
+  expires === undefined ? null : Date.now() + parseLifetime(expires, "--expires");
 
 function printNewKey(userId: string, { apiKey, record }: MintedKey, isJson: boolean): void {
   const expiresAt = record.expiresAtMs;

@@ -164,6 +164,7 @@ function registerQuota(user: Command): void {
       `
 USED includes HELD, the estimates of requests that have not ended. Changes take effect with the next
 request; what is used stays used, so a limit below it refuses until the window ends.
+A limit is written as it is printed (1,000,000), or 1000000, 1_000_000, 1M.
 A limit set here stands above the tier's until it is set to "tier".
 
 Examples:
