@@ -12,6 +12,7 @@ import { registerUser } from "./commands/user.ts";
 import { EXIT } from "../adapters/terminal/failure.ts";
 import { createProgram, runProgram } from "../adapters/terminal/program.ts";
 import { registerCheckoutPrograms } from "./checkout.ts";
+import { versionText } from "./version.ts";
 
 const HELP = `
 Start here:  ./tollgate up
@@ -21,6 +22,11 @@ TOLLGATE_DEBUG=1 shows where an error comes from.`;
 
 const program = createProgram("tollgate")
   .description("A durable, token-metered front door for slow machine-learning models.")
+  .option("-V, --version", "show the version, and the commit of a checkout")
+  .on("option:version", () => {
+    process.stdout.write(`tollgate ${versionText()}\n`);
+    process.exit();
+  })
   .helpOption("-h, --help", "show this, or ./tollgate COMMAND --help")
   .addHelpText("after", HELP);
 
