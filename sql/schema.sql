@@ -133,6 +133,7 @@ create table users (
   created_at timestamp with time zone default now() not null,
   active boolean default true not null,
   concurrent_limit integer,
+  email_folded text,
   constraint users_concurrent_limit_check CHECK (((concurrent_limit = '-1'::integer) OR (concurrent_limit >= 1))),
   constraint users_email_check CHECK (((length(email) >= 3) AND (length(email) <= 320))),
   constraint users_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200))),
@@ -154,6 +155,8 @@ CREATE INDEX requests_open ON ONLY public.requests USING btree (user_id, request
 CREATE INDEX requests_user_id ON ONLY public.requests USING btree (user_id, request_id);
 
 CREATE INDEX token_logs_created_at ON public.token_logs USING brin (created_at) WITH (pages_per_range='16');
+
+CREATE UNIQUE INDEX users_email_folded_key ON public.users USING btree (email_folded);
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 

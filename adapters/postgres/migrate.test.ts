@@ -9,6 +9,11 @@ import { migrate, MigrationError, MIGRATIONS_DIRECTORY, readMigrations } from ".
 import { dumpSchema } from "./schema-dump.ts";
 
 const SCHEMA_FILE = join(MIGRATIONS_DIRECTORY, "schema.sql");
+const COUNT = (await readMigrations()).length;
+
+/** The file name of the migration that comes so many after the last. */
+const nameOf = (name: string, ahead = 1): string =>
+  `${String(COUNT + ahead).padStart(4, "0")}_${name}.sql`;
 
 let server: TestDatabase;
 let directory: string;
@@ -53,19 +58,19 @@ test("the committed schema is the migrated one (UPDATE_SCHEMA=1 bun test writes 
 
 test("a migration that fails leaves nothing behind and is named", async () => {
   await migrate({ url: server.url, directory });
-  const next = join(directory, "0006_bad.sql");
+  const next = join(directory, nameOf("bad"));
   await Bun.write(next, "create table half_done (id integer); select 1 / 0;");
 
   const failed = migrate({ url: server.url, directory });
 
-  expect(failed).rejects.toThrow("0006_bad.sql failed and was rolled back: division by zero");
+  expect(failed).rejects.toThrow(`${nameOf("bad")} failed and was rolled back: division by zero`);
   await failed.catch(() => {});
   await Bun.write(next, "create table half_done (id integer);");
-  expect(await migrate({ url: server.url, directory })).toEqual(["0006_bad.sql"]);
+  expect(await migrate({ url: server.url, directory })).toEqual([nameOf("bad")]);
 });
 
 test("a process of an older release starts on a newer schema", async () => {
-  await Bun.write(join(directory, "0006_next.sql"), "create table next (id integer);");
+  await Bun.write(join(directory, nameOf("next")), "create table next (id integer);");
   await migrate({ url: server.url, directory });
 
   expect(await migrate({ url: server.url })).toEqual([]);
@@ -84,10 +89,10 @@ test("a file that changed after it was applied is refused", async () => {
 });
 
 test("numbers must be consecutive", async () => {
-  await Bun.write(join(directory, "0007_gap.sql"), "select 1;");
+  await Bun.write(join(directory, nameOf("gap", 2)), "select 1;");
 
   const failed = readMigrations(directory);
 
-  expect(failed).rejects.toThrow("0007_gap.sql should have the number 6");
+  expect(failed).rejects.toThrow(`${nameOf("gap", 2)} should have the number ${COUNT + 1}`);
   await failed.catch(() => {});
 });

@@ -1,5 +1,6 @@
 import { connectPostgres } from "./connect.ts";
 import { migrate } from "./migrate.ts";
+import { foldEmails } from "./users.ts";
 import { ensurePartitions, PARTITION_DAYS_AHEAD } from "./partitions.ts";
 
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -7,7 +8,9 @@ const DEADLINE_MS = 35_000;
 
 /**
  * Makes a database ready: the schema, and the partitions of the first days, without which the first requests of a new installation
- * would have to be moved when the keeper makes them. Answers the migrations applied; throws what `migrate` throws.
+ * would have to be moved when the keeper makes them. Folds the emails that an older release stored. Returns the migrations applied.
+ *
+ * @throws what `migrate` throws
  */
 export async function prepareDatabase(url: string): Promise<string[]> {
   const applied = await migrate({ url });
@@ -20,6 +23,7 @@ export async function prepareDatabase(url: string): Promise<string[]> {
   });
   try {
     await ensurePartitions(database, PARTITION_DAYS_AHEAD);
+    await foldEmails(database);
   } finally {
     await database.close();
   }

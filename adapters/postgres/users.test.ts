@@ -10,7 +10,14 @@ import {
   type MigratedDatabase,
   newUser,
 } from "../../test/support/postgres.ts";
-import { addUser, findUser, findUserByEmail, listUsers, setUserActive } from "./users.ts";
+import {
+  addUser,
+  findUser,
+  findUserByEmail,
+  foldEmails,
+  listUsers,
+  setUserActive,
+} from "./users.ts";
 
 let server: MigratedDatabase;
 beforeAll(async () => {
@@ -61,6 +68,49 @@ describe("users", () => {
     }).catch((error: unknown) => error);
 
     expect(isUniqueViolation(failure)).toBe(true);
+  });
+
+  test("cannot share an email in another case or composition, and are found by it", async () => {
+    const userId = crypto.randomUUID();
+    await addUser(server.database, { userId, name: "A", email: "ünï@bücher.example" });
+
+    for (const email of ["ÜNÏ@BÜCHER.example", "u\u0308ni\u0308@bu\u0308cher.example"]) {
+      const other = { userId: crypto.randomUUID(), name: "B", email };
+      const failure = await addUser(server.database, other).catch((error: unknown) => error);
+
+      expect(isUniqueViolation(failure)).toBe(true);
+      expect(await findUserByEmail(server.database, email)).toMatchObject({ userId });
+    }
+  });
+
+  test("of an older release are folded once, and those that share an email then stay apart", async () => {
+    const { database, drop } = await createMigratedDatabase();
+    const [first, second, third] = [
+      "ünï@x.example",
+      "u\u0308ni\u0308@x.example",
+      "Éva@x.example",
+    ].map((email) => ({ userId: randomUUIDv7(), name: "Old", email }));
+    if (!first || !second || !third) throw new Error("three users");
+    for (const { userId, name, email } of [first, second, third])
+      await database.run(
+        "add a user as an older release does",
+        (sql) =>
+          sql`insert into users (user_id, name, email) values (${userId}, ${name}, ${email})`,
+      );
+    const emailsFound = async (emails: readonly string[]) =>
+      Promise.all(emails.map(async (email) => (await findUserByEmail(database, email))?.userId));
+
+    const before = await emailsFound([first.email, second.email, third.email]);
+    const folded = [await foldEmails(database, 2), await foldEmails(database, 2)];
+    const after = await emailsFound([first.email, second.email, "ÉVA@X.EXAMPLE"]);
+
+    const all = [first.userId, second.userId, third.userId];
+    expect([before, after]).toEqual([all, all]);
+    expect(folded).toEqual([2, 0]);
+    const again = { userId: randomUUIDv7(), name: "New", email: "E\u0301va@x.example" };
+    const failure = await addUser(database, again).catch((error: unknown) => error);
+    expect(isUniqueViolation(failure)).toBe(true);
+    await drop();
   });
 
   test("are listed in pages, each once", async () => {

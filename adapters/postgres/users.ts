@@ -1,3 +1,5 @@
+import { foldEmail } from "../../core/email.ts";
+import { textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 import { FIRST_ID, pageOf } from "./request-rows.ts";
 import type { Page } from "../../core/stored-request.ts";
@@ -37,13 +39,16 @@ const userOf = (row: UserRow): User => ({
   concurrentRequests: row.concurrent_limit,
 });
 
-/** Throws a data fault (`isUniqueViolation`) if the id or the email, whatever its case, is taken. */
+/** @throws a data fault (`isUniqueViolation`) if the id is taken, or the email in any spelling of it (`foldEmail`) */
 export async function addUser(database: Database, user: NewUser): Promise<void> {
   await database.run(
     "add a user",
     (sql) => sql`
-      insert into users (user_id, name, email, concurrent_limit)
-      values (${user.userId}, ${user.name}, ${user.email}, ${user.concurrentRequests ?? null})`,
+      insert into users (user_id, name, email, email_folded, concurrent_limit)
+      values (
+        ${user.userId}, ${user.name}, ${user.email}, ${foldEmail(user.email)},
+        ${user.concurrentRequests ?? null}
+      )`,
   );
 }
 
@@ -55,16 +60,70 @@ export async function findUser(database: Database, userId: string): Promise<User
   return row && userOf(row);
 }
 
-/** Whatever the case of the email. */
+/** Whatever the spelling of the email (`foldEmail`); of old users who share one, the user whose own spelling it is. */
 export async function findUserByEmail(
   database: Database,
   email: string,
 ): Promise<User | undefined> {
   const [row] = await database.run(
     "find a user by email",
-    (sql) => sql<UserRow[]>`select * from users where lower(email) = lower(${email})`,
+    (sql) => sql<UserRow[]>`
+      select *
+      from users
+      where email_folded = ${foldEmail(email)}
+        or lower(email) = lower(${email})
+      order by lower(email) = lower(${email}) desc
+      limit 1`,
   );
   return row && userOf(row);
+}
+
+interface UnfoldedRow {
+  user_id: string;
+  email: string;
+}
+
+/**
+ * Folds the emails of users whom an older release added, so that nobody else takes another spelling of them. Of several who share an
+ * email the first keeps it, the others stay as they are. Returns how many were folded.
+ */
+export async function foldEmails(database: Database, pageRows = 1_000): Promise<number> {
+  let folded = 0;
+  let after = FIRST_ID;
+  for (;;) {
+    const rows = await database.run(
+      "find unfolded emails",
+      (sql) => sql<UnfoldedRow[]>`
+        select user_id, email
+        from users
+        where email_folded is null
+          and user_id > ${after}
+        order by user_id
+        limit ${pageRows}`,
+    );
+    const last = rows.at(-1);
+    if (last === undefined) return folded;
+    after = last.user_id;
+    const { count } = await database.run(
+      "fold emails",
+      (sql) => sql`
+        with given as (
+          select distinct on (folded) user_id, folded
+          from unnest(
+            ${textArray(rows.map((row) => row.user_id))}::uuid[],
+            ${textArray(rows.map((row) => foldEmail(row.email)))}::text[]
+          ) as t (user_id, folded)
+          order by folded, user_id
+        )
+        update users u
+        set email_folded = g.folded
+        from given g
+        where u.user_id = g.user_id
+          and u.email_folded is null
+          and not exists (select from users o where o.email_folded = g.folded)`,
+    );
+    folded += count;
+  }
 }
 
 /** Whatever the case of the name; names are not unique. Reads all users. */
