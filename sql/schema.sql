@@ -11,6 +11,8 @@ create table api_keys (
   created_at timestamp with time zone default now() not null,
   expires_at timestamp with time zone,
   revoked_at timestamp with time zone,
+  rotated_at timestamp with time zone,
+  meant_expires_at timestamp with time zone,
   constraint api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
   constraint api_keys_key_hash_key UNIQUE (key_hash),
   constraint api_keys_last4_check CHECK ((length(last4) = 4)),

@@ -17,6 +17,8 @@ export interface NewApiKey {
 
 export interface ApiKey extends Omit<NewApiKey, "keyHash"> {
   createdAtMs: number;
+  /** `expiresAtMs` as the key was made: rotating brings its end forward. null: it was to work for ever. */
+  meantExpiresAtMs: number | null;
   revokedAtMs: number | null;
   /** By the server's clock: neither revoked nor expired. */
   usable: boolean;
@@ -30,6 +32,7 @@ interface KeyRow {
   name: string;
   created_at: number;
   expires_at: number | null;
+  meant_expires_at: number | null;
   revoked_at: number | null;
   usable: boolean;
 }
@@ -53,6 +56,7 @@ export async function listKeys(database: Database, userId: string): Promise<ApiK
     (sql) => sql<KeyRow[]>`
       select
         key_id, user_id, prefix, last4, name, created_at, expires_at, revoked_at,
+        case when rotated_at is null then expires_at else meant_expires_at end as meant_expires_at,
         revoked_at is null and (expires_at is null or expires_at > now()) as usable
       from api_keys
       where user_id = ${userId}
@@ -69,6 +73,7 @@ const keyOf = (row: KeyRow): ApiKey => ({
   name: row.name,
   createdAtMs: row.created_at,
   expiresAtMs: row.expires_at,
+  meantExpiresAtMs: row.meant_expires_at,
   revokedAtMs: row.revoked_at,
   usable: row.usable,
 });
@@ -80,6 +85,7 @@ export async function findKey(database: Database, keyId: string): Promise<ApiKey
     (sql) => sql<KeyRow[]>`
       select
         key_id, user_id, prefix, last4, name, created_at, expires_at, revoked_at,
+        case when rotated_at is null then expires_at else meant_expires_at end as meant_expires_at,
         revoked_at is null and (expires_at is null or expires_at > now()) as usable
       from api_keys
       where key_id = ${keyId}`,
@@ -135,7 +141,10 @@ export async function rotateKey(
     (sql) => sql<{ user_id: string; key_hash: Buffer }[]>`
       with rotated as (
         update api_keys
-        set expires_at = least(expires_at, now() + make_interval(secs => ${overlapMs / 1_000}::float8))
+        set
+          expires_at = least(expires_at, now() + make_interval(secs => ${overlapMs / 1_000}::float8)),
+          meant_expires_at = case when rotated_at is null then expires_at else meant_expires_at end,
+          rotated_at = now()
         where key_id = ${keyId}
           and revoked_at is null
           and (expires_at is null or expires_at > now())

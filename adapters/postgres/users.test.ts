@@ -2,7 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomUUIDv7 } from "bun";
 import { randomBytes } from "node:crypto";
 
-import { addKey, findKeys, listKeys, type NewApiKey, revokeKey, rotateKey } from "./api-keys.ts";
+import {
+  addKey,
+  findKey,
+  findKeys,
+  listKeys,
+  type NewApiKey,
+  revokeKey,
+  rotateKey,
+} from "./api-keys.ts";
 import { isForeignKeyViolation, isUniqueViolation } from "./errors.ts";
 import {
   createMigratedDatabase,
@@ -191,6 +199,26 @@ describe("API keys", () => {
     const [oldOwner, newOwner] = await findKeys(server.database, [old.keyHash, successor.keyHash]);
     expect(newOwner).toMatchObject({ keyId: successor.keyId, userId, expiresAtMs: null });
     expect(Math.abs((oldOwner?.expiresAtMs ?? 0) - Date.now() - HOUR_MS)).toBeLessThan(60_000);
+  });
+
+  test("remember the life they were made for, however often they are rotated", async () => {
+    const userId = await newUser(server.database);
+    const expiresAtMs = Date.now() + 90 * 24 * HOUR_MS;
+    const [expiring, lasting] = [newKey(userId, { expiresAtMs }), newKey(userId)];
+
+    for (const key of [expiring, lasting]) {
+      await addKey(server.database, key);
+      for (const overlapMs of [HOUR_MS, HOUR_MS / 2])
+        await rotateKey(server.database, {
+          keyId: key.keyId,
+          overlapMs,
+          successor: newKey(userId),
+        });
+      const found = await findKey(server.database, key.keyId);
+
+      expect(found?.meantExpiresAtMs).toBe(key.expiresAtMs);
+      expect(found?.expiresAtMs).toBeLessThan(Date.now() + HOUR_MS);
+    }
   });
 
   test("that are revoked cannot be rotated into usable ones", async () => {

@@ -190,9 +190,9 @@ async function rotate(text: string, options: NewKeyOptions & { overlap: string }
   });
 }
 
-/** A key that was to work for 90 days is followed by one that does. */
-function sameLifetime({ createdAtMs, expiresAtMs }: ApiKey, nowMs: number): number | null {
-  return expiresAtMs === null ? null : nowMs + (expiresAtMs - createdAtMs);
+/** A key that was to work for 90 days is followed by one that does, even while its overlap is about to end it. */
+function sameLifetime({ createdAtMs, meantExpiresAtMs }: ApiKey, nowMs: number): number | null {
+  return meantExpiresAtMs === null ? null : nowMs + (meantExpiresAtMs - createdAtMs);
 }
 
 function registerRevoke(key: Command): void {

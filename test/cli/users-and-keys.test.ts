@@ -102,6 +102,42 @@ test("a rotated key works on during the overlap, and without one ends at once", 
   await expectAcceptedEverywhere(stack, third.api_key);
 });
 
+test("a key that is rotated in its overlap is followed by one of the life it was made for", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const { key_id: lasting, email } = await addUser(stack);
+  const expiring = jsonOf(
+    await tollgate("key", "add", email, "--expires", "90d", "--json"),
+  ) as Made & { expires_at: string };
+
+  const expiries: (string | null)[] = [];
+  for (const keyId of [lasting, lasting, expiring.key_id, expiring.key_id]) {
+    const rotated = jsonOf(await tollgate("key", "rotate", keyId, "--overlap", "1h", "--json"));
+    expiries.push((rotated as { expires_at: string | null }).expires_at);
+  }
+
+  expect(expiries.slice(0, 2)).toEqual([null, null]);
+  for (const expiresAt of expiries.slice(2)) {
+    const laterMs = Date.parse(expiresAt ?? "") - Date.parse(expiring.expires_at);
+    expect(laterMs).toBeGreaterThanOrEqual(0);
+    expect(laterMs).toBeLessThan(60_000);
+  }
+});
+
+test("a key without a life is refused before anything is made", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const { email, key_id: keyId } = await addUser(stack);
+
+  const added = await tollgate("key", "add", email, "--expires", "0s");
+  const rotated = await tollgate("key", "rotate", keyId, "--expires", "0s");
+
+  for (const { exitCode, err } of [added, rotated])
+    expect({ exitCode, err }).toEqual({
+      exitCode: 2,
+      err: expect.stringContaining("would never work"),
+    });
+  expect(jsonOf(await tollgate("key", "list", email, "--json"))).toHaveLength(1);
+});
+
 test("a deactivated user is refused everywhere until activated", async (stack) => {
   const tollgate = commandsOn(stack);
   const { api_key: apiKey, email } = await addUser(stack);
