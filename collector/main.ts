@@ -49,7 +49,7 @@ import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
 import type { Config } from "../core/config/schema.ts";
-import { createCollector } from "./collector.ts";
+import { createCollector } from "./results/collector.ts";
 import { createKeeper } from "./keeper/keeper.ts";
 import type {
   DecodedDelivery,
@@ -62,7 +62,7 @@ import type {
   ResultDelivery,
   RetentionPorts,
 } from "./ports.ts";
-import { createWatchedQueues, type WatchedQueue } from "./watched-queues.ts";
+import { createWatchedQueues, type WatchedQueue } from "./keeper/watched-queues.ts";
 
 const PUBLISH_CHANNELS = 2;
 const PUBLISH_MESSAGES_MAX = 200;

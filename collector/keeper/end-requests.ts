@@ -1,9 +1,9 @@
 import type { RequestError } from "../../core/request.ts";
 import type { TerminalState } from "../../core/request.ts";
-import { announce } from "../announce.ts";
-import { settlementsOf } from "../finishes.ts";
+import { announce } from "../results/announce.ts";
+import { settlementsOf } from "../results/finishes.ts";
 import type { EndingPorts, Process } from "../ports.ts";
-import { settleAll } from "../settle.ts";
+import { settleAll } from "../results/settle.ts";
 
 /**
  * Ends queued requests that were never executed: nothing is billed and the hold is released. Answers how many moved. If it fails half

@@ -1,6 +1,6 @@
 import type { AgedHold, Hold, Settlement } from "../../core/quota/quota.ts";
 import type { OrphanPorts, Process } from "../ports.ts";
-import { settleAll } from "../settle.ts";
+import { settleAll } from "../results/settle.ts";
 import { isTerminal } from "../../core/request.ts";
 import type { Duty } from "./duty.ts";
 import { createRest } from "../../runtime/rest.ts";

@@ -6,7 +6,7 @@ import {
   type Collector,
   type CollectorOptions,
   createCollector,
-} from "../../../collector/collector.ts";
+} from "../../../collector/results/collector.ts";
 import type { CollectorPorts } from "../../../collector/ports.ts";
 import { createFakeBroker } from "./broker.ts";
 import { createFakeClock } from "../clock.ts";

@@ -1,5 +1,5 @@
-import type { Settlement, SettleReply } from "../core/quota/quota.ts";
-import type { EndingPorts, Process } from "./ports.ts";
+import type { Settlement, SettleReply } from "../../core/quota/quota.ts";
+import type { EndingPorts, Process } from "../ports.ts";
 
 /**
  * Settles, and tells of users whose books in Redis were broken. Their settlements count as done: the bill is in the ledger, and a forgotten

@@ -1,8 +1,8 @@
-import type { Config } from "../core/config/schema.ts";
-import { createWaitForCompany } from "../runtime/gather.ts";
-import { createNewerMessages } from "../runtime/newer-messages.ts";
-import { pause } from "../runtime/schedule.ts";
-import type { CollectorPorts, ResultConsumer, ResultDelivery } from "./ports.ts";
+import type { Config } from "../../core/config/schema.ts";
+import { createWaitForCompany } from "../../runtime/gather.ts";
+import { createNewerMessages } from "../../runtime/newer-messages.ts";
+import { pause } from "../../runtime/schedule.ts";
+import type { CollectorPorts, ResultConsumer, ResultDelivery } from "../ports.ts";
 import { runBatch } from "./run-batch.ts";
 
 export type CollectorOptions = Pick<

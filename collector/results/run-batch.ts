@@ -3,7 +3,7 @@ import { commitBatch, type Ending } from "./commit-batch.ts";
 import { settlementsOf, WORKER_CRASHED } from "./finishes.ts";
 import { claimedState, outcomeOf } from "./outcome.ts";
 import { persist } from "./persist.ts";
-import type { CollectorPorts, ResultDelivery } from "./ports.ts";
+import type { CollectorPorts, ResultDelivery } from "../ports.ts";
 import { settleAll } from "./settle.ts";
 
 /**

@@ -1,6 +1,6 @@
-import { type Backoff, backoffMs } from "../runtime/backoff.ts";
-import { pause } from "../runtime/schedule.ts";
-import type { CollectorPorts } from "./ports.ts";
+import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
+import { pause } from "../../runtime/schedule.ts";
+import type { CollectorPorts } from "../ports.ts";
 
 const RETRY_BACKOFF: Backoff = { firstMs: 50, longestMs: 5_000, jitter: 0.5 };
 

@@ -1,4 +1,4 @@
-import type { QueueDepth } from "./ports.ts";
+import type { QueueDepth } from "../ports.ts";
 
 /** A queue that the keeper counts. */
 export interface WatchedQueue extends Pick<QueueDepth, "queue" | "kind"> {

@@ -1,6 +1,6 @@
-import type { FinishReply } from "../core/finish.ts";
-import type { TerminalState } from "../core/request.ts";
-import type { DecodedDelivery } from "./ports.ts";
+import type { FinishReply } from "../../core/finish.ts";
+import type { TerminalState } from "../../core/request.ts";
+import type { DecodedDelivery } from "../ports.ts";
 
 /**
  * What became of a result. A terminal state: it ended the request so. `duplicate`: the request had ended like this before. `late`: it

@@ -1,7 +1,7 @@
-import { runBisected } from "../runtime/bisect.ts";
-import type { Finish, FinishReply } from "../core/finish.ts";
+import { runBisected } from "../../runtime/bisect.ts";
+import type { Finish, FinishReply } from "../../core/finish.ts";
 import { finishOf, unreadableFinish } from "./finishes.ts";
-import type { CollectorPorts, ResultDelivery } from "./ports.ts";
+import type { CollectorPorts, ResultDelivery } from "../ports.ts";
 
 type Ports = Pick<CollectorPorts, "finishRequests" | "isDataFault" | "log" | "now">;
 

@@ -1,4 +1,4 @@
-import type { EndingPorts, Process } from "./ports.ts";
+import type { EndingPorts, Process } from "../ports.ts";
 
 /** Wakes who waits for these requests, best effort: gateways also look for themselves every few seconds. Never throws. */
 export async function announce(
