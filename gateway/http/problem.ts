@@ -1,4 +1,5 @@
 import { type Fault, FAULTS } from "../../core/faults.ts";
+import { jsonResponse } from "./json-response.ts";
 
 const PROBLEM_TYPES: Partial<Record<keyof typeof FAULTS, string>> = {
   QUOTA_EXCEEDED: "https://iana.org/assignments/http-problem-types#quota-exceeded",
@@ -28,7 +29,7 @@ function headersOf(fault: Fault): Record<string, string> {
 
 /** A fault as RFC 9457 problem details. The cause is for the log, never for the caller. */
 export function problemResponse(fault: Fault): Response {
-  return Response.json(
+  return jsonResponse(
     {
       type: PROBLEM_TYPES[fault.code] ?? "about:blank",
       title: fault.spec.title,

@@ -1,6 +1,7 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { isTerminal } from "../../../core/request.ts";
+import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, pathId, problemReply } from "../openapi.ts";
 import { requestIdOf } from "../request-id.ts";
 import { CancellingReply, StatusReply } from "../schemas.ts";
@@ -30,8 +31,8 @@ export function cancelRoute({ answer, authenticate, cancel, isDraining }: RouteP
     const { userId } = await authenticate(request.headers);
     const waitMs = isDraining() ? 0 : ANSWER_WAIT_MS;
     const reply = await cancel({ requestId: requestIdOf(id), userId }, waitMs, request.signal);
-    if (isTerminal(reply.status)) return Response.json(reply);
-    return Response.json(
+    if (isTerminal(reply.status)) return jsonResponse(reply);
+    return jsonResponse(
       { ...reply, cancelling: true },
       { status: 202, headers: { location: `/status/${reply.request_id}`, "retry-after": "1" } },
     );

@@ -3,6 +3,7 @@ import { type DocumentDecoration, Elysia } from "elysia";
 import { Fault } from "../../../core/faults.ts";
 import { compileBody, readJson } from "../body.ts";
 import { idempotencyOf } from "../../accept/idempotency.ts";
+import { jsonResponse } from "../json-response.ts";
 import {
   CALLER_PROBLEMS,
   jsonBody,
@@ -48,7 +49,7 @@ export function generateRoute({ ports, answer, authenticate, accept, isDraining 
     const body = checkBody(value);
     const idempotency = idempotencyOf(request.headers, principal, body, ports.hashKey);
     const { reply, headers } = await accept(bytes, principal, body, idempotency);
-    return Response.json(reply, {
+    return jsonResponse(reply, {
       status: 202,
       headers: { ...headers, location: reply.urls.status },
     });

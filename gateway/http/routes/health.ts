@@ -1,5 +1,6 @@
 import { Elysia } from "elysia";
 
+import { jsonResponse } from "../json-response.ts";
 import { jsonReply } from "../openapi.ts";
 import { Health } from "../schemas.ts";
 import type { RouteParts } from "./parts.ts";
@@ -9,14 +10,14 @@ export function healthRoutes({ readiness, isLeaving }: RouteParts) {
   async function ready(): Promise<Response> {
     const checks = { ...(await readiness()), accepting: !isLeaving() };
     const isReady = Object.values(checks).every(Boolean);
-    return Response.json(
+    return jsonResponse(
       { status: isReady ? "ready" : "not_ready", checks },
       { status: isReady ? 200 : 503 },
     );
   }
 
   return new Elysia({ name: "health" })
-    .get("/health/live", () => Response.json({ status: "live" }), {
+    .get("/health/live", () => jsonResponse({ status: "live" }), {
       detail: {
         tags: ["Health"],
         summary: "Whether the process runs",

@@ -2,6 +2,7 @@ import { type DocumentDecoration, Elysia } from "elysia";
 
 import { estimateTokens } from "../../../core/estimate.ts";
 import { compileBody, readJson } from "../body.ts";
+import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonBody, jsonReply, problemReply } from "../openapi.ts";
 import { countPrompt, planRequest } from "../../accept/plan.ts";
 import { explainView, quotaView } from "../quota-view.ts";
@@ -39,7 +40,7 @@ export function quotaRoutes({ ports, answer, authenticate }: RouteParts) {
     const { userId } = await authenticate(request.headers);
     const snapshot = await ports.readQuota(userId);
     const headers = { ...rateHeaders(snapshot), "cache-control": "no-store" };
-    return Response.json(quotaView(snapshot), { headers });
+    return jsonResponse(quotaView(snapshot), { headers });
   }
 
   async function explain(request: Request): Promise<Response> {
@@ -49,7 +50,7 @@ export function quotaRoutes({ ports, answer, authenticate }: RouteParts) {
     const plan = planRequest(body, config);
     const { maxTokens, n } = plan.payload;
     const tokens = estimateTokens(await countPrompt(plan, ports.countTokens), maxTokens, n);
-    return Response.json(explainView(await ports.readQuota(userId), tokens));
+    return jsonResponse(explainView(await ports.readQuota(userId), tokens));
   }
 
   return new Elysia({ name: "quota" })

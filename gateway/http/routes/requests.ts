@@ -1,6 +1,7 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { REQUEST_STATES } from "../../../core/request.ts";
+import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, problemReply } from "../openapi.ts";
 import { invalidParameter, oneOf, queryOf } from "../parameters.ts";
 import { isUuid } from "../request-id.ts";
@@ -53,7 +54,7 @@ export function requestsRoute({ answer, authenticate, listRequests }: RouteParts
       status:
         query.status === undefined ? undefined : oneOf("status", query.status, REQUEST_STATES),
     });
-    return Response.json(reply, { headers: { "cache-control": "no-store" } });
+    return jsonResponse(reply, { headers: { "cache-control": "no-store" } });
   }
 
   return new Elysia({ name: "requests" }).get(

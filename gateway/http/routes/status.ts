@@ -1,6 +1,7 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { isTerminal } from "../../../core/request.ts";
+import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, pathId, problemReply } from "../openapi.ts";
 import { requestIdOf } from "../request-id.ts";
 import { StatusReply } from "../schemas.ts";
@@ -44,7 +45,7 @@ export function statusRoute({ ports, answer, authenticate, status, isDraining }:
     const headers: Record<string, string> = { "cache-control": "no-store" };
     if (wait.preferred) headers["preference-applied"] = `wait=${wait.seconds}`;
     if (!isTerminal(reply.status)) headers["retry-after"] = POLL_SECONDS;
-    return Response.json(reply, { headers });
+    return jsonResponse(reply, { headers });
   }
 
   return new Elysia({ name: "status" }).get(

@@ -1,5 +1,6 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
+import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, problemReply } from "../openapi.ts";
 import { oneOf, queryOf } from "../parameters.ts";
 import { UsageReply } from "../schemas.ts";
@@ -56,7 +57,7 @@ export function usageRoute({ ports, answer, authenticate }: RouteParts) {
       data: rows.map((row) => ({ [by]: row.key, ...sumsOf(row) })),
       total: totalOf(rows),
     };
-    return Response.json(reply, { headers: { "cache-control": "no-store" } });
+    return jsonResponse(reply, { headers: { "cache-control": "no-store" } });
   }
 
   return new Elysia({ name: "usage" }).get(
