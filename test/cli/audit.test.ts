@@ -6,7 +6,7 @@ import { testsOnStack } from "../stack/stack-tests.ts";
 import { commandsOn, commandsWith, jsonOf } from "./command.ts";
 
 const test = testsOnStack({
-  // The keeper would mend what the command is to find.
+  // The keeper would mend what the command must find.
   settings: { keeper: { audit_interval_ms: 3_600_000, orphan_after_ms: 3_600_000 } },
 });
 

@@ -20,7 +20,7 @@ interface Letter {
   error: { code: string } | null;
 }
 
-/** A request that fails for good, with its letter; answers the id. */
+/** Makes a request that fails for good, with its dead letter; returns the id. */
 async function failOne(stack: Stack, user: TestUser, prompt: string): Promise<string> {
   const api = stack.api(user);
   const { request_id: requestId } = await api.generate({ prompt, metadata: { case: 7 } });
@@ -32,7 +32,7 @@ async function failOne(stack: Stack, user: TestUser, prompt: string): Promise<st
   return requestId;
 }
 
-/** Puts a copy of a request among the dead letters. */
+/** Puts a copy of a request into the dead letters. */
 async function putLetter({ books }: Stack, request: QueuedRequest): Promise<void> {
   const publisher = createPublisher(books.broker, {
     channels: 1,
@@ -45,7 +45,7 @@ async function putLetter({ books }: Stack, request: QueuedRequest): Promise<void
   await publisher.close();
 }
 
-test("a dead letter is listed with its error, and its content is shown only when asked for", async (stack) => {
+test("a dead letter is listed with its error, and its content only when asked for", async (stack) => {
   const tollgate = commandsOn(stack);
   const id = await failOne(stack, await stack.addUser(), "secret plan [[sim:400]]");
 
@@ -62,10 +62,10 @@ test("a dead letter is listed with its error, and its content is shown only when
   expect(revealed.out).toContain("secret plan");
 });
 
-test("retrying what has ended makes one new request of the same user, billed once, and drops the letter", async (stack) => {
+test("a retry of what has ended makes one new request, billed once, and drops the letter", async (stack) => {
   const tollgate = commandsOn(stack);
   const user = await stack.addUser();
-  // Refused by the first model's attempts, answered at the fifth call.
+  // The simulator refuses the first attempts and replies to the fifth call.
   const id = await failOne(stack, user, "again [[sim:fail-times:4]]");
 
   const retried = jsonOf(await tollgate("dead", "retry", id, "--json")) as {

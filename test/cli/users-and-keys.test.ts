@@ -7,7 +7,7 @@ import { commandsOn, jsonOf } from "./command.ts";
 
 const test = testsOnStack({ gateways: 2 });
 
-/** What is announced takes effect within this. */
+/** An announced change takes effect within this time. */
 const ANNOUNCED_MS = 1_000;
 
 interface Made {
@@ -152,7 +152,7 @@ test("a deactivated user is refused everywhere until activated", async (stack) =
   );
 });
 
-test("a changed limit holds for the next request and loses no usage that settles meanwhile", async (stack) => {
+test("a changed limit counts at once and loses no usage that settles meanwhile", async (stack) => {
   const tollgate = commandsOn(stack);
   const { user_id: userId, api_key: apiKey, email } = await addUser(stack);
   const api = stack.api({ userId, apiKey });

@@ -41,7 +41,9 @@ function typeOf(schema: TSchema): string {
   if (TypeGuard.IsRecord(schema)) return "map";
   if (!TypeGuard.IsInteger(schema)) return String(schema["type"]);
   const { minimum, maximum } = schema;
-  return `integer${minimum === undefined ? "" : ` ≥ ${minimum}`}${maximum === undefined ? "" : `, ≤ ${maximum}`}`;
+  const least = minimum === undefined ? "" : ` ≥ ${minimum}`;
+  const most = maximum === undefined ? "" : `, ≤ ${maximum}`;
+  return `integer${least}${most}`;
 }
 
 function configRows(schema: TSchema, path: string, rows: string[][]): void {

@@ -11,11 +11,14 @@ import type { Stack } from "../stack/stack.ts";
 
 const test = testsOnStack({ gateways: 2 });
 
-/** Slower by this than it is with nothing to do on the same machine, the gateway was busy with one caller at the expense of the others. */
+/**
+ * If the gateway is slower by this than when it has nothing to do, it was busy with one caller at the expense
+ * of the others.
+ */
 const BLOCKED_MS = 250;
 const DRIPPING = 200;
 
-/** The longest that another caller waited for an answer while `act` ran. */
+/** The longest that another caller waited for a response while `act` ran. */
 async function longestWait(stack: Stack, act: () => Promise<void>): Promise<number> {
   const url = `${stack.gateways[0]?.url}/health/live`;
   const over = new AbortController();
@@ -76,7 +79,7 @@ for (const { name, body } of BOMBS)
     await stack.books.untilQuiet();
   });
 
-test(`${DRIPPING} connections that never finish their call keep nobody else from being served`, async (stack) => {
+test(`${DRIPPING} connections that never finish their call do not keep others waiting`, async (stack) => {
   const { hostname, port } = new URL(stack.gateways[0]?.url ?? "");
   const api = stack.api(await stack.addUser());
   const sockets: Socket[] = Array.from({ length: DRIPPING }, () => {
@@ -120,10 +123,11 @@ test("a revoked key is refused on every gateway at once; what it had accepted co
     });
   signals.close();
   await stack.books.untilQuiet();
+  const ids = `{${requests.map(({ request_id: id }) => id).join()}}`;
   const rows = await database.run(
     "read states",
     (sql) => sql<{ status: string }[]>`
-      select status from requests where request_id = any(${`{${requests.map(({ request_id: id }) => id).join()}}`}::uuid[])`,
+      select status from requests where request_id = any(${ids}::uuid[])`,
   );
   expect(rows.map(({ status }) => status)).toEqual(["completed", "completed"]);
 });

@@ -36,7 +36,7 @@ test("a long-poll on any gateway is woken when the request ends", async (stack) 
   expect(lateMs).toBeLessThan(500);
 });
 
-test("a long-poll whose wait is over answers the present state and when to ask again", async (stack) => {
+test("a long-poll whose wait is over returns the present state and when to call again", async (stack) => {
   const api = stack.api(await stack.addUser());
   const accepted = await api.generate({ prompt: "wait longer [[sim:slow:1500]]" });
 
@@ -73,7 +73,7 @@ test("a changed configuration takes effect without a restart, a bad one is refus
   await expectAllBooked(stack);
 });
 
-test("a changed retry schedule takes effect without a restart: its delay queue is declared, used and counted", async (stack) => {
+test("a changed retry schedule needs no restart: its delay queue is used and counted", async (stack) => {
   const api = stack.api(await stack.addUser());
   const queue = `${stack.books.queues.requests.name}.retry.3000`;
   const depth = async (): Promise<number> =>
@@ -135,7 +135,7 @@ test("a gateway that is told to stop finishes what it took and exits in order", 
   const over = new AbortController();
   const post = async (): Promise<void> => {
     while (!over.signal.aborted) {
-      // Once it has gone, nobody listens: that is no answer, and nothing is lost by it.
+      // Once it has gone, nobody listens: the call gets no response, and nothing is lost by that.
       const reply = await api.post({ prompt: "drain", max_tokens: 16 }).catch(() => undefined);
       if (reply === undefined) return;
       if (reply.status === 202) accepted.push(reply.body as AcceptedReply);

@@ -229,7 +229,7 @@ test("an id that is no UUID is 404", async (stack) => {
   );
 });
 
-test("somebody else's id answers exactly as one that does not exist", async (stack) => {
+test("another user's id looks exactly like one that does not exist", async (stack) => {
   const owner = stack.api(await stack.addUser());
   const other = stack.api(await stack.addUser());
   const { request_id: requestId } = await owner.generate({ prompt: "mine" });

@@ -37,7 +37,7 @@ test("a request is completed, billed by what was used, and the rest is given bac
 });
 
 for (const model of MODELS)
-  test(`a prompt is answered through the protocol of ${model}`, async (stack) => {
+  test(`a prompt is served through the protocol of ${model}`, async (stack) => {
     const api = stack.api(await stack.addUser());
 
     const accepted = await api.generate({ model, prompt: "Name a river", max_tokens: 20 });
@@ -66,7 +66,7 @@ test("a chat keeps its messages and is counted as a chat", async (stack) => {
   expect(accepted.estimated_tokens).toBeGreaterThan(20);
 });
 
-test("every choice of a request with n above 1 is answered, held and billed", async (stack) => {
+test("every choice of a request with n above 1 is returned, held and billed", async (stack) => {
   const api = stack.api(await stack.addUser());
 
   const one = await api.generate({ prompt: "Name a lamp", max_tokens: 30 });

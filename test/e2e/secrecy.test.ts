@@ -16,7 +16,7 @@ test("a prompt and its result are readable in no table, key, queue, log or metri
   const secrets = [canary, text, `key-${canary}`];
   const body = { prompt, max_tokens: 100, metadata: { note: canary } };
 
-  // One that has ended, one that failed and lies in the dead letters, and one that lies in the queue of requests.
+  // One has ended, one has failed and is a dead letter, and one is in the queue of requests.
   const first = await api.generate(body, { idempotencyKey: `key-${canary}` });
   const ended = await api.untilEnded(first.request_id);
   const failing = await api.generate({ ...body, prompt: `${canary} [[sim:400]]` });

@@ -3,8 +3,8 @@ import { createProgress } from "../../adapters/terminal/progress.ts";
 import { installPackages } from "../../local/servers/install.ts";
 
 /**
- * Looks for something that tests of one kind need, and installs its Debian package if it is not there. Where it cannot be had, says what is
- * left out and answers undefined.
+ * Looks for something that tests of one kind need, and installs its Debian package if it is not there. If
+ * that fails, it says what is left out and returns undefined.
  */
 export async function bringPackage<Found>(
   name: string,

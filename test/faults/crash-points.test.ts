@@ -7,10 +7,13 @@ import { scenariosOnStack } from "./scenarios.ts";
 const scenario = scenariosOnStack();
 
 const REACHED_LIMIT_MS = 15_000;
-/** Until the broker has taken a silent process for dead and given its work to the other. */
+/** Longer than the broker takes to take a silent process for dead and give its work to the other. */
 const FROZEN_MS = 6_000;
 
-/** Which process reaches a point, and at which time it is to die there: not at the first, so that work is under way. */
+/**
+ * Which process reaches a point, and at which visit it must die there: not at the first, so that work is
+ * under way.
+ */
 const VICTIMS = {
   G1: "gateway-1",
   G2: "gateway-1",
@@ -57,7 +60,7 @@ for (const points of [
     },
   );
 
-/** The gateway dies and leaves behind what a keeper then mends, and dies of. */
+/** The gateway dies and leaves something behind; a keeper mends it and dies while it does. */
 for (const { point, left } of [
   { point: "K1", left: "G2" },
   { point: "K2", left: "G1" },

@@ -10,7 +10,7 @@ const test = testsOnStack({
   },
 });
 
-/** What a fault of the ML service ends in; null: the request completes nevertheless. */
+/** The code in which a fault of the ML service ends; null: the request completes nevertheless. */
 const FAULT_ENDS: readonly { fault: string; code: FaultCode | null; attempts: number }[] = [
   { fault: "400", code: "UPSTREAM_REJECTED", attempts: 1 },
   { fault: "429:0", code: "UPSTREAM_BUSY", attempts: 2 },
@@ -28,7 +28,7 @@ const FAULT_ENDS: readonly { fault: string; code: FaultCode | null; attempts: nu
 ];
 
 for (const { fault, code, attempts } of FAULT_ENDS)
-  test(`an ML service that does ${fault} ends in ${code ?? "a completed request"}, and the books agree`, async (stack) => {
+  test(`an ML service that does ${fault} ends in ${code ?? "completed"}; the books agree`, async (stack) => {
     const user = await stack.addUser();
     const api = stack.api(user);
 

@@ -27,14 +27,14 @@ async function withoutWorkers(stack: Stack, act: () => Promise<void>): Promise<v
   }
 }
 
-/** Tokens that one wish holds. */
+/** Tokens of one request's hold. */
 async function estimateOf(stack: Stack): Promise<number> {
   const api = stack.api(await stack.addUser());
   return (await api.generate(wish)).estimated_tokens;
 }
 
 for (const fits of [1, 50])
-  test(`of ${CLIENTS} requests at once on two gateways exactly the ${fits} that fit are admitted`, async (stack) => {
+  test(`of ${CLIENTS} requests at once on two gateways exactly ${fits} are admitted`, async (stack) => {
     const estimate = await estimateOf(stack);
     // One token short of one more.
     const user = await stack.addUser({ daily: { tokens: estimate * (fits + 1) - 1 } });
@@ -63,8 +63,9 @@ test("no more requests than the cap are open at once, however many come", async 
   await expectBooksAgree(stack);
 });
 
-test("an actual use above the estimate is charged in full, and the next request is refused", async (stack) => {
-  // The simulator counts four characters as a token, the tokenizer a run of blanks as few: the estimate is too low.
+test("usage above the estimate is charged in full, and the next request is refused", async (stack) => {
+  // The simulator counts a token per four characters, the tokenizer few for a run of blanks: the estimate is
+  // too low.
   const prompt = " ".repeat(4_000);
   const user = await stack.addUser({ daily: { tokens: 500 } });
   const api = stack.api(user);
@@ -115,7 +116,7 @@ test("an Idempotency-Key holds through a restart of the gateways and a flush of 
   await expectBooksAgree(stack);
 });
 
-test("a request that was held yesterday is billed to yesterday, and today stays untouched", async (stack) => {
+test("a hold of yesterday is billed to yesterday, and today stays untouched", async (stack) => {
   const user = await stack.addUser();
   const api = stack.api(user);
   const { database, quota } = stack.books;
@@ -128,7 +129,7 @@ test("a request that was held yesterday is billed to yesterday, and today stays 
       (sql) =>
         sql`update requests set window_day = ${yesterday}::date where request_id = ${requestId}`,
     );
-    // Its hold is taken from the windows of its day when Redis is told about the user anew.
+    // When Redis loads the user anew, it takes the hold from the windows of the hold's day.
     await quota.forget(user.userId);
     await api.generate({ ...wish, prompt: "of today" });
   });

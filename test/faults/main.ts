@@ -2,15 +2,16 @@ import { parseArgs } from "node:util";
 
 import { runRandomFaults } from "./random/run.ts";
 
-const HELP = `Draws faults at random under load, and checks afterwards that nothing was lost, billed twice or left held.
+const HELP = `Draws faults at random under load. Checks afterwards that nothing was lost or
+billed twice and that no hold was left.
 
 usage: bun test/faults/main.ts [--minutes N] [--seed S] [--rate R]
 
-  --minutes   How long faults are drawn (default 5)
-  --seed      Which faults are drawn (default: by the clock; printed)
+  --minutes   How many minutes to draw faults (default 5)
+  --seed      Which faults to draw (default: by the clock; printed)
   --rate      Requests a second (default 300)
 
-Exits with 0 when everything held, with 1 when it did not.
+Exits with 0 when all guarantees were kept, else with 1.
 `;
 
 const { values } = parseArgs({
@@ -37,7 +38,7 @@ else if (
   };
   const interrupt = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interrupt.abort());
-  const held = await runRandomFaults({
+  const isKept = await runRandomFaults({
     minutes,
     seed: seed ?? 0,
     ratePerSecond: ratePerSecond ?? 0,
@@ -49,5 +50,5 @@ else if (
     return false;
   });
   // What the load still waits for must not keep an interrupted run alive.
-  process.exit(held ? 0 : 1);
+  process.exit(isKept ? 0 : 1);
 }

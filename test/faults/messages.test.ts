@@ -110,7 +110,7 @@ test("a message that names no request goes to the dead letters, and others compl
   await expectBooksAgree(stack);
 });
 
-test("a message that takes every worker down fails its request, and those after it complete", async (stack) => {
+test("a message that takes every worker down fails its request; those after it complete", async (stack) => {
   const [worker] = stack.workers;
   if (worker === undefined) throw new Error("there is no worker");
   const api = stack.api(await stack.addUser());
@@ -136,7 +136,10 @@ test("a message that takes every worker down fails its request, and those after 
   await expectBooksAgree(stack);
 });
 
-/** As the user reads it: a settlement that comes again may have made Redis forget the user, who is rebuilt by the reading. */
+/**
+ * As the user reads it. A settlement that came twice may have made Redis forget the user; the reading
+ * rebuilds the user.
+ */
 async function usedToday(api: Api): Promise<{ requests: number; tokens: number }> {
   type Used = Record<"requests" | "tokens", { used: number }>;
   const { body } = await api.call<{ windows: { daily: Used } }>("/quota");

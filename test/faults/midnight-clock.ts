@@ -4,9 +4,11 @@ import { join } from "node:path";
 
 import { bringPackage } from "./bring-package.ts";
 
-/** A clock that processes are given in place of the machine's; it goes as fast, and only tells another time. */
+/**
+ * A clock for processes in place of the machine's: it goes as fast, but shows another time.
+ */
 export interface FakeClock {
-  /** What a process is started with to go by it. */
+  /** The environment that makes a process go by this clock. */
   env: (program: "redis" | "postgres" | "bun") => Record<string, string>;
   /** Sets how far it is ahead of the machine's, milliseconds. Processes notice within `NOTICED_MS`. */
   setAhead: (aheadMs: number) => void;
@@ -23,7 +25,7 @@ const LIBRARIES = new Bun.Glob("*/faketime/libfaketime*.so.1");
 const findLibraries = (): string | undefined =>
   [...LIBRARIES.scanSync({ cwd: "/usr/lib", absolute: true })][0]?.replace(/[^/]+$/, "");
 
-/** Where libfaketime is; undefined, and said why, where it cannot be had. */
+/** The folder of libfaketime; undefined, after saying why, where there is none. */
 export const bringFaketime = (): Promise<string | undefined> =>
   bringPackage("libfaketime", findLibraries, "what sets the clocks of servers");
 
@@ -41,7 +43,7 @@ export function createFakeClock(libraries: string, aheadMs: number): FakeClock {
   write();
 
   const preload = {
-    // jemalloc asks for the time before the library is ready to tell it, so Redis gets the C library's allocator.
+    // jemalloc asks for the time before the library is ready, so Redis gets the C library's allocator.
     redis: `${libraries}libfaketime.so.1 libc.so.6`,
     postgres: `${libraries}libfaketime.so.1`,
     bun: `${libraries}libfaketimeMT.so.1`,
@@ -51,7 +53,7 @@ export function createFakeClock(libraries: string, aheadMs: number): FakeClock {
       LD_PRELOAD: preload[program],
       FAKETIME_TIMESTAMP_FILE: path,
       FAKETIME_CACHE_DURATION: "1",
-      // Timers go by this one.
+      // Timers go by this clock.
       FAKETIME_DONT_FAKE_MONOTONIC: "1",
     }),
     setAhead: (ms) => {

@@ -22,7 +22,7 @@ const SKEW_MS = 300_000;
 const START_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 60_000;
 const TEST_LIMIT_MS = 90_000;
-/** What one of the users may ask for in a day; the load asks for more. */
+/** What one of the users may use in a day; the load asks for more. */
 const DAY_REQUESTS = 50;
 const LOAD = { ratePerSecond: 60 };
 
@@ -40,7 +40,7 @@ describe.skipIf(faketime === undefined)("with the clocks of all servers and proc
   }
 
   beforeAll(async () => {
-    // A minute before, so that nothing of the start is at midnight.
+    // A minute before midnight, so that no part of the start is at midnight.
     const clock = makeClock(MIDNIGHT_MS - 60_000 - Date.now());
     const servers = await startServersToWreck();
     undo.push(servers.remove);
@@ -67,7 +67,10 @@ describe.skipIf(faketime === undefined)("with the clocks of all servers and proc
     return world;
   }
 
-  /** Runs a load on users of its own, and expects that it all completes and nothing is wrong with it and those before. */
+  /**
+   * Runs a load on users of its own, and expects that it all completes and nothing is wrong with it and those
+   * before.
+   */
   async function underLoad(
     disturb: (counts: () => { acknowledged: number; refused: number }) => Promise<void>,
     users: TestUser[],
@@ -88,7 +91,7 @@ describe.skipIf(faketime === undefined)("with the clocks of all servers and proc
   const untilAfterMidnight = (ms: number): Promise<void> =>
     Bun.sleep(Math.max(0, MIDNIGHT_MS + ms - theWorld().clock.now()));
 
-  /** Sets all clocks, and waits until the servers go by it. */
+  /** Sets all clocks, and waits until the servers go by them. */
   async function setTime(ms: number): Promise<void> {
     const { stack, clock } = theWorld();
     clock.setAhead(ms - Date.now());
@@ -99,7 +102,7 @@ describe.skipIf(faketime === undefined)("with the clocks of all servers and proc
   }
 
   test(
-    "the last day of a year ends under load: holds of the old day are settled in it, the new day starts at zero, and the books agree throughout",
+    "a year ends under load: holds of the old day settle in it, the new day starts at zero, the books agree",
     async () => {
       const { stack } = theWorld();
       const users = [
@@ -138,7 +141,7 @@ describe.skipIf(faketime === undefined)("with the clocks of all servers and proc
   );
 
   test(
-    "all clocks step back over midnight under load, and each request counts in the day that it was held in",
+    "all clocks step back over midnight under load, and each request counts in the day of its hold",
     async () => {
       const { stack } = theWorld();
       const users = [await stack.addUser(), await stack.addUser()];
@@ -160,7 +163,7 @@ describe.skipIf(faketime === undefined)("with the clocks of all servers and proc
   );
 
   test(
-    "processes whose clocks are five minutes behind and ahead accept, run and bill like all others, also after a step",
+    "processes with clocks five minutes off accept, run and bill like all others, also after a step",
     async () => {
       const { stack, clock } = theWorld();
       const aheadMs = clock.now() - Date.now();
@@ -203,7 +206,10 @@ async function serverTimes({ books }: Stack): Promise<{ redisMs: number; postgre
   return { redisMs: seconds * 1_000 + micros / 1_000, postgresMs: row?.at ?? 0 };
 }
 
-/** Under load a busy machine may take longer from a hold to its row than an audit waits before it looks again; drift stays. */
+/**
+ * Under load a busy machine may take longer from a hold to its row than an audit waits before it looks again.
+ * Real drift stays.
+ */
 const expectAuditAgrees = ({ books }: Stack): Promise<void> =>
   untilTrue("the audit agrees", 5_000, async () => (await books.audit()).differences.length === 0);
 
@@ -226,7 +232,7 @@ async function ledgerOf({ books }: Stack, user: TestUser, day: string): Promise<
   return [row?.requests ?? 0, row?.tokens ?? 0];
 }
 
-/** Each of the two days is the only one of its month that anything was asked for in. */
+/** Each of the two days is the only one of its month with requests. */
 async function expectDaysAgree(stack: Stack, users: readonly TestUser[]): Promise<void> {
   for (const user of users)
     for (const day of [LAST_DAY, FIRST_DAY]) {
@@ -249,8 +255,8 @@ async function settledAfterMidnight({ books }: Stack): Promise<number> {
 }
 
 /**
- * Waits until both gateways have stored requests of a user after an instant of the server's clock. Asks them whether they are ready meanwhile, as
- * an orchestrator does: that is when they look at their clocks.
+ * Waits until both gateways have stored requests of a user after an instant of the server's clock. Asks them
+ * whether they are ready meanwhile, as an orchestrator does: that is when they look at their clocks.
  */
 async function untilEachAccepts(
   { books, gateways }: Stack,

@@ -13,18 +13,21 @@ import { createRuns } from "./run.ts";
 
 const LIMIT_MS = 60_000;
 const QUIET_LIMIT_MS = 2_500;
-/** Nothing that mends may run while a bug is seeded. */
+/** Nothing that mends may run while a test seeds a bug. */
 const NOTHING_MENDS = { keeper: { republish_after_ms: 600_000, orphan_after_ms: 600_000 } };
 
 interface Bug {
   name: string;
-  /** Does to a stack what the bug would have done, after a good run or in the middle of it. */
+  /** Does to a stack what the bug would do, after a good run or in the middle of it. */
   seed: (stack: Stack, user: TestUser) => Promise<void>;
   when: "during" | "after";
   expectFound: (report: CheckReport) => void;
 }
 
-/** Takes one message out of a queue while nobody else does, as a consumer would that acks before its work is done. */
+/**
+ * Takes one message out of a queue while nobody else does, as a consumer does that acks before its work is
+ * done.
+ */
 async function ackWithoutWork(
   stack: Stack,
   queue: string,
@@ -66,7 +69,7 @@ const BUGS: readonly Bug[] = [
     when: "after",
     seed: async (stack, { userId }) => {
       const [, tokensKey = ""] = counterKeys(userId, dayOf(Date.now()));
-      // A settle gives the unused part of the estimate back; a second one gives it back again.
+      // A settle returns the unused part of the estimate; a second settle returns it again.
       await stack.books.redis.run(({ client }) => client.incrby(tokensKey, -20));
     },
     expectFound: (report) => {

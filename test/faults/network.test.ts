@@ -16,7 +16,7 @@ const LINKS = Object.keys(TITLES) as Link[];
 
 const LATENCY_MS = 200;
 const PHASE_MS = 600;
-/** Longer than what the processes give each of them to answer; RabbitMQ three of its heartbeats. */
+/** Longer than the processes wait for a reply of each server; for RabbitMQ three of its heartbeats. */
 const VANISHED_MS: Record<Link, number> = { postgres: 3_500, redis: 2_500, amqp: 6_000, ml: 3_000 };
 
 const proxies = new Map<Link, TcpProxy>();
@@ -35,7 +35,7 @@ const scenario = scenariosOnStack(() =>
       amqp: await throughProxy("amqp", amqp),
     }),
     throughMl: (url: string) => throughProxy("ml", url),
-    // A link that vanishes for seconds is to be outlived by retries, not to end requests.
+    // When a link vanishes for seconds, retries must outlive that; requests must not end.
     settings: { retry: { attempts_max: 12 } },
   }),
 );

@@ -1,7 +1,10 @@
 import { bringPackage, sayLeftOut } from "./bring-package.ts";
 
 const LEFT_OUT = "packet loss";
-/** Of the packets that come in over loopback, as many in a hundred are dropped: as a network that loses them in both directions. */
+/**
+ * Drops this percentage of the packets that come in over loopback, as a network does that loses them in both
+ * directions.
+ */
 const lossRule = (percent: number): string =>
   `add rule inet tollgate input iifname lo numgen random mod 100 < ${percent} counter drop`;
 const TABLE =
@@ -19,8 +22,9 @@ export const inNamespace = (command: readonly string[]): string[] => [
 ];
 
 /**
- * Whether packets can be lost here: in a namespace of its own, by a rule of nftables, since kernels without the module for it refuse
- * `tc qdisc add dev lo root netem loss 5%` ("Specified qdisc kind is unknown"). Says why not.
+ * Whether this machine can lose packets; says why not. It uses a namespace of its own and a rule of nftables,
+ * because kernels without the module for it refuse `tc qdisc add dev lo root netem loss 5%` ("Specified qdisc
+ * kind is unknown").
  */
 export async function canLosePackets(): Promise<boolean> {
   if (process.getuid?.() !== 0 || Bun.which("unshare") === null) {
@@ -40,7 +44,7 @@ export async function canLosePackets(): Promise<boolean> {
 
 const findProgram = (program: string): string | undefined => Bun.which(program) ?? undefined;
 
-/** To be called within the namespace only: makes it lose so many of a hundred packets from now on. */
+/** Makes the namespace lose this percentage of packets from now on. Call it within the namespace only. */
 export function losePackets(percent: number): void {
   nft(`${TABLE}; flush chain inet tollgate input; ${percent === 0 ? "" : lossRule(percent)}`);
 }

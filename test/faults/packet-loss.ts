@@ -34,7 +34,7 @@ async function loseUnder(load: Load): Promise<void> {
   });
 }
 
-/** Servers, processes and clients on one lossy network; answers whether everything held. */
+/** Runs servers, processes and clients on one lossy network; returns whether all guarantees were kept. */
 async function run(): Promise<boolean> {
   const servers = await startServersToWreck();
   try {
@@ -49,10 +49,10 @@ async function run(): Promise<boolean> {
     try {
       const report = await runs.underLoad({ ratePerSecond: 60 }, loseUnder);
       process.stdout.write(`${formatReport(report)}\n`);
-      const held =
+      const isKept =
         violationsOf(report).length === 0 && Object.keys(report.states).join() === "completed";
-      if (!held) process.stderr.write(`${stack.logTail()}\n`);
-      return held;
+      if (!isKept) process.stderr.write(`${stack.logTail()}\n`);
+      return isKept;
     } finally {
       losePackets(0);
       runs.close();
@@ -63,7 +63,7 @@ async function run(): Promise<boolean> {
   }
 }
 
-// The rules go into whatever namespace this is, which must not be that of whoever started it.
+// The rules go into the present namespace, which must not be that of whoever started this.
 const namespaces = ["self", process.ppid].map((pid) => readlinkSync(`/proc/${pid}/ns/net`));
 if (new Set(namespaces).size < 2) throw new Error("run this in a network namespace of its own");
 process.exit((await run()) ? 0 : 1);

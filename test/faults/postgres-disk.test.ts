@@ -36,7 +36,7 @@ describe.skipIf(problem !== undefined)("with PostgreSQL on a disk of its own", (
     return started;
   }
 
-  /** With a full disk; there is room again when this has ended, however it did. */
+  /** Runs `act` with a full disk; there is room again when this has ended, however it ended. */
   async function whileFull(act: () => Promise<void>): Promise<void> {
     const { disk } = server();
     disk.fill();
@@ -66,7 +66,7 @@ describe.skipIf(problem !== undefined)("with PostgreSQL on a disk of its own", (
     "PostgreSQL has no room for more rows under load: what cannot be stored is refused, and nothing is lost",
     async (scene) => {
       const { process } = server();
-      // With a file of the log just begun it is the tables that need room first.
+      // When a file of the log has just begun, the tables need room first.
       await beginNextLogFile();
       await untilCompleting(scene);
       const logged = process.log().length;
@@ -83,14 +83,14 @@ describe.skipIf(problem !== undefined)("with PostgreSQL on a disk of its own", (
   );
 
   scenario(
-    "PostgreSQL has no room for its log under load and dies of it: nothing is accepted meanwhile, and nothing is lost",
+    "PostgreSQL dies for lack of room for its log: it accepts nothing meanwhile, and nothing is lost",
     async (scene) => {
       const { process, start } = server();
       await untilCompleting(scene);
       const logged = process.log().length;
       await whileFull(async () => {
         await untilTrue("PostgreSQL has died of it", DEATH_LIMIT_MS, async () => {
-          // Whether the server takes it or dies of it: only its end counts.
+          // The server may take the statement or die of it: only its end counts.
           await beginNextLogFile().catch(() => {});
           return !process.isRunning();
         });

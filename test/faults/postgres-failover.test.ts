@@ -10,7 +10,7 @@ const REMOVE_LIMIT_MS = 30_000;
 /** Until somebody has noticed and decided. */
 const UNNOTICED_MS = 1_000;
 
-// Where only containers run, there is nothing to send a signal to.
+// Where only containers run, there is no process to send a signal to.
 describe.skipIf(!hasServerPrograms())("with a primary and a standby of PostgreSQL", () => {
   let pair: PostgresPair | undefined;
   const scenario = scenariosOnStack(async () => {
@@ -20,7 +20,7 @@ describe.skipIf(!hasServerPrograms())("with a primary and a standby of PostgreSQ
   afterAll(() => pair?.remove(), REMOVE_LIMIT_MS);
 
   scenario(
-    "the primary of PostgreSQL dies under load and its standby takes over, and nothing is lost or billed twice",
+    "the primary dies under load, its standby takes over, and nothing is lost or billed twice",
     async (scene) => {
       await untilCompleting(scene);
       await pair?.killPrimary();

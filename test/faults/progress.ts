@@ -5,11 +5,14 @@ import type { Stack } from "../stack/stack.ts";
 import type { Scene } from "./scenarios.ts";
 
 const ACCEPTING_LIMIT_MS = 15_000;
-/** After the death of a leader RabbitMQ 3.10 was seen to deliver again within 0.5 to 6 s, and once on a busy machine only after about 20 s. */
+/**
+ * After the death of a leader RabbitMQ 3.10 was seen to deliver again within 0.5 to 6 s, and once on a busy
+ * machine only after about 20 s.
+ */
 const COMPLETING_LIMIT_MS = 45_000;
 const REFUSING_LIMIT_MS = 20_000;
 const ANSWER_LIMIT_MS = 2_000;
-/** More than what may still come from before. */
+/** More than may still come from before. */
 const MORE = 50;
 
 export async function countCompleted({ books }: Stack): Promise<number> {
@@ -52,7 +55,7 @@ export async function untilAccepting({ load }: Scene): Promise<void> {
   );
 }
 
-/** The same of the whole way to a result. */
+/** The same for the whole way to a result. */
 export async function untilCompleting({ stack }: Scene): Promise<void> {
   const before = await countCompleted(stack);
   await untilTrue(

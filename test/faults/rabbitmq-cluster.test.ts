@@ -9,12 +9,12 @@ import { type RabbitmqCluster, startRabbitmqCluster } from "./servers/rabbitmq-c
 const REMOVE_LIMIT_MS = 30_000;
 /** A node that returns needs its turn on two cores. */
 const SCENARIO_LIMIT_MS = 150_000;
-/** Of each gateway; the load fills it within seconds. */
+/** The outbox of each gateway; the load fills it within seconds. */
 const OUTBOX_MAX = 250;
-/** Longer than confirms are waited for, so that what is not confirmed is published again. */
+/** Longer than a gateway waits for a confirm, so that it publishes again what was not confirmed. */
 const WITHOUT_QUORUM_MS = 3_000;
 
-// Where only containers run, there is nothing to send a signal to.
+// Where only containers run, there is no process to send a signal to.
 describe.skipIf(!hasServerPrograms())("with three nodes of RabbitMQ", () => {
   let started: RabbitmqCluster | undefined;
   const scenario = scenariosOnStack(async () => {
@@ -40,7 +40,7 @@ describe.skipIf(!hasServerPrograms())("with three nodes of RabbitMQ", () => {
     return { leader, followers: cluster().nodes.filter((node) => node !== leader) };
   }
 
-  /** With nodes that were killed; they are back when this has ended, however it did. */
+  /** Runs `act` with killed nodes; they are back when this has ended, however it ended. */
   async function without(nodes: readonly string[], act: () => Promise<void>): Promise<void> {
     await cluster().kill(nodes);
     try {
@@ -51,7 +51,7 @@ describe.skipIf(!hasServerPrograms())("with three nodes of RabbitMQ", () => {
   }
 
   scenario(
-    "a node of RabbitMQ that leads the queues dies under load, the work goes on without it, and nothing is lost",
+    "the node that leads the queues dies under load; the work goes on, and nothing is lost",
     async (scene) => {
       const { leader } = await lookAtQueues();
       await untilAccepting(scene);
@@ -65,14 +65,14 @@ describe.skipIf(!hasServerPrograms())("with three nodes of RabbitMQ", () => {
   );
 
   scenario(
-    "RabbitMQ loses its quorum under load: requests are accepted until the outbox is full, then refused, and run once it is back",
+    "without a quorum requests are accepted until the outbox is full, then refused, and run once it is back",
     async (scene) => {
       const { leader, followers } = await lookAtQueues();
       await untilCompleting(scene);
       await without([leader, ...followers.slice(1)], async () => {
         await untilAccepting(scene);
         await untilRefusing(scene, "OUTBOX_FULL");
-        // The one that is left takes and gives nothing, so that there is nothing to do.
+        // The one that is left takes and gives nothing, so there is nothing to do.
         const completed = await countCompleted(scene.stack);
         await Bun.sleep(WITHOUT_QUORUM_MS);
         expect(await countCompleted(scene.stack)).toBe(completed);

@@ -10,17 +10,17 @@ import { type RedisPair, startRedisPair } from "./servers/redis-pair.ts";
 
 const REMOVE_LIMIT_MS = 30_000;
 const REFUSED_LIMIT_MS = 20_000;
-/** Enough for what comes before the failover, and reached soon after it. */
+/** Enough for the requests before the failover, and used up soon after it. */
 const DAILY_REQUESTS = 400;
 
-// Where only containers run, there is nothing to send a signal to.
+// Where only containers run, there is no process to send a signal to.
 describe.skipIf(!hasServerPrograms())("with a master and a replica of Redis", () => {
   let started: RedisPair | undefined;
   const scenario = scenariosOnStack(async () => {
     started = await startRedisPair();
     return {
       servers: { ...serverUrls(), redis: started.url },
-      // Were the audit to mend the books meanwhile, it would hide that they had been wrong.
+      // If the audit mended the books meanwhile, it would hide that they had been wrong.
       settings: { keeper: { audit_interval_ms: 3_600_000 } },
     };
   });
@@ -49,7 +49,7 @@ describe.skipIf(!hasServerPrograms())("with a master and a replica of Redis", ()
 
   let limited: TestUser | undefined;
   scenario(
-    "no more requests are admitted than a window has room for, although its counters were lost with the master of Redis",
+    "a window admits no more than it has room for, although its counters died with the master",
     async (scene) => {
       await untilAccepting(scene);
       await failOver(scene);

@@ -20,10 +20,10 @@ const START_LIMIT_MS = 90_000;
 const TEST_LIMIT_MS = 90_000;
 /** Long enough that some requests are always under way. */
 const SLOW_MS = 1_200;
-/** Of operations that no history is kept of. */
+/** Numbers of operations that have no history. */
 const FORGOTTEN_OPS = 1_000_000;
 
-// Where only containers run, nothing can be frozen for its files to be copied.
+// Where only containers run, the test cannot freeze a server to copy its files.
 describe.skipIf(!hasServerPrograms())("with the programs of the servers on this machine", () => {
   const undo: (() => Promise<unknown> | void)[] = [];
   let world: { servers: PrivateServers; stack: Stack; runs: Runs } | undefined;
@@ -46,7 +46,7 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
   }, START_LIMIT_MS);
 
   test(
-    "PostgreSQL is set back to a moment before, with Redis emptied and RabbitMQ ahead: what was accepted until then ends and is billed once, what came later is billed to nobody",
+    "PostgreSQL is set back, Redis empty, RabbitMQ ahead: earlier requests are billed once, later ones never",
     async () => {
       if (world === undefined) throw new Error("the stack did not start");
       const { servers, stack, runs } = world;
@@ -71,7 +71,7 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
           await stack.books.redis.run(({ client }) => client.flushall());
           await stack.simulator.set({ ttft_ms: 0 });
 
-          // They ended since, and are open again.
+          // They have ended since, and are open again now.
           expect(await countQueued(stack)).toBeGreaterThan(50);
           await Promise.all(stack.components().map((component) => component.start()));
         },
@@ -94,7 +94,7 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
 const untilAccepted = (load: Load, count: number): Promise<void> =>
   untilTrue(`${count} are accepted`, 15_000, () => load.counts().acknowledged >= count);
 
-/** A load of the time that will not have been. */
+/** A load in the time that the restore will undo. */
 const startForgottenLoad = ({ gateways }: Stack, users: readonly TestUser[]): Load =>
   startLoad({
     gateways: gateways.map(({ url }) => url),

@@ -22,11 +22,11 @@ export interface LoadWish extends Partial<
 /** Loads on one stack, one after the other, each checked together with all that came before it. */
 export interface Runs {
   /**
-   * Runs a load while `disturb` does what it does, waits until everything is quiet, and answers what the checker says. The load ends
-   * when `disturb` has.
+   * Runs a load while `disturb` runs, waits until everything is quiet, and returns what the checker says. The
+   * load ends when `disturb` has.
    */
   underLoad: (wish: LoadWish, disturb: (load: Load) => Promise<void>) => Promise<CheckReport>;
-  /** What the checker says now. */
+  /** Returns what the checker says now. */
   check: () => Promise<CheckReport>;
   close: () => void;
 }
@@ -73,7 +73,7 @@ export function createRuns(stack: Stack): Runs {
       await addHistory(history.path);
     }
     await stack.books.untilQuiet(quietLimitMs).catch((error: unknown) => {
-      // The checker says more than that it is not quiet.
+      // The checker will say more than that it is not quiet.
       process.stderr.write(`${String(error)}\n`);
     });
     return check();

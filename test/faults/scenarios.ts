@@ -11,7 +11,9 @@ import { createRuns, type LoadWish, type Runs } from "./run.ts";
 export interface Scene {
   stack: Stack;
   load: Load;
-  /** Restarts a process with more environment, such as `CRASH_AT`; in the next scenario it is itself again. */
+  /**
+   * Restarts a process with more environment, such as `CRASH_AT`. The next scenario restarts it without.
+   */
   arm: (name: string, env: Record<string, string>) => Promise<Component>;
 }
 
@@ -38,8 +40,9 @@ function expectAllCompleted(report: CheckReport): void {
 }
 
 /**
- * Scenarios of one file, on one stack with two of each role: each runs a load, disturbs it, lets it go quiet, and expects that the
- * checker finds nothing wrong with this load and all before it. `prepare` runs first and answers what is particular to the stack.
+ * Scenarios of one file, on one stack with two of each role. Each runs a load, disturbs it, lets it go quiet,
+ * and expects that the checker finds nothing wrong with this load and all before it. `prepare` runs first and
+ * returns what is particular to the stack.
  */
 export function scenariosOnStack(
   prepare: () => Promise<Partial<StackOptions>> = () => Promise.resolve({}),
@@ -87,7 +90,7 @@ async function play(
     await component.kill();
     armed.add(component);
     await component.start(env).catch((error: unknown) => {
-      // It may reach its point before it was seen ready.
+      // It may reach its point before anybody sees it ready.
       if (component.isRunning()) throw error;
     });
     return component;

@@ -22,14 +22,14 @@ const TITLES: Record<ServerName, string> = {
 };
 const SERVERS = Object.keys(TITLES) as ServerName[];
 
-/** Files below a folder that hold a text. */
+/** Files below a folder that contain a text. */
 async function filesWith(folder: string, text: string): Promise<string[]> {
   const search = Bun.spawn(["grep", "-rlaF", "--", text, folder], { stderr: "ignore" });
   const found = await new Response(search.stdout).text();
   return found.split("\n").filter((path) => path !== "");
 }
 
-// Where only containers run, there is nothing to send a signal to.
+// Where only containers run, there is no process to send a signal to.
 describe.skipIf(!hasServerPrograms())("with the programs of the servers on this machine", () => {
   let started: PrivateServers | undefined;
   const scenario = scenariosOnStack(async () => {
@@ -133,7 +133,7 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
     "no file of any server holds a prompt in plain words",
     async (scene) => {
       await untilRunning(scene);
-      // Whatever lies in the queues is written out as well.
+      // RabbitMQ writes out what is in its queues as well.
       for (const worker of scene.stack.workers) worker.signal("SIGSTOP");
       await Bun.sleep(500);
       const { folder } = servers();
@@ -163,7 +163,7 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
       await untilRunning(scene);
       const { stack } = scene;
       for (const worker of stack.workers) worker.signal("SIGSTOP");
-      // More than what the workers are given in advance.
+      // More than the workers prefetch.
       await untilTrue("messages wait in the queue", 5_000, async () => {
         const depths = await stack.books.depths();
         return (depths["inference_requests"] ?? 0) > 20;

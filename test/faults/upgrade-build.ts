@@ -25,14 +25,16 @@ const PARTS = [
   "package.json",
 ];
 
-/** What a release does that is kind to the one before: it adds. On a table that every request is written to. */
+/**
+ * A migration that is kind to the release before: it only adds, to a table that every request is written to.
+ */
 const NEXT_MIGRATION = `alter table requests add column next_release text;
 create index requests_next_release on requests (next_release) where next_release is not null;
 `;
 
 /**
- * This code as its next release could be: it writes messages of a version that this one has never heard of, reads those of both, and brings
- * a migration.
+ * This code as its next release could be. It writes messages of a version that this release has never heard
+ * of, reads both versions, and brings a migration.
  */
 export async function makeNextBuild(): Promise<Build> {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-next-"));

@@ -9,7 +9,7 @@ import type { Stack } from "../stack/stack.ts";
 import { type Scene, scenariosOnStack } from "./scenarios.ts";
 import { type Build, makeNextBuild } from "./upgrade-build.ts";
 
-/** Above the time that a message is held for a newer version before it goes round again. */
+/** Longer than a process keeps a message for a newer version before it goes round again. */
 const ROUND_MS = 5_500;
 const WAITS_FOR_NEWER = "messages wait for a newer version";
 
@@ -18,7 +18,7 @@ const scenario = scenariosOnStack(async () => {
   next = await makeNextBuild();
   return {
     settings: {
-      // Less than what waits, so that some of it is always in the queues: the keeper need not suspect that it is lost.
+      // Less than what waits, so that some messages are always in the queues and the keeper suspects no loss.
       worker: { prefetch: 20 },
       collector: { prefetch: 20 },
     },
@@ -31,7 +31,7 @@ function nextFolder(): string {
   return next.folder;
 }
 
-/** Replaces processes one after the other, each ending in order. */
+/** Replaces processes one after the other; each ends in order. */
 async function roll(components: readonly Component[], folder: string): Promise<void> {
   for (const component of components) {
     expect(await component.terminate()).toBe(0);
@@ -40,7 +40,7 @@ async function roll(components: readonly Component[], folder: string): Promise<v
   }
 }
 
-/** The processes that have met messages which they left to a newer version. */
+/** The processes that have left messages to a newer version. */
 const namesWaiting = (stack: Stack): string[] =>
   stack
     .components()
@@ -52,14 +52,14 @@ const untilAccepted = ({ load }: Scene, more: number): Promise<void> => {
   return untilTrue("more is accepted", 10_000, () => load.counts().acknowledged > before + more);
 };
 
-/** How often the messages that lie in a queue were given back to it. */
+/** How often messages of a queue went back to it. */
 async function deliveryCounts({ books }: Stack, queue: string): Promise<number[]> {
   const messages = await books.messages(queue);
   return messages.map(({ deliveryCount }) => deliveryCount);
 }
 
 scenario(
-  "a release with a newer message version and a migration is rolled out under load, readers first, and nothing even waits",
+  "a release with a newer message version rolls out under load, readers first, and nothing waits",
   async (scene) => {
     const { stack } = scene;
     await untilAccepted(scene, 50);
@@ -80,7 +80,7 @@ scenario(
 );
 
 scenario(
-  "after a rollback in the wrong order, what only the newer release can read goes round unharmed, and completes when that is back",
+  "after a rollback in the wrong order, messages that nobody can read wait unharmed for the newer release",
   async (scene) => {
     const { stack } = scene;
     await untilAccepted(scene, 50);
@@ -93,7 +93,7 @@ scenario(
     await roll(stack.collectors, PROJECT_ROOT);
     const readers = [...stack.workers, ...stack.collectors];
     expect(namesWaiting(stack)).toEqual(readers.map(({ name }) => name));
-    // All that they held is in the queues now, in the end or the front of them.
+    // All that they had is in the queues now, at the end or the front.
     await Promise.all(readers.map((reader) => reader.terminate()));
     for (const queue of ["inference_requests", "inference_results"]) {
       const counts = await deliveryCounts(stack, queue);

@@ -4,7 +4,7 @@ import type { Resource } from "./schemas/check-schema.ts";
 const kustomize = findKustomize();
 if (kustomize.command === null) console.warn(`SKIPPED, k8s/ is not checked: ${kustomize.reason}`);
 
-/** What each root builds to; null when this machine has no way to build, which was said on stderr. */
+/** What each root builds to; null when this machine cannot build, which stderr then says. */
 export const built: Record<Root, Resource[]> | null =
   kustomize.command === null
     ? null
@@ -13,7 +13,7 @@ export const built: Record<Root, Resource[]> | null =
         Resource[]
       >);
 
-/** The overlays that hold a whole Tollgate. */
+/** The overlays that contain a whole Tollgate. */
 export const installations: [root: Root, resources: Resource[]][] =
   built === null
     ? []

@@ -5,7 +5,7 @@ import type { Resource } from "./schemas/check-schema.ts";
 
 export const podOf = ({ spec }: Workload): PodSpec => spec.template.spec;
 
-/** @throws when the resources hold no workload of that name */
+/** @throws when the resources have no workload of that name */
 export function workload(resources: readonly Resource[], name: string): Workload {
   const found = resources.filter(isWorkload).find(({ metadata }) => metadata.name === name);
   if (found === undefined) throw new Error(`there is no workload ${name}`);
@@ -15,7 +15,9 @@ export function workload(resources: readonly Resource[], name: string): Workload
 /** A name without the hash that kustomize's generators append. */
 const plainName = (name: string): string => name.replace(/-[a-z0-9]{10}$/, "");
 
-/** The configuration as one role sees it: the mounted file and its environment, secrets replaced by stand-ins. */
+/**
+ * The configuration as one role sees it: the mounted file and its environment, secrets replaced by stand-ins.
+ */
 export function configOf(resources: readonly Resource[], role: string): Config {
   const config = ofKind<ConfigMap>(resources, "ConfigMap").find(
     ({ metadata }) => plainName(metadata.name) === "tollgate-config",

@@ -6,13 +6,14 @@ const ROOT = join(import.meta.dir, "../..");
 
 export interface Copy {
   path: string;
-  /** What the file must hold. */
+  /** What the file must contain. */
   text: string;
 }
 
 /**
- * Files that repeat another one, because the tool that reads them cannot read the original: kustomize sees nothing above its root,
- * and Prometheus does not know the operator's resource. Run this file to write them; a test compares.
+ * Files that repeat another one, because the tool that reads them cannot read the original: kustomize reads
+ * nothing above its root, and Prometheus does not know the operator's resource. Run this file to write them;
+ * a test compares.
  */
 export async function copies(): Promise<Copy[]> {
   const config = await Bun.file(join(ROOT, "tollgate.yaml")).text();

@@ -11,8 +11,9 @@ import type * as Table from "@grafana/schema/dist/types/raw/composable/table/pan
 import type * as TimeSeries from "@grafana/schema/dist/types/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen.d.ts";
 
 /**
- * What the JSON of a dashboard may be, from Grafana's own types at the version of docker/compose.yaml. Those types know enums where the
- * JSON has their values, and demand what Grafana fills in; `Json` is what may be written.
+ * What the JSON of a dashboard may be, from Grafana's own types at the version of docker/compose.yaml. Those
+ * types have enums where the JSON has values, and demand what Grafana fills in; `Json` is what a file may
+ * contain.
  */
 type Json<T> = T extends string
   ? `${T}`

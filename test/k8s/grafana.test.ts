@@ -16,7 +16,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** A program that compiles only if each value may be what it is declared to be. One line a value, named by `names`. */
+/**
+ * A program that compiles only if each value may be what it is declared to be. One line a value, named by
+ * `names`.
+ */
 function declare(values: readonly { type: string; value: unknown }[]): string {
   return [
     `import type { Frame, PanelOf, Row } from ${JSON.stringify(join(import.meta.dir, "grafana-schema.ts"))};`,
@@ -33,7 +36,7 @@ function compile(values: readonly { name: string; type: string; value: unknown }
     extends: join(PROJECT_ROOT, "tsconfig.json"),
     compilerOptions: { types: [], noUnusedLocals: false },
     files: ["dashboards.ts"],
-    // Not those of the project, which have a check of their own.
+    // Not the project's own files, which have a check of their own.
     include: [],
   };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
@@ -45,7 +48,7 @@ function compile(values: readonly { name: string; type: string; value: unknown }
     stdout
       .toString()
       .split("\n")
-      // A message may go on in lines that are indented.
+      // A message may continue in indented lines.
       .filter((line) => /^\S/.test(line))
       .map((line) => {
         const [, number = "", message = line] =

@@ -34,8 +34,8 @@ function kubectlBuilds(): boolean {
 }
 
 /**
- * The command that builds a folder, or null and why: kustomize or kubectl of the machine, else kustomize built once with the machine's
- * Go into `.tollgate/bin`.
+ * Returns the command that builds a folder, or null and why there is none: kustomize or kubectl of the
+ * machine, else kustomize built once with the machine's Go into `.tollgate/bin`.
  */
 export function findKustomize(): { command: string[] } | { command: null; reason: string } {
   const own = join(BIN, "kustomize");

@@ -11,7 +11,10 @@ const schemas = await loadSchemas();
 const idOf = ({ kind, metadata }: Resource): string =>
   `${kind}/${metadata.namespace ?? ""}/${metadata.name}`;
 
-/** Gives every object inside `node` an unknown field, one after the other, and returns those where nobody noticed. */
+/**
+ * Gives every object inside `node` an unknown field, one after the other, and returns those where no check
+ * noticed.
+ */
 function unnoticed(resource: Resource, node: unknown, path: string): string[] {
   if (typeof node !== "object" || node === null) return [];
   const found: string[] = [];

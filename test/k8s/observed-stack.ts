@@ -7,7 +7,7 @@ import { type Stack, startStack } from "../stack/stack.ts";
 export interface ObservedStack {
   prometheusUrl: string;
   databaseUrl: string;
-  /** What its processes logged last, for a test that failed. */
+  /** The last log lines of its processes, for a test that failed. */
   logTail: () => string;
   stop: () => Promise<void>;
 }
@@ -18,7 +18,10 @@ const PAUSE_MS = 100;
 /** Requests stay open for a while, so that panels of what waits have something to show. */
 const SLOW_SIMULATOR = { ttft_ms: 200, token_ms: 2 };
 
-/** One caller: a request of each model in turn, waited for; now and then one that is wrong, and one that fails at first. */
+/**
+ * One caller: it sends a request to each model in turn and waits for it; now and then one that is wrong, and
+ * one that fails at first.
+ */
 async function keepCalling(api: Api, signal: AbortSignal): Promise<void> {
   for (let i = 0; !signal.aborted; i++) {
     try {
@@ -56,7 +59,7 @@ export async function startObservedStack(program: string): Promise<ObservedStack
     const calling = Promise.all(
       Array.from({ length: CALLERS }, () => keepCalling(api, ended.signal)),
     );
-    // Without load the queries stay empty, which is what the tests then say.
+    // Without load the queries stay empty, and the tests then say so.
     calling.catch((error: unknown) => process.stderr.write(`the load ended: ${String(error)}\n`));
     undo.push(() => calling.then(() => {}).catch(() => {}));
     return {

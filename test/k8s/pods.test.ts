@@ -16,7 +16,9 @@ import {
 } from "./resources.ts";
 import type { Resource } from "./schemas/check-schema.ts";
 
-/** Secrets that no manifest holds, by who makes them: an operator from a resource, or a person (docs/kubernetes.md). */
+/**
+ * Secrets that no manifest contains, by their maker: an operator, or a person (docs/kubernetes.md).
+ */
 const SECRETS_BY_HAND: Record<string, readonly string[]> = {
   "tollgate-secrets": ["encryption-keys", "key-pepper"],
   "redis-passwords": ["tollgate", "replication", "proxy"],
@@ -201,7 +203,7 @@ test.skipIf(built === null)(
 );
 
 describe.skipIf(built === null)("of production", () => {
-  test("every PostgreSQL, the restored one too, shows a certificate of our authority for its own address", () => {
+  test("every PostgreSQL, the restored one too, has a certificate of our authority for its address", () => {
     const { "overlays/production": production = [], restore = [] } = built ?? {};
     const certificates = ofKind<Certificate>(production, "Certificate");
     const clusters = ofKind<PostgresCluster>([...production, ...restore], "Cluster");

@@ -6,7 +6,8 @@ const NONE: ReadonlySet<string> = new Set();
 
 test("the metrics of a query are found with the labels of their selectors", () => {
   const uses = metricsOf(
-    'sum by (model) (rate(ml_tokens_processed_total{model=~"a|{b}",kind!="x"}[5m])) * 60 or 0 * max(outbox_depth)',
+    'sum by (model) (rate(ml_tokens_processed_total{model=~"a|{b}",kind!="x"}[5m])) * 60 ' +
+      "or 0 * max(outbox_depth)",
   );
 
   expect(uses).toEqual([

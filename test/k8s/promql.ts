@@ -6,7 +6,7 @@ export interface MetricUse {
   labels: string[];
 }
 
-/** Words of PromQL that are no metrics; functions are told by their parenthesis. */
+/** Words of PromQL that are no metrics; a parenthesis tells a function. */
 const WORDS = new Set([
   "and",
   "or",
@@ -66,7 +66,9 @@ export function specOf(name: string): MetricSpec | undefined {
   return base?.type === "histogram" && base !== own ? base : undefined;
 }
 
-/** What is wrong with the names in a query: metrics that no role exports, labels that a metric does not have. */
+/**
+ * What is wrong with the names in a query: metrics that no role exports, labels that a metric does not have.
+ */
 export function nameProblems(query: string, recorded: ReadonlySet<string>): string[] {
   const known = new Set(SCRAPE_LABELS);
   const problems: string[] = [];
@@ -75,7 +77,7 @@ export function nameProblems(query: string, recorded: ReadonlySet<string>): stri
     if (spec === undefined) {
       if (!PROCESS_METRIC.test(name) && !recorded.has(name))
         problems.push(`${name} does not exist`);
-      // A recording rule's own query says which labels are left; promtool's tests hold it to them.
+      // A recording rule's own query says which labels are left; promtool's tests check them.
       if (recorded.has(name)) for (const label of ["queue", "model"]) known.add(label);
       continue;
     }

@@ -1,13 +1,14 @@
 /**
- * Every query of dashboards, rules and scaled objects against servers. The SQL ones run on an empty schema; then all of them on a stack
- * under load that a Prometheus reads, until each has returned data. The stack is started here on the servers of the test run, the
- * Prometheus from its program, unless both are given:
+ * Runs every query of dashboards, rules and scaled objects against servers. The SQL queries run on an empty
+ * schema. Then all of them run on a stack under load that a Prometheus reads, until each has returned data.
+ * The test starts the stack on the servers of the test run, and the Prometheus from its program, unless both
+ * are given:
  *
- *   LIVE_PROMETHEUS_URL=http://127.0.0.1:9099 LIVE_DATABASE_URL=postgres://… bun test test/k8s/queries.test.ts
+ *   LIVE_PROMETHEUS_URL=http://127.0.0.1:9099 LIVE_DATABASE_URL=postgres://… bun test test/k8s/queries
  *
- * A given Prometheus must have the jobs gateway, worker and collector, the label namespace="tollgate" and the rules of
- * docker/prometheus-rules.yaml (`./tollgate up --observe` brings such a one), and there must be callers on every model who wait for the
- * end, some of them refused.
+ * A given Prometheus must have the jobs gateway, worker and collector, the label namespace="tollgate" and the
+ * rules of docker/prometheus-rules.yaml (`./tollgate up --observe` brings such a one), and there must be
+ * callers on every model who wait for the end, some of them refused.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
@@ -45,7 +46,9 @@ const PAUSE_MS = 500;
 const { groups } = Bun.YAML.parse(await Bun.file(RULES_PATH).text()) as PrometheusRule["spec"];
 const rules = groups.flatMap(({ rules: some }) => some);
 
-/** Grafana's variables and macros as its PostgreSQL data source replaces them, for all users and the last day. */
+/**
+ * Grafana's variables and macros as its PostgreSQL data source replaces them, for all users and the last day.
+ */
 function expandSql(query: string, userIds: readonly string[]): string {
   const users = userIds.map((id) => `'${id}'`).join(", ");
   return query
@@ -107,13 +110,13 @@ describe.skipIf(!hasServers)("SQL of the dashboards", () => {
 });
 
 interface Question {
-  /** What a person would look for when it is not answered. */
+  /** What a person should look for when it returns nothing. */
   name: string;
   /** How many rows or samples there are now. */
   count: () => Promise<number>;
 }
 
-/** Asks each question until it was answered once. Throws naming those that never were. */
+/** Runs each query until it returns something. Throws with the names of those that never do. */
 async function untilAnswered(questions: readonly Question[]): Promise<void> {
   let open = [...questions];
   try {
@@ -141,7 +144,7 @@ describe.skipIf(!isGiven && !canStart)("on a stack under load", () => {
   }, START_LIMIT_MS);
   afterAll(() => stack?.stop(), STOP_LIMIT_MS);
 
-  /** How many samples a query of PromQL returns now; those that divide nothing by nothing show nothing. */
+  /** How many samples a query of PromQL returns now, without those that divide nothing by nothing. */
   const countSamples = (query: string) => async (): Promise<number> =>
     (await samplesOf(prometheusUrl, query)).filter(Number.isFinite).length;
 
@@ -178,9 +181,9 @@ describe.skipIf(!isGiven && !canStart)("on a stack under load", () => {
 
   test("every alert can be asked", async () => {
     const alerts = rules.filter(({ alert }) => alert !== undefined);
-    const answers = await Promise.all(alerts.map(({ expr }) => samplesOf(prometheusUrl, expr)));
+    const samples = await Promise.all(alerts.map(({ expr }) => samplesOf(prometheusUrl, expr)));
 
-    expect(answers.length).toBeGreaterThan(5);
+    expect(samples.length).toBeGreaterThan(5);
   });
 
   test.skipIf(built === null)("every trigger gets the one number that KEDA demands", async () => {

@@ -1,6 +1,8 @@
 import type { Resource } from "./schemas/check-schema.ts";
 
-/** The parts of resources that the checks read; `schemaProblems` has said before that they have this shape. */
+/**
+ * The parts of resources that the checks read; `schemaProblems` has checked this shape before.
+ */
 export interface EnvVar {
   name: string;
   value?: string;

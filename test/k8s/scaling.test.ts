@@ -30,7 +30,10 @@ const BOUNDS: Record<string, string> = {
   ml: "1 to 20",
 };
 
-/** What `tollgate capacity` prints for the example of docs/scaling.md, from which the numbers in the manifests come. */
+/**
+ * What `tollgate capacity` prints for the example of docs/scaling.md. The numbers in the manifests come from
+ * it.
+ */
 async function exampleThresholds(): Promise<CapacityReport["plan"]["thresholds"]> {
   const page = await Bun.file(`${PROJECT_ROOT}/docs/scaling.md`).text();
   const [, flags = ""] = /^\.\/tollgate capacity (.*)$/m.exec(page) ?? [];
@@ -132,7 +135,7 @@ describe.skipIf(built === null).each(installations)(
       expect(values).toEqual([atOnce]);
     });
 
-    test("have the thresholds that `tollgate capacity` computes for the documented example, rounded", async () => {
+    test("have the rounded thresholds of `tollgate capacity` for the documented example", async () => {
       const { workerTokensWaiting, workerTokensPerMinute, mlTokensPerMinute } =
         await exampleThresholds();
       const thresholdOf = (owner: string, name: string): number =>

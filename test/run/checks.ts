@@ -3,7 +3,7 @@ import type { StageResult } from "./stages.ts";
 
 const CHECK_LIMIT_MS = 5 * 60 * 1000;
 
-/** What is looked at without running anything. */
+/** What can be checked without running the code. */
 const CHECKS = [
   { name: "format", command: ["oxfmt", "--check"], mend: "bunx oxfmt" },
   { name: "lint", command: ["oxlint"], mend: "bunx oxlint --fix" },

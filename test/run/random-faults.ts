@@ -7,7 +7,10 @@ export interface RandomFaultsWish {
   seed?: string | undefined;
 }
 
-/** Runs random faults in a process of their own, on servers of their own; its output is ours. Answers whether everything held. */
+/**
+ * Runs random faults in a process of their own, on servers of their own; its output is ours. Returns whether
+ * all guarantees were kept.
+ */
 export async function runRandomFaults(
   { minutes, seed }: RandomFaultsWish,
   signal: AbortSignal,

@@ -34,7 +34,7 @@ export async function runStage(
       [
         process.execPath,
         "test",
-        // A global of its own for each file: what one leaks, the next does not see.
+        // Each file has a global of its own: what one leaks, the next does not see.
         "--isolate",
         `--timeout=${stage.testLimitMs}`,
         "--reporter=junit",
@@ -56,8 +56,8 @@ export async function runStage(
     const reported = Bun.file(report);
     const totals = (await reported.exists()) ? parseJunitTotals(await reported.text()) : undefined;
     const { passed, failed, skipped } = totals ?? { passed: 0, failed: 0, skipped: 0 };
-    // A file that cannot be loaded, or Bun itself, may fail without a failed test. No test at all is no failure here: a pattern may
-    // match in one stage only.
+    // A file that cannot be loaded, or Bun itself, may fail without a failed test. No test at all is no
+    // failure here, because a pattern may match in one stage only.
     const unreported =
       exitCode !== 0 && failed === 0 && !(namePattern !== undefined && passed === 0);
     return {

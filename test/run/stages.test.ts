@@ -50,7 +50,11 @@ test("the summary ends with the sums that scripts read", () => {
 
 describe("a report of Bun", () => {
   test("tells how many tests passed", () => {
-    const xml = `<?xml version="1.0"?>\n<testsuites name="bun test" tests="7" assertions="9" failures="2" skipped="1" time="0.1">\n<testsuite tests="1" failures="0">`;
+    const xml = [
+      `<?xml version="1.0"?>`,
+      `<testsuites name="bun test" tests="7" assertions="9" failures="2" skipped="1" time="0.1">`,
+      `<testsuite tests="1" failures="0">`,
+    ].join("\n");
 
     expect(parseJunitTotals(xml)).toEqual({ passed: 4, failed: 2, skipped: 1 });
   });

@@ -79,8 +79,8 @@ export interface StageRun {
 }
 
 /**
- * `only` means the files whose path contains it; when there is none in any stage, the tests whose name matches it. Stages without a
- * file are left out.
+ * `only` means the files whose path contains it; when there is none in any stage, the tests whose name
+ * matches it. Stages without a file are left out.
  */
 export function selectTests(
   stages: readonly { stage: TestStage; files: readonly string[] }[],

@@ -7,18 +7,18 @@ import { endOf, type Operation } from "./operations.ts";
 /** What a run came to, in the words of the checker of RabbitMQ's own Jepsen tests where they fit. */
 export interface CheckReport {
   attempted: number;
-  /** Answered 202. */
+  /** Operations that got 202. */
   acknowledged: number;
   /** Acknowledged and ended, once. */
   ok: number;
-  /** Their client never learnt of a 202, and they ended nevertheless. */
+  /** The client never learnt of a 202, and the request ended nevertheless. */
   recovered: number;
   states: Record<string, number>;
   /** Why requests failed. */
   errors: Record<string, number>;
   /** Acknowledged without a row, or any request that has not ended. */
   lost: string[];
-  /** Wishes that became more than one request. */
+  /** Operations that became more than one request. */
   duplicated: string[];
   /** Requests that nobody asked for, or that were refused. */
   unexpected: string[];
@@ -71,7 +71,7 @@ function count<Item>(
   return counts;
 }
 
-/** Compares what clients saw with what the servers hold after everything has gone quiet. */
+/** Compares what clients saw with what the servers have after everything has gone quiet. */
 export function checkRun(operations: ReadonlyMap<number, Operation>, facts: Facts): CheckReport {
   const byId = new Map(facts.requests.map((request) => [request.requestId, request]));
   const report = emptyReport(operations.size, facts);
@@ -108,7 +108,7 @@ function emptyReport(attempted: number, facts: Facts): CheckReport {
   };
 }
 
-/** Fills in what became of each operation; answers which request belongs to which. */
+/** Fills in what became of each operation; returns which request belongs to which. */
 function judgeOperations(
   operations: ReadonlyMap<number, Operation>,
   facts: Facts,
@@ -187,7 +187,8 @@ function findMisbilled(
     const { promptTokens, completionTokens } = simulatedAnswer(prompt, LOAD_MAX_TOKENS);
     if (row.promptTokens !== promptTokens || row.completionTokens !== completionTokens)
       misbilled.push(
-        `${requestId}: billed ${row.promptTokens} + ${row.completionTokens}, used ${promptTokens} + ${completionTokens}`,
+        `${requestId}: billed ${row.promptTokens} + ${row.completionTokens}, ` +
+          `used ${promptTokens} + ${completionTokens}`,
       );
   }
   return misbilled;

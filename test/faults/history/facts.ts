@@ -22,7 +22,7 @@ export interface LedgerFact {
   completionTokens: number;
 }
 
-/** What the servers say after a run, past all processes. */
+/** What the servers say after a run, read past all processes. */
 export interface Facts {
   requests: RequestFact[];
   ledger: LedgerFact[];
@@ -49,7 +49,8 @@ export async function readFacts({ books, simulator, pepper }: Stack): Promise<Fa
   const requests = await books.database.run(
     "read all requests",
     (sql) => sql<RequestRow[]>`
-      select r.request_id, r.user_id, r.status, r.attempts, r.total_tokens, r.error_code, encode(k.key_hash, 'hex') as key_hash
+      select r.request_id, r.user_id, r.status, r.attempts, r.total_tokens, r.error_code,
+        encode(k.key_hash, 'hex') as key_hash
       from requests r
       left join idempotency_keys k on k.request_id = r.request_id`,
   );

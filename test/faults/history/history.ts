@@ -3,7 +3,10 @@ import { createInterface } from "node:readline";
 
 import type { RequestState } from "../../../core/request.ts";
 
-/** What a client did and saw. `ok`, `fail`: the answer is known; `info`: it is not, the call may or may not have had its effect. */
+/**
+ * What a client did and saw. `ok` and `fail`: the client knows the outcome. `info`: it does not; the call may
+ * or may not have had its effect.
+ */
 export type HistoryEvent = { op: number; monotonicMs: number; wallMs: number } & (
   | {
       type: "invoke";

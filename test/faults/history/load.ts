@@ -13,9 +13,9 @@ export interface LoadOptions {
   firstOp?: number;
   /** The prompt of an operation; it must be its own. Default: `load N`. */
   promptOf?: (op: number) => string;
-  /** Of so many operations one also waits for its end and reads it. Default 5. */
+  /** One of this many operations also waits for its end and reads it. Default 5. */
   readEvery?: number;
-  /** How long an operation is tried before its client gives up, milliseconds. Default 20,000. */
+  /** How long a client tries an operation before it gives up, milliseconds. Default 20,000. */
   patienceMs?: number;
 }
 
@@ -36,7 +36,7 @@ export interface Load {
   stop: () => Promise<void>;
 }
 
-/** Every request of the load asks for at most so many tokens. */
+/** Every request of the load asks for at most this many tokens. */
 export const LOAD_MAX_TOKENS = 64;
 
 const TICK_MS = 10;
@@ -49,8 +49,9 @@ const WAIT_SECONDS = 5;
 const READ_LIMIT_MS = 30_000;
 
 /**
- * A client that posts requests at a steady rate, each with an Idempotency-Key of its own, at all gateways in turn, and notes what it
- * sees. A call without an answer is unknown, and made again with the same key; so is one that was refused for lack of a server.
+ * A client that posts requests at a steady rate, each with an Idempotency-Key of its own, at all gateways in
+ * turn, and notes what it sees. A call that got no response is unknown, and is made again with the same key;
+ * so is one that was refused for lack of a server.
  */
 export function startLoad({
   gateways,
@@ -86,7 +87,7 @@ export function startLoad({
 
   const nextGateway = (): string => gateways[turn++ % gateways.length] ?? "";
 
-  /** One call; answers the id of a 202, null when asking again may help, and undefined when it cannot. */
+  /** Makes one call. Returns the id of a 202, null when a repeat may help, undefined when it cannot. */
   async function callOnce(
     op: number,
     user: TestUser,

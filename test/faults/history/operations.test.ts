@@ -16,7 +16,7 @@ test.each([
   ["STORE_UNSURE", { unknownCalls: 1, refusals: 0 }],
   ["STORE_UNAVAILABLE", { unknownCalls: 0, refusals: 1 }],
 ])(
-  "of the answers 503 only the unsure one leaves open what became of the call: %s",
+  "of all 503s only the unsure one leaves open what became of the call: %s",
   async (code, counts) => {
     const operations = await foldHistory(historyOf({ ...refusal, code }));
 

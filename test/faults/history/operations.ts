@@ -1,7 +1,7 @@
 import type { RequestState } from "../../../core/request.ts";
 import type { HistoryEvent } from "./history.ts";
 
-/** One wish of a client, over all its calls with the same Idempotency-Key. */
+/** One request that a client wants, over all its calls with the same Idempotency-Key. */
 export interface Operation {
   op: number;
   key: string;
@@ -20,7 +20,7 @@ export interface Operation {
 
 const isEnd = (state: RequestState): boolean => state !== "queued" && state !== "in_progress";
 
-/** How an end is told apart from another: by its state, its tokens and its text. */
+/** Tells one end from another: by its state, its tokens and its text. */
 export const endOf = (state: RequestState, tokens: number | null, text: string | null): string =>
   JSON.stringify([state, tokens, text]);
 

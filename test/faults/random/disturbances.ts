@@ -18,13 +18,16 @@ export interface Disturbance {
   name: string;
   /** How often it is drawn beside the others. */
   weight: number;
-  /** Answers in a few words what was done to whom. Leaves everything running but processes, which are restarted by whoever watches. */
+  /**
+   * Returns in a few words what was done to whom. Leaves everything running but processes, which whoever
+   * watches restarts.
+   */
   run: (target: Target) => Promise<string>;
 }
 
 const ROLES = ["gateways", "workers", "collectors"] as const;
 const SERVERS: readonly ServerName[] = ["postgres", "redis", "rabbitmq"];
-/** A point is armed for one of its first hits, so that it is met while work is under way. */
+/** A point is armed for one of its first hits, so that a process reaches it while work is under way. */
 const NTH_MAX = 50;
 const ROLE_OF_POINT = { G: "gateways", W: "workers", C: "collectors", K: "collectors" } as const;
 

@@ -7,7 +7,10 @@ export interface MemoryReading {
 }
 
 const MIB = 1024 * 1024;
-/** What a process may have grown by between a warm beginning and the quiet end; garbage that is not collected yet is in it. */
+/**
+ * How much a process may grow between a warm beginning and the quiet end. Garbage that is not collected yet
+ * is part of it.
+ */
 const GROWTH_MAX_BYTES = 150 * MIB;
 
 export function readMemory(components: readonly Component[]): Map<string, number> {

@@ -26,10 +26,13 @@ const STATUS_MS = 10_000;
 const QUIET_LIMIT_MS = 180_000;
 const USERS = 5;
 const READ_EVERY = 20;
-/** Of the ML service's answers so many go wrong by themselves. */
+/** This share of the ML service's replies goes wrong by itself. */
 const ML_FAULTS = { "500": 0.005, "429": 0.002, reset: 0.002, truncate: 0.002 };
 
-/** Draws faults by a seed for as long as asked; answers whether nothing was lost, billed twice, left held or grown. */
+/**
+ * Draws faults by a seed for as long as asked. Returns whether nothing was lost or billed twice, no hold was
+ * left and no process grew.
+ */
 export async function runRandomFaults(options: RandomRunOptions): Promise<boolean> {
   const { say } = options;
   const undo: (() => Promise<unknown>)[] = [];
@@ -100,7 +103,7 @@ async function disturbUnderLoad(target: Target, options: RandomRunOptions): Prom
         await target.servers.start();
       }
     });
-    // Not before: a process that was armed may reach its point when the load has ended.
+    // Not earlier: an armed process may reach its point when the load has ended.
     await watch?.stop();
     return conclude(stack, report, before, say);
   } finally {
@@ -127,7 +130,8 @@ function showStatus(load: Load, watch: Watch, say: (line: string) => void): () =
   const timer = setInterval(() => {
     const { attempted, acknowledged, refused, unknown, skipped, open } = load.counts();
     say(
-      `attempted ${attempted}, acknowledged ${acknowledged}, given up ${refused}, unknown ${unknown}, skipped ${skipped}, open ${open}, restarts ${watch.restarts()}`,
+      `attempted ${attempted}, acknowledged ${acknowledged}, given up ${refused}, unknown ${unknown}, ` +
+        `skipped ${skipped}, open ${open}, restarts ${watch.restarts()}`,
     );
   }, STATUS_MS);
   return () => clearInterval(timer);

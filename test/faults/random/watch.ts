@@ -1,6 +1,6 @@
 import type { Component } from "../../stack/component.ts";
 
-/** Starts processes again that have ended, as an orchestrator would. */
+/** Starts ended processes again, as an orchestrator would. */
 export interface Watch {
   restarts: () => number;
   /** Stops watching; what had ended runs again when this resolves. */

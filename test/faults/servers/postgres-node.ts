@@ -9,14 +9,17 @@ import { createServerProcess, type ServerProcess } from "./server-process.ts";
 export interface PostgresNode {
   url: string;
   process: ServerProcess;
-  /** Starts it; it answers when this returns. */
+  /** Starts it; it takes connections when this returns. */
   start: () => Promise<void>;
 }
 
 const READY_LIMIT_MS = 60_000;
 const PING_LIMIT_MS = 2_000;
 
-/** Makes the data folder unless there is one. `enter`: a command that becomes the server's, to run it elsewhere. */
+/**
+ * Makes the data folder unless there is one. `enter`: a command that becomes the server's, to run it
+ * elsewhere.
+ */
 export async function preparePostgres(
   settings: LocalSettings,
   { enter = [] }: { enter?: readonly string[] } = {},

@@ -11,7 +11,10 @@ import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { preparePostgres } from "./postgres-node.ts";
 import { makeServerHome, requireBinaries } from "./server-home.ts";
 
-/** A primary of PostgreSQL and a standby that streams from it. A commit waits until the standby has it on its disk. */
+/**
+ * A primary of PostgreSQL and a standby that streams from it. A commit waits until the standby has it on its
+ * disk.
+ */
 export interface PostgresPair {
   /** One address, which leads to the primary. */
   url: string;

@@ -15,7 +15,9 @@ import { createServerProcess, type ServerProcess } from "./server-process.ts";
 
 /** Three nodes of RabbitMQ that a test kills. */
 export interface RabbitmqCluster {
-  /** One address, which leads new connections to each living node in turn, as a Service of Kubernetes does. */
+  /**
+   * One address, which leads new connections to each living node in turn, as a Service of Kubernetes does.
+   */
   url: string;
   nodes: readonly string[];
   /** Kills them at the same time. */

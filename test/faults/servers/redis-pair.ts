@@ -11,16 +11,20 @@ import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { makeServerHome, requireBinaries } from "./server-home.ts";
 import { createServerProcess, type ServerProcess } from "./server-process.ts";
 
-/** A master of Redis and a replica, which change places. Replication is asynchronous, as Redis knows no other. */
+/**
+ * A master of Redis and a replica, which change places. Replication is asynchronous; Redis has no other.
+ */
 export interface RedisPair {
   /** One address, which leads to the master. */
   url: string;
-  /** Cuts the replica off: what is written from now on, the master alone has. */
+  /** Cuts the replica off: from now on the master alone has what is written. */
   cutReplicaOff: () => void;
-  /** Bytes of replication that the master is ahead of the replica. */
+  /** How many bytes of replication the master is ahead of the replica. */
   readLag: () => Promise<number>;
   killMaster: () => Promise<void>;
-  /** Leads the address to the replica, which refuses writes, and makes it the master once clients have come. */
+  /**
+   * Leads the address to the replica, which refuses writes, and makes it the master once clients have come.
+   */
   promoteReplica: () => Promise<void>;
   /** The one that was killed comes back as the replica, with a copy of what the other one has. */
   returnAsReplica: () => Promise<void>;

@@ -10,7 +10,10 @@ import {
   type ServerName,
 } from "../../../local/servers/binaries.ts";
 
-/** A folder for servers of one test; what a killed run leaves behind, the next one removes as it does other servers. */
+/**
+ * A folder for servers of one test; what a killed run leaves behind, the next one removes as it does other
+ * servers.
+ */
 export interface ServerHome {
   folder: string;
   remove: () => void;

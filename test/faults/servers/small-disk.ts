@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { WITH_PARENT } from "../../stack/component.ts";
 import { untilTrue } from "../../stack/eventually.ts";
 
-/** A file system of a fixed size that only the processes told to enter see; the kernel removes it when the last of them ends. */
+/**
+ * A file system of a fixed size that only the processes told to enter see; the kernel removes it when the
+ * last of them ends.
+ */
 export interface SmallDisk {
   /** Put before a command: it becomes that command, and sees the disk in the place of the folder. */
   enter: readonly string[];

@@ -1,4 +1,7 @@
-/** The part of JSON Schema and Kubernetes's extensions to it that OpenAPI documents and custom resource definitions use. */
+/**
+ * The part of JSON Schema and Kubernetes's extensions to it that OpenAPI documents and custom resource
+ * definitions use.
+ */
 export interface Schema {
   $ref?: string;
   type?: string;
@@ -89,7 +92,7 @@ function combinationProblems(
   path: string,
   definitions: Definitions,
 ): string[] {
-  // Branches only constrain: the fields are declared beside them, so an unknown field is reported there.
+  // Branches only constrain. The fields are declared beside them, so unknown fields are reported there.
   const fits = (branch: Schema): boolean =>
     problemsOf(
       value,
@@ -174,7 +177,10 @@ export interface Resource {
   };
 }
 
-/** What is wrong with a resource: types, bounds, missing fields and, unlike the API server's default, unknown fields. */
+/**
+ * What is wrong with a resource: types, bounds, missing fields and, unlike the API server's default, unknown
+ * fields.
+ */
 export function schemaProblems(resource: Resource, bundle: SchemaBundle): string[] {
   const name = `${resource.apiVersion} ${resource.kind}`;
   const schema = bundle.kinds[name];

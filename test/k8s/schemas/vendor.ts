@@ -1,6 +1,8 @@
 /**
- * Fetches the schemas that `test/k8s` validates against, from their publishers' own Go modules, and writes them without prose to
- * `schemas.json.gz`. The validators on npm (`kubernetes-models`) let unknown fields pass and lack RabbitMQ and Barman. Run it after raising a version: `bun test/k8s/schemas/vendor.ts` (needs Go; the tests do not).
+ * Fetches the schemas that `test/k8s` validates against, from their publishers' own Go modules, and writes
+ * them without prose to `schemas.json.gz`. The validators on npm (`kubernetes-models`) let unknown fields
+ * pass and lack RabbitMQ and Barman. Run it after raising a version: `bun test/k8s/schemas/vendor.ts` (needs
+ * Go; the tests do not).
  */
 import { join } from "node:path";
 
@@ -9,7 +11,10 @@ import type { Schema, SchemaBundle } from "./check-schema.ts";
 const KUBERNETES = "k8s.io/kubernetes@v1.35.0";
 const KEDA = "github.com/kedacore/keda/v2@v2.20.2";
 
-/** Newest versions that the Go module proxy serves; RabbitMQ's operator is newer than this (2.22.3), its v1beta1 API is the same. */
+/**
+ * Newest versions that the Go module proxy serves; RabbitMQ's operator is newer than this (2.22.3), its
+ * v1beta1 API is the same.
+ */
 const CUSTOM_RESOURCES: Record<string, readonly string[]> = {
   [KEDA]: [
     "config/crd/bases/keda.sh_scaledobjects.yaml",
