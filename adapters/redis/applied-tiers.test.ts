@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 
 import { createAppliedTiers } from "./applied-tiers.ts";
-import { connectForTest, newId, ownDatabaseUrl } from "../../test/support/redis.ts";
+import { newId } from "../../test/support/quota-samples.ts";
+import { connectForTest, ownDatabaseUrl } from "../../test/support/redis.ts";
 
 test("what was noted is read back", async () => {
   const redis = await connectForTest(ownDatabaseUrl());

@@ -4,7 +4,8 @@ import { redisUrl } from "../../test/support/servers.ts";
 import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import { connectRedis, type RedisConnection } from "./connection.ts";
 import { createQuotaStore } from "./quota-store.ts";
-import { connectForTest, freshTruth, limitsOf, newId, silent } from "../../test/support/redis.ts";
+import { freshTruth, limitsOf, newId } from "../../test/support/quota-samples.ts";
+import { connectForTest, silent } from "../../test/support/redis.ts";
 
 setDefaultTimeout(20_000);
 

@@ -5,7 +5,8 @@ import { dayOf } from "../../core/windows.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, counterKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
-import { connectForTest, limitsOf, newId } from "../../test/support/redis.ts";
+import { limitsOf, newId } from "../../test/support/quota-samples.ts";
+import { connectForTest } from "../../test/support/redis.ts";
 
 setDefaultTimeout(30_000);
 

@@ -24,7 +24,8 @@ import {
   settleInWorld,
   todayOf,
 } from "../../test/support/quota-world.ts";
-import { connectForTest, limitsOf, newId, ownDatabaseUrl } from "../../test/support/redis.ts";
+import { limitsOf, newId } from "../../test/support/quota-samples.ts";
+import { connectForTest, ownDatabaseUrl } from "../../test/support/redis.ts";
 
 setDefaultTimeout(120_000);
 

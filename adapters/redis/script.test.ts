@@ -3,7 +3,8 @@ import { Type as t } from "@sinclair/typebox";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys } from "./keys.ts";
 import * as scripts from "./quota-scripts.ts";
-import { connectForTest, newId } from "../../test/support/redis.ts";
+import { newId } from "../../test/support/quota-samples.ts";
+import { connectForTest } from "../../test/support/redis.ts";
 import { bindScript } from "./script.ts";
 
 let redis: RedisConnection;

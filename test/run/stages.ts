@@ -22,6 +22,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: [
       "{core,runtime,gateway,workers,collector,ml-sim,local,cli,bench}/**/*.test.ts",
       "test/run/**/*.test.ts",
+      "test/contracts/*.fake.test.ts",
     ],
     needsServers: false,
     testLimitMs: 10_000,
@@ -32,7 +33,8 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: [
       "adapters/**/*.test.ts",
       "test/*.test.ts",
-      "test/!(e2e|faults|run)/**/!(queries).test.ts",
+      "test/!(contracts|e2e|faults|run)/**/!(queries).test.ts",
+      "test/contracts/*.adapter.test.ts",
     ],
     needsServers: true,
     wantsPrometheus: true,

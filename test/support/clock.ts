@@ -4,9 +4,9 @@ import type { Schedule } from "../../runtime/schedule.ts";
 export interface FakeClock {
   /** Unix milliseconds. */
   now: () => number;
-  /** As the real one, 0 ms means the end of this turn of the event loop; it needs no `advance`. */
+  /** 0 ms means the end of this turn of the event loop, as with the real one, and needs no `advance`. */
   schedule: Schedule;
-  /** Lets `ms` pass: what falls due runs in order, each callback followed by everything that it sets in motion. */
+  /** Lets `ms` pass: what falls due runs in order, each time with everything that it sets in motion. */
   advance: (ms: number) => Promise<void>;
   /** Callbacks that still wait; 0 when nothing was left behind. */
   timerCount: () => number;

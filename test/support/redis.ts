@@ -1,6 +1,5 @@
-import { randomUUIDv7 } from "bun";
-import type { QuotaLimits, QuotaTruth } from "../../core/quota/quota.ts";
 import { redisUrl } from "./servers.ts";
+import { startTcpProxy } from "./tcp-proxy.ts";
 import { connectRedis, type RedisConnection } from "../../adapters/redis/connection.ts";
 
 export const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -22,33 +21,44 @@ export async function connectForTest(
 }
 
 /** The same connection as if to another process of the server: its run_id differs, what it stores stays. */
-export function asInstance(redis: RedisConnection, instance: string): RedisConnection {
-  const server = () => ({ client: redis.server().client, instance });
+export function asInstance(
+  redis: RedisConnection,
+  instance: () => string | undefined,
+): RedisConnection {
+  const server = () => {
+    const found = redis.server();
+    return { ...found, instance: instance() ?? found.instance };
+  };
   return { ...redis, server, run: (commands) => redis.run(() => commands(server())) };
 }
 
-export const newId = (): string => randomUUIDv7();
-
-interface LimitsByName {
-  dailyRequests?: number;
-  dailyTokens?: number;
-  monthlyRequests?: number;
-  monthlyTokens?: number;
-  concurrent?: number;
+export interface ProxiedRedis {
+  redis: RedisConnection;
+  /** Cuts the connection and keeps the server away until told otherwise; resolves when the client knows. */
+  setAway: (isAway: boolean) => Promise<void>;
+  stop: () => Promise<void>;
 }
 
-/** Limits of a user; what is not named is unlimited. */
-export function limitsOf(limits: LimitsByName = {}): QuotaLimits {
+/** A connection whose server can go away. */
+export async function connectThroughProxy(): Promise<ProxiedRedis> {
+  const proxy = await startTcpProxy(redisUrl());
+  const redis = await connectForTest(proxy.url);
   return {
-    windows: {
-      daily: { requests: limits.dailyRequests ?? null, tokens: limits.dailyTokens ?? null },
-      monthly: { requests: limits.monthlyRequests ?? null, tokens: limits.monthlyTokens ?? null },
+    redis,
+    setAway: async (isAway) => {
+      if (!isAway) {
+        proxy.heal();
+        await redis.untilReady(5_000);
+        return;
+      }
+      const { client } = redis.server();
+      const closed = new Promise((resolve) => client.once("close", resolve));
+      proxy.refuse();
+      await closed;
     },
-    concurrentRequests: limits.concurrent ?? null,
+    stop: async () => {
+      redis.close();
+      await proxy.stop();
+    },
   };
-}
-
-/** A user of whom PostgreSQL knows only the limits. */
-export function freshTruth(limits: QuotaLimits): QuotaTruth {
-  return { limits, days: [], holds: [] };
 }

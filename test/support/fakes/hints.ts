@@ -1,0 +1,87 @@
+import type { RequestHints } from "../../../adapters/redis/request-hints.ts";
+import type { FakeServer } from "./server.ts";
+
+/** The hints about requests without Redis. */
+export interface FakeHints extends RequestHints {
+  /** As a settlement does: whatever is marked of the request is gone. */
+  forget: (request: { userId: string; requestId: string }) => void;
+}
+
+/** As `lua/start.lua` and its neighbours keep it: a field that is absent was never set. */
+interface Mark {
+  attempt?: number;
+  startedAtMs?: number;
+  crashes?: number;
+  attemptsMade?: number;
+  delayedUntilMs?: number;
+  endsAtMs: number;
+}
+
+const MARK_TTL_MS = 24 * 3_600_000;
+const CANCELLED_TTL_MS = 8 * 86_400_000;
+
+export function createFakeHints({
+  server,
+  now,
+}: {
+  server: FakeServer;
+  /** Clock of the server, Unix milliseconds. */
+  now: () => number;
+}): FakeHints {
+  const marks = new Map<string, Mark>();
+  const cancelledUntilMs = new Map<string, number>();
+  const keyOf = ({ userId, requestId }: { userId: string; requestId: string }): string =>
+    `${userId}/${requestId}`;
+
+  function markOf(key: string): Mark | undefined {
+    const mark = marks.get(key);
+    if (mark === undefined || mark.endsAtMs > now()) return mark;
+    marks.delete(key);
+    return undefined;
+  }
+
+  return {
+    markStarted: ({ attempt, startedAtMs, redelivered, ...request }) =>
+      server.ask(() => {
+        const key = keyOf(request);
+        const before = markOf(key);
+        const isCrash = redelivered && before?.attempt !== undefined;
+        const crashes = (before?.crashes ?? 0) + (isCrash ? 1 : 0);
+        const cancelled = (cancelledUntilMs.get(key) ?? 0) > now();
+        if (!cancelled) {
+          const endsAtMs = now() + MARK_TTL_MS;
+          marks.set(key, { ...before, attempt, startedAtMs, crashes, endsAtMs });
+        }
+        return { cancelled, crashes };
+      }),
+    clearStarted: ({ startedAtMs, attemptsMade, ...request }) =>
+      server.ask(() => {
+        const key = keyOf(request);
+        const markedAtMs = markOf(key)?.startedAtMs;
+        if (markedAtMs !== undefined && markedAtMs !== startedAtMs) return;
+        marks.delete(key);
+        if (attemptsMade > 0) marks.set(key, { attemptsMade, endsAtMs: now() + MARK_TTL_MS });
+      }),
+    readStarted: (requests) =>
+      server.ask(() =>
+        requests.map((request) => {
+          const { attempt, startedAtMs } = markOf(keyOf(request)) ?? {};
+          if (attempt === undefined || startedAtMs === undefined) return undefined;
+          return { attempt, startedAtMs };
+        }),
+      ),
+    readAttemptsMade: (requests) =>
+      server.ask(() => requests.map((request) => markOf(keyOf(request))?.attemptsMade ?? 0)),
+    noteDelayed: ({ untilMs, ...request }) =>
+      server.ask(() => {
+        const key = keyOf(request);
+        const endsAtMs = untilMs + MARK_TTL_MS;
+        marks.set(key, { ...markOf(key), delayedUntilMs: untilMs, endsAtMs });
+      }),
+    readDelayedUntil: (requests) =>
+      server.ask(() => requests.map((request) => markOf(keyOf(request))?.delayedUntilMs ?? 0)),
+    markCancelled: (request) =>
+      server.ask(() => void cancelledUntilMs.set(keyOf(request), now() + CANCELLED_TTL_MS)),
+    forget: (request) => void marks.delete(keyOf(request)),
+  };
+}
