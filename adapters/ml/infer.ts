@@ -4,10 +4,8 @@ import type { InferenceOutcome, UpstreamFaultCode } from "../../core/attempt/out
 import { promptText } from "../../core/attempt/prompt-text.ts";
 import { plausibleUsage, usageBounds } from "../../core/attempt/usage.ts";
 import { type MlHttpReply, postJson } from "./call.ts";
-import { createJsonProtocol } from "./json.ts";
-import { openaiChat } from "./openai-chat.ts";
-import { openaiCompletions } from "./openai-completions.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
+import { createProtocols } from "./protocols.ts";
 
 /** One call of the ML service of a model. Resolves within `timeout_ms`, with our words only; rejects only when the signal aborts. */
 export type Infer = (
@@ -29,17 +27,7 @@ function failed(
 
 /** `secret` looks up the environment variables named by `api_key_env`; without the key a model is not called. */
 export function createInfer(secret: (name: string) => string | undefined): Infer {
-  // A reload makes new configuration objects, so that a changed mapping is compiled again and the old one forgotten.
-  const jsonProtocols = new WeakMap<ModelConfig, Protocol>();
-
-  function protocolOf(config: ModelConfig): Protocol {
-    if (config.protocol === "openai-chat") return openaiChat;
-    if (config.protocol === "openai-completions") return openaiCompletions;
-    if (config.mapping === undefined) throw new Error("the protocol json needs a mapping");
-    const protocol = jsonProtocols.get(config) ?? createJsonProtocol(config.mapping);
-    jsonProtocols.set(config, protocol);
-    return protocol;
-  }
+  const protocolOf = createProtocols();
 
   /** null: the key that the model needs is not set. */
   function headersOf({ headers, api_key_env: name }: ModelConfig): Record<string, string> | null {

@@ -1,0 +1,34 @@
+import type { ModelConfig } from "../../core/config/schema.ts";
+import { createJsonProtocol } from "./json.ts";
+import { openaiChat } from "./openai-chat.ts";
+import { openaiCompletions } from "./openai-completions.ts";
+import type { Protocol } from "./protocol.ts";
+
+/**
+ * How each `protocol` of the configuration is spoken. A new one needs its name in `core/config/schema.ts`, a file beside this one, and
+ * its line here.
+ */
+const PROTOCOLS: Record<ModelConfig["protocol"], (config: ModelConfig) => Protocol> = {
+  "openai-chat": () => openaiChat,
+  "openai-completions": () => openaiCompletions,
+  json: ({ mapping }) => {
+    if (mapping === undefined) throw new Error("the protocol json needs a mapping");
+    return createJsonProtocol(mapping);
+  },
+};
+
+/**
+ * Returns the protocol of a model, made once for each configuration object: a reload makes new ones, so that a changed mapping is
+ * compiled again and the old one forgotten.
+ *
+ * @throws {MappingError} when an expression of the mapping does not compile
+ * @throws {Error} when the protocol needs a mapping and there is none, which the check of the configuration rules out
+ */
+export function createProtocols(): (config: ModelConfig) => Protocol {
+  const made = new WeakMap<ModelConfig, Protocol>();
+  return (config) => {
+    const protocol = made.get(config) ?? PROTOCOLS[config.protocol](config);
+    made.set(config, protocol);
+    return protocol;
+  };
+}
