@@ -1,6 +1,6 @@
 /**
- * An API key is `tg_live_`, 30 random base62 characters (178 bits) and their CRC-32 as 6 base62 characters: a mistyped or cut key is
- * refused without asking anyone, and secret scanners find leaked ones by the prefix.
+ * An API key is `tg_live_`, 30 random base62 characters (178 bits) and their CRC-32 as 6 base62 characters: a
+ * mistyped or cut key is refused without asking anyone, and secret scanners find leaked ones by the prefix.
  */
 const PREFIX = "tg_live_";
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -8,10 +8,16 @@ const SECRET_CHARS = 30;
 const CHECKSUM_CHARS = 6;
 const SHAPE = new RegExp(`^${PREFIX}[0-9A-Za-z]{${SECRET_CHARS + CHECKSUM_CHARS}}$`);
 
-/** How many random bytes `formatApiKey` wants. Sixteen bits a character make all 62 equally likely to 0.1 %. */
+/**
+ * How many random bytes `formatApiKey` needs. Sixteen bits a character make all 62 equally likely to 0.1 %.
+ */
 export const API_KEY_RANDOM_BYTES = 2 * SECRET_CHARS;
 
-/** Makes a key of `API_KEY_RANDOM_BYTES` random bytes from a cryptographic source. Throws on any other number of bytes. */
+/**
+ * Makes a key of `API_KEY_RANDOM_BYTES` random bytes from a cryptographic source.
+ *
+ * @throws {RangeError} for any other number of bytes
+ */
 export function formatApiKey(randomBytes: Uint8Array): string {
   if (randomBytes.length !== API_KEY_RANDOM_BYTES)
     throw new RangeError(`an API key takes ${API_KEY_RANDOM_BYTES} random bytes`);
@@ -23,14 +29,16 @@ export function formatApiKey(randomBytes: Uint8Array): string {
   return `${PREFIX}${secret}${checksumOf(secret)}`;
 }
 
-/** Whether a text has the form and the checksum of an API key. It may still be unknown, revoked or expired. */
+/**
+ * Whether a text has the form and the checksum of an API key. It may still be unknown, revoked or expired.
+ */
 export function checkApiKey(text: string): boolean {
   if (!SHAPE.test(text)) return false;
   const secret = text.slice(PREFIX.length, -CHECKSUM_CHARS);
   return text.endsWith(checksumOf(secret));
 }
 
-/** The parts of a key that may be shown: by them a person knows it again in a list. */
+/** The parts of a key that may be shown: a person recognises the key in a list by them. */
 export function displayOfApiKey(key: string): { prefix: string; last4: string } {
   return { prefix: key.slice(0, PREFIX.length + 4), last4: key.slice(-4) };
 }

@@ -1,4 +1,7 @@
-/** Who has to act: the caller, the operator by adding capacity, the ML service's owner, or the operator of Tollgate itself. */
+/**
+ * Who has to act: the caller, the operator by adding capacity, the owner of the ML service, or the operator
+ * of Tollgate itself.
+ */
 export type FaultDomain = "client" | "capacity" | "upstream" | "platform";
 
 export interface FaultSpec {
@@ -12,7 +15,8 @@ export interface FaultSpec {
 
 /**
  * Every error a caller may see, in one place. `docs/faults.md` lists the same codes; a test compares the two.
- * The first group answers HTTP calls, the second is stored as the `error` of a request that failed or ended otherwise.
+ * The first group is returned to HTTP calls, the second is stored as the `error` of a request that failed,
+ * was cancelled or expired.
  */
 export const FAULTS = {
   BODY_NOT_JSON: { status: 400, domain: "client", retryable: false, title: "The body is not JSON" },
@@ -257,7 +261,7 @@ export interface FaultDetail {
   message: string;
 }
 
-/** An error that a caller may see. The message must hold no secret and no content of a user. */
+/** An error that a caller may see. The message must contain no secret and no content of a user. */
 export class Fault extends Error {
   override readonly name = "Fault";
   readonly code: FaultCode;
@@ -280,7 +284,9 @@ export class Fault extends Error {
   }
 }
 
-/** Anything thrown, as a fault: what is not one already becomes `INTERNAL` with the cause kept for the log. */
+/**
+ * Turns anything thrown into a fault: what is not one already becomes `INTERNAL`, with its cause for the log.
+ */
 export function toFault(error: unknown): Fault {
   return error instanceof Fault
     ? error

@@ -14,12 +14,17 @@ export interface RequestEnd {
   result: Uint8Array | null;
 }
 
-/** The wish to end a request: its state moves if it is still queued, and the ledger gets its row if there is usage. */
+/**
+ * Asks to end a request: its state moves if it is still queued, and the ledger gets its row if there is
+ * usage.
+ */
 export interface Finish extends RequestEnd {
   requestId: string;
 }
 
-/** What PostgreSQL says of a request after a `Finish`, whether or not that finish was the one that ended it. */
+/**
+ * What PostgreSQL says of a request after a `Finish`, whether or not that finish was the one that ended it.
+ */
 export interface Finished {
   requestId: string;
   /** True when this finish moved the state; false when the request had already ended (guarantee I5). */
@@ -27,7 +32,7 @@ export interface Finished {
   /** The state the request has now. */
   state: TerminalState;
   userId: string;
-  /** UTC day (YYYY-MM-DD) of the windows that hold the estimate. */
+  /** UTC day (YYYY-MM-DD) of the windows that the estimate is held in. */
   windowDay: string;
   estimatedTokens: number;
   /** Total of the request's ledger row; null: it has none. */

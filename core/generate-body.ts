@@ -10,7 +10,10 @@ const role = t.Union([
 ]);
 const message = t.Object({ role, content: t.String({ minLength: 1 }) }, closed);
 
-/** Sampling parameters are passed on as given; names that would change what is billed have fields of their own. */
+/**
+ * Sampling parameters are passed on as given; names that would change what is billed have fields of their
+ * own.
+ */
 const parameters = t.Object(
   {
     temperature: t.Optional(t.Number({ minimum: 0, maximum: 2 })),

@@ -1,13 +1,21 @@
 import type { RequestEnd } from "./finish.ts";
 import type { RequestHead } from "./request.ts";
 
-/** Version of the message headers that this release writes; a reader refuses what it does not know instead of guessing. */
+/**
+ * Version of the message headers that this release writes; a reader refuses what it does not know instead of
+ * guessing.
+ */
 export const MESSAGE_VERSION = 1;
 
-/** The oldest version that it reads: one back, once there is one, since a rollout runs two releases on the same queues. */
+/**
+ * The oldest version that it reads: one back, once there is one, since a rollout runs two releases on the
+ * same queues.
+ */
 export const MESSAGE_VERSION_OLDEST = 1;
 
-/** One attempt waiting in `inference_requests` or a delay queue. `payload` is the sealed `InferencePayload`. */
+/**
+ * One attempt waiting in `inference_requests` or a delay queue. `payload` is the sealed `InferencePayload`.
+ */
 export interface QueuedRequest {
   head: RequestHead;
   /** 1-based number of the attempt this delivery stands for. */

@@ -25,8 +25,8 @@ const ACCEPT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5
 const INFERENCE_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 
 /**
- * Every metric of the system, in one place: base units, few labels, no user ids. `docs/metrics.md` lists the same names; a test
- * compares the two. What scales workers from zero comes from roles that are always on.
+ * Every metric of the system, in one place: base units, few labels, no user ids. `docs/metrics.md` lists the
+ * same names; a test compares the two. What scales workers from zero comes from roles that are always on.
  */
 export const METRICS = {
   ml_tokens_processed_total: {
@@ -111,7 +111,7 @@ export const METRICS = {
   },
   worker_deliveries_waiting: {
     type: "gauge",
-    help: "Deliveries held back by a model's limit or breaker",
+    help: "Deliveries that wait for a model's limit or breaker",
     labels: ["model"],
     roles: ["worker"],
   },
@@ -194,7 +194,10 @@ type HandleOf<Spec extends MetricSpec> = Spec["type"] extends "counter"
     ? Gauge
     : Histogram;
 
-/** The metrics as services see them; `adapters/metrics` registers them for a role, tests pass `silentMetrics()`. */
+/**
+ * The metrics as services see them; `adapters/metrics` registers them for a role, tests pass
+ * `silentMetrics()`.
+ */
 export type Metrics = { [Name in MetricName]: HandleOf<(typeof METRICS)[Name]> };
 
 /** Metrics that nobody reads. */

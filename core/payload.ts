@@ -7,8 +7,9 @@ export interface ChatMessage {
 export type SamplingParameters = Record<string, unknown>;
 
 /**
- * Names no sampling parameter may have: they would change what is executed or billed behind the estimate's back, or the form of the
- * reply. The gateway refuses them; the OpenAI protocols never send them on, whatever a queue holds.
+ * Names no sampling parameter may have: they would change what is executed or billed without changing the
+ * estimate, or the form of the reply. The gateway refuses them; the OpenAI protocols never send them on,
+ * whatever a message says.
  */
 export const RESERVED_PARAMETERS = [
   "model",

@@ -1,6 +1,6 @@
 import type { FaultCode } from "./faults.ts";
 
-/** The states of a request in the order they can be passed through. */
+/** The states of a request, in the order in which it passes through them. */
 export const REQUEST_STATES = [
   "queued",
   "in_progress",
@@ -27,20 +27,22 @@ export function isTerminal(state: RequestState): state is TerminalState {
   return state !== "queued" && state !== "in_progress";
 }
 
-/** What every party on the path knows about a request, content aside. Times are Unix milliseconds. */
+/** What everybody on the path knows about a request, without its content. Times are Unix milliseconds. */
 export interface RequestHead {
   requestId: string;
   userId: string;
   model: string;
-  /** UTC day (YYYY-MM-DD) of the windows that hold the estimate; the month follows from it. */
+  /** UTC day (YYYY-MM-DD) of the windows that the estimate is held in; the month follows from it. */
   windowDay: string;
   estimatedTokens: number;
   createdAtMs: number;
-  /** Not started by then: `expired`, never billed. */
+  /** Not started by then, it is `expired` and never billed. */
   expiresAtMs: number;
 }
 
-/** Why a request ended otherwise than completed: a code of `FAULTS` and our own words, never the ML service's. */
+/**
+ * Why a request ended otherwise than completed: a code of `FAULTS` and our own words, never the ML service's.
+ */
 export interface RequestError {
   code: FaultCode;
   message: string;

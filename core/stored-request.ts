@@ -2,12 +2,15 @@ import type { QueuedRequest } from "./messages.ts";
 import type { DurableState, RequestHead } from "./request.ts";
 
 /**
- * How long an Idempotency-Key is remembered. No queue_ttl may be longer: while a request can wait, a repeat with its key must find it
- * instead of making another.
+ * How long an Idempotency-Key is remembered. No queue_ttl may be longer: while a request can wait, a repeat
+ * with its key must find it instead of making another.
  */
 export const IDEMPOTENCY_KEYS_MS = 7 * 86_400_000;
 
-/** Names a request together with its user: every query carries both, and everything of a user lies in one place. */
+/**
+ * Names a request together with its user: every query carries both, and everything of a user lies in one
+ * place.
+ */
 export type RequestRef = Pick<RequestHead, "requestId" | "userId">;
 
 /** One page of a listing; `next` is where to go on (`after`), null at the end. */
@@ -27,7 +30,10 @@ export interface NewRequest {
   prompt: Uint8Array;
   /** null: the caller gave none. */
   metadata: Uint8Array | null;
-  /** Stored only before this by the store's clock, Unix milliseconds: a server that wakes up late must not store what was refused. */
+  /**
+   * The request is stored only before this by the store's clock, Unix milliseconds: a server that wakes up
+   * late must not store what was refused.
+   */
   acceptUntilMs: number;
   /** Keyed hashes (32 bytes) of the Idempotency-Key and of the body; null: the caller sent no key. */
   idempotency: { keyHash: Uint8Array; fingerprint: Uint8Array } | null;
@@ -40,10 +46,13 @@ export interface Replay {
   sameBody: boolean;
 }
 
-/** `stored`: committed. `late`: not stored, `acceptUntilMs` had passed. `replay`: not stored, the key was used before. */
+/**
+ * `stored`: committed. `late`: not stored, `acceptUntilMs` had passed. `replay`: not stored, the key was used
+ * before.
+ */
 export type InsertOutcome = { kind: "stored" } | { kind: "late" } | ({ kind: "replay" } & Replay);
 
-/** A request as it is read back, but for its prompt. Content is sealed. */
+/** A request as it is read back, without its prompt. Content is sealed. */
 export interface StoredRequest {
   requestId: string;
   userId: string;
@@ -95,11 +104,14 @@ export interface RequestStanding {
 
 export interface OutboxEntry {
   request: QueuedRequest;
-  /** An Idempotency-Key names the request: another gateway may have answered 202 for it after its own had gone. */
+  /**
+   * An Idempotency-Key names the request: another gateway may have returned 202 for it after its own had
+   * gone.
+   */
   isKeyed: boolean;
 }
 
-/** What a gateway that fell silent had stored and not had confirmed: queued requests only. */
+/** What a gateway that fell silent had stored and the broker had not confirmed: queued requests only. */
 export interface DeadOutbox {
   publisherId: string;
   /** Ascending by request id. */

@@ -11,7 +11,10 @@ export function windowIdOf(kind: WindowKind, day: string): string {
   return kind === "daily" ? day : day.slice(0, 7);
 }
 
-/** When the window that holds `day` ends, Unix milliseconds: the next UTC midnight, or the first of the next month. */
+/**
+ * When the window that `day` falls in ends, Unix milliseconds: the next UTC midnight, or the first of the
+ * next month.
+ */
 export function windowEndMs(kind: WindowKind, day: string): number {
   const year = Number(day.slice(0, 4));
   const month = Number(day.slice(5, 7)) - 1;

@@ -5,8 +5,8 @@ export interface Backoff {
   /** No pause is longer, milliseconds: what comes back is noticed within this. */
   longestMs: number;
   /**
-   * The share of a pause that is left to chance, from 0 (none) to 1 (all of it), so that those which failed together do not come back
-   * together.
+   * The share of a pause that is left to chance, from 0 (none) to 1 (all of it), so that those which failed
+   * together do not come back together.
    */
   jitter: number;
 }

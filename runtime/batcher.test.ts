@@ -40,28 +40,28 @@ function createWorld(options: Partial<BatcherOptions<number, string>> = {}) {
 }
 
 describe("a batcher", () => {
-  test("handles what arrives within the wait by one call, and answers each its own outcome", async () => {
+  test("handles what arrives within the wait by one call, and gives each its own outcome", async () => {
     const { batcher, flushed, runTimers, endFlush } = createWorld();
-    const answers = Promise.all([batcher.add(1), batcher.add(2)]);
+    const outcomes = Promise.all([batcher.add(1), batcher.add(2)]);
 
     expect(flushed).toEqual([]);
     runTimers();
     await endFlush(["one", "two"]);
 
-    expect(await answers).toEqual(["one", "two"]);
+    expect(await outcomes).toEqual(["one", "two"]);
     expect(flushed).toEqual([[1, 2]]);
     expect(batcher.pending()).toBe(0);
   });
 
   test("does not wait once a batch is full, and flushes at most as many at once as allowed", async () => {
     const { batcher, flushed, endFlush } = createWorld();
-    const answers = Promise.all([1, 2, 3, 4].map((item) => batcher.add(item)));
+    const outcomes = Promise.all([1, 2, 3, 4].map((item) => batcher.add(item)));
 
     expect(flushed).toEqual([[1, 2, 3]]);
     await endFlush(["1", "2", "3"]);
     await endFlush(["4"]);
 
-    expect(await answers).toEqual(["1", "2", "3", "4"]);
+    expect(await outcomes).toEqual(["1", "2", "3", "4"]);
     expect(flushed).toEqual([[1, 2, 3], [4]]);
   });
 
@@ -110,7 +110,7 @@ describe("a batcher", () => {
     expect(batcher.add(1)).rejects.toThrow("full");
   });
 
-  test("a flush that fails, or answers too few, fails its own items only", async () => {
+  test("a flush that fails, or returns too few outcomes, fails its own items only", async () => {
     const { batcher, endFlush } = createWorld();
     const first = Promise.allSettled([1, 2, 3].map((item) => batcher.add(item)));
     const second = Promise.allSettled([4, 5, 6].map((item) => batcher.add(item)));

@@ -5,19 +5,27 @@ export interface BatcherOptions<Item, Outcome> {
   weightOf?: (item: Item) => number;
   /** Most weight in one flush; a single heavier item goes alone. */
   weightMax?: number;
-  /** How long the first item of a batch may wait for company, milliseconds; 0 flushes at the end of the tick. */
+  /**
+   * How long the first item of a batch may wait for company, milliseconds; 0 flushes at the end of the tick.
+   */
   waitMs: number;
   /** Most flushes under way at once; items above that wait in the queue. */
   flushesMax: number;
   /** Most items waiting or under way; more are refused by `onFull`. */
   pendingMax: number;
-  /** Most weight of those, refused likewise beyond; a single heavier item is taken when nothing else is pending. Absent: no bound. */
+  /**
+   * Most weight of those; more is refused likewise, but a single heavier item is taken when nothing else is
+   * pending. Absent: no bound.
+   */
   pendingWeightMax?: number;
-  /** Handles a batch; answers one outcome per item, in order. A throw rejects every item of the batch. */
+  /**
+   * Handles a batch; returns one outcome per item, in order. If it throws, every item of the batch is
+   * rejected.
+   */
   flush: (items: Item[]) => Promise<Outcome[]>;
   /** Makes the error for an item that finds the batcher full. */
   onFull: () => Error;
-  /** Calls back after `ms`; answers how to call it off. */
+  /** Calls back after `ms`; returns a function that cancels it. */
   schedule: (callback: () => void, ms: number) => () => void;
 }
 
@@ -54,7 +62,7 @@ export function createBatcher<Item, Outcome>(
         const outcome = outcomes[index];
         if (index < outcomes.length) entry.resolve(outcome as Outcome);
         else
-          entry.reject(new Error(`a flush of ${batch.length} items answered ${outcomes.length}`));
+          entry.reject(new Error(`a flush of ${batch.length} items returned ${outcomes.length}`));
       });
     } catch (error) {
       for (const entry of batch) entry.reject(error);

@@ -2,8 +2,11 @@
 export type ItemOutcome<Outcome> = { ok: true; value: Outcome } | { ok: false; error: unknown };
 
 /**
- * Runs a batch; when it fails for a reason that lies in its items (`isItemFault`), halves it until only the bad items fail alone.
- * Any other error (server gone, deadline) fails the batch as a whole at once: trying its halves would only multiply the load.
+ * Runs a batch; when it fails for a reason that lies in its items (`isItemFault`), halves it until only the
+ * bad items fail alone. Any other error (server gone, deadline) fails the batch as a whole at once: trying
+ * its halves would only multiply the load.
+ *
+ * @throws what `run` throws, unless `isItemFault`
  */
 export async function runBisected<Item, Outcome>(
   items: Item[],

@@ -8,7 +8,7 @@ export const CRASH_POINTS = {
   G3: "after the publish, before the confirm",
   G4: "after the commit, before the 202",
   W1: "after the delivery, before the ML call",
-  W2: "after the ML answer, before the result is published",
+  W2: "after the ML reply, before the result is published",
   W3: "after the result is confirmed, before the ack",
   C1: "after a batch is taken, before the commit",
   C2: "after the commit, before the settles",

@@ -106,7 +106,7 @@ describe("gathering for the largest groups", () => {
     expect(began).toEqual(["first at 0", "much later at 4"]);
   });
 
-  test("those that come close to each other begin together after the wait, whatever is under way", async () => {
+  test("those that come close together begin together after the wait, whatever is under way", async () => {
     const { clock, come, end, began } = gatherOf(false, 3);
 
     await come("first");

@@ -1,8 +1,8 @@
 import type { Schedule } from "./schedule.ts";
 
 /**
- * How long the one that comes now should wait for company, milliseconds: `waitMs`, or nothing if nobody came within the last `waitMs`,
- * for then nobody is likely to come in the next ones.
+ * Returns how long the one that comes now should wait for company, milliseconds: `waitMs`, or nothing if
+ * nobody came within the last `waitMs`, for then nobody is likely to come in the next ones.
  */
 export function createWaitForCompany(now: () => number, waitMs: number): () => number {
   let lastCameAtMs = Number.NEGATIVE_INFINITY;
@@ -16,9 +16,9 @@ export function createWaitForCompany(now: () => number, waitMs: number): () => n
 }
 
 /**
- * Runs tasks so that those which come close to each other begin together, in one turn of the event loop: what they send to a server then
- * leaves in one write, and one wake-up of the server and one of this process serve them all. A wake-up costs more than most of what is done
- * in it (docs/performance.md).
+ * Runs tasks so that those which come close to each other begin together, in one turn of the event loop: what
+ * they send to a server then leaves in one write, and one wake-up of the server and one of this process serve
+ * them all. A wake-up costs more than most of what is done in it (docs/performance.md).
  */
 export type Gather = <Outcome>(task: () => Promise<Outcome>) => Promise<Outcome>;
 
@@ -29,13 +29,13 @@ export interface GatherOptions {
   /** Nobody waits longer; 0: nobody waits. */
   waitMs: number;
   /**
-   * So many begin at once. Without this, what comes fast falls into step: all of it waits for one server, then all of it for the next,
-   * while the others have nothing to do.
+   * At this size a group begins without waiting longer. Without this, what comes fast falls into step: all of
+   * it waits for one server, then all of it for the next, while the others have nothing to do.
    */
   groupMax: number;
   /**
-   * True, where somebody waits for the end: only who comes while others are under way waits, and no longer than they are. A single
-   * caller never does. False: who comes soon after another waits; that makes the larger groups.
+   * True, where somebody waits for the end: a task waits only while others are under way, so that a single
+   * caller never waits. False: a task that comes soon after another waits; that makes the larger groups.
    */
   isEager: boolean;
 }
@@ -59,10 +59,10 @@ export function createGather(options: GatherOptions): Gather {
 
   function open(ms: number): Group {
     const { promise: begun, resolve } = Promise.withResolvers<void>();
-    const callOff = schedule(begin, ms);
+    const cancel = schedule(begin, ms);
     const opened: Group = { size: 0, begun, begin };
     function begin(): void {
-      callOff();
+      cancel();
       group = undefined;
       underWay += opened.size;
       resolve();

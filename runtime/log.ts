@@ -1,4 +1,7 @@
-/** Structured log: fields first, then a constant message. Never prompts, results, keys or connection URLs with passwords. */
+/**
+ * Structured log: fields first, then a constant message. Never prompts, results, keys or connection URLs with
+ * passwords.
+ */
 export type LogLine = (fields: Record<string, unknown>, message: string) => void;
 
 export interface Log {

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 
 import { createNewerMessages } from "./newer-messages.ts";
 
-/** One message in the hands of a reader; `pass` lets the time pass for which it is held. */
-function holdOne(publish: () => Promise<void> = () => Promise.resolve()) {
+/** One message in the hands of a reader; `pass` lets the time pass for which it is kept. */
+function keepOne(publish: () => Promise<void> = () => Promise.resolve()) {
   const events: string[] = [];
   const lost = new AbortController();
   let end: (() => void) | undefined;
@@ -16,7 +16,7 @@ function holdOne(publish: () => Promise<void> = () => Promise.resolve()) {
     log: { debug: silent, info: silent, warn: silent, error: silent },
   });
   const note = (event: string) => (): void => void events.push(event);
-  messages.hold(
+  messages.keep(
     {
       lost: lost.signal,
       publishUnchanged: () => (note("publish")(), publish()),
@@ -29,7 +29,7 @@ function holdOne(publish: () => Promise<void> = () => Promise.resolve()) {
     events,
     lost,
     messages,
-    isHeld: () => end !== undefined,
+    isKept: () => end !== undefined,
     pass: async () => {
       end?.();
       await settled();
@@ -41,49 +41,49 @@ const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(
 const away = (): Promise<void> => Promise.reject(new Error("the broker is away"));
 const silence = (): Promise<void> => new Promise(() => {});
 
-test("a message of a newer version is published before it is acked, so that no delivery is counted and none is lost", async () => {
-  const { events, pass, isHeld } = holdOne();
+test("a newer version's message is published before it is acked: none is lost, no delivery is counted", async () => {
+  const { events, pass, isKept } = keepOne();
   const early = [...events];
 
   await pass();
 
   expect([early, events]).toEqual([[], ["publish", "ack"]]);
-  expect(isHeld()).toBe(false);
+  expect(isKept()).toBe(false);
 });
 
-test("while the broker does not take it, it is held on, and not requeued", async () => {
-  const { events, pass, isHeld } = holdOne(away);
+test("while the broker does not take it, it is kept, and not requeued", async () => {
+  const { events, pass, isKept } = keepOne(away);
 
   for (let time = 0; time < 3; time += 1) await pass();
 
   expect(events).toEqual(["publish", "publish", "publish"]);
-  expect(isHeld()).toBe(true);
+  expect(isKept()).toBe(true);
 });
 
 test("what the broker has given to somebody else is not published again", async () => {
-  const { events, lost, pass, isHeld } = holdOne();
+  const { events, lost, pass, isKept } = keepOne();
 
   lost.abort();
   await pass();
 
   expect(events).toEqual([]);
-  expect(isHeld()).toBe(false);
+  expect(isKept()).toBe(false);
 });
 
-test("handing over publishes at once, and resolves when nothing is held", async () => {
-  const { events, messages, isHeld } = holdOne();
+test("handing over publishes at once, and resolves when nothing is kept", async () => {
+  const { events, messages, isKept } = keepOne();
 
   await messages.handOver(new AbortController().signal);
 
   expect(events).toEqual(["publish", "ack"]);
-  expect(isHeld()).toBe(false);
+  expect(isKept()).toBe(false);
 });
 
 test.each([
   ["does not take it", away],
   ["says nothing", silence],
 ])("handing over ends in time with a broker that %s: it is requeued", async (_, publish) => {
-  const { events, messages } = holdOne(publish);
+  const { events, messages } = keepOne(publish);
   const time = new AbortController();
 
   const over = messages.handOver(time.signal);

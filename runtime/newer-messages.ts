@@ -1,45 +1,53 @@
 import type { Log } from "./log.ts";
 import { pause, type Schedule } from "./schedule.ts";
 
-/** A message that a newer version wrote and only that can read. Settled once, by `ack` or `requeue`. */
+/**
+ * A message that a newer version wrote and only that version can read. It is settled once, by `ack` or
+ * `requeue`.
+ */
 export interface NewerMessage {
   /** Aborts when the broker gives the message to somebody else. */
   lost: AbortSignal;
-  /** Puts it to the end of its queue as it came, as if it had never been delivered; resolves when the broker has confirmed. */
+  /**
+   * Puts it at the end of its queue unchanged, as if it had never been delivered; resolves when the broker
+   * has confirmed.
+   */
   publishUnchanged: () => Promise<void>;
   ack: () => void;
   requeue: () => void;
 }
 
-/** The messages that this process leaves to newer ones. */
+/** The messages that this process leaves to newer processes. */
 export interface NewerMessages {
-  hold: (message: NewerMessage, reason: string) => void;
+  keep: (message: NewerMessage, reason: string) => void;
   /**
-   * Lets go of all that is held, at once; resolves when nothing is. What is not through when the signal aborts is requeued.
-   * To be called when no more can come.
+   * Publishes all that is kept, at once; resolves when nothing is kept. What the broker has not confirmed
+   * when the signal aborts is requeued. To be called when no more messages can come.
    */
   handOver: (signal: AbortSignal) => Promise<void>;
 }
 
 /**
- * How long one is held before it goes round again. Held messages fill the prefetch, so that the newer readers of a rollout take the
- * others; but where there is none yet, the messages that this version can read wait behind them as long.
+ * How long one is kept before it goes round again. Kept messages fill the prefetch, so that the newer readers
+ * of a rollout take the others; but where there is no newer reader yet, the messages that this version can
+ * read wait behind them for as long.
  */
-const HELD_MS = 5_000;
+const KEPT_MS = 5_000;
 
 /**
- * Holds each message for a while and then publishes it anew, again and again until a newer process takes it: a rollout may take a day.
- * Published and not requeued, because a requeue counts as a delivery, and after a few of those a message is given up. While that cannot
- * be done, with the broker out of memory for example, it goes on holding.
+ * Keeps each message for a while and then publishes it anew, again and again until a newer process takes it:
+ * a rollout may take a day. Published and not requeued, because a requeue counts as a delivery, and after a
+ * few of those a message is given up. While that cannot be done, with the broker out of memory for example,
+ * it keeps the message.
  */
 export function createNewerMessages(ports: { schedule: Schedule; log: Log }): NewerMessages {
-  const held = new Set<Promise<void>>();
+  const kept = new Set<Promise<void>>();
   const handingOver = new AbortController();
   const timeOver = new AbortController();
 
-  async function holdAndPassOn(message: NewerMessage): Promise<void> {
+  async function keepAndPassOn(message: NewerMessage): Promise<void> {
     for (;;) {
-      await pause(ports.schedule, HELD_MS, handingOver.signal);
+      await pause(ports.schedule, KEPT_MS, handingOver.signal);
       if (message.lost.aborted) return;
       if (await isPublishedAgain(message)) {
         message.ack();
@@ -52,7 +60,7 @@ export function createNewerMessages(ports: { schedule: Schedule; log: Log }): Ne
     }
   }
 
-  /** False: the broker has not said so, or not in time. */
+  /** False: the broker has not confirmed, or not in time. */
   async function isPublishedAgain(message: NewerMessage): Promise<boolean> {
     if (timeOver.signal.aborted) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -69,18 +77,18 @@ export function createNewerMessages(ports: { schedule: Schedule; log: Log }): Ne
   }
 
   return {
-    hold: (message, reason) => {
-      // Once, and not for each of thousands, round after round.
-      if (held.size === 0) ports.log.warn({ reason }, "messages wait for a newer version");
-      const over = holdAndPassOn(message).finally(() => held.delete(over));
-      held.add(over);
+    keep: (message, reason) => {
+      // Logged once, and not for each of thousands in every round.
+      if (kept.size === 0) ports.log.warn({ reason }, "messages wait for a newer version");
+      const over = keepAndPassOn(message).finally(() => kept.delete(over));
+      kept.add(over);
     },
     handOver: async (signal) => {
       handingOver.abort();
       const giveBack = (): void => timeOver.abort();
       if (signal.aborted) giveBack();
       signal.addEventListener("abort", giveBack);
-      await Promise.all(held);
+      await Promise.all(kept);
       signal.removeEventListener("abort", giveBack);
     },
   };

@@ -1,6 +1,9 @@
 import type { Schedule } from "./schedule.ts";
 
-/** Runs `task` again and again, `pauseMs()` after its last end; returns how to stop. `task` must not reject. */
+/**
+ * Runs `task` again and again, `pauseMs()` after its last end; returns a function that stops it. `task` must
+ * not reject.
+ */
 export function repeat(
   schedule: Schedule,
   task: () => Promise<void>,

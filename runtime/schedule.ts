@@ -1,4 +1,4 @@
-/** Calls back after `ms`; answers how to call it off. */
+/** Calls back after `ms`; returns a function that cancels it. */
 export type Schedule = (callback: () => void, ms: number) => () => void;
 
 /** Resolves after `ms`, or at once when the signal aborts. Leaves neither timer nor listener behind. */
@@ -6,11 +6,11 @@ export function pause(schedule: Schedule, ms: number, signal: AbortSignal): Prom
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const end = (): void => {
-      callOff();
+      cancel();
       signal.removeEventListener("abort", end);
       resolve();
     };
-    const callOff = schedule(end, ms);
+    const cancel = schedule(end, ms);
     signal.addEventListener("abort", end);
   });
 }

@@ -42,7 +42,7 @@ test("at most so many tasks run at once, and the others in the order they came",
   ]);
 });
 
-test("what finds too many waiting is refused at once, and there is room again when one has ended", async () => {
+test("what finds too many waiting is refused at once, and there is room when one has ended", async () => {
   const { call, end } = createWorld();
 
   const calls = [1, 2, 3, 4, 5].map(call);

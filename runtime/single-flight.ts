@@ -1,4 +1,7 @@
-/** Runs a task for a key, or joins the one that is under way for it: then what that one returns or throws is shared. */
+/**
+ * Runs a task for a key, or joins the one that is under way for it: then what that one returns or throws is
+ * shared.
+ */
 export type SingleFlight<Key, Result> = (key: Key, task: () => Promise<Result>) => Promise<Result>;
 
 /** At most one task at a time for each key. What has ended is not remembered: the next call runs its task. */

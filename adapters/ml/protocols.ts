@@ -5,7 +5,7 @@ import { openaiCompletions } from "./openai-completions.ts";
 import type { Protocol } from "./protocol.ts";
 
 /**
- * How each `protocol` of the configuration is spoken. A new one needs its name in `core/config/schema.ts`, a file beside this one, and
+ * How each `protocol` of the configuration is spoken. A new one needs its name in `core/config/model-schema.ts`, a file beside this one, and
  * its line here.
  */
 const PROTOCOLS: Record<ModelConfig["protocol"], (config: ModelConfig) => Protocol> = {

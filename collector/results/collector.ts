@@ -17,16 +17,25 @@ export interface Collector {
   drain: () => Promise<void>;
 }
 
-/** While one batch commits the next one gathers, and a third settles; more would only wait for the same servers. */
+/**
+ * While one batch commits the next one gathers, and a third settles; more would only wait for the same
+ * servers.
+ */
 const BATCHES_MAX = 3;
-/** A batch travels as one message of twice its size, and PostgreSQL closes the connection on one above a gigabyte. */
+/**
+ * A batch travels as one message of twice its size, and PostgreSQL closes the connection on one above a
+ * gigabyte.
+ */
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
-/** A batch that failed for no reason known here is given back slowly, so that it does not go round in circles. */
+/**
+ * A batch that failed for no reason known here is given back slowly, so that it does not go round in circles.
+ */
 const GIVE_BACK_MS = 1_000;
 
 /**
- * Turns results into ended requests and settled bills. Holds at most what the consumer's prefetch allows, and never acks what is not
- * settled: while PostgreSQL or Redis is away it stops by itself, because nothing is acked and so nothing more is delivered.
+ * Turns results into ended requests and settled bills. Holds at most what the consumer's prefetch allows, and
+ * never acks what is not settled: while PostgreSQL or Redis is away it stops by itself, because nothing is
+ * acked and so nothing more is delivered.
  */
 export function createCollector(ports: CollectorPorts, options: CollectorOptions): Collector {
   const waitForCompany = createWaitForCompany(ports.now, options.batch_wait_ms);
@@ -39,7 +48,7 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
 
   function arrive(delivery: ResultDelivery): void {
     if (delivery.decoded.kind === "newer") {
-      newer.hold(delivery, delivery.decoded.reason);
+      newer.keep(delivery, delivery.decoded.reason);
       return;
     }
     waiting.push(delivery);

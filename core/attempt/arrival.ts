@@ -9,14 +9,19 @@ export interface Arrival {
   nowMs: number;
   /** How often the broker delivered this message before: lost channels and requeues. 0 at first. */
   deliveryCount: number;
-  /** How often an attempt of this request was started and neither finished nor given back: its worker died. */
+  /**
+   * How often an attempt of this request was started and neither finished nor given back: its worker died.
+   */
   crashes: number;
   crashesMax: number;
   cancelled: boolean;
   modelKnown: boolean;
 }
 
-/** What to do with a delivery: run it, have it come again later, or end it without running. `dead` also goes to the dead-letter queue. */
+/**
+ * What to do with a delivery: run it, have it come again later, or end it without running. `dead` also goes
+ * to the dead-letter queue.
+ */
 export type ArrivalVerdict =
   | { kind: "run" }
   | { kind: "park" }
@@ -24,12 +29,16 @@ export type ArrivalVerdict =
   | { kind: "dead"; error: RequestError };
 
 /**
- * Deliveries after which a message is given up even if nobody counts crashes (Redis away). Below the delivery limit of 20 that
- * RabbitMQ 4 gives a quorum queue, so that a request ends with a result and not by silently going to the dead letters.
+ * Deliveries after which a message is given up even if nobody counts crashes (Redis away). Below the delivery
+ * limit of 20 that RabbitMQ 4 gives a quorum queue, so that a request ends with a result and not by silently
+ * going to the dead letters.
  */
 export const DELIVERIES_MAX = 16;
 
-/** From this count on a delivery runs only beside deliveries that are above suspicion, so that neighbours are not blamed. */
+/**
+ * From this count on a delivery runs only beside deliveries that are above suspicion, so that neighbours are
+ * not blamed.
+ */
 const SUSPECT_DELIVERIES = 2;
 
 export function isSuspect(deliveryCount: number): boolean {
@@ -57,8 +66,9 @@ export function judgeArrival(arrival: Arrival): ArrivalVerdict {
 }
 
 /**
- * A gateway may know a new model before this worker does: a changed file reaches the nodes of a cluster within a minute or two. Only
- * a request that is older than this was certainly accepted before its model was removed.
+ * A gateway may know a new model before this worker does: a changed file reaches the nodes of a cluster
+ * within a minute or two. Only a request that is older than this was certainly accepted before its model was
+ * removed.
  */
 export const MODEL_AWAITED_MS = 600_000;
 

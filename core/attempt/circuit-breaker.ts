@@ -1,6 +1,6 @@
 /**
- * The circuit breaker of one model, as a value. Closed: attempts run, consecutive failures are counted. Open: nothing runs until
- * `untilMs`. Probing: one attempt is under way to find out.
+ * The circuit breaker of one model, as a value. Closed: attempts run, consecutive failures are counted. Open:
+ * nothing runs until `untilMs`. Probing: one attempt is under way to find out.
  */
 export type Breaker =
   | { kind: "closed"; failures: number }
@@ -28,8 +28,8 @@ export function afterStart(breaker: Breaker): Breaker {
 }
 
 /**
- * The breaker after an attempt ended. While it is open or probing only the probe counts: what started before says nothing new.
- * An abandoned probe leaves it open with no time left, so that the next attempt probes.
+ * The breaker after an attempt ended. While it is open or probing only the probe counts: what started before
+ * says nothing new. An abandoned probe leaves it open with no time left, so that the next attempt probes.
  */
 export function afterEnd(
   breaker: Breaker,

@@ -12,10 +12,12 @@ function jitter(stepMs: number, random: number): number {
 }
 
 /**
- * The delay before retry number `retry` (1-based): the steps in order, the last one repeats. A `Retry-After` moves it on to the
- * first step at least that long, or to the last step when none is. `random` is in [0, 1).
+ * The delay before retry number `retry` (1-based): the steps in order, the last one repeats. A `Retry-After`
+ * moves it on to the first step at least that long, or to the last step when none is. `random` is in [0, 1).
  *
  * With steps 1 s, 5 s, 25 s: retry 1 waits 0.5–1 s, retry 2 2.5–5 s, retry 3 and later 12.5–25 s.
+ *
+ * @throws {RangeError} when there is no step
  */
 export function retryDelay(
   stepsMs: readonly number[],
@@ -35,7 +37,12 @@ export function retryDelay(
   };
 }
 
-/** The delay of a delivery that waited `parkMs` for its model in vain: the longest step not above that, else the first. */
+/**
+ * The delay of a delivery that waited `parkMs` for its model in vain: the longest step not above that, else
+ * the first.
+ *
+ * @throws {RangeError} when there is no step
+ */
 export function parkDelay(stepsMs: readonly number[], parkMs: number, random: number): Delay {
   const steps = stepsMs.filter((step) => step <= parkMs);
   const stepMs = steps.length > 0 ? Math.max(...steps) : stepsMs[0];

@@ -1,7 +1,7 @@
 import type { FaultCode } from "../faults.ts";
 import type { InferenceChoice } from "../payload.ts";
 
-/** What an ML service can be guilty of. */
+/** The faults that an ML service can cause. */
 export type UpstreamFaultCode = Extract<FaultCode, `UPSTREAM_${string}`>;
 
 /** Token counts as the ML service reported them, already found plausible. */
@@ -11,16 +11,18 @@ export interface ReportedUsage {
 }
 
 /**
- * How one call of an ML service ended. `usage` null: the reply had none that can be believed. `retryAfterMs` null: the service did
- * not say when to come back. `message` is in our words and holds nothing that the service wrote.
+ * How one call of an ML service ended. `usage` null: the reply had none that can be believed. `retryAfterMs`
+ * null: the service did not say when to come back. `message` is in our words and contains nothing that the
+ * service wrote.
  */
 export type InferenceOutcome =
   | { ok: true; choices: InferenceChoice[]; usage: ReportedUsage | null }
   | { ok: false; code: UpstreamFaultCode; message: string; retryAfterMs: number | null };
 
 /**
- * What an outcome says about the health of the ML service: `answered` it lives, `busy` it wants fewer calls at once, `timeout` it
- * is too slow or gone, `broken` it is gone or answers nonsense, `abandoned` we left before it could show anything.
+ * What an outcome says about the health of the ML service: `answered` it lives, `busy` it wants fewer calls
+ * at once, `timeout` it is too slow or gone, `broken` it is gone or replies with nonsense, `abandoned` we
+ * left before it could show anything.
  */
 export type HealthSignal = "answered" | "busy" | "timeout" | "broken" | "abandoned";
 
@@ -30,7 +32,7 @@ const SIGNALS = {
   UPSTREAM_BUSY: "busy",
   UPSTREAM_FAILED: "broken",
   UPSTREAM_REPLY_INVALID: "broken",
-  // A refusal and an overlong reply are the request's doing: the service itself is well.
+  // The request causes a refusal or an overlong reply: the service itself is well.
   UPSTREAM_REJECTED: "answered",
   UPSTREAM_REPLY_TOO_LARGE: "answered",
 } as const satisfies Record<UpstreamFaultCode, HealthSignal>;

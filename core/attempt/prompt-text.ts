@@ -8,8 +8,8 @@ const SPEAKERS = {
 } as const satisfies Record<ChatMessage["role"], string>;
 
 /**
- * Messages as one plain prompt, for an ML service that knows no chat: each message as `Speaker: content` followed by an empty
- * line, and `Assistant:` at the end for the model to go on from.
+ * Messages as one plain prompt, for an ML service that knows no chat: each message as `Speaker: content`
+ * followed by an empty line, and `Assistant:` at the end for the model to go on from.
  */
 export function renderMessages(messages: readonly ChatMessage[]): string {
   const turns = messages.map(({ role, content }) => `${SPEAKERS[role]}: ${content}\n\n`);

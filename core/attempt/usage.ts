@@ -1,6 +1,6 @@
 import type { ReportedUsage } from "./outcome.ts";
 
-/** What a plausible report can be at most. */
+/** The highest counts that a plausible report can have. */
 export interface UsageBounds {
   promptTokensMax: number;
   completionTokensMax: number;
@@ -10,8 +10,9 @@ export interface UsageBounds {
 const TEMPLATE_TOKENS_MAX = 1_024;
 
 /**
- * Bounds from what was sent and received: no tokenizer makes more tokens than bytes. The prompt may be counted once per choice;
- * hidden reasoning counts as output and is capped by `maxTokens`, and a service that ignores the cap is bounded by its text.
+ * Bounds from what was sent and received: no tokenizer makes more tokens than bytes. The prompt may be
+ * counted once per choice; hidden reasoning counts as output and is capped by `maxTokens`, and a service that
+ * ignores the cap is bounded by its text.
  */
 export function usageBounds(call: {
   promptBytes: number;
@@ -26,8 +27,8 @@ export function usageBounds(call: {
 }
 
 /**
- * A report that can be billed, or null when it is missing or cannot be true (negative, fractional, beyond what the bytes allow):
- * the tokens are then counted here.
+ * A report that can be billed, or null when it is missing or cannot be true (negative, fractional, beyond
+ * what the bytes allow): the tokens are then counted here.
  */
 export function plausibleUsage(
   promptTokens: unknown,

@@ -19,7 +19,9 @@ export interface RetryPolicy {
   delaysMs: readonly number[];
 }
 
-/** Decides what becomes of attempt number `attempt` (1-based) given how its call ended. `random` is in [0, 1). */
+/**
+ * Decides what becomes of attempt number `attempt` (1-based) given how its call ended. `random` is in [0, 1).
+ */
 export function judgeOutcome(
   outcome: InferenceOutcome,
   attempt: number,
@@ -32,7 +34,10 @@ export function judgeOutcome(
   return retryOrDead(error, attempt, outcome.retryAfterMs, policy, random);
 }
 
-/** Tries again while attempts are left. Also for an attempt that our own code broke off: another worker may do better. */
+/**
+ * Tries again while attempts are left. Also for an attempt that our own code broke off: another worker may do
+ * better.
+ */
 export function retryOrDead(
   error: RequestError,
   attempt: number,

@@ -2,15 +2,16 @@ import type { Page, RequestStanding } from "../stored-request.ts";
 import type { LedgerAnomaly, LedgerBooks, QuotaBooks, RequestCounts, SumAnomaly } from "./books.ts";
 
 /**
- * What an audit reads and mends, for the keeper and for the command alike. Each reading is of one instant for itself; those of Redis and
- * those of PostgreSQL are not of the same. All throw the fault of the store that does not answer.
+ * What an audit reads and mends, for the keeper and for the command alike. Each reading is of one instant,
+ * but those of Redis and PostgreSQL are of different ones. All throw the fault of the store that does not
+ * answer.
  */
 export interface AuditPorts {
   /** Ids of all users, in their order. */
   userIds: (after: string | null, limit: number) => Promise<Page<string>>;
   /**
-   * In order. undefined: Redis does not know the user and will rebuild it, so there is nothing to compare. `broken`: it has something
-   * stored of the user that is not ours.
+   * In order. undefined: Redis does not know the user and will rebuild it, so there is nothing to compare.
+   * `broken`: something that is not ours is stored under the user's keys.
    */
   readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | "broken" | undefined)[]>;
   /** In order. */

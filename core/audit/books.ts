@@ -2,7 +2,7 @@ import type { Consumption, Hold, QuotaTruth } from "../quota/quota.ts";
 import type { DurableState } from "../request.ts";
 import type { WindowKind } from "../windows.ts";
 
-/** What Redis holds of one user at one instant. `used` includes `held`, as in a `WindowSnapshot`. */
+/** What Redis counts for one user at one instant. `used` includes `held`, as in a `WindowSnapshot`. */
 export interface QuotaBooks {
   /** UTC day of the reading, `YYYY-MM-DD`: names the daily and the monthly window. */
   day: string;
@@ -11,13 +11,13 @@ export interface QuotaBooks {
   holds: Hold[];
 }
 
-/** What PostgreSQL holds of one user, read in one snapshot. */
+/** What PostgreSQL knows of one user, read in one snapshot. */
 export type LedgerBooks = Pick<QuotaTruth, "days" | "holds">;
 
 /** All requests that PostgreSQL knows, read in one snapshot. */
 export type RequestCounts = { accepted: number } & Record<DurableState, number>;
 
-/** A request whose ledger rows are not what its state and usage ask for; `judgeLedger` says why. */
+/** A request whose ledger rows do not fit its state and usage; `judgeLedger` says why. */
 export interface LedgerAnomaly {
   requestId: string;
   state: DurableState;

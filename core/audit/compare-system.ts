@@ -12,8 +12,9 @@ export function judgeRequests(counts: RequestCounts): SystemDifference[] {
 }
 
 /**
- * What is wrong with the ledger rows of a request (guarantee I2): one row when completed, at most one otherwise, none for what was not
- * executed, and the amounts of the request. Never empty: that something is wrong is given.
+ * What is wrong with the ledger rows of a request (guarantee I2): it must have one row when completed, at
+ * most one otherwise, none when nothing was executed, and the amounts of the request. Never returns an empty
+ * list: an anomaly is wrong by definition.
  */
 export function judgeLedger(anomaly: LedgerAnomaly): SystemDifference[] {
   const { requestId, state, attempts, rows } = anomaly;
@@ -28,7 +29,7 @@ export function judgeLedger(anomaly: LedgerAnomaly): SystemDifference[] {
     : [{ kind: "ledger_differs", requestId, state, rows }];
 }
 
-/** In tokens, or in requests where the tokens agree. */
+/** Compares tokens, or requests where the tokens agree. */
 export function judgeSum({ userId, day, ledger, sums }: SumAnomaly): SystemDifference {
   const unit = ledger.tokens === sums.tokens ? "requests" : "tokens";
   return { kind: "ledger_sum_differs", userId, day, ledger: ledger[unit], sum: sums[unit] };

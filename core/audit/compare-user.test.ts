@@ -15,7 +15,10 @@ const hold = (requestId: string, tokens: number, day = DAY): Hold => ({
   tokens,
 });
 
-/** One hold of 40 tokens and 100 tokens billed today, 30 earlier this month: what both sides say when they agree. */
+/**
+ * One hold of 40 tokens and 100 tokens billed today, 30 earlier this month: what both sides say when they
+ * agree.
+ */
 function agreeing(): { redis: QuotaBooks; postgres: LedgerBooks } {
   return {
     redis: {

@@ -6,21 +6,21 @@ export type Difference = UserDifference | SystemDifference;
 /** Between Redis and PostgreSQL, about one user; mended by forgetting the user in Redis and rebuilding. */
 export type UserDifference = HoldDifference | WindowDifference | BrokenBooks;
 
-/** Redis has something stored of the user that is not ours, so that nothing can be compared. */
+/** Something that is not ours is stored under the user's keys in Redis, so that nothing can be compared. */
 export interface BrokenBooks {
   kind: "books_broken";
   userId: string;
 }
 
 export type HoldDifference =
-  /** Redis holds an estimate for a request that is not open. */
+  /** Redis has a hold for a request that is not open. */
   | { kind: "hold_without_request"; userId: string; requestId: string; tokens: number }
-  /** A request is open and Redis holds nothing for it. */
+  /** A request is open and Redis has no hold for it. */
   | { kind: "request_without_hold"; userId: string; requestId: string; tokens: number }
   /** The hold has another amount or other windows than the request asks for. */
   | { kind: "hold_differs"; userId: string; requestId: string; redis: string; postgres: string };
 
-/** A sum of one window. `used`: ledger + open estimates; `held`: open estimates alone. */
+/** A sum of one window. `used`: ledger + open holds; `held`: open holds alone. */
 export interface WindowDifference {
   kind: "used_differs" | "held_differs";
   userId: string;
@@ -31,19 +31,19 @@ export interface WindowDifference {
   postgres: number;
 }
 
-/** Within PostgreSQL, or between it and the queues; nothing mends these by itself. */
+/** Within PostgreSQL, or between it and the queues; nothing mends these automatically. */
 export type SystemDifference =
   | { kind: "ledger_duplicate"; requestId: string; rows: number }
   /** Billed although nothing was executed. */
   | { kind: "ledger_unexecuted"; requestId: string; state: string }
-  /** A ledger row that is there or not there, or whose amount, user or day is not the request's. */
+  /** There is a ledger row, or none, against the request; or its amount, user or day is not the request's. */
   | { kind: "ledger_differs"; requestId: string; state: string; rows: number }
   /** Completed and never billed. */
   | { kind: "ledger_missing"; requestId: string }
   /** The sum of a user's day, from which windows are rebuilt, is not that of the ledger. */
   | { kind: "ledger_sum_differs"; userId: string; day: string; ledger: number; sum: number }
   | { kind: "requests_unaccounted"; accepted: number; terminal: number; open: number }
-  /** A queue holds a message of a request that PostgreSQL does not know. */
+  /** A queue has a message of a request that PostgreSQL does not know. */
   | { kind: "message_unknown"; queue: string; requestId: string };
 
 export function isWindowDifference(difference: Difference): difference is WindowDifference {
@@ -51,8 +51,8 @@ export function isWindowDifference(difference: Difference): difference is Window
 }
 
 /**
- * Tokens by which Redis is wrong, as a sum of absolute amounts over users; of one user's windows the largest counts, because a day's
- * error is also in its month.
+ * Tokens by which Redis is wrong, as a sum of absolute amounts over users; of one user's windows the largest
+ * counts, because a day's error is also in its month.
  */
 export function driftTokens(differences: readonly Difference[]): number {
   const byUser = new Map<string, number>();

@@ -13,13 +13,22 @@ import type { AuditPorts } from "./audit-ports.ts";
 export interface AuditOptions {
   /** How often a difference must be seen in a row. Default 3: the first look and two more. */
   readings?: number;
-  /** Pause before a difference is looked at again, milliseconds; a request on its way should have moved on by then. Default 500. */
+  /**
+   * Pause before a difference is looked at again, milliseconds; a request on its way should have moved on by
+   * then. Default 500.
+   */
   rereadAfterMs?: number;
   /** Forget users whose books differ in Redis and rebuild them from PostgreSQL. Default false. */
   repair?: boolean;
-  /** Also count all requests, check the ledger and look into the queues; reads both tables whole. Default true. */
+  /**
+   * Also count all requests, check the ledger and look into the queues; reads both tables whole. Default
+   * true.
+   */
   system?: boolean;
-  /** Awaited between two pages of users: an audit in the background rests there, so that it is in nobody's way. */
+  /**
+   * Awaited between two pages of users: an audit in the background rests there, so that it is in nobody's
+   * way.
+   */
   betweenPages?: () => Promise<void>;
   /** Differences that are kept for the report; all are counted. Default 1000. */
   differencesMax?: number;
@@ -53,8 +62,11 @@ type Ports = AuditPorts & {
 type UserDifferences = Map<string, UserDifference[]>;
 
 /**
- * Compares what Redis counts with what PostgreSQL knows, for every user, and PostgreSQL with itself and the queues (guarantees I1 to I4).
- * Memory is bounded by a page of users. An aborted audit answers what it has found so far. Throws what its ports throw.
+ * Compares what Redis counts with what PostgreSQL knows, for every user, and PostgreSQL with itself and the
+ * queues (guarantees I1 to I4). Memory is bounded by a page of users. An aborted audit returns what it has
+ * found so far.
+ *
+ * @throws what its ports throw
  */
 export async function runAudit(
   ports: Ports,

@@ -1,11 +1,11 @@
 import { type Difference, isWindowDifference, type UserDifference } from "./difference.ts";
 
 /**
- * The differences of one user that two consecutive readings both show. Redis and PostgreSQL cannot be read at one instant, so a request
- * on its way looks like a difference; one that persists is real.
+ * The differences of one user that two consecutive readings both show. Redis and PostgreSQL cannot be read at
+ * one instant, so a request on its way looks like a difference; one that persists is real.
  *
- * A sum counts only when both readings show the same requests on their way: while requests end and others take their place, two
- * readings can be off by the same amount for different requests.
+ * A sum counts only when both readings show the same requests on their way: while requests end and others
+ * take their place, two readings can be off by the same amount for different requests.
  */
 export function unchangedOfUser(
   before: readonly UserDifference[],

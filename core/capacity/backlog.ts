@@ -16,11 +16,16 @@ export interface Backlog {
   tokensAtEnd: number;
   /** Wait of a request that comes at the end of the peak, first come first served. */
   lastWaitSeconds: number;
-  /** Until the queue is empty after the peak; null when the rate afterwards is no less than what is served. */
+  /**
+   * Until the queue is empty after the peak; null when the rate afterwards is no less than what is served.
+   */
   drainSeconds: number | null;
 }
 
-/** What piles up during a peak: in the mean, as a fluid; requests are accepted all the same and wait durably. */
+/**
+ * What piles up during a peak, calculated as a fluid, in the mean; requests are accepted all the same and
+ * wait durably.
+ */
 export function planBacklog(peak: Peak): Backlog {
   const growthPerSecond = Math.max(0, peak.requestsPerSecond - peak.servedPerSecond);
   const requestsAtEnd = growthPerSecond * peak.seconds;

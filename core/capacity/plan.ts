@@ -2,7 +2,7 @@
 export interface Traffic {
   requestsPerSecond: number;
   promptTokens: number;
-  /** Tokens that are really answered, over all choices. */
+  /** Tokens that the model really writes, over all choices. */
   outputTokens: number;
   /** Cap on output tokens that callers name: with the prompt it is the estimate. */
   outputTokensCap: number;
@@ -20,12 +20,18 @@ export interface ModelSpeed {
 }
 
 export interface Pools {
-  /** Attempts of this model that one worker has under way at once: worker.actors or concurrency_max, whichever is less. */
+  /**
+   * Attempts of this model that one worker has under way at once: worker.actors or concurrency_max, whichever
+   * is less.
+   */
   attemptsPerWorker: number;
   attemptsMax: number;
   /** Accepts per second that one gateway is to take: the threshold of its scaled object. */
   acceptsPerGateway: number;
-  /** Share of a pool that may be busy in the mean, above 0 and at most 1; the rest is for bursts and for what fails. */
+  /**
+   * Share of a pool that may be busy in the mean, above 0 and at most 1; the rest is for bursts and for what
+   * fails.
+   */
   utilisation: number;
   gatewaysMin: number;
   gatewaysMax: number;
@@ -56,7 +62,10 @@ export interface CapacityPlan {
   };
 }
 
-/** Attempts that a request takes in the mean when each fails independently with `failedShare` and at most `attemptsMax` are made. */
+/**
+ * Attempts that a request takes in the mean when each fails independently with `failedShare` and at most
+ * `attemptsMax` are made.
+ */
 export function attemptsPerRequest(failedShare: number, attemptsMax: number): number {
   if (failedShare === 0) return 1;
   return (1 - failedShare ** attemptsMax) / (1 - failedShare);
@@ -66,9 +75,9 @@ export function attemptsPerRequest(failedShare: number, attemptsMax: number): nu
 const replicas = (need: number): number => Math.max(1, Math.ceil(need));
 
 /**
- * How much of everything a traffic needs. Only means and Little's law (concurrency = rate x duration), which hold for any distribution
- * of arrivals and sizes; bursts are what `utilisation` leaves room for. It says nothing about waiting times in between: those depend on
- * the distributions, which nobody has given.
+ * How much of everything a traffic needs. It uses only means and Little's law (concurrency = rate x
+ * duration), which apply to any distribution of arrivals and sizes; `utilisation` leaves room for bursts. It
+ * says nothing about waiting times in between: those depend on the distributions, which nobody has given.
  */
 export function planCapacity(traffic: Traffic, speed: ModelSpeed, pools: Pools): CapacityPlan {
   const attemptSeconds = speed.firstTokenMs / 1_000 + traffic.outputTokens / speed.tokensPerSecond;

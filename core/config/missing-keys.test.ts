@@ -8,7 +8,7 @@ const models = {
   large: { api_key_env: "LARGE_KEY" },
 };
 
-test("each model whose key is not in the environment is named with its variable; an empty one is not set", () => {
+test("a model whose key is not set in the environment, or empty, is named with its variable", () => {
   const problems = missingKeys(models, { SMALL_KEY: "" });
 
   expect(problems).toEqual([

@@ -1,8 +1,8 @@
 import type { ModelConfig } from "./schema.ts";
 
 /**
- * The models whose `api_key_env` names a variable that is not set here, each as `path: what is wrong`. For the processes that call ML
- * services; the others need no such secret.
+ * The models whose `api_key_env` names a variable that is not set here, each as `path: what is wrong`. For
+ * the processes that call ML services; the others need no such secret.
  */
 export function missingKeys(
   models: Readonly<Record<string, Pick<ModelConfig, "api_key_env">>>,

@@ -2,7 +2,10 @@ import { Value } from "@sinclair/typebox/value";
 
 import { type Config, ConfigSchema } from "./schema.ts";
 
-/** Everything that is wrong with a configuration, at once: `path: what is allowed`. Holds no value, so no secret. */
+/**
+ * Everything that is wrong with a configuration, at once: `path: what is allowed`. It contains no value, so
+ * no secret.
+ */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
@@ -30,7 +33,7 @@ type Tree = { [key: string]: unknown };
 const isTree = (value: unknown): value is Tree =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** A key of the file as it is spelt in an environment variable: `sim-small` -> `SIM_SMALL`. */
+/** A key of the file as an environment variable spells it: `sim-small` -> `SIM_SMALL`. */
 const envSpelling = (key: string): string => key.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
 
 function setPath(tree: Tree, path: readonly string[], text: string): void {
@@ -99,8 +102,8 @@ function crossCheck(config: Config): string[] {
 }
 
 /**
- * The configuration from the parsed file and the environment, which wins: `TOLLGATE_GATEWAY__PORT=8081` sets `gateway.port`.
- * Unknown keys are errors.
+ * The configuration from the parsed file and the environment, which wins: `TOLLGATE_GATEWAY__PORT=8081` sets
+ * `gateway.port`. Unknown keys are errors.
  *
  * @throws {ConfigError} naming every bad field
  */
@@ -110,10 +113,10 @@ export function parseConfig(file: unknown, env: Record<string, string | undefine
   const tree = Value.Default(ConfigSchema, structuredClone(file)) as Tree;
   for (const [path, text] of overrides(env)) setPath(tree, path, text);
   const candidate = Value.Convert(ConfigSchema, Value.Default(ConfigSchema, tree));
-  const problems = [...Value.Errors(ConfigSchema, candidate)].map(
-    ({ path, message, schema }) =>
-      `${path.slice(1).replaceAll("/", ".")}: ${message}${typeof schema.description === "string" ? ` (${schema.description})` : ""}`,
-  );
+  const problems = [...Value.Errors(ConfigSchema, candidate)].map(({ path, message, schema }) => {
+    const allowed = typeof schema.description === "string" ? ` (${schema.description})` : "";
+    return `${path.slice(1).replaceAll("/", ".")}: ${message}${allowed}`;
+  });
   if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
   const config = candidate as Config;
   const mismatches = crossCheck(config);

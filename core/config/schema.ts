@@ -1,14 +1,8 @@
 import { type Static, Type as t } from "@sinclair/typebox";
 
 import { IDEMPOTENCY_KEYS_MS } from "../stored-request.ts";
-
-const closed = { additionalProperties: false } as const;
-const ms = (fallback: number, description: string, minimum = 1) =>
-  t.Integer({ minimum, default: fallback, description });
-const count = (fallback: number, description: string, minimum = 1) =>
-  t.Integer({ minimum, default: fallback, description });
-const port = (fallback: number, description: string) =>
-  t.Integer({ minimum: 1, maximum: 65_535, default: fallback, description });
+import { closed, count, ms, port } from "./fields.ts";
+import { model } from "./model-schema.ts";
 
 const windowLimit = t.Object(
   {
@@ -34,67 +28,6 @@ const tier = t.Object(
     }),
   },
   // TypeBox fills in the values of a record only when their schema has a default itself.
-  { ...closed, default: {} },
-);
-
-const expression = (description: string) =>
-  t.String({ minLength: 1, description: `${description} A JSONata expression.` });
-
-const jsonMapping = t.Object(
-  {
-    request: expression(
-      "The body to post. Sees `prompt`, `messages`, `max_tokens`, `n`, `parameters`, `model`.",
-    ),
-    text: expression("The text in the reply, or an array of texts when n > 1."),
-    finish_reason: t.Optional(expression("Why the text ended.")),
-    prompt_tokens: t.Optional(expression("Prompt tokens used. Without it they are counted here.")),
-    completion_tokens: t.Optional(
-      expression("Completion tokens used. Without it they are counted here."),
-    ),
-    retryable: t.Optional(
-      expression("Whether a failed reply may be retried. Sees `status` and `body`."),
-    ),
-  },
-  closed,
-);
-
-const model = t.Object(
-  {
-    protocol: t.Union(
-      [t.Literal("openai-chat"), t.Literal("openai-completions"), t.Literal("json")],
-      { description: "How the ML service is spoken to." },
-    ),
-    url: t.String({ pattern: "^https?://", description: "The URL that an attempt is posted to." }),
-    upstream_model: t.Optional(
-      t.String({
-        minLength: 1,
-        description: "The model's name at the ML service; default: the name here.",
-      }),
-    ),
-    headers: t.Record(t.String(), t.String(), {
-      default: {},
-      description: "More headers of each call.",
-    }),
-    api_key_env: t.Optional(
-      t.String({ description: "Environment variable of the bearer token; workers require it." }),
-    ),
-    mapping: t.Optional(jsonMapping),
-    timeout_ms: ms(
-      60_000,
-      "Longest one attempt may take. One that outlasts worker.grace_ms when its worker stops is given back and called again.",
-    ),
-    concurrency_max: count(32, "Attempts under way at once per worker process."),
-    concurrency_min: count(1, "The adaptive limit never falls below this."),
-    output_tokens_default: count(256, "Cap on output tokens when the caller names none."),
-    output_tokens_max: count(4_096, "Largest cap on output tokens a caller may ask for."),
-    prompt_tokens_max: count(32_768, "Longest prompt in tokens."),
-    reply_bytes_max: count(
-      4_194_304,
-      "Longest reply that is read; a longer one fails the request.",
-    ),
-    breaker_failures: count(10, "Consecutive failures that open the circuit breaker."),
-    breaker_open_ms: ms(5_000, "How long an open breaker waits before it lets one attempt probe."),
-  },
   { ...closed, default: {} },
 );
 
@@ -135,7 +68,7 @@ const gateway = t.Object(
       5_000,
       "How often waiting long-polls are read again, in case a wake-up was lost.",
     ),
-    waiters_max: count(20_000, "Long-polls waiting at once; more are answered at once."),
+    waiters_max: count(20_000, "Long-polls waiting at once; more do not wait."),
     queue_ttl_seconds_default: count(
       86_400,
       "How long a request may wait for its first attempt when the caller does not say.",
@@ -164,7 +97,7 @@ const worker = t.Object(
     actors: count(64, "Attempts under way at once in this process."),
     prefetch: count(
       80,
-      "Deliveries held by this process: the actors plus those waiting for a model.",
+      "Deliveries that this process owns at once: the actors plus those waiting for a model.",
     ),
     gather_ms: ms(5, "Longest wait for company of results that come close to each other.", 0),
     park_ms: ms(
@@ -188,7 +121,9 @@ const collector = t.Object(
     batch_wait_ms: ms(20, "Longest wait of a result for others to share its transaction.", 0),
     prefetch: count(
       1_000,
-      "Results held by this process; at most 2000 on a quorum queue. The bound on its memory: each may be as long as the largest models.*.reply_bytes_max, so lower it where replies are long or memory is short.",
+      "Results that this process owns at once; at most 2000 on a quorum queue. It bounds the memory: each may " +
+        "be as long as the largest models.*.reply_bytes_max, so lower it where replies are long or memory is " +
+        "short.",
     ),
     grace_ms: ms(10_000, "Longest graceful stop."),
   },
@@ -204,11 +139,12 @@ const keeper = t.Object(
     ),
     orphan_after_ms: ms(
       30_000,
-      "A hold without an open request is freed when it is older than this. Keep above gateway.accept_timeout_ms.",
+      "A hold without an open request is freed when it is older than this. Keep above " +
+        "gateway.accept_timeout_ms.",
     ),
     republish_after_ms: ms(
       60_000,
-      "A queued request that no queue holds any more is published again when it is older than this.",
+      "A queued request that is in no queue any more is published again when it is older than this.",
     ),
     audit_interval_ms: ms(60_000, "Pause between two audits."),
     retention_days: count(30, "Requests older than this are dropped; the ledger stays."),
@@ -216,7 +152,10 @@ const keeper = t.Object(
   { ...closed, default: {} },
 );
 
-/** The whole of `tollgate.yaml`. Units are in the names; every default says why in its description or in docs/configuration.md. */
+/**
+ * The whole of `tollgate.yaml`. Units are in the names; every default says why in its description or in
+ * docs/configuration.md.
+ */
 export const ConfigSchema = t.Object(
   {
     postgres: t.Object(
@@ -229,7 +168,7 @@ export const ConfigSchema = t.Object(
         statement_timeout_ms: ms(10_000, "Longest statement on the server."),
         deadline_ms: ms(
           12_000,
-          "Longest wait for an answer; a frozen server never sends one. Keep above statement_timeout_ms.",
+          "Longest wait for a reply; a frozen server never sends one. Keep above statement_timeout_ms.",
         ),
       },
       closed,

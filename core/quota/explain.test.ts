@@ -39,7 +39,7 @@ test("a request that fills a window to the last token fits", () => {
   });
 });
 
-test("a request one token too large is refused until the window starts anew, in whole seconds rounded up", () => {
+test("a request one token too large is refused until the window resets, in whole seconds rounded up", () => {
   const snapshot = snapshotOf({
     daily: { requests: null, tokens: 100 },
     used: { requests: 2, tokens: 60 },
@@ -95,7 +95,7 @@ test("too many open requests are refused for a moment", () => {
   });
 });
 
-test("a window resets at the next UTC midnight or on the first of the next month, over the end of a year", () => {
+test("a window resets at the next UTC midnight or month, also over the end of a year", () => {
   const snapshot = {
     ...snapshotOf({}),
     day: "2026-12-31",

@@ -14,16 +14,19 @@ export interface Refusal {
 export interface QuotaExplanation {
   /** Empty: the request fits now. */
   refusals: Refusal[];
-  /** Larger than the limit of a whole window: no waiting helps. */
+  /** Larger than the limit of a whole window: waiting does not help. */
   neverFits: boolean;
   /** Whole seconds until the last of the blocking windows starts anew; null when it fits now or never. */
   retryAfterSeconds: number | null;
 }
 
-/** Open requests end at any time: asking again soon is right. */
+/** Open requests end at any time: it is right to ask again soon. */
 const CONCURRENCY_RETRY_SECONDS = 1;
 
-/** Every limit that refuses 1 request of `tokens` in the state of `snapshot`; the same decision as `lua/admit.lua` takes. */
+/**
+ * Every limit that refuses 1 request of `tokens` in the state of `snapshot`; `lua/admit.lua` decides the
+ * same.
+ */
 export function explainQuota(snapshot: QuotaUse, tokens: number): QuotaExplanation {
   const refusals = [...windowRefusals(snapshot, tokens), ...concurrencyRefusals(snapshot)];
   const neverFits = refusals.some(({ limit, wanted }) => wanted > limit);

@@ -5,7 +5,9 @@ import type { QuotaLimits, WindowLimit } from "./quota.ts";
 /** How "no limit" is written for one user, where null means "as the tier says". */
 export const NO_LIMIT = -1;
 
-/** One row of `quotas`: what is particular to a user in one window. null: the tier's limit; `NO_LIMIT`: none. */
+/**
+ * One row of `quotas`: what is particular to a user in one window. null: the tier's limit; `NO_LIMIT`: none.
+ */
 export interface UserQuota {
   window: WindowKind;
   tier: string;
@@ -13,7 +15,7 @@ export interface UserQuota {
   tokens: number | null;
 }
 
-/** What is stored of a user's limits, before the tiers of the configuration fill it up. */
+/** What is stored of a user's limits, before the tiers of the configuration fill the gaps. */
 export interface UserLimits {
   quotas: readonly UserQuota[];
   /** null: the tier's; `NO_LIMIT`: none. */
@@ -21,9 +23,11 @@ export interface UserLimits {
 }
 
 /**
- * The limits that hold for a user: what is stored for the user goes before the tier's. A window without a row, and a tier that is no
- * longer configured, take the default tier. The cap on open requests is that of the daily row's tier. Throws if the default tier is
- * not configured, which the configuration check rules out.
+ * The limits that apply to a user: what is stored for the user goes before the tier's. A window without a
+ * row, and a tier that is no longer configured, take the default tier. The cap on open requests is that of
+ * the daily row's tier.
+ *
+ * @throws {Error} when the default tier is not configured, which the check of the configuration rules out
  */
 export function effectiveLimits(
   stored: UserLimits,

@@ -26,14 +26,14 @@ interface Loading {
 }
 
 /**
- * What the Lua scripts do to one user, as pure functions from state to state: the specification that the property tests hold them
- * against. Keys are window ids and request ids. Time-outs of keys are left out.
+ * What the Lua scripts do to one user, as pure functions from state to state: the specification that the
+ * property tests hold them against. Keys are window ids and request ids. Time-outs of keys are left out.
  */
 export interface QuotaModel {
   isKnown: boolean;
   /**
-   * A bill may be missing, because a load or a settlement found no hold for it: known for two seconds only. (Two seconds after its
-   * load a user is forgotten at once; a model without time leaves that out.)
+   * A bill may be missing, because a load or a settlement found no hold for it: known for two seconds only.
+   * (Two seconds after its load a user is forgotten at once; a model without time leaves that out.)
    */
   isUnsure: boolean;
   limits: QuotaLimits;

@@ -28,7 +28,7 @@ export interface WindowSnapshot extends WindowUse {
   held: Consumption;
 }
 
-/** All that an admission is decided by. */
+/** Everything that decides an admission. */
 export interface QuotaUse {
   /** Redis time of the reading, Unix milliseconds. */
   atMs: number;
@@ -54,18 +54,21 @@ export interface Hold {
 
 /** A hold and its age. */
 export interface AgedHold extends Hold {
-  /** Since it was taken or last restored from PostgreSQL, milliseconds by the clock of Redis, or somewhat less. */
+  /**
+   * Since it was taken or last restored from PostgreSQL, milliseconds by the clock of Redis, or somewhat
+   * less.
+   */
   heldForMs: number;
 }
 
 /**
- * `held`: the hold is there. `gone`: Redis has known the user without a gap since before the request was made, and the hold is not
- * there: it was settled or released. `unknown`: anything else (user not loaded, Redis restarted or flushed since), so nothing can be
- * concluded.
+ * `held`: the hold is there. `gone`: Redis has known the user without a gap since before the request was
+ * made, and the hold is not there: it was settled or released. `unknown`: anything else (user not loaded,
+ * Redis restarted or flushed since), so nothing can be concluded.
  */
 export type HoldFate = "held" | "gone" | "unknown";
 
-/** The wish to hold 1 request and `tokens` in every window of the user, all or nothing. */
+/** Asks to hold 1 request and `tokens` in every window of the user, all or nothing. */
 export interface Admission {
   userId: string;
   requestId: string;
@@ -73,34 +76,41 @@ export interface Admission {
 }
 
 /**
- * Answer of one atomic admission. `unknown`: Redis does not know this user (first use, restart, flush): the windows must be
- * rebuilt from PostgreSQL before the user is admitted.
+ * Reply to one atomic admission. `unknown`: Redis does not know this user (first use, restart, flush): the
+ * windows must be rebuilt from PostgreSQL before the user is admitted.
  */
 export type AdmitReply =
   | { kind: "admitted"; snapshot: QuotaUse }
   | { kind: "refused"; snapshot: QuotaUse }
   | { kind: "unknown" };
 
-/** Replace a hold by what was really used; `billed` null releases it: nothing was executed, nothing is charged. */
+/**
+ * Asks to replace a hold by what was really used. `billedTokens` null releases it: nothing was executed,
+ * nothing is charged.
+ */
 export interface Settlement {
   userId: string;
   requestId: string;
   billedTokens: number | null;
   /**
-   * True when the caller knows that nobody settled this hold before. If it is absent nevertheless, Redis has lost something of the
-   * user: it forgets the user, who is rebuilt from PostgreSQL before being admitted again (at once, but not more often than every
-   * two seconds).
+   * True when the caller knows that nobody settled this hold before. If it is absent nevertheless, Redis has
+   * lost something of the user: it forgets the user, who is rebuilt from PostgreSQL before being admitted
+   * again (at once, but not more often than every two seconds).
    */
   expectHold: boolean;
 }
 
 /**
- * `settled`: the hold was replaced now. `absent`: there was no hold (already settled, or Redis lost it). `broken`: Redis has something of
- * this user stored that is not ours, so the whole user was forgotten, to be rebuilt from PostgreSQL before the next use.
+ * `settled`: the hold was replaced now. `absent`: there was no hold (already settled, or Redis lost it).
+ * `broken`: something that is not ours is stored under the user's keys, so the whole user was forgotten, to
+ * be rebuilt from PostgreSQL before the next use.
  */
 export type SettleReply = "settled" | "absent" | "broken";
 
-/** What PostgreSQL knows of a user, read in one snapshot: enough to rebuild everything Redis holds for the user. */
+/**
+ * What PostgreSQL knows of a user, read in one snapshot: enough to rebuild everything that Redis knows of the
+ * user.
+ */
 export interface QuotaTruth {
   limits: QuotaLimits;
   /** Ledger sums of the windows still open: day -> consumption, from the first of the current month on. */
@@ -108,20 +118,27 @@ export interface QuotaTruth {
   /** Requests without a terminal state, whatever their day. */
   holds: Hold[];
   /**
-   * Of the requests asked about (`LoadTicket`) those that PostgreSQL has no row of: accepts between their hold and their commit,
-   * whose holds must outlive the load. Absent: none was looked for, and such holds are found missing when they are settled.
+   * Of the requests asked about (`LoadTicket`) those that PostgreSQL has no row of: accepts between their
+   * hold and their commit, whose holds must outlive the load. Absent: nobody looked for them, and such holds
+   * are found missing when they are settled.
    */
   unstored?: string[];
 }
 
-/** Leave to load one user, from `beginLoad`. PostgreSQL must be read after it was given out; it is good for a minute. */
+/**
+ * Permission to load one user, from `beginLoad`. PostgreSQL must be read after it was given; it is valid for
+ * a minute.
+ */
 export interface LoadTicket {
-  /** The Redis process that gave it out. */
+  /** The Redis process that gave it. */
   instance: string;
   nonce: string;
   /** Requests whose holds were taken lately: PostgreSQL may not know them yet. */
   recentRequestIds: string[];
 }
 
-/** `already`: somebody else loaded the user; `superseded`: the truth was read too early or too late, begin again. */
+/**
+ * `already`: somebody else loaded the user; `superseded`: the truth was read too early or too late, so begin
+ * again.
+ */
 export type LoadReply = "loaded" | "already" | "superseded";

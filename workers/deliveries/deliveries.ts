@@ -62,7 +62,7 @@ export function createDeliveries(
     { isNewer, reason }: { isNewer: boolean; reason: string },
   ): void {
     if (isNewer) {
-      newer.hold(delivery, reason);
+      newer.keep(delivery, reason);
       return;
     }
     ports.log.error({ reason }, "a message cannot be read");

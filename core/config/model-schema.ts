@@ -1,0 +1,66 @@
+import { Type as t } from "@sinclair/typebox";
+
+import { closed, count, ms } from "./fields.ts";
+
+const expression = (description: string) =>
+  t.String({ minLength: 1, description: `${description} A JSONata expression.` });
+
+const jsonMapping = t.Object(
+  {
+    request: expression(
+      "The body to post. Sees `prompt`, `messages`, `max_tokens`, `n`, `parameters`, `model`.",
+    ),
+    text: expression("The text in the reply, or an array of texts when n > 1."),
+    finish_reason: t.Optional(expression("Why the text ended.")),
+    prompt_tokens: t.Optional(expression("Prompt tokens used. Without it they are counted here.")),
+    completion_tokens: t.Optional(
+      expression("Completion tokens used. Without it they are counted here."),
+    ),
+    retryable: t.Optional(
+      expression("Whether a failed reply may be retried. Sees `status` and `body`."),
+    ),
+  },
+  closed,
+);
+
+/** One ML service: how it is called, and the limits of its calls. */
+export const model = t.Object(
+  {
+    protocol: t.Union(
+      [t.Literal("openai-chat"), t.Literal("openai-completions"), t.Literal("json")],
+      { description: "How the ML service is spoken to." },
+    ),
+    url: t.String({ pattern: "^https?://", description: "The URL that an attempt is posted to." }),
+    upstream_model: t.Optional(
+      t.String({
+        minLength: 1,
+        description: "The model's name at the ML service; default: the name here.",
+      }),
+    ),
+    headers: t.Record(t.String(), t.String(), {
+      default: {},
+      description: "More headers of each call.",
+    }),
+    api_key_env: t.Optional(
+      t.String({ description: "Environment variable of the bearer token; workers require it." }),
+    ),
+    mapping: t.Optional(jsonMapping),
+    timeout_ms: ms(
+      60_000,
+      "Longest one attempt may take. One that outlasts worker.grace_ms when its worker stops is given back " +
+        "and called again.",
+    ),
+    concurrency_max: count(32, "Attempts under way at once per worker process."),
+    concurrency_min: count(1, "The adaptive limit never falls below this."),
+    output_tokens_default: count(256, "Cap on output tokens when the caller names none."),
+    output_tokens_max: count(4_096, "Largest cap on output tokens a caller may ask for."),
+    prompt_tokens_max: count(32_768, "Longest prompt in tokens."),
+    reply_bytes_max: count(
+      4_194_304,
+      "Longest reply that is read; a longer one fails the request.",
+    ),
+    breaker_failures: count(10, "Consecutive failures that open the circuit breaker."),
+    breaker_open_ms: ms(5_000, "How long an open breaker waits before it lets one attempt probe."),
+  },
+  { ...closed, default: {} },
+);
