@@ -18,6 +18,8 @@ const config: KnipConfig = {
     "bench/peers/echo/main.ts",
     "bench/micro/*.ts",
     "bench/profile-summary.ts",
+    // Bundled into the page of a report.
+    "bench/report/draw.js",
     "test/k8s/schemas/vendor.ts",
     "**/*.test.ts",
   ],

@@ -181,5 +181,5 @@ function resultFolderOf(startedAt: Date): string {
 async function writeReport(report: BenchReport, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   await Bun.write(join(folder, "raw.json"), `${JSON.stringify(report, null, 1)}\n`);
-  await Bun.write(join(folder, "report.html"), renderPage(report));
+  await Bun.write(join(folder, "report.html"), await renderPage(report));
 }

@@ -1,9 +1,6 @@
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
-export const escapeHtml = (text: string): string =>
-  text.replaceAll(/[&<>"]/g, (character) => ENTITIES[character] ?? character);
-
-/** Markup that is complete and escaped. */
+/** HTML that is complete and escaped. */
 export class Markup {
   readonly text: string;
 
@@ -15,7 +12,7 @@ export class Markup {
 type Part = string | number | Markup | readonly Markup[];
 
 /** A template whose values are escaped unless they are markup. */
-export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Markup {
+export function markup(strings: TemplateStringsArray, ...parts: readonly Part[]): Markup {
   const texts = strings.map((fixed, index) => fixed + textOf(parts[index] ?? ""));
   return new Markup(texts.join(""));
 }
@@ -23,5 +20,5 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
 function textOf(part: Part): string {
   if (part instanceof Markup) return part.text;
   if (typeof part === "object") return part.map(({ text }) => text).join("\n");
-  return escapeHtml(String(part));
+  return String(part).replaceAll(/[&<>"]/g, (character) => ENTITIES[character] ?? character);
 }
