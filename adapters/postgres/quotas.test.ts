@@ -6,7 +6,7 @@ import { isForeignKeyViolation } from "./errors.ts";
 import { finishRequests } from "./finish-requests.ts";
 import { insertRequests } from "./insert-requests.ts";
 import { usage } from "./ledger.ts";
-import { findLimits, quotaTruth, quotaTruthOf, setQuota } from "./quotas.ts";
+import { findLimits, findTiers, quotaTruth, quotaTruthOf, setQuota } from "./quotas.ts";
 import {
   completion,
   createMigratedDatabase,
@@ -26,6 +26,26 @@ beforeAll(async () => {
   server = await createMigratedDatabase();
 });
 afterAll(() => server.drop());
+
+test("the tiers of many users are found at once, each window's own", async () => {
+  const { database } = server;
+  const [both = "", one = "", none = ""] = await Promise.all(
+    [1, 2, 3].map(() => newUser(database)),
+  );
+  const setTier = (userId: string, window: "daily" | "monthly", tier: string) =>
+    setQuota(database, { userId, window, tier, requests: null, tokens: null });
+  await setTier(both, "daily", "free");
+  await setTier(both, "monthly", "pro");
+  await setTier(one, "monthly", "pro");
+
+  const found = await findTiers(database, [none, one, both]);
+
+  expect([both, one, none].map((userId) => found.get(userId))).toEqual([
+    { daily: "free", monthly: "pro" },
+    { monthly: "pro" },
+    undefined,
+  ]);
+});
 
 /** Two bills today and on the first of the month, one of last year, one request cancelled, two open. */
 async function newUserWithHistory() {

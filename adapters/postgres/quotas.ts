@@ -170,6 +170,27 @@ export async function setQuota(database: Database, quota: QuotaSetting): Promise
   );
 }
 
+/** The tiers stored for a user, by window; a window that is absent has the default tier. */
+export type WindowTiers = Partial<Record<WindowKind, string>>;
+
+/** The stored tiers of users; who has none is absent. */
+export async function findTiers(
+  database: Database,
+  userIds: readonly string[],
+): Promise<Map<string, WindowTiers>> {
+  const rows = await database.run(
+    "find tiers",
+    (sql) => sql<{ user_id: string; reset_frequency: WindowKind; tier: string }[]>`
+      select user_id, reset_frequency, tier
+      from quotas
+      where user_id = any(${textArray(userIds)}::uuid[])`,
+  );
+  const found = new Map<string, WindowTiers>();
+  for (const row of rows)
+    found.set(row.user_id, { ...found.get(row.user_id), [row.reset_frequency]: row.tier });
+  return found;
+}
+
 /** The limits stored for a user; undefined: no such user. */
 export async function findLimits(
   database: Database,

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 
 import { keyHashesOf } from "../../adapters/postgres/api-keys.ts";
-import { findLimits, setQuota } from "../../adapters/postgres/quotas.ts";
+import { findLimits, findTiers, setQuota } from "../../adapters/postgres/quotas.ts";
 import {
   listUsers,
   setConcurrentLimit,
@@ -17,8 +17,9 @@ import { changedQuotas, type LimitChange } from "../operator/limits.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { formatQuota, reportQuota } from "../operator/quota-report.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
-import { formatInstant, formatTable, printJson, printLine } from "../../adapters/terminal/table.ts";
-import { createUser, requireTier, requireUser } from "../operator/users.ts";
+import { printJson, printLine } from "../../adapters/terminal/table.ts";
+import { formatUsers, listedJson, withTiers } from "../operator/user-list.ts";
+import { createUser, nameAndEmail, requireTier, requireUser } from "../operator/users.ts";
 
 export function registerUser(program: Command): void {
   const user = program
@@ -30,7 +31,7 @@ export function registerUser(program: Command): void {
 USER is an id, an email, or a name that only one user has.
 
 Examples:
-  ./tollgate user add "Ada Lovelace" --email ada@example.org --tier free
+  ./tollgate user add "Ada Lovelace" ada@example.org --tier free
   ./tollgate user quota ada@example.org --daily-tokens 200000`,
     );
   registerAdd(user);
@@ -47,8 +48,9 @@ function registerAdd(user: Command): void {
   user
     .command("add")
     .description("add a user and print its first API key, which is shown this once")
-    .argument("<name>")
-    .requiredOption("--email <email>", "must not belong to another user")
+    .argument("<name>", "the name, or an email that stands for both")
+    .argument("[email]", "must not belong to another user, however it is spelt")
+    .option("--email <email>", "the same as an option")
     .option(
       "--tier <tier>",
       "whose quotas the user gets (default: default_tier of the configuration)",
@@ -59,18 +61,19 @@ function registerAdd(user: Command): void {
       "after",
       `
 Examples:
-  ./tollgate user add "Ada Lovelace" --email ada@example.org
-  key=$(./tollgate user add CI --email ci@example.org --tier free --json | jq -r .api_key)`,
+  ./tollgate user add "Ada Lovelace" ada@example.org
+  key=$(./tollgate user add ci@example.org --tier free --json | jq -r .api_key)`,
     )
     .action(add);
 }
 
 async function add(
-  name: string,
-  options: { email: string; tier?: string; key: boolean; json?: boolean },
+  nameGiven: string,
+  emailGiven: string | undefined,
+  options: { email?: string; tier?: string; key: boolean; json?: boolean },
 ): Promise<void> {
+  const { name, email } = nameAndEmail(nameGiven, emailGiven, options.email);
   await operate({ servers: ["postgres"], secrets: options.key }, async ({ config, database }) => {
-    const { email } = options;
     const tier = requireTier(options.tier ?? config.default_tier, config);
     const userId = await createUser(database, { name, email, tier });
     const key = options.key
@@ -108,33 +111,21 @@ Examples:
 
 async function list(options: { limit: string; after?: string; json?: boolean }): Promise<void> {
   const limit = parseCount(options.limit, "--limit", 1, 10_000);
-  await operate({ servers: ["postgres"], secrets: false }, async ({ database }) => {
+  await operate({ servers: ["postgres"], secrets: false }, async ({ config, database }) => {
     const after =
       options.after === undefined ? null : (await requireUser(database, options.after)).userId;
     const { items, next } = await listUsers(database, after, limit);
+    const ids = items.map(({ userId }) => userId);
+    const tiers = await findTiers(database, ids);
+    const users = items.map((one) => withTiers(one, tiers.get(one.userId), config.default_tier));
     if (options.json === true) {
-      printJson({ users: items.map(userJson), next });
+      printJson({ users: users.map(listedJson), next });
       return;
     }
-    const rows = items.map((user) => [
-      user.userId,
-      user.name,
-      user.email,
-      user.active ? "yes" : "no",
-      formatInstant(user.createdAtMs),
-    ]);
-    printLine(formatTable(["USER", "NAME", "EMAIL", "ACTIVE", "ADDED (UTC)"], rows));
+    printLine(formatUsers(users));
     if (next !== null) printLine(`There may be more: ./tollgate user list --after ${next}`);
   });
 }
-
-const userJson = (user: User) => ({
-  user_id: user.userId,
-  name: user.name,
-  email: user.email,
-  active: user.active,
-  created_at: new Date(user.createdAtMs).toISOString(),
-});
 
 interface QuotaOptions {
   tier?: string;

@@ -11,6 +11,7 @@ import {
   type User,
 } from "../../adapters/postgres/users.ts";
 import type { Config } from "../../core/config/schema.ts";
+import { foldEmail, isEmail } from "../../core/email.ts";
 import { WINDOW_KINDS } from "../../core/windows.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 
@@ -29,7 +30,7 @@ export function requireTier(tier: string, { tiers }: Pick<Config, "tiers">): str
 }
 
 /**
- * Adds a user with the quotas of a tier; answers the id.
+ * Adds a user with the quotas of a tier; returns the id.
  *
  * @throws {CommandFailure} when the email is taken or a value is not valid
  */
@@ -61,8 +62,27 @@ function nameProblem(name: string): string | undefined {
 }
 
 function emailProblem(email: string): string | undefined {
-  if (/^[^\s@]+@[^\s@]+$/.test(email) && email.length <= 320) return undefined;
-  return `--email ${email} is not an email address: give name@host`;
+  if (isEmail(email)) return undefined;
+  return `the email ${email} is not an address: give one like ada@example.org`;
+}
+
+/**
+ * The name and the email of a new user, from what a person gave: a name and an email, or an email that stands for both.
+ *
+ * @throws {CommandFailure} when there is no email, or two
+ */
+export function nameAndEmail(
+  name: string,
+  argument: string | undefined,
+  option: string | undefined,
+): { name: string; email: string } {
+  const [email = name, other = email] = [option, argument].filter((one) => one !== undefined);
+  const wrongUse = (message: string) => new CommandFailure(message, { exitCode: EXIT.usage });
+  if (foldEmail(email) !== foldEmail(other))
+    throw wrongUse(`the email is given twice, as ${argument} and as ${option}: give it once`);
+  if (email === name && !isEmail(email))
+    throw wrongUse(`the email is missing: ./tollgate user add "${name}" ada@example.org`);
+  return { name, email };
 }
 
 /**

@@ -16,6 +16,11 @@ interface Made {
   api_key: string;
 }
 
+interface Listed {
+  email: string;
+  tiers: { daily: string; monthly: string };
+}
+
 let count = 0;
 /** A user that the command made, of a name and an email of its own. */
 async function addUser(stack: Stack): Promise<Made & { email: string }> {
@@ -64,6 +69,47 @@ test("a second user with the same email is refused with what to do", async (stac
 
   expect(exitCode).toBe(1);
   expect(err).toContain("./tollgate key add");
+});
+
+test("the email may be an argument, the only one too, and what is none is refused", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const add = (...args: string[]) => tollgate("user", "add", ...args, "--no-key", "--json");
+
+  const made = [
+    await add("Ada", "ada.argument@example.org"),
+    await add("only@example.org"),
+    await add("Ada", "same@example.org", "--email", "same@example.org"),
+  ];
+  const refused = [
+    await add("Nobody"),
+    await add("Ada", "x@y.z,evil"),
+    await add("x@y.z evil@y.z"),
+    await add("Ada", "--email", "a\nb@example.org"),
+    await add("Ada", "one@example.org", "--email", "two@example.org"),
+  ];
+
+  expect(made.map((ran) => jsonOf(ran))).toMatchObject([
+    { name: "Ada", email: "ada.argument@example.org" },
+    { name: "only@example.org", email: "only@example.org" },
+    { name: "Ada", email: "same@example.org" },
+  ]);
+  for (const { exitCode, err } of refused)
+    expect({ exitCode, err }).toEqual({ exitCode: 2, err: expect.stringContaining("email") });
+});
+
+test("users are listed with their tiers", async (stack) => {
+  const tollgate = commandsOn(stack);
+  await tollgate("user", "add", "Free", "listed@example.org", "--tier", "free", "--no-key");
+
+  const { out } = await tollgate("user", "list");
+  const { users } = jsonOf(await tollgate("user", "list", "--json")) as { users: Listed[] };
+
+  expect(out).toMatch(/^USER +NAME +EMAIL +TIER +ACTIVE/);
+  expect(out).toMatch(/ listed@example\.org +free +yes /);
+  expect(users.find(({ email }) => email === "listed@example.org")?.tiers).toEqual({
+    daily: "free",
+    monthly: "free",
+  });
 });
 
 test("a revoked key is refused by every gateway within a second", async (stack) => {
