@@ -297,3 +297,17 @@ export function toFault(error: unknown): Fault {
 export function isFaultCode(code: string): code is FaultCode {
   return Object.hasOwn(FAULTS, code);
 }
+
+/** One wrong field of a body (a JSON pointer), in our own words. */
+export function invalidField(field: string, message: string): Fault {
+  return new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
+    details: [{ field, message }],
+  });
+}
+
+/** One wrong query parameter or header, in our own words. */
+export function invalidParameter(name: string, message: string): Fault {
+  return new Fault("PARAMETER_INVALID", `${name} ${message}`, {
+    details: [{ field: name, message }],
+  });
+}

@@ -22,6 +22,12 @@ export interface Page<Item> {
 /** Parts of a request that are sealed apart; the name is bound into the seal. */
 export type SealedField = "prompt" | "metadata" | "result";
 
+/** An Idempotency-Key and the body that it came with, each as a keyed hash of 32 bytes. */
+export interface Idempotency {
+  keyHash: Uint8Array;
+  fingerprint: Uint8Array;
+}
+
 /** A request as it is stored on acceptance. Content is sealed. */
 export interface NewRequest {
   head: RequestHead;
@@ -35,8 +41,8 @@ export interface NewRequest {
    * late must not store what was refused.
    */
   acceptUntilMs: number;
-  /** Keyed hashes (32 bytes) of the Idempotency-Key and of the body; null: the caller sent no key. */
-  idempotency: { keyHash: Uint8Array; fingerprint: Uint8Array } | null;
+  /** null: the caller sent no key. */
+  idempotency: Idempotency | null;
 }
 
 /** The request that an Idempotency-Key already stands for. */
@@ -100,6 +106,21 @@ export interface RequestStanding {
   state: DurableState;
   /** Total of its ledger row; null: it has none. */
   billedTokens: number | null;
+}
+
+/** What a gateway says of its outbox, a few times a second. */
+export interface OutboxNote {
+  /** All requests of this gateway with a smaller id are confirmed by the broker. */
+  confirmedThrough: string;
+  /** Requests stored but not confirmed. */
+  unconfirmed: number;
+}
+
+/** An outbox note with the gateway process that makes it. */
+export interface PublisherNote extends OutboxNote {
+  /** One per process start. */
+  publisherId: string;
+  host: string;
 }
 
 export interface OutboxEntry {

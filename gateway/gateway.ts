@@ -1,14 +1,15 @@
 import { createAccept } from "./accept/accept.ts";
-import { createAnswer } from "./http/respond.ts";
-import { createApp } from "./http/app.ts";
-import { createAuthenticator } from "./accept/authenticate.ts";
+import { createAuthenticate } from "./accept/authenticate.ts";
 import { boundAccepts } from "./accept/bound-accepts.ts";
+import { createOutbox } from "./accept/outbox.ts";
+import { createStore } from "./accept/store.ts";
+import { createApp } from "./http/app.ts";
+import { apiKeyOf } from "./http/headers.ts";
+import { createRespond } from "./http/respond.ts";
+import type { GatewayPorts } from "./ports.ts";
 import { createCancel } from "./read/cancel.ts";
 import { createListRequests } from "./read/list-requests.ts";
-import { createOutbox } from "./accept/outbox.ts";
-import type { GatewayPorts } from "./ports.ts";
 import { createStatusReader } from "./read/status.ts";
-import { createStore } from "./accept/store.ts";
 import { createWaiters } from "./read/waiters.ts";
 import { createWaitingGauges } from "./read/waiting-gauges.ts";
 
@@ -19,6 +20,7 @@ export interface GatewayOptions {
 
 /** Puts the parts of the gateway together. */
 export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
+  const authenticate = createAuthenticate(ports);
   const outbox = createOutbox(ports);
   const store = createStore(ports);
   const waiters = createWaiters(ports);
@@ -30,9 +32,9 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   const app = createApp(
     {
       ports,
-      answer: createAnswer(ports),
-      authenticate: createAuthenticator(ports),
-      accept: boundAccepts(ports, createAccept(ports, store, outbox)),
+      respond: createRespond(ports),
+      authenticate: (headers) => authenticate(apiKeyOf(headers)),
+      accept: boundAccepts(ports, store, createAccept(ports, store, outbox)),
       status,
       cancel: createCancel(ports, status),
       listRequests: createListRequests(ports),
@@ -59,7 +61,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     announceDrain: () => {
       isLeaving = true;
     },
-    /** Refuses new work, answers those who wait with the present state. */
+    /** Refuses new work, and returns the present state to those who wait. */
     beginDrain: () => {
       isLeaving = true;
       isDraining = true;

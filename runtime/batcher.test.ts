@@ -11,12 +11,11 @@ function createWorld(options: Partial<BatcherOptions<number, string>> = {}) {
     itemsMax: 3,
     waitMs: 5,
     flushesMax: 1,
-    pendingMax: 10,
+    bound: { pendingMax: 10, onFull: () => new Error("full") },
     flush: (items) => {
       flushed.push(items);
       return new Promise((resolve) => ends.push(resolve));
     },
-    onFull: () => new Error("full"),
     schedule: (callback) => {
       timers.add(callback);
       return () => timers.delete(callback);
@@ -80,7 +79,9 @@ describe("a batcher", () => {
   });
 
   test("refuses what is beyond its bound, and takes again when there is room", async () => {
-    const { batcher, endFlush } = createWorld({ pendingMax: 3 });
+    const { batcher, endFlush } = createWorld({
+      bound: { pendingMax: 3, onFull: () => new Error("full") },
+    });
     const first = Promise.all([1, 2, 3].map((item) => batcher.add(item)));
 
     expect(batcher.add(4)).rejects.toThrow("full");
@@ -90,24 +91,6 @@ describe("a batcher", () => {
     expect(batcher.pending()).toBe(0);
     void batcher.add(5);
     expect(batcher.pending()).toBe(1);
-  });
-
-  test("refuses what weighs more than its bound together, and takes a heavier item alone", async () => {
-    const weights = { weightOf: (item: number) => item, pendingWeightMax: 10 };
-    const { batcher, endFlush } = createWorld({ ...weights, itemsMax: 2 });
-    const first = Promise.all([4, 4].map((item) => batcher.add(item)));
-    const third = batcher.add(2);
-
-    expect(batcher.add(1)).rejects.toThrow("full");
-    await endFlush(["4", "4"]);
-    await first;
-    await endFlush(["2"]);
-    await third;
-
-    expect(batcher.pending()).toBe(0);
-    void batcher.add(11);
-    expect(batcher.pending()).toBe(1);
-    expect(batcher.add(1)).rejects.toThrow("full");
   });
 
   test("a flush that fails, or returns too few outcomes, fails its own items only", async () => {

@@ -11,20 +11,16 @@ export interface BatcherOptions<Item, Outcome> {
   waitMs: number;
   /** Most flushes under way at once; items above that wait in the queue. */
   flushesMax: number;
-  /** Most items waiting or under way; more are refused by `onFull`. */
-  pendingMax: number;
   /**
-   * Most weight of those; more is refused likewise, but a single heavier item is taken when nothing else is
-   * pending. Absent: no bound.
+   * Most items waiting or under way, and the error that refuses those beyond. Absent: whoever adds items
+   * bounds them.
    */
-  pendingWeightMax?: number;
+  bound?: { pendingMax: number; onFull: () => Error };
   /**
    * Handles a batch; returns one outcome per item, in order. If it throws, every item of the batch is
    * rejected.
    */
   flush: (items: Item[]) => Promise<Outcome[]>;
-  /** Makes the error for an item that finds the batcher full. */
-  onFull: () => Error;
   /** Calls back after `ms`; returns a function that cancels it. */
   schedule: (callback: () => void, ms: number) => () => void;
 }
@@ -49,10 +45,9 @@ export function createBatcher<Item, Outcome>(
 ): Batcher<Item, Outcome> {
   let waiting: Entry<Item, Outcome>[] = [];
   let underWay = 0;
-  let pendingWeight = 0;
   let flushes = 0;
   let cancelTimer: (() => void) | undefined;
-  const { pendingMax, pendingWeightMax = Infinity } = options;
+  const { bound } = options;
   const weightOf = options.weightOf ?? (() => 0);
 
   async function run(batch: Entry<Item, Outcome>[]): Promise<void> {
@@ -69,7 +64,6 @@ export function createBatcher<Item, Outcome>(
     } finally {
       flushes -= 1;
       underWay -= batch.length;
-      for (const entry of batch) pendingWeight -= entry.weight;
       // What queued up while all flushes were busy has waited long enough.
       if (waiting.length > 0) flushNow();
     }
@@ -104,14 +98,11 @@ export function createBatcher<Item, Outcome>(
   return {
     add: (item) =>
       new Promise<Outcome>((resolve, reject) => {
-        const pending = waiting.length + underWay;
-        const weight = weightOf(item);
-        const isTooHeavy = pending > 0 && pendingWeight + weight > pendingWeightMax;
-        if (pending >= pendingMax || isTooHeavy) {
-          reject(options.onFull());
+        if (bound !== undefined && waiting.length + underWay >= bound.pendingMax) {
+          reject(bound.onFull());
           return;
         }
-        pendingWeight += weight;
+        const weight = weightOf(item);
         waiting.push({ item, weight, resolve, reject });
         if (waiting.length >= options.itemsMax) flushNow();
         else cancelTimer ??= options.schedule(flushNow, options.waitMs);

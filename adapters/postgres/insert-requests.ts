@@ -1,6 +1,6 @@
 import { bytesArray, numberArray, packBytes, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
-import type { InsertOutcome, NewRequest, Replay } from "../../core/stored-request.ts";
+import type { Idempotency, InsertOutcome, NewRequest, Replay } from "../../core/stored-request.ts";
 
 const STORED: InsertOutcome = { kind: "stored" };
 const LATE: InsertOutcome = { kind: "late" };
@@ -157,11 +157,7 @@ async function findReplays(
 /** What an Idempotency-Key of a user stands for; undefined: it is new. To answer a repeat before anything is held for it. */
 export async function findReplay(
   database: Database,
-  {
-    userId,
-    keyHash,
-    fingerprint,
-  }: { userId: string; keyHash: Uint8Array; fingerprint: Uint8Array },
+  { userId, keyHash, fingerprint }: { userId: string } & Idempotency,
 ): Promise<Replay | undefined> {
   const [row] = await database.run(
     "find an idempotency key",

@@ -1,17 +1,6 @@
 import type { Database } from "./connect.ts";
 import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
-import type { DeadOutbox, OutboxEntry } from "../../core/stored-request.ts";
-
-/** What a gateway process says of its outbox, a few times a second. */
-export interface PublisherNote {
-  /** One per process start. */
-  publisherId: string;
-  host: string;
-  /** All requests of this publisher with a smaller id are confirmed by the broker. */
-  confirmedThrough: string;
-  /** Requests stored but not confirmed. */
-  unconfirmed: number;
-}
+import type { DeadOutbox, OutboxEntry, PublisherNote } from "../../core/stored-request.ts";
 
 /**
  * Notes that a gateway lives and how far the broker has confirmed. Its first note must be committed before its first request is. The

@@ -7,9 +7,8 @@ const batcher = createBatcher<number, number>({
   itemsMax: 200,
   waitMs: 2,
   flushesMax: 2,
-  pendingMax: 1_000_000,
+  bound: { pendingMax: 1_000_000, onFull: () => new Error("full") },
   flush: (items) => Promise.resolve(items),
-  onFull: () => new Error("full"),
   schedule: after,
 });
 const newId = createIdSource();

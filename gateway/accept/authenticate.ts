@@ -1,8 +1,8 @@
 import { checkApiKey } from "../../core/api-key.ts";
-import { createBatcher } from "../../runtime/batcher.ts";
 import { Fault } from "../../core/faults.ts";
-import type { GatewayPorts, Principal } from "../ports.ts";
 import type { KeyRecord } from "../../core/key-record.ts";
+import { createBatcher } from "../../runtime/batcher.ts";
+import type { GatewayPorts, Principal } from "../ports.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -19,10 +19,20 @@ type Ports = Pick<
   | "onResubscribed"
 >;
 
+/**
+ * Finds whose API key a call carries.
+ *
+ * @throws {Fault} KEY_MALFORMED, KEY_UNKNOWN, USER_INACTIVE, OVERLOADED, STORE_UNAVAILABLE
+ */
+export type Authenticate = (key: string) => Principal | Promise<Principal>;
+
 /** How long an unknown key is remembered, so that a client with a wrong key costs no query per call. */
 const UNKNOWN_KEY_MS = 5_000;
 
-/** Anybody can make up keys with a right checksum: those must neither drive out good keys nor take the inserts' connections. */
+/**
+ * Anybody can make up keys with a right checksum: those must neither drive out good keys nor take the connections of
+ * the inserts.
+ */
 const UNKNOWN_KEYS_MAX = 10_000;
 const LOOKUPS_PENDING_MAX = 5_000;
 const LOOKUP_BATCH_MAX = 500;
@@ -44,48 +54,30 @@ function remember(
   keys.set(keyHash, key);
 }
 
-function keyOf(headers: Headers): string {
-  const authorization = headers.get("authorization");
-  if (authorization !== null) {
-    const [scheme = "", key = ""] = authorization.trim().split(/\s+/, 2);
-    if (scheme.toLowerCase() === "bearer" && key !== "") return key;
-    throw new Fault("KEY_MALFORMED", "send the header Authorization: Bearer <key>");
-  }
-  const key = headers.get("x-api-key");
-  if (key === null)
-    throw new Fault(
-      "KEY_MISSING",
-      "send an API key as Authorization: Bearer <key> or X-API-Key: <key>",
-    );
-  return key.trim();
-}
-
 /**
- * Finds whose key a call carries: in memory, in Redis, in PostgreSQL, in that order. Concurrent calls with one key share one look-up.
- * A revocation is announced and takes effect at once; if the announcement is lost, after `key_cache_ms` at the latest. Only if Redis
- * was away when the key was revoked, its own cache keeps the key for up to five minutes more.
- *
- * @throws {Fault} KEY_MISSING, KEY_MALFORMED, KEY_UNKNOWN, USER_INACTIVE, OVERLOADED, STORE_UNAVAILABLE
+ * Looks a key up in memory, in Redis, in PostgreSQL, in that order. Concurrent calls with one key share one look-up.
+ * A revocation is announced and takes effect at once; if the announcement is lost, after `key_cache_ms` at the latest.
+ * Only if Redis was away when the key was revoked, its own cache keeps the key for up to five minutes more.
  */
-export function createAuthenticator(
-  ports: Ports,
-): (headers: Headers) => Principal | Promise<Principal> {
+export function createAuthenticate(ports: Ports): Authenticate {
   const known = new Map<string, CachedKey>();
   const unknown = new Map<string, CachedKey>();
   const stored = createBatcher<Buffer, KeyRecord | undefined>({
     itemsMax: LOOKUP_BATCH_MAX,
     waitMs: 0,
     flushesMax: 1,
-    pendingMax: LOOKUPS_PENDING_MAX,
+    bound: {
+      pendingMax: LOOKUPS_PENDING_MAX,
+      onFull: () => new Fault("OVERLOADED", "too many keys are being looked up; try again shortly"),
+    },
     flush: ports.readStoredKeys,
-    onFull: () => new Fault("OVERLOADED", "too many keys are being looked up; try again shortly"),
     schedule: ports.schedule,
   });
   const lookups = new Map<string, Promise<KeyRecord | undefined>>();
   ports.onKeyChange((keyHash) => {
     known.delete(keyHash);
     unknown.delete(keyHash);
-    // One that is under way may have read the key before the change: its answer must not be remembered.
+    // One that is under way may have read the key before the change: what it finds must not be remembered.
     lookups.delete(keyHash);
   });
   // Announcements may have been lost before.
@@ -109,7 +101,7 @@ export function createAuthenticator(
 
   async function lookUp(hash: Buffer, keyHash: string): Promise<KeyRecord | undefined> {
     const cached = await ports.readCachedKey(keyHash).catch((error: unknown) => {
-      ports.log.warn({ err: error }, "the key cache does not answer");
+      ports.log.warn({ err: error }, "cannot read the key cache");
       return undefined;
     });
     if (cached !== undefined) {
@@ -142,7 +134,7 @@ export function createAuthenticator(
     return lookup;
   }
 
-  function admitKey(record: KeyRecord | undefined): Principal {
+  function principalOf(record: KeyRecord | undefined): Principal {
     if (
       record === undefined ||
       (record.expiresAtMs !== null && record.expiresAtMs <= ports.now())
@@ -154,17 +146,16 @@ export function createAuthenticator(
     return { keyId: record.keyId, userId: record.userId };
   }
 
-  return (headers) => {
-    const key = keyOf(headers);
+  return (key) => {
     const hash = ports.hashKey(key);
     const keyHash = hash.toString("base64url");
     const cached = known.get(keyHash) ?? unknown.get(keyHash);
     if (cached !== undefined && cached.staleAtMs > ports.now()) {
       ports.metrics.gateway_key_lookups_total.add(1, "memory");
-      return admitKey(cached.record);
+      return principalOf(cached.record);
     }
     if (!checkApiKey(key))
       throw new Fault("KEY_MALFORMED", "the key is not complete: its checksum does not match");
-    return lookUpOnce(hash, keyHash).then(admitKey);
+    return lookUpOnce(hash, keyHash).then(principalOf);
   };
 }

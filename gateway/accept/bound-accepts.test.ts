@@ -36,3 +36,39 @@ test.each([
     expect((await next).status).toBe(202);
   },
 );
+
+test.each([
+  ["number", { accepts_max: 2 }],
+  ["bytes", { accepts_bytes_max: 2_500 }],
+])(
+  "a row whose caller was refused counts in the %s until its insert is over, so that later accepts take no hold",
+  async (_name, bound) => {
+    const stored: (() => void)[] = [];
+    const { call, advance, admitted } = createFakeGateway(
+      {
+        insertRequests: (rows) =>
+          new Promise((resolve) =>
+            stored.push(() => resolve(rows.map(() => ({ kind: "stored" as const })))),
+          ),
+      },
+      bound,
+    );
+
+    const late = [call("POST", "/generate", init), call("POST", "/generate", init)];
+    await untilIdle();
+    await advance(5_000);
+    const statuses = (await Promise.all(late)).map((response) => response.status);
+    const refused = await problemOf(await call("POST", "/generate", init));
+    const holdsTaken = admitted.length;
+    for (const end of stored.splice(0)) end();
+    await untilIdle();
+    const next = call("POST", "/generate", init);
+    await untilIdle();
+    for (const end of stored) end();
+
+    expect(statuses).toEqual([503, 503]);
+    expect(refused.code).toBe("OVERLOADED");
+    expect(holdsTaken).toBe(2);
+    expect((await next).status).toBe(202);
+  },
+);

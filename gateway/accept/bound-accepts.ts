@@ -1,31 +1,45 @@
 import { Fault } from "../../core/faults.ts";
-import type { Accept, Accepted } from "./accept.ts";
 import type { GatewayPorts } from "../ports.ts";
+import type { Accept } from "./accept.ts";
+import type { Store } from "./store.ts";
 
-/** `Accept` for a body of `bodyBytes`, as it was sent. @throws {Fault} OVERLOADED before anything is held, and what `Accept` throws */
-export type BoundedAccept = (bodyBytes: number, ...call: Parameters<Accept>) => Promise<Accepted>;
-
-/** Bounds the accepts under way, by number and by bytes; a single larger body is taken when nothing else is under way. */
+/**
+ * Bounds the accepts under way, by number (`accepts_max`) and by bytes (`accepts_bytes_max`), before anything is held.
+ * A row whose caller was refused while its insert goes on counts until the insert is over. A single larger body is
+ * taken when nothing else is under way.
+ *
+ * @throws {Fault} OVERLOADED beyond the bound, and what `accept` throws
+ */
 export function boundAccepts(
   { config }: Pick<GatewayPorts, "config">,
+  { outlived }: Pick<Store, "outlived">,
   accept: Accept,
-): BoundedAccept {
-  let underWay = 0;
-  let bytesUnderWay = 0;
-  return async (bodyBytes, ...call) => {
+): Accept {
+  let callsUnderWay = 0;
+  let callBytes = 0;
+
+  function checkRoom(bodyBytes: number): void {
     const { accepts_max: max, accepts_bytes_max: bytesMax } = config().gateway;
-    if (underWay >= max || (underWay > 0 && bytesUnderWay + bodyBytes > bytesMax))
+    const rows = outlived();
+    const underWay = callsUnderWay + rows.number;
+    const isTooLarge = underWay > 0 && callBytes + rows.bytes + bodyBytes > bytesMax;
+    if (underWay >= max || isTooLarge)
       throw new Fault(
         "OVERLOADED",
         "too many requests are being accepted at once; try again shortly",
       );
-    underWay += 1;
-    bytesUnderWay += bodyBytes;
+  }
+
+  return async (call) => {
+    const { bodyBytes } = call;
+    checkRoom(bodyBytes);
+    callsUnderWay += 1;
+    callBytes += bodyBytes;
     try {
-      return await accept(...call);
+      return await accept(call);
     } finally {
-      underWay -= 1;
-      bytesUnderWay -= bodyBytes;
+      callsUnderWay -= 1;
+      callBytes -= bodyBytes;
     }
   };
 }

@@ -4,9 +4,9 @@ type Ports = Pick<GatewayPorts, "config" | "log" | "now" | "schedule" | "discard
 
 export interface Discards {
   /**
-   * The caller was refused, so the row must not be there, whatever became of its insert. Resolves when that is certain: false, it is
-   * not there and will not be; true, it stays, which only happens with an idempotency key, because a repeat may have been answered
-   * 202 for it. Takes as long as the store is away; never rejects.
+   * The caller was refused, so the row must not be there, whatever became of its insert. Resolves when that is certain:
+   * false, it is not there and will not be; true, it stays, which only happens with an idempotency key, because a
+   * replay may have been accepted for it. Takes as long as the store is away; never rejects.
    */
   discard: (requestId: string) => Promise<boolean>;
   pending: () => number;
@@ -24,9 +24,10 @@ const IDS_MAX = 500;
 const MARGIN_MS = 2_000;
 
 /**
- * Takes out rows whose insert ended in the unknown after their callers were refused: at once, and again until an answer came after the
- * last moment at which the insert can still have committed. While the store is away they wait here, at most `outbox_max`: each keeps its
- * place in the outbox until it is concluded, so that the note of this gateway stays behind a row that may be there.
+ * Takes out rows whose insert ended in the unknown after their callers were refused: at once, and again until the store
+ * has looked after the last moment at which the insert can still have committed. While the store is away they wait here,
+ * at most `outbox_max`: each keeps its place in the outbox until it is concluded, so that the note of this gateway stays
+ * behind a row that may be there.
  */
 export function createDiscards(ports: Ports): Discards {
   /** By request id, in order of time. */

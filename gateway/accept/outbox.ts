@@ -1,7 +1,7 @@
 import { Fault } from "../../core/faults.ts";
 import type { QueuedRequest } from "../../core/messages.ts";
-import type { GatewayPorts } from "../ports.ts";
 import { repeat } from "../../runtime/repeat.ts";
+import type { GatewayPorts } from "../ports.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -21,7 +21,11 @@ type Ports = Pick<
 export interface Outbox {
   /** Makes this gateway known to the keeper; nothing may be accepted before. */
   start: () => Promise<void>;
-  /** Opens a place for a request that is about to be stored. @throws {Fault} OUTBOX_FULL */
+  /**
+   * Opens a place for a request that is about to be stored.
+   *
+   * @throws {Fault} OUTBOX_FULL
+   */
   open: (requestId: string) => void;
   /** The request was not stored: nothing is to be published. */
   drop: (requestId: string) => void;
@@ -38,12 +42,15 @@ export interface Outbox {
 const RELAY_ROWS_MAX = 100;
 /** Pause between two looks at what could not be published. */
 const RELAY_PAUSE_MS = 250;
-/** The note doubles as a sign of life, so an idle gateway repeats it this often. Keep well below `keeper.gateway_silent_ms`. */
+/**
+ * The note doubles as a sign of life, so an idle gateway repeats it this often. Keep well below
+ * `keeper.gateway_silent_ms`.
+ */
 const SIGN_OF_LIFE_MS = 1_000;
 
 /**
- * The requests of this gateway that are stored but not confirmed by the broker. Ids are time-ordered, so one number, the smallest id
- * still open, tells the keeper where to begin if this process dies: no second write per request.
+ * The requests of this gateway that are stored but not confirmed by the broker. Ids are time-ordered, so one number, the
+ * smallest id still open, tells the keeper where to begin if this process dies: no second write per request.
  */
 export function createOutbox(ports: Ports): Outbox {
   /** In order of ids. `unsent`: publishing failed; the content is not kept in memory but read again. */

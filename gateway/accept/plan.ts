@@ -1,9 +1,8 @@
 import type { Config, ModelConfig } from "../../core/config/schema.ts";
 import { chatTokens } from "../../core/estimate.ts";
-import { Fault } from "../../core/faults.ts";
-import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/payload.ts";
-import { invalidField } from "../http/body.ts";
+import { Fault, invalidField } from "../../core/faults.ts";
 import type { GenerateBody } from "../../core/generate-body.ts";
+import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/payload.ts";
 
 /** What a body asks for, with the configuration's defaults filled in and its bounds checked. */
 export interface Plan {
@@ -49,13 +48,17 @@ function metadataOf(body: GenerateBody, bytesMax: number): Record<string, unknow
   return body.metadata;
 }
 
-/** Within [1, max], or the field is named with what is allowed. */
+/** Returns `value` if it is at most `max`; otherwise the fault names the field and what is allowed. */
 function bounded(value: number, max: number, field: string): number {
   if (value > max) throw invalidField(field, `must be at most ${max}`);
   return value;
 }
 
-/** @throws {Fault} BODY_INVALID, MODEL_UNKNOWN, PROMPT_TOO_LONG */
+/**
+ * Checks what the schema of a body cannot and fills in the defaults.
+ *
+ * @throws {Fault} BODY_INVALID, MODEL_UNKNOWN, PROMPT_TOO_LONG
+ */
 export function planRequest(body: GenerateBody, config: Config): Plan {
   const model = body.model ?? config.default_model;
   const modelConfig = Object.hasOwn(config.models, model) ? config.models[model] : undefined;
@@ -103,7 +106,7 @@ export function planRequest(body: GenerateBody, config: Config): Plan {
 }
 
 /**
- * Counts the prompt of a plan. Answers at once when the counter does.
+ * Counts the prompt of a plan. Returns no promise when the counter returns none.
  *
  * @throws {Fault} PROMPT_TOO_LONG
  */

@@ -1,34 +1,18 @@
 import { Fault } from "../../core/faults.ts";
-import type { GatewayPorts, Principal } from "../ports.ts";
-import type { AcceptedReply } from "../http/schemas.ts";
 import type { Replay } from "../../core/stored-request.ts";
-
-/** The answer to an accepted request. */
-export function acceptedReply(
-  requestId: string,
-  model: string,
-  estimatedTokens: number,
-): AcceptedReply {
-  return {
-    request_id: requestId,
-    status: "queued",
-    model,
-    estimated_tokens: estimatedTokens,
-    urls: { status: `/status/${requestId}`, cancel: `/requests/${requestId}/cancel` },
-  };
-}
+import type { GatewayPorts } from "../ports.ts";
+import type { AcceptedRequest } from "./accept.ts";
 
 /**
- * A repeat with the same `Idempotency-Key` answers what the first call answered, whatever has become of the request since, and takes
- * nothing.
+ * The request that a replay stands for, as it was accepted, whatever has become of it since. Takes nothing.
  *
- * @throws {Fault} IDEMPOTENCY_MISMATCH, REQUEST_UNKNOWN
+ * @throws {Fault} IDEMPOTENCY_MISMATCH, REQUEST_UNKNOWN, STORE_UNAVAILABLE
  */
-export async function replayedReply(
+export async function findReplayed(
   { findRequests }: Pick<GatewayPorts, "findRequests">,
-  { userId }: Principal,
+  userId: string,
   { requestId, sameBody }: Replay,
-): Promise<AcceptedReply> {
+): Promise<AcceptedRequest> {
   if (!sameBody)
     throw new Fault(
       "IDEMPOTENCY_MISMATCH",
@@ -40,5 +24,5 @@ export async function replayedReply(
       "REQUEST_UNKNOWN",
       "the request of this Idempotency-Key is past its retention; use a new key",
     );
-  return acceptedReply(stored.requestId, stored.model, stored.estimatedTokens);
+  return stored;
 }

@@ -1,9 +1,9 @@
+import { Fault } from "../../core/faults.ts";
+import type { InsertOutcome, NewRequest } from "../../core/stored-request.ts";
 import { createBatcher } from "../../runtime/batcher.ts";
 import { type ItemOutcome, runBisected } from "../../runtime/bisect.ts";
-import { Fault } from "../../core/faults.ts";
-import { createDiscards } from "./discards.ts";
 import type { GatewayPorts } from "../ports.ts";
-import type { InsertOutcome, NewRequest } from "../../core/stored-request.ts";
+import { createDiscards } from "./discards.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -17,53 +17,56 @@ type Ports = Pick<
   | "discardRequests"
 >;
 
-/** A batch travels as text of twice its size; beyond this it would hold up those behind it. */
+/** A batch travels as text of twice its size; beyond this it would delay those behind it. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
 /** A refusal whose row may be there, or still come. */
 export interface Unsure {
   kind: "unsure";
   fault: unknown;
-  /** Whether it stays, once that is certain (`Discards`). Never rejects. */
+  /** Whether the row stays, once that is certain (`Discards`). Never rejects. */
   isStored: Promise<boolean>;
 }
 
 export type StoreOutcome = Exclude<InsertOutcome, { kind: "late" }> | Unsure;
 
+export interface Store {
+  /**
+   * Stores a request together with those that arrive close to it. Resolves after the commit, or with `unsure` when it
+   * knows of none within `accept_timeout_ms`.
+   *
+   * @throws {Fault} when the row is certainly not stored: STORE_UNAVAILABLE (too late), or what is wrong with its data
+   */
+  insert: (row: NewRequest) => Promise<StoreOutcome>;
+  /** Rows whose callers were refused, for it took too long, and whose inserts are not over. */
+  outlived: () => { number: number; bytes: number };
+}
+
 const tooLate = (): Fault =>
   new Fault("STORE_UNAVAILABLE", "the request could not be stored in time; it was not accepted");
 
-export interface Store {
-  /**
-   * Stores a request together with those that arrive close to it. Resolves after the commit, or `unsure` when none is known of within
-   * `accept_timeout_ms`.
-   *
-   * @throws {Fault} when the row is certainly not stored: OVERLOADED, STORE_UNAVAILABLE (too late), or what is wrong with its data
-   */
-  insert: (row: NewRequest) => Promise<StoreOutcome>;
-  pending: () => number;
-}
+const bytesOf = ({ prompt, metadata }: NewRequest): number =>
+  prompt.byteLength + (metadata?.byteLength ?? 0);
 
-/** Group commit of accepted requests: one statement and one commit for all that arrive in one turn or while others are being stored. */
+/**
+ * Group commit of accepted requests: one statement and one commit for all that arrive in one turn or while others are
+ * being stored. Does not bound their number: `boundAccepts` does.
+ */
 export function createStore(ports: Ports): Store {
   const { gateway } = ports.config();
   const { discard } = createDiscards(ports);
+  const outlived = { number: 0, bytes: 0 };
   const batcher = createBatcher<NewRequest, ItemOutcome<InsertOutcome>>({
     itemsMax: gateway.insert_rows_max,
-    weightOf: (row) => row.prompt.byteLength + (row.metadata?.byteLength ?? 0),
+    weightOf: bytesOf,
     weightMax: BATCH_BYTES_MAX,
-    // Accepts were gathered before their holds, whose answers come together.
+    // Accepts were gathered before their holds, whose replies come together.
     waitMs: 0,
     flushesMax: gateway.insert_flushes_max,
-    pendingMax: gateway.accepts_max,
-    // A row stays after its caller was refused, until its insert is over.
-    pendingWeightMax: gateway.accepts_bytes_max,
     flush: (rows) => {
       ports.metrics.gateway_insert_batch_rows.observe(rows.length);
       return runBisected(rows, ports.insertRequests, ports.isDataFault);
     },
-    onFull: () =>
-      new Fault("OVERLOADED", "too many requests are being accepted at once; try again shortly"),
     schedule: ports.schedule,
   });
 
@@ -82,20 +85,23 @@ export function createStore(ports: Ports): Store {
         },
         (error: unknown) => {
           cancel();
-          if (error instanceof Fault && error.code === "OVERLOADED") reject(error);
-          else if (!isLate) refuseUnsure(error, discard(requestId));
+          if (!isLate) refuseUnsure(error, discard(requestId));
         },
       );
       const cancel = ports.schedule(() => {
         isLate = true;
+        outlived.number += 1;
+        outlived.bytes += bytesOf(row);
         // Not before the insert is over: what is looked for earlier may still come.
-        refuseUnsure(
-          tooLate(),
-          isOver.then(() => discard(requestId)),
-        );
+        const isStored = isOver.then(() => {
+          outlived.number -= 1;
+          outlived.bytes -= bytesOf(row);
+          return discard(requestId);
+        });
+        refuseUnsure(tooLate(), isStored);
       }, row.acceptUntilMs - ports.now());
     });
   }
 
-  return { insert, pending: batcher.pending };
+  return { insert, outlived: () => outlived };
 }

@@ -1,7 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 
-import { Fault, type FaultDetail } from "../../core/faults.ts";
+import { Fault, type FaultDetail, invalidField } from "../../core/faults.ts";
 
 const DETAILS_MAX = 20;
 /** Writing JSON that is nested 50,000 levels deep blocks the event loop for seconds, before it throws. */
@@ -9,7 +9,12 @@ const DEPTH_MAX = 32;
 /** Of one object. Telling which of 100,000 members are unknown blocks the event loop for a fifth of a second. */
 const MEMBERS_MAX = 1_000;
 
-/** Checks the media type, the size and the depth, and parses. The size is checked again on the bytes: a chunked body announces none. */
+/**
+ * Checks the media type, the size and the depth, and parses. Checks the size again on the bytes: a chunked body
+ * announces none.
+ *
+ * @throws {Fault} CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, BODY_NOT_JSON, BODY_INVALID
+ */
 export async function readJson(
   request: Request,
   bytesMax: number,
@@ -75,8 +80,8 @@ function tooLarge(bytesMax: number): Fault {
 }
 
 /**
- * A compiled check of a schema: answers the value, typed, or throws `BODY_INVALID` naming every field that is wrong and what is
- * allowed there.
+ * Compiles the check of a schema. It returns the value, typed, or throws the fault BODY_INVALID, which names every wrong
+ * field and what is allowed there.
  */
 export function compileBody<Schema extends TSchema>(
   schema: Schema,
@@ -94,11 +99,4 @@ export function compileBody<Schema extends TSchema>(
       details,
     });
   };
-}
-
-/** One wrong field, said in our own words. */
-export function invalidField(field: string, message: string): Fault {
-  return new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
-    details: [{ field, message }],
-  });
 }

@@ -20,7 +20,10 @@ const PAGE_OPTIONS = {
   tryItOutEnabled: true,
 };
 
-/** `/openapi.json` from the routes' schemas and `/docs` to read it. The page's files come from here: it works without the internet. */
+/**
+ * `/openapi.json` from the routes' schemas and `/docs` to read it. The page's files come from here: it works without
+ * the internet.
+ */
 export function docsPage(version: string) {
   const page = openapi({
     path: "/docs",

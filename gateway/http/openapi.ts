@@ -21,7 +21,7 @@ export const problemReply = (description: string): DocumentedResponse => ({
   content: { "application/problem+json": { schema: asSchema(Problem) } },
 });
 
-/** What every route that needs a key may answer. */
+/** What every route that needs a key may return. */
 export const CALLER_PROBLEMS = {
   401: problemReply("No valid key"),
   503: problemReply("A server does not answer; nothing was taken"),

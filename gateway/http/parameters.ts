@@ -1,15 +1,8 @@
-import { Fault } from "../../core/faults.ts";
-
-/** One wrong parameter of the URL, said in our own words. */
-export function invalidParameter(name: string, message: string): Fault {
-  return new Fault("PARAMETER_INVALID", `${name} ${message}`, {
-    details: [{ field: name, message }],
-  });
-}
+import { invalidParameter } from "../../core/faults.ts";
 
 /**
- * The query parameters of a URL by name; undefined: not given. A name that the route does not know, or one that comes twice, is an
- * error: a misspelt filter must not answer something else than was asked for.
+ * The query parameters of a URL by name; undefined: not given. A name that the route does not know, or one that comes
+ * twice, is an error: a misspelt filter must not return something else than was asked for.
  *
  * @throws {Fault} PARAMETER_INVALID
  */
@@ -28,7 +21,11 @@ export function queryOf<const Name extends string>(
   return query;
 }
 
-/** The one of `allowed` that a parameter says. @throws {Fault} PARAMETER_INVALID */
+/**
+ * The one of `allowed` that a parameter says.
+ *
+ * @throws {Fault} PARAMETER_INVALID
+ */
 export function oneOf<const Value extends string>(
   name: string,
   given: string,

@@ -9,8 +9,8 @@ export function quotaFault(snapshot: QuotaUse, tokens: number): Fault {
   const isConcurrency =
     refusals.length > 0 && refusals.every((refusal) => refusal.window === "concurrent");
   const reasons = refusals.map(
-    (refusal) =>
-      `${refusal.window} ${refusal.measure}: ${refusal.used} of ${refusal.limit} used, ${refusal.wanted} wanted`,
+    ({ window, measure, used, limit, wanted }) =>
+      `${window} ${measure}: ${used} of ${limit} used, ${wanted} wanted`,
   );
   const extensions = {
     estimated_tokens: tokens,

@@ -4,10 +4,13 @@ import { problemResponse } from "./problem.ts";
 
 type Ports = Pick<GatewayPorts, "metrics" | "log" | "now">;
 
-/** Runs the work of a route and turns whatever happens into a response, counted and timed under the route's name. */
-export type Answer = (route: string, work: () => Promise<Response>) => Promise<Response>;
+/**
+ * Runs the work of a route and turns whatever happens into a response, counted and timed under the route's name.
+ * Never rejects.
+ */
+export type Respond = (route: string, work: () => Promise<Response>) => Promise<Response>;
 
-export function createAnswer({ metrics, log, now }: Ports): Answer {
+export function createRespond({ metrics, log, now }: Ports): Respond {
   return async (route, work) => {
     const startedAtMs = now();
     let response: Response;

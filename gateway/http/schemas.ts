@@ -60,7 +60,7 @@ const statusReply = {
 export const StatusReply = t.Object(statusReply, closed);
 export type StatusReply = Static<typeof StatusReply>;
 
-/** The answer to a cancel that is still under way. */
+/** The reply to a cancel that is still under way. */
 export const CancellingReply = t.Object({ ...statusReply, cancelling: t.Literal(true) }, closed);
 
 export const ListedReply = t.Omit(StatusReply, ["result"]);

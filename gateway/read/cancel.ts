@@ -1,10 +1,10 @@
+import { CANCELLED } from "../../core/attempt/arrival.ts";
 import { Fault } from "../../core/faults.ts";
 import { isTerminal, type TerminalState } from "../../core/request.ts";
-import { CANCELLED } from "../../core/attempt/arrival.ts";
-import type { GatewayPorts } from "../ports.ts";
-import type { StatusReply } from "../http/schemas.ts";
-import type { StatusReader } from "./status.ts";
 import type { RequestRef } from "../../core/stored-request.ts";
+import type { GatewayPorts } from "../ports.ts";
+import type { RequestView } from "./request-view.ts";
+import type { StatusReader } from "./status.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -19,17 +19,17 @@ type Ports = Pick<
 >;
 
 /**
- * Cancels a request and answers how it stands: `cancelled` when it has ended so within `waitMs`, otherwise its present state while the
- * worker that executes it breaks off.
+ * Cancels a request and returns how it stands: `cancelled` when it has ended so within `waitMs`, otherwise its present
+ * state while the worker that executes it breaks off.
  *
- * @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id; REQUEST_TERMINAL when it has ended, before or meanwhile;
- *   QUOTA_UNAVAILABLE or STORE_UNAVAILABLE, after which the cancel may be asked for again
+ * @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id; REQUEST_TERMINAL when it has ended, before or
+ *   meanwhile; QUOTA_UNAVAILABLE or STORE_UNAVAILABLE, after which the cancel may be asked for again
  */
 export type Cancel = (
   lookup: RequestRef,
   waitMs: number,
   signal: AbortSignal,
-) => Promise<StatusReply>;
+) => Promise<RequestView>;
 
 const tooLate = (requestId: string, state: TerminalState): Fault =>
   new Fault("REQUEST_TERMINAL", `the request has already ended: it is ${state}`, {
@@ -37,11 +37,12 @@ const tooLate = (requestId: string, state: TerminalState): Fault =>
   });
 
 /**
- * Who ends a cancelled request is decided by the order of mark and look. The worker reads the mark and notes its start in one step, so
- * of a start and a mark one always sees the other: no start after the mark means that no worker executes the request and none will,
- * and the gateway ends it at once, unbilled. A start means that a worker has it: it breaks off the call and its result says what was
- * used. A worker that could not note its start (Redis was away) is the one that is not seen: its result comes after the end and is
- * discarded, to the caller's advantage. Whatever happens at the same time, the compare-and-set in PostgreSQL lets one end count.
+ * Who ends a cancelled request is decided by the order of mark and look. The worker reads the mark and notes its start
+ * in one step, so of a start and a mark one always sees the other: no start after the mark means that no worker executes
+ * the request and none will, and the gateway ends it at once, unbilled. A start means that a worker has it: it breaks
+ * off the call and its result says what was used. A worker that could not note its start (Redis was away) is the one
+ * that is not seen: its result comes after the end and is discarded, to the caller's advantage. Whatever happens at the
+ * same time, the compare-and-set in PostgreSQL lets one end count.
  */
 export function createCancel(ports: Ports, status: StatusReader): Cancel {
   async function endUnstarted(lookup: RequestRef): Promise<void> {
@@ -66,7 +67,7 @@ export function createCancel(ports: Ports, status: StatusReader): Cancel {
       .catch((error: unknown) => {
         ports.log.warn(
           { err: error, request_id: requestId },
-          "a cancelled request is not settled; the keeper will free its hold",
+          "a cancelled request is not settled; the keeper will release its hold",
         );
       });
   }
@@ -74,7 +75,7 @@ export function createCancel(ports: Ports, status: StatusReader): Cancel {
   return async (lookup, waitMs, signal) => {
     const { requestId } = lookup;
     const before = await status.read(lookup);
-    if (isTerminal(before.status)) throw tooLate(requestId, before.status);
+    if (isTerminal(before.state)) throw tooLate(requestId, before.state);
 
     await ports.markCancelled(lookup);
     const [started] = await ports.readStarted([lookup]);
@@ -87,8 +88,8 @@ export function createCancel(ports: Ports, status: StatusReader): Cancel {
       started === undefined
         ? await status.read(lookup)
         : await status.readAfter(lookup, waitMs, signal);
-    if (isTerminal(after.status) && after.status !== "cancelled")
-      throw tooLate(requestId, after.status);
+    if (isTerminal(after.state) && after.state !== "cancelled")
+      throw tooLate(requestId, after.state);
     return after;
   };
 }

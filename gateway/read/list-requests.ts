@@ -1,9 +1,8 @@
-import type { RequestState } from "../../core/request.ts";
 import type { StartedHint } from "../../core/attempt/start.ts";
+import type { RequestState } from "../../core/request.ts";
+import type { ListedRequest, Page } from "../../core/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
-import type { ListedReply, ListReply } from "../http/schemas.ts";
-import { statusView } from "./status-view.ts";
-import type { ListedRequest } from "../../core/stored-request.ts";
+import { type RequestView, viewRequest } from "./request-view.ts";
 
 type Ports = Pick<GatewayPorts, "listRequests" | "readStarted" | "open" | "log">;
 
@@ -16,16 +15,21 @@ export interface ListOptions {
   limit: number;
 }
 
-export type ListRequests = (options: ListOptions) => Promise<ListReply>;
+/**
+ * Reads a page of a user's requests, newest first, without results.
+ *
+ * @throws {Fault} STORE_UNAVAILABLE; QUOTA_UNAVAILABLE when those in progress are asked for
+ */
+export type ListRequests = (options: ListOptions) => Promise<Page<RequestView>>;
 
 /** Rows read at once while looking for those that are, or are not, in progress. */
 const SCAN_ROWS = 200;
 const SCAN_PAGES_MAX = 10;
 
 /**
- * A page of a user's requests, newest first. `queued` and `in_progress` are one state in PostgreSQL, told apart by the workers' marks
- * after reading: a page then ends, full or not, after a bounded number of rows, and `next` goes on from there. Without Redis all of
- * them count as queued, and asking for those in progress throws.
+ * `queued` and `in_progress` are one state in PostgreSQL, told apart by the workers' marks after reading: a page then
+ * ends, full or not, after a bounded number of rows, and `next` goes on from there. Without Redis all of them count as
+ * queued, and asking for those in progress throws.
  */
 export function createListRequests(ports: Ports): ListRequests {
   async function readMarks(
@@ -49,46 +53,46 @@ export function createListRequests(ports: Ports): ListRequests {
   async function view(
     rows: ListedRequest[],
     status: RequestState | undefined,
-  ): Promise<ListedReply[]> {
+  ): Promise<RequestView[]> {
     const marks = await readMarks(rows, status);
     return rows.map((row) => viewRow(row, marks.get(row.requestId)));
   }
 
   /** A row that cannot be opened, for example for want of an old key, must not take the page away. */
-  function viewRow(row: ListedRequest, mark: StartedHint | undefined): ListedReply {
+  function viewRow(row: ListedRequest, mark: StartedHint | undefined): RequestView {
     const listed = { ...row, result: null };
     try {
-      return statusView(listed, mark, ports.open);
+      return viewRequest(listed, mark, ports.open);
     } catch (error) {
       ports.log.error(
         { err: error, request_id: row.requestId },
         "the metadata of a request cannot be opened; it is listed without",
       );
-      return statusView({ ...listed, metadata: null }, mark, ports.open);
+      return viewRequest({ ...listed, metadata: null }, mark, ports.open);
     }
   }
 
-  async function listByMark({ userId, status, after, limit }: ListOptions): Promise<ListReply> {
-    const data: ListedReply[] = [];
+  async function listByMark(options: ListOptions): Promise<Page<RequestView>> {
+    const { userId, status, after, limit } = options;
+    const items: RequestView[] = [];
     let before = after;
     for (let page = 0; page < SCAN_PAGES_MAX; page += 1) {
       const rows = await ports.listRequests({ userId, state: "queued", before, limit: SCAN_ROWS });
       for (const row of await view(rows, status)) {
-        if (data.length === limit) return { data, has_more: true, next: before ?? null };
-        if (row.status === status) data.push(row);
-        before = row.request_id;
+        if (items.length === limit) return { items, next: before ?? null };
+        if (row.state === status) items.push(row);
+        before = row.requestId;
       }
-      if (rows.length < SCAN_ROWS) return { data, has_more: false, next: null };
+      if (rows.length < SCAN_ROWS) return { items, next: null };
     }
-    return { data, has_more: true, next: before ?? null };
+    return { items, next: before ?? null };
   }
 
   return async (options) => {
     const { userId, status, after: before, limit } = options;
     if (status === "queued" || status === "in_progress") return listByMark(options);
     const rows = await ports.listRequests({ userId, state: status, before, limit: limit + 1 });
-    const data = await view(rows.slice(0, limit), status);
-    const hasMore = rows.length > limit;
-    return { data, has_more: hasMore, next: hasMore ? (data.at(-1)?.request_id ?? null) : null };
+    const items = await view(rows.slice(0, limit), status);
+    return { items, next: rows.length > limit ? (items.at(-1)?.requestId ?? null) : null };
   };
 }

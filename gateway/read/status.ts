@@ -1,12 +1,11 @@
-import { createBatcher } from "../../runtime/batcher.ts";
+import type { StartedHint } from "../../core/attempt/start.ts";
 import { Fault } from "../../core/faults.ts";
 import { isTerminal } from "../../core/request.ts";
-import type { StartedHint } from "../../core/attempt/start.ts";
-import type { GatewayPorts } from "../ports.ts";
-import type { StatusReply } from "../http/schemas.ts";
-import { statusView } from "./status-view.ts";
-import type { Waiters } from "./waiters.ts";
 import type { RequestRef, StoredRequest } from "../../core/stored-request.ts";
+import { createBatcher } from "../../runtime/batcher.ts";
+import type { GatewayPorts } from "../ports.ts";
+import { type RequestView, viewRequest } from "./request-view.ts";
+import type { Waiters } from "./waiters.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -18,31 +17,39 @@ const READS_AT_ONCE_MAX = 4;
 const READS_PENDING_MAX = 50_000;
 
 export interface StatusReader {
-  /** The state of a request now. @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id */
-  read: (lookup: RequestRef) => Promise<StatusReply>;
-  /** Waits until the request has ended or `waitMs` is over, then reads; does not wait while `waiters_max` calls do. */
-  readAfter: (lookup: RequestRef, waitMs: number, signal: AbortSignal) => Promise<StatusReply>;
+  /**
+   * Reads the state of a request now.
+   *
+   * @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id; OVERLOADED, STORE_UNAVAILABLE
+   */
+  read: (lookup: RequestRef) => Promise<RequestView>;
+  /**
+   * Waits until the request has ended or `waitMs` is over, then reads; does not wait while `waiters_max` calls do.
+   *
+   * @throws {Fault} as `read`
+   */
+  readAfter: (lookup: RequestRef, waitMs: number, signal: AbortSignal) => Promise<RequestView>;
 }
 
-/** Answers status calls; all reads of one tick share one query. */
+/** All reads of one tick share one query. */
 export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader {
-  const reads = createBatcher<RequestRef, StoredRequest | undefined>({
+  const limits = {
     itemsMax: READ_ROWS_MAX,
     waitMs: 0,
     flushesMax: READS_AT_ONCE_MAX,
-    pendingMax: READS_PENDING_MAX,
-    flush: ports.findRequests,
-    onFull: () => new Fault("OVERLOADED", "too many status calls at once; try again shortly"),
+    bound: {
+      pendingMax: READS_PENDING_MAX,
+      onFull: () => new Fault("OVERLOADED", "too many status calls at once; try again shortly"),
+    },
     schedule: ports.schedule,
+  };
+  const reads = createBatcher<RequestRef, StoredRequest | undefined>({
+    ...limits,
+    flush: ports.findRequests,
   });
   const hints = createBatcher<RequestRef, StartedHint | undefined>({
-    itemsMax: READ_ROWS_MAX,
-    waitMs: 0,
-    flushesMax: READS_AT_ONCE_MAX,
-    pendingMax: READS_PENDING_MAX,
+    ...limits,
     flush: ports.readStarted,
-    onFull: () => new Fault("OVERLOADED", "too many status calls at once; try again shortly"),
-    schedule: ports.schedule,
   });
 
   async function find(lookup: RequestRef): Promise<StoredRequest> {
@@ -52,12 +59,12 @@ export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader
     return stored;
   }
 
-  async function view(stored: StoredRequest): Promise<StatusReply> {
+  async function view(stored: StoredRequest): Promise<RequestView> {
     // `in_progress` is only a hint: without Redis the request is shown as queued.
     const hint = isTerminal(stored.state)
       ? undefined
       : await hints.add(stored).catch(() => undefined);
-    return statusView(stored, hint, ports.open);
+    return viewRequest(stored, hint, ports.open);
   }
 
   return {

@@ -1,7 +1,7 @@
 import { isTerminal } from "../../core/request.ts";
-import type { GatewayPorts } from "../ports.ts";
-import { repeat } from "../../runtime/repeat.ts";
 import type { RequestRef } from "../../core/stored-request.ts";
+import { repeat } from "../../runtime/repeat.ts";
+import type { GatewayPorts } from "../ports.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -17,7 +17,7 @@ export interface Waiter {
 export interface Waiters {
   wait: (lookup: RequestRef, waitMs: number, signal: AbortSignal) => Waiter;
   count: () => number;
-  /** Ends every wait at once: a stopping gateway answers with the present state. */
+  /** Ends every wait at once: a stopping gateway returns the present state. */
   endAll: () => void;
   stop: () => void;
 }
@@ -33,8 +33,8 @@ interface Entry {
 const RECHECK_ROWS_MAX = 1_000;
 
 /**
- * Long-polls waiting for the end of a request. Woken by the collector's announcement through Redis; since an announcement can be
- * lost, all that wait are also read again every `wait_recheck_ms` and after each reconnect.
+ * Calls that wait for the end of a request (long-polls). The collector's announcement through Redis wakes them; since
+ * an announcement can be lost, all that wait are also read again every `wait_recheck_ms` and after each reconnect.
  */
 export function createWaiters(ports: Ports): Waiters {
   const byRequest = new Map<string, Set<Entry>>();

@@ -1,6 +1,6 @@
-import type { GatewayPorts } from "../ports.ts";
 import { repeat } from "../../runtime/repeat.ts";
 import { restAfterMs } from "../../runtime/rest.ts";
+import type { GatewayPorts } from "../ports.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -11,8 +11,9 @@ type Ports = Pick<
 const REFRESH_MS = 5_000;
 
 /**
- * Keeps the gauges of what waits fresh: they scale workers, also from zero, so a configured model without requests shows 0 rather
- * than nothing. All gateways show the same numbers; take their `max`, not their sum. While PostgreSQL is away the last values stay.
+ * Keeps the gauges of what waits fresh: they scale workers, also from zero, so a configured model without requests shows
+ * 0 rather than nothing. All gateways show the same numbers; take their `max`, not their sum. While PostgreSQL is away
+ * the last values stay.
  */
 export function createWaitingGauges(ports: Ports): { start: () => void; stop: () => void } {
   const { metrics } = ports;

@@ -5,13 +5,15 @@ import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, pathId, problemReply } from "../openapi.ts";
 import { requestIdOf } from "../request-id.ts";
 import { CancellingReply, StatusReply } from "../schemas.ts";
+import { statusReply } from "../status-reply.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {
   tags: ["Requests"],
   summary: "Cancel a request",
   description:
-    "Queued: ends at once, nothing is billed. Executing: the call of the ML service is broken off and what was used is billed.",
+    "Queued: ends at once, nothing is billed. Executing: the worker breaks off the call of the ML service and what was " +
+    "used is billed.",
   parameters: [pathId],
   responses: {
     200: jsonReply("Cancelled", StatusReply),
@@ -22,25 +24,26 @@ const DOCS: DocumentDecoration = {
   },
 };
 
-/** A worker that hears of a cancel answers within milliseconds; a caller need not wait for one that does not. */
-const ANSWER_WAIT_MS = 2_000;
+/** A worker that hears of a cancel breaks off within milliseconds; a caller need not wait for one that does not. */
+const CANCEL_WAIT_MS = 2_000;
 
 /** `POST /requests/{id}/cancel`. */
-export function cancelRoute({ answer, authenticate, cancel, isDraining }: RouteParts) {
+export function cancelRoute({ respond, authenticate, cancel, isDraining }: RouteParts) {
   async function cancelRequest(request: Request, id: string): Promise<Response> {
     const { userId } = await authenticate(request.headers);
-    const waitMs = isDraining() ? 0 : ANSWER_WAIT_MS;
-    const reply = await cancel({ requestId: requestIdOf(id), userId }, waitMs, request.signal);
-    if (isTerminal(reply.status)) return jsonResponse(reply);
+    const waitMs = isDraining() ? 0 : CANCEL_WAIT_MS;
+    const view = await cancel({ requestId: requestIdOf(id), userId }, waitMs, request.signal);
+    const reply = statusReply(view);
+    if (isTerminal(view.state)) return jsonResponse(reply);
     return jsonResponse(
       { ...reply, cancelling: true },
-      { status: 202, headers: { location: `/status/${reply.request_id}`, "retry-after": "1" } },
+      { status: 202, headers: { location: `/status/${view.requestId}`, "retry-after": "1" } },
     );
   }
 
   return new Elysia({ name: "cancel" }).post(
     "/requests/:id/cancel",
-    ({ request, params }) => answer("cancel", () => cancelRequest(request, params.id)),
+    ({ request, params }) => respond("cancel", () => cancelRequest(request, params.id)),
     { parse: "none", detail: DOCS },
   );
 }

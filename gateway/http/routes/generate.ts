@@ -1,9 +1,11 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
-import { Fault } from "../../../core/faults.ts";
-import { compileBody, readJson } from "../body.ts";
-import { idempotencyOf } from "../../accept/idempotency.ts";
 import { jsonResponse } from "../json-response.ts";
+import { Fault } from "../../../core/faults.ts";
+import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
+import type { AcceptedRequest } from "../../accept/accept.ts";
+import { compileBody, readJson } from "../body.ts";
+import { idempotencyKeyOf } from "../headers.ts";
 import {
   CALLER_PROBLEMS,
   jsonBody,
@@ -11,19 +13,20 @@ import {
   optionalParameter,
   problemReply,
 } from "../openapi.ts";
+import { quotaFault } from "../quota-fault.ts";
+import { rateHeaders } from "../rate-headers.ts";
 import { AcceptedReply } from "../schemas.ts";
-import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {
   tags: ["Requests"],
   summary: "Accept a request",
-  description: "Answers 202 once the request is durable. Read or wait for its end at `Location`.",
+  description: "Returns 202 once the request is durable. Read or wait for its end at `Location`.",
   parameters: [
     optionalParameter(
       "header",
       "Idempotency-Key",
-      "A repeat with the same key and body answers the same id and is charged once",
+      "A replay (the same key and body again) returns the same id and is charged once",
     ),
   ],
   requestBody: jsonBody(GenerateBody, GENERATE_EXAMPLE),
@@ -38,24 +41,53 @@ const DOCS: DocumentDecoration = {
   },
 };
 
-/** `POST /generate` and its alias. Checks in one order: draining, key, media type, size, JSON, schema; then the work. */
-export function generateRoute({ ports, answer, authenticate, accept, isDraining }: RouteParts) {
+/** The 202. A replay gets the same body as the first call, whatever has become of the request since. */
+function acceptedResponse(
+  { requestId, model, estimatedTokens }: AcceptedRequest,
+  headers: Record<string, string>,
+): Response {
+  const reply: AcceptedReply = {
+    request_id: requestId,
+    status: "queued",
+    model,
+    estimated_tokens: estimatedTokens,
+    urls: { status: `/status/${requestId}`, cancel: `/requests/${requestId}/cancel` },
+  };
+  return jsonResponse(reply, {
+    status: 202,
+    headers: { ...headers, location: reply.urls.status },
+  });
+}
+
+/**
+ * `POST /generate` and its alias. Checks in one order: draining, API key, media type, size, JSON, schema, idempotency
+ * key; then the work.
+ */
+export function generateRoute({ ports, respond, authenticate, accept, isDraining }: RouteParts) {
   const checkBody = compileBody(GenerateBody);
 
   async function generate(request: Request): Promise<Response> {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
     const principal = await authenticate(request.headers);
     const { value, bytes } = await readJson(request, ports.config().gateway.body_bytes_max);
-    const body = checkBody(value);
-    const idempotency = idempotencyOf(request.headers, principal, body, ports.hashKey);
-    const { reply, headers } = await accept(bytes, principal, body, idempotency);
-    return jsonResponse(reply, {
-      status: 202,
-      headers: { ...headers, location: reply.urls.status },
+    const outcome = await accept({
+      principal,
+      body: checkBody(value),
+      bodyBytes: bytes,
+      idempotencyKey: idempotencyKeyOf(request.headers),
     });
+    switch (outcome.kind) {
+      case "accepted":
+        return acceptedResponse(outcome.request, rateHeaders(outcome.quota));
+      case "replay":
+        return acceptedResponse(outcome.request, { "idempotency-replayed": "true" });
+      case "refused":
+        throw quotaFault(outcome.quota, outcome.estimatedTokens);
+    }
   }
 
-  const handle = ({ request }: { request: Request }) => answer("generate", () => generate(request));
+  const handle = ({ request }: { request: Request }) =>
+    respond("generate", () => generate(request));
   return new Elysia({ name: "generate" })
     .post("/generate", handle, { parse: "none", detail: DOCS })
     .post("/api/v1/inference", handle, {

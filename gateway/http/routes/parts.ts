@@ -1,23 +1,21 @@
-import type { Answer } from "../respond.ts";
-import type { BoundedAccept } from "../../accept/bound-accepts.ts";
+import type { Accept } from "../../accept/accept.ts";
+import type { GatewayPorts, Principal } from "../../ports.ts";
 import type { Cancel } from "../../read/cancel.ts";
 import type { ListRequests } from "../../read/list-requests.ts";
-import type { GatewayPorts, Principal } from "../../ports.ts";
 import type { StatusReader } from "../../read/status.ts";
+import type { Respond } from "../respond.ts";
 
 /** What routes work with. */
 export interface RouteParts {
-  ports: Pick<
-    GatewayPorts,
-    "config" | "log" | "now" | "hashKey" | "countTokens" | "readQuota" | "readUsage"
-  >;
-  answer: Answer;
+  ports: Pick<GatewayPorts, "config" | "log" | "now" | "countTokens" | "readQuota" | "readUsage">;
+  respond: Respond;
+  /** Whose API key a call carries. */
   authenticate: (headers: Headers) => Principal | Promise<Principal>;
-  accept: BoundedAccept;
+  accept: Accept;
   status: StatusReader;
   cancel: Cancel;
   listRequests: ListRequests;
-  /** What answers and what does not. */
+  /** Which servers can be reached, by name. */
   readiness: () => Promise<Record<string, boolean>>;
   /** No more calls are wanted; those that come are still served until `isDraining`. */
   isLeaving: () => boolean;

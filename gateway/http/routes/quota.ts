@@ -5,7 +5,7 @@ import { compileBody, readJson } from "../body.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonBody, jsonReply, problemReply } from "../openapi.ts";
 import { countPrompt, planRequest } from "../../accept/plan.ts";
-import { explainView, quotaView } from "../quota-view.ts";
+import { explainReply, quotaReply } from "../quota-reply.ts";
 import { rateHeaders } from "../rate-headers.ts";
 import { ExplainReply, QuotaReply } from "../schemas.ts";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
@@ -33,14 +33,14 @@ const EXPLAIN_DOCS: DocumentDecoration = {
 };
 
 /** `GET /quota` and `POST /quota/explain`. */
-export function quotaRoutes({ ports, answer, authenticate }: RouteParts) {
+export function quotaRoutes({ ports, respond, authenticate }: RouteParts) {
   const checkBody = compileBody(GenerateBody);
 
   async function readQuota(request: Request): Promise<Response> {
     const { userId } = await authenticate(request.headers);
     const snapshot = await ports.readQuota(userId);
     const headers = { ...rateHeaders(snapshot), "cache-control": "no-store" };
-    return jsonResponse(quotaView(snapshot), { headers });
+    return jsonResponse(quotaReply(snapshot), { headers });
   }
 
   async function explain(request: Request): Promise<Response> {
@@ -50,14 +50,14 @@ export function quotaRoutes({ ports, answer, authenticate }: RouteParts) {
     const plan = planRequest(body, config);
     const { maxTokens, n } = plan.payload;
     const tokens = estimateTokens(await countPrompt(plan, ports.countTokens), maxTokens, n);
-    return jsonResponse(explainView(await ports.readQuota(userId), tokens));
+    return jsonResponse(explainReply(await ports.readQuota(userId), tokens));
   }
 
   return new Elysia({ name: "quota" })
-    .get("/quota", ({ request }) => answer("quota", () => readQuota(request)), {
+    .get("/quota", ({ request }) => respond("quota", () => readQuota(request)), {
       detail: QUOTA_DOCS,
     })
-    .post("/quota/explain", ({ request }) => answer("quota_explain", () => explain(request)), {
+    .post("/quota/explain", ({ request }) => respond("quota_explain", () => explain(request)), {
       parse: "none",
       detail: EXPLAIN_DOCS,
     });

@@ -1,11 +1,13 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
+import { invalidParameter } from "../../../core/faults.ts";
 import { REQUEST_STATES } from "../../../core/request.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, problemReply } from "../openapi.ts";
-import { invalidParameter, oneOf, queryOf } from "../parameters.ts";
+import { oneOf, queryOf } from "../parameters.ts";
 import { isUuid } from "../request-id.ts";
 import { ListReply } from "../schemas.ts";
+import { statusReply } from "../status-reply.ts";
 import type { RouteParts } from "./parts.ts";
 
 const LIMIT_MAX = 100;
@@ -15,7 +17,8 @@ const DOCS: DocumentDecoration = {
   tags: ["Requests"],
   summary: "List your requests, newest first",
   description:
-    "Without results. With `status=queued` or `in_progress` a page may hold fewer than `limit`: go on while `has_more`.",
+    "Without results. With `status=queued` or `in_progress` a page may have fewer than `limit`: go on " +
+    "while `has_more`.",
   parameters: [
     optionalParameter("query", "limit", `Most requests of a page, 1 to ${LIMIT_MAX}`),
     optionalParameter("query", "after", "`next` of the page before, or any request id"),
@@ -43,23 +46,24 @@ function afterOf(given: string | undefined): string | undefined {
 }
 
 /** `GET /requests`. */
-export function requestsRoute({ answer, authenticate, listRequests }: RouteParts) {
+export function requestsRoute({ respond, authenticate, listRequests }: RouteParts) {
   async function list(request: Request): Promise<Response> {
     const { userId } = await authenticate(request.headers);
     const query = queryOf(request.url, ["limit", "after", "status"]);
-    const reply = await listRequests({
+    const { items, next } = await listRequests({
       userId,
       limit: limitOf(query.limit),
       after: afterOf(query.after),
       status:
         query.status === undefined ? undefined : oneOf("status", query.status, REQUEST_STATES),
     });
+    const reply: ListReply = { data: items.map(statusReply), has_more: next !== null, next };
     return jsonResponse(reply, { headers: { "cache-control": "no-store" } });
   }
 
   return new Elysia({ name: "requests" }).get(
     "/requests",
-    ({ request }) => answer("requests", () => list(request)),
+    ({ request }) => respond("requests", () => list(request)),
     { detail: DOCS },
   );
 }

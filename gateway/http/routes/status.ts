@@ -3,9 +3,10 @@ import { type DocumentDecoration, Elysia } from "elysia";
 import { isTerminal } from "../../../core/request.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, pathId, problemReply } from "../openapi.ts";
+import { waitOf } from "../headers.ts";
 import { requestIdOf } from "../request-id.ts";
 import { StatusReply } from "../schemas.ts";
-import { waitOf } from "../wait.ts";
+import { statusReply } from "../status-reply.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {
@@ -27,8 +28,8 @@ const DOCS: DocumentDecoration = {
 /** Seconds after which a caller who polls should come back. */
 const POLL_SECONDS = "1";
 
-/** `GET /status/{id}`: answers at once, or waits until the request has ended or the wait is over. */
-export function statusRoute({ ports, answer, authenticate, status, isDraining }: RouteParts) {
+/** `GET /status/{id}`: returns at once, or waits until the request has ended or the wait is over. */
+export function statusRoute({ ports, respond, authenticate, status, isDraining }: RouteParts) {
   async function readStatus(request: Request, id: string): Promise<Response> {
     const principal = await authenticate(request.headers);
     const lookup = { requestId: requestIdOf(id), userId: principal.userId };
@@ -38,19 +39,19 @@ export function statusRoute({ ports, answer, authenticate, status, isDraining }:
       request.headers.get("prefer"),
       ports.config().gateway.wait_seconds_max,
     );
-    const reply =
+    const view =
       wait.seconds > 0 && !isDraining()
         ? await status.readAfter(lookup, wait.seconds * 1_000, request.signal)
         : await status.read(lookup);
     const headers: Record<string, string> = { "cache-control": "no-store" };
     if (wait.preferred) headers["preference-applied"] = `wait=${wait.seconds}`;
-    if (!isTerminal(reply.status)) headers["retry-after"] = POLL_SECONDS;
-    return jsonResponse(reply, { headers });
+    if (!isTerminal(view.state)) headers["retry-after"] = POLL_SECONDS;
+    return jsonResponse(statusReply(view), { headers });
   }
 
   return new Elysia({ name: "status" }).get(
     "/status/:id",
-    ({ request, params }) => answer("status", () => readStatus(request, params.id)),
+    ({ request, params }) => respond("status", () => readStatus(request, params.id)),
     { detail: DOCS },
   );
 }

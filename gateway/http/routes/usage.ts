@@ -1,12 +1,12 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
+import type { Usage } from "../../../core/usage.ts";
 import { jsonResponse } from "../json-response.ts";
+import { readUsage } from "../../read/usage.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, problemReply } from "../openapi.ts";
 import { oneOf, queryOf } from "../parameters.ts";
 import { UsageReply } from "../schemas.ts";
-import { periodOf } from "../../read/usage-period.ts";
 import type { RouteParts } from "./parts.ts";
-import type { Usage } from "../../../core/usage.ts";
 
 const DOCS: DocumentDecoration = {
   tags: ["Quota"],
@@ -32,37 +32,26 @@ const sumsOf = ({ requests, promptTokens, completionTokens, totalTokens }: Omit<
   total_tokens: totalTokens,
 });
 
-function totalOf(rows: readonly Usage[]): UsageReply["total"] {
-  const sum = { requests: 0, promptTokens: 0, completionTokens: 0, totalTokens: 0 };
-  for (const row of rows) {
-    sum.requests += row.requests;
-    sum.promptTokens += row.promptTokens;
-    sum.completionTokens += row.completionTokens;
-    sum.totalTokens += row.totalTokens;
-  }
-  return sumsOf(sum);
-}
-
 /** `GET /usage`. */
-export function usageRoute({ ports, answer, authenticate }: RouteParts) {
-  async function readUsage(request: Request): Promise<Response> {
+export function usageRoute({ ports, respond, authenticate }: RouteParts) {
+  async function usage(request: Request): Promise<Response> {
     const { userId } = await authenticate(request.headers);
     const query = queryOf(request.url, ["from", "to", "by"]);
     const by = oneOf("by", query.by ?? "day", ["day", "model"]);
-    const period = periodOf(query.from, query.to, ports.now());
-    const rows = await ports.readUsage({ userId, ...period, by });
+    const report = await readUsage(ports, { userId, from: query.from, to: query.to, by });
     const reply: UsageReply = {
-      ...period,
+      from: report.from,
+      to: report.to,
       by,
-      data: rows.map((row) => ({ [by]: row.key, ...sumsOf(row) })),
-      total: totalOf(rows),
+      data: report.rows.map((row) => ({ [by]: row.key, ...sumsOf(row) })),
+      total: sumsOf(report.total),
     };
     return jsonResponse(reply, { headers: { "cache-control": "no-store" } });
   }
 
   return new Elysia({ name: "usage" }).get(
     "/usage",
-    ({ request }) => answer("usage", () => readUsage(request)),
+    ({ request }) => respond("usage", () => usage(request)),
     { detail: DOCS },
   );
 }

@@ -9,9 +9,9 @@ import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../../core/api-key.ts";
 import { createFakeClock } from "../clock.ts";
 import { createFakeRequestTable } from "./request-table.ts";
 import { createGateway } from "../../../gateway/gateway.ts";
-import type { GatewayPorts, PublisherNote } from "../../../gateway/ports.ts";
+import type { GatewayPorts } from "../../../gateway/ports.ts";
 import type { KeyRecord } from "../../../core/key-record.ts";
-import type { NewRequest, StoredRequest } from "../../../core/stored-request.ts";
+import type { NewRequest, OutboxNote, StoredRequest } from "../../../core/stored-request.ts";
 
 /** Unix milliseconds at which the fake world starts: 2026-11-21T12:00:00Z. */
 const START_MS = Date.UTC(2026, 10, 21, 12);
@@ -88,7 +88,7 @@ export function createFakeGateway(
     rows: [] as NewRequest[],
     published: [] as QueuedRequest[],
     discarded: [] as string[],
-    notes: [] as PublisherNote[],
+    notes: [] as OutboxNote[],
     finished: [] as ((requestIds: string[]) => void)[],
     resubscribed: [] as (() => void)[],
     keyChanged: [] as ((keyHash: string) => void)[],

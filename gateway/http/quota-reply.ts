@@ -5,8 +5,8 @@ import type { ExplainReply, QuotaReply } from "./schemas.ts";
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** The state of a user's windows as the user sees it. */
-export function quotaView(snapshot: QuotaSnapshot): QuotaReply {
+/** The state of a user's windows as the API shows it. */
+export function quotaReply(snapshot: QuotaSnapshot): QuotaReply {
   const { day, openRequests, concurrentRequests } = snapshot;
   const measureOf = (kind: WindowKind, measure: keyof Consumption) => {
     const { limit, used, held } = snapshot.windows[kind];
@@ -31,8 +31,10 @@ export function quotaView(snapshot: QuotaSnapshot): QuotaReply {
   };
 }
 
-/** Whether a request of `tokens` would be admitted in the state of `snapshot`; if not, what refuses it and until when. */
-export function explainView(snapshot: QuotaSnapshot, tokens: number): ExplainReply {
+/**
+ * Whether a request of `tokens` would be admitted in the state of `snapshot`; if not, what refuses it and until when.
+ */
+export function explainReply(snapshot: QuotaSnapshot, tokens: number): ExplainReply {
   const { refusals, neverFits, retryAfterSeconds } = explainQuota(snapshot, tokens);
   const ends = refusals.flatMap(({ window }) =>
     window === "concurrent" ? [] : [windowEndMs(window, snapshot.day)],

@@ -1,0 +1,36 @@
+import { isFaultCode } from "../../core/faults.ts";
+import { isTerminal } from "../../core/request.ts";
+import type { RequestView } from "../read/request-view.ts";
+import type { StatusReply } from "./schemas.ts";
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+/** A request as the API shows it. */
+export function statusReply(view: RequestView): StatusReply {
+  return {
+    request_id: view.requestId,
+    status: view.state,
+    model: view.model,
+    ...(view.result === null ? {} : { result: view.result }),
+    ...(view.errorCode === null
+      ? {}
+      : {
+          error: {
+            code: isFaultCode(view.errorCode) ? view.errorCode : "INTERNAL",
+            message: view.errorMessage ?? "",
+          },
+        }),
+    tokens: {
+      estimated: view.estimatedTokens,
+      prompt: view.promptTokens,
+      completion: view.completionTokens,
+      total: view.totalTokens,
+      refunded: isTerminal(view.state) ? view.estimatedTokens - (view.totalTokens ?? 0) : null,
+    },
+    attempts: view.attempts,
+    created_at: iso(view.createdAtMs),
+    ...(view.startedAtMs === null ? {} : { started_at: iso(view.startedAtMs) }),
+    ...(view.completedAtMs === null ? {} : { completed_at: iso(view.completedAtMs) }),
+    ...(view.metadata === null ? {} : { metadata: view.metadata }),
+  };
+}
