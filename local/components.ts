@@ -1,7 +1,5 @@
 import type { Config } from "../core/config/schema.ts";
-
-export const COMPONENT_NAMES = ["simulator", "gateway", "worker", "collector"] as const;
-export type ComponentName = (typeof COMPONENT_NAMES)[number];
+import { ROLE_FACTS, ROLES, type Role } from "./roles.ts";
 
 export interface ComponentPort {
   /** The environment variable that changes it. */
@@ -9,70 +7,47 @@ export interface ComponentPort {
   number: number;
 }
 
-/** One process of the system. */
-export interface Component {
-  name: ComponentName;
+/** One process of `up`: there is one of each role. */
+export interface ComponentPlan {
+  name: Role;
   /** What Bun runs, from the checkout. */
   entry: string;
-  /** Ports that it listens on; the first is the one that answers `healthPath`. */
-  ports: readonly [ComponentPort, ...ComponentPort[]];
+  /** Ports that it listens on. */
+  ports: readonly ComponentPort[];
   /** Answers 200 once the component can work. */
-  healthPath: string;
+  healthUrl: string;
   /** On top of what all components get. */
   env: Readonly<Record<string, string>>;
 }
 
 type Environment = Record<string, string | undefined>;
 
-const SIMULATOR_PORT_VARIABLE = "ML_SIM_PORT";
 /** The port in the simulator's URLs in tollgate.yaml. */
 const SIMULATOR_PORT = 9100;
 
 const simulatorPort = (env: Environment): number =>
-  Number(env[SIMULATOR_PORT_VARIABLE] ?? "") || SIMULATOR_PORT;
+  Number(env[ROLE_FACTS.simulator.ownPort] ?? "") || SIMULATOR_PORT;
 
 export const simulatorUrl = (env: Environment): string => `http://127.0.0.1:${simulatorPort(env)}`;
 
 /** The processes of `up`, in the order of their start. */
-export function describeComponents(config: Config, env: Environment): Component[] {
-  const metrics = (section: "gateway" | "worker" | "collector"): ComponentPort => ({
-    variable: `TOLLGATE_${section.toUpperCase()}__METRICS_PORT`,
-    number: config[section].metrics_port,
+export function describeComponents(config: Config, env: Environment): ComponentPlan[] {
+  return ROLES.map((name) => {
+    const { entry, apiPort, ownPort, healthPath, env: roleEnv } = ROLE_FACTS[name];
+    const own = {
+      variable: ownPort,
+      number: name === "simulator" ? simulatorPort(env) : config[name].metrics_port,
+    };
+    const api = apiPort === undefined ? [] : [{ variable: apiPort, number: config.gateway.port }];
+    return {
+      name,
+      entry,
+      ports: [...api, own],
+      healthUrl: `http://127.0.0.1:${own.number}${healthPath}`,
+      // What the variable says may be empty or no number.
+      env: name === "simulator" ? { ...roleEnv, [ownPort]: String(own.number) } : roleEnv,
+    };
   });
-  return [
-    {
-      name: "simulator",
-      entry: "ml-sim/main.ts",
-      ports: [{ variable: SIMULATOR_PORT_VARIABLE, number: simulatorPort(env) }],
-      healthPath: "/health",
-      env: { [SIMULATOR_PORT_VARIABLE]: String(simulatorPort(env)) },
-    },
-    {
-      name: "gateway",
-      entry: "gateway/main.ts",
-      ports: [
-        { variable: "TOLLGATE_GATEWAY__PORT", number: config.gateway.port },
-        metrics("gateway"),
-      ],
-      healthPath: "/health/ready",
-      env: {},
-    },
-    {
-      name: "worker",
-      entry: "workers/main.ts",
-      ports: [metrics("worker")],
-      healthPath: "/health/ready",
-      // Bun keeps calls above 256 waiting without a word.
-      env: { BUN_CONFIG_MAX_HTTP_REQUESTS: "2000" },
-    },
-    {
-      name: "collector",
-      entry: "collector/main.ts",
-      ports: [metrics("collector")],
-      healthPath: "/health/ready",
-      env: {},
-    },
-  ];
 }
 
 /** `up` ends within 10 s of Ctrl-C; what is cut off then is taken up again at the next start. */

@@ -10,3 +10,11 @@ export interface Log {
   warn: LogLine;
   error: LogLine;
 }
+
+/** For whoever has nobody to tell. */
+export const silentLog: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+};

@@ -8,7 +8,7 @@ import { countSeries, findPrometheus } from "../local/observe/prometheus.ts";
 import { statePaths } from "../adapters/state/paths.ts";
 import { listProcesses, type ProcessRow } from "../local/process-list.ts";
 import type { Progress } from "../adapters/terminal/progress.ts";
-import { eventually } from "./stack/eventually.ts";
+import { eventually } from "../local/stack/eventually.ts";
 
 const searchPath = process.env["PATH"] ?? "";
 const isInstalled = findPrometheus(searchPath) !== null;

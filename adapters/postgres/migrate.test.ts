@@ -3,7 +3,8 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { createTestDatabase, type TestDatabase } from "../../test/support/servers.ts";
+import type { OwnDatabase } from "../../local/stack/own-database.ts";
+import { createTestDatabase } from "../../test/support/servers.ts";
 import { connectPostgres } from "./connect.ts";
 import { migrate, MigrationError, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
 import { dumpSchema } from "./schema-dump.ts";
@@ -15,7 +16,7 @@ const COUNT = (await readMigrations()).length;
 const nameOf = (name: string, ahead = 1): string =>
   `${String(COUNT + ahead).padStart(4, "0")}_${name}.sql`;
 
-let server: TestDatabase;
+let server: OwnDatabase;
 let directory: string;
 
 beforeEach(async () => {

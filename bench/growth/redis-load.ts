@@ -1,4 +1,4 @@
-import { untilTrue } from "../../test/stack/eventually.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import type { Session } from "../scenarios/session.ts";
 
 const REST_LIMIT_MS = 120_000;

@@ -6,7 +6,7 @@ import { quotaTruth } from "../../adapters/postgres/quotas.ts";
 import type { Finish } from "../../core/finish.ts";
 import type { NewRequest } from "../../core/stored-request.ts";
 import { dayOf } from "../../core/windows.ts";
-import { createTestDatabaseOn } from "../../test/support/servers.ts";
+import { createDatabaseOn } from "../../local/stack/own-database.ts";
 import { createIdSource } from "../../adapters/ids/id-source.ts";
 import { measureAll, type Micro } from "./measure.ts";
 
@@ -15,7 +15,7 @@ const server = process.env["DATABASE_URL"];
 if (server === undefined)
   throw new Error("set DATABASE_URL to a PostgreSQL that may be written to");
 
-const scratch = await createTestDatabaseOn(server);
+const scratch = await createDatabaseOn(server);
 await prepareDatabase(scratch.url);
 const options = {
   url: scratch.url,

@@ -7,8 +7,9 @@ import { connectAmqp, type AmqpConnection } from "../../adapters/amqp/connection
 import { browse, queueDepths } from "../../adapters/amqp/inspect.ts";
 import { createKeyHash, generatePepper } from "../../adapters/crypto/key-hash.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
-import { createTestDatabaseOn, uniqueQueuePrefix } from "../../test/support/servers.ts";
-import { claimRedisIndex } from "../../test/stack/redis-index.ts";
+import { createDatabaseOn } from "../../local/stack/own-database.ts";
+import { uniqueQueuePrefix } from "../../local/stack/queue-prefix.ts";
+import { claimRedisIndex } from "../../local/stack/redis-index.ts";
 import type { BenchServers } from "../stack/servers.ts";
 
 /** What the peer has stored and published so far. */
@@ -65,7 +66,7 @@ async function makeDatabase(
   server: string,
   undo: (() => Promise<unknown>)[],
 ): Promise<{ sql: Database; url: string }> {
-  const database = await createTestDatabaseOn(server);
+  const database = await createDatabaseOn(server);
   undo.push(() => database.drop());
   const sql = connectPostgres({
     url: database.url,

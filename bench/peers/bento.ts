@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { mergeSettings, type Settings } from "../../test/stack/configuration.ts";
+import { mergeSettings, type Settings } from "../../local/stack/settings.ts";
 import type { BenchContext, Measured, Scenario } from "../scenarios/scenario.ts";
 import { type BentoRoom, makeBentoRoom } from "./bento-room.ts";
 import { measurePeer } from "./peer.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 import { findFreePorts } from "../../local/processes/ports.ts";
-import { createComponent } from "../../test/stack/component.ts";
+import { createComponent } from "../../local/stack/component.ts";
 import type { Call } from "../load/calls.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import type { BenchContext, Scenario } from "../scenarios/scenario.ts";
@@ -30,15 +30,12 @@ async function chatCalls(simulatorUrl: string): Promise<Call[]> {
 
 async function startSimulator(context: BenchContext) {
   const [port = 0] = await findFreePorts(1);
-  const url = `http://127.0.0.1:${port}`;
   const simulator = createComponent({
-    name: "ml-sim",
-    role: "ml-sim",
-    url,
-    readyUrl: `${url}/health`,
-    metricsUrl: `${url}/sim/stats`,
-    logPath: join(context.folder, "ml-sim.log"),
-    env: { ML_SIM_PORT: String(port), NODE_ENV: "production" },
+    name: "simulator",
+    role: "simulator",
+    ownPort: port,
+    logPath: join(context.folder, "simulator.log"),
+    env: {},
   });
   await simulator.start();
   return simulator;

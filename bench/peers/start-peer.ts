@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 import { findFreePorts } from "../../local/processes/ports.ts";
-import { untilTrue } from "../../test/stack/eventually.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import type { Call } from "../load/calls.ts";
 import type { BenchContext } from "../scenarios/scenario.ts";
 

@@ -1,14 +1,33 @@
-import { createApi } from "../../test/stack/api.ts";
+import type { GenerateBody } from "../../core/generate-body.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import { percentilesOf } from "../statistics.ts";
 import { storedRequests } from "./status.ts";
 import { statusCalls } from "../load/calls.ts";
 import type { Scenario } from "./scenario.ts";
-import { withSession } from "./session.ts";
+import { type Session, withSession } from "./session.ts";
 
 const QUIET_MS = 60_000;
 const ROUNDS = 200;
 const WAIT_SECONDS = 10;
+const ROUND_LIMIT_MS = 20_000;
+
+/** Resolves with the result. @throws when it is refused or does not come in time */
+async function generateAndWait({ stack, users }: Session, body: GenerateBody): Promise<void> {
+  const headers = {
+    authorization: `Bearer ${users[0]?.apiKey}`,
+    "content-type": "application/json",
+  };
+  const ask = async (path: string, init: RequestInit, expectStatus: number): Promise<unknown> => {
+    const signal = AbortSignal.timeout(ROUND_LIMIT_MS);
+    const reply = await fetch(`${stack.url}${path}`, { ...init, headers, signal });
+    const text = await reply.text();
+    if (reply.status !== expectStatus) throw new Error(`${path}: ${reply.status} ${text}`);
+    return JSON.parse(text);
+  };
+  const post = { method: "POST", body: JSON.stringify(body) };
+  const accepted = (await ask("/generate", post, 202)) as { request_id: string };
+  await ask(`/status/${accepted.request_id}?wait=${WAIT_SECONDS}`, {}, 200);
+}
 
 export const alone: Scenario = {
   name: "alone",
@@ -40,14 +59,12 @@ export const alone: Scenario = {
       });
       session.figure({ what: "status, one at a time, p50", unit: "ms", value: read.latencyMs.p50 });
 
-      const api = createApi(session.stack.url, session.users[0]?.apiKey ?? null);
       const whole: number[] = [];
       for (let round = 0; round < ROUNDS; round += 1) {
         const body = bodies[round % bodies.length];
         if (body === undefined) break;
         const startedAt = performance.now();
-        const { request_id: requestId } = await api.generate(body);
-        await api.status(requestId, WAIT_SECONDS);
+        await generateAndWait(session, body);
         whole.push(performance.now() - startedAt);
       }
       const { p50, p99 } = percentilesOf(Float64Array.from(whole));

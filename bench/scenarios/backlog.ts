@@ -1,5 +1,5 @@
 import { after } from "../../adapters/process/timers.ts";
-import { untilTrue } from "../../test/stack/eventually.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import type { GenerateBody } from "../../core/generate-body.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import { FAST_MODEL_WORKER } from "./pipeline.ts";

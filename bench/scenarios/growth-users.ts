@@ -34,7 +34,7 @@ async function growTo(
   await withFiller(session, (database) =>
     fillUsers(database, { from, to }, (share) => say(`users in PostgreSQL: ${share}`)),
   );
-  await seedKeys(session.stack.books.database, session.stack.pepper, callers);
+  await seedKeys(session.stack.books.database, session.stack.config.secrets.key_pepper, callers);
   const size = to.toLocaleString("en");
   const files = session.calls(generateCalls(callers, await shortBodies(500)));
   const wish = {

@@ -3,7 +3,7 @@ import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
 import { createSealer } from "../../adapters/crypto/envelope.ts";
 import { createSignals } from "../../adapters/redis/signals.ts";
 import { encodeJson } from "../../core/payload.ts";
-import { untilTrue } from "../../test/stack/eventually.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import { type HttpConnection, openHttpConnection } from "../load/paced/http-connection.ts";
 import { percentilesOf } from "../statistics.ts";
 import { fill } from "./backlog.ts";

@@ -67,7 +67,12 @@ export async function withSession(
     ...options,
   });
   try {
-    const users = await seedUsers(stack.books.database, stack.pepper, userCount, daily);
+    const users = await seedUsers(
+      stack.books.database,
+      stack.config.secrets.key_pepper,
+      userCount,
+      daily,
+    );
     const tools = { programs: context.tools, folder: context.folder, watch: stack.watch };
     const run = (wish: LoadWish): Promise<LoadResult> =>
       context.progress.step(`  ${wish.name}`, async () => {

@@ -9,6 +9,9 @@ import { identifyProcess, isRunning, type ProcessIdentity } from "./process-iden
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 const POLL_MS = 25;
 
+/** Linux: a process that outlives the killed program that started it would be left for ever. setpriv(1) has it killed with its parent. */
+export const WITH_PARENT = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL"];
+
 /** Opens a log for appending; what was written before stays readable. */
 export function openLog(path: string): number {
   mkdirSync(dirname(path), { recursive: true });

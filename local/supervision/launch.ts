@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import type { Component } from "../components.ts";
+import type { ComponentPlan } from "../components.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { lastTellingLine } from "../processes/log-tail.ts";
 import { PROJECT_ROOT, shortPath, type StatePaths } from "../../adapters/state/paths.ts";
@@ -23,7 +23,7 @@ const LEFTOVER_GRACE_MS = 3_000;
 type Environment = Record<string, string | undefined>;
 
 /** @throws {CommandFailure} naming the first port that is taken and the variable that changes it */
-export async function requireFreePorts(components: readonly Component[]): Promise<void> {
+export async function requireFreePorts(components: readonly ComponentPlan[]): Promise<void> {
   for (const { name, ports } of components) {
     for (const { number, variable } of ports) {
       if (await isPortFree(number)) continue;
@@ -40,7 +40,7 @@ export async function requireFreePorts(components: readonly Component[]): Promis
  * @throws {CommandFailure} naming the component that failed and its log
  */
 export async function startComponents(
-  components: readonly Component[],
+  components: readonly ComponentPlan[],
   env: Environment,
   paths: StatePaths,
   progress: Progress,
@@ -70,13 +70,13 @@ export async function startComponents(
 }
 
 async function waitUntilHealthy(
-  { name, ports: [{ number: port }], healthPath }: Component,
+  { name, healthUrl }: ComponentPlan,
   supervisor: ProcessIdentity,
   paths: StatePaths,
 ): Promise<void> {
   const deadline = Date.now() + READY_LIMIT_MS;
   while (Date.now() < deadline) {
-    if (await isHealthy(`http://127.0.0.1:${port}${healthPath}`)) return;
+    if (await isHealthy(healthUrl)) return;
     if (!isRunning(supervisor)) throw startFailure("supervisor", "it ended", paths);
     const restarts = readStack(paths)?.components.find((one) => one.name === name)?.restarts ?? 0;
     if (restarts >= RESTARTS_MAX) throw startFailure(name, `it ended ${restarts} times`, paths);

@@ -3,21 +3,21 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { Component } from "../components.ts";
+import type { ComponentPlan } from "../components.ts";
 import { isRunning } from "../processes/process-identity.ts";
 import { restartDelayMs, superviseComponent } from "./supervise.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tollgate-supervise-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const component = (name: Component["name"], script: string): Component => {
+const component = (name: ComponentPlan["name"], script: string): ComponentPlan => {
   const entry = join(folder, `${name}.ts`);
   writeFileSync(entry, script);
   return {
     name,
     entry,
     ports: [{ variable: "X", number: 1 }],
-    healthPath: "/",
+    healthUrl: "http://127.0.0.1:1/",
     env: { WORD: "here" },
   };
 };

@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-import type { Component } from "../components.ts";
+import type { ComponentPlan } from "../components.ts";
 import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { identifyProcess } from "../processes/process-identity.ts";
@@ -28,7 +28,7 @@ type Spawned = Bun.Subprocess<"ignore", number, number>;
 
 /** Keeps one component running: starts it again, with growing delays, whenever it ends. */
 export function superviseComponent(
-  component: Component,
+  component: ComponentPlan,
   logsFolder: string,
   onChange: () => void,
 ): Supervised {

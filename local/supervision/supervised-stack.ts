@@ -1,6 +1,6 @@
 import { type Static, Type as t } from "@sinclair/typebox";
 
-import { COMPONENT_NAMES } from "../components.ts";
+import { ROLES } from "../roles.ts";
 import { readJsonFile } from "../../adapters/state/json-file.ts";
 import type { StatePaths } from "../../adapters/state/paths.ts";
 import {
@@ -10,7 +10,7 @@ import {
 } from "../processes/process-identity.ts";
 
 const RunningComponentSchema = t.Object({
-  name: t.Union(COMPONENT_NAMES.map((name) => t.Literal(name))),
+  name: t.Union(ROLES.map((name) => t.Literal(name))),
   state: t.Union([t.Literal("running"), t.Literal("restarting"), t.Literal("stopped")]),
   identity: t.Optional(ProcessIdentitySchema),
   ports: t.Array(t.Integer()),

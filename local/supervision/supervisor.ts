@@ -2,7 +2,7 @@ import { copyFileSync, readdirSync, rmSync, statSync, truncateSync } from "node:
 import { join } from "node:path";
 
 import { loadConfig } from "../../adapters/config/load.ts";
-import { type Component, describeComponents } from "../components.ts";
+import { type ComponentPlan, describeComponents } from "../components.ts";
 import { writeJsonFile } from "../../adapters/state/json-file.ts";
 import { statePaths } from "../../adapters/state/paths.ts";
 import { identifyProcess } from "../processes/process-identity.ts";
@@ -30,7 +30,7 @@ function boundLogs(folder: string): void {
   }
 }
 
-function runComponents(components: Component[], stateDir: string, ownerPid: number): void {
+function runComponents(components: ComponentPlan[], stateDir: string, ownerPid: number): void {
   const paths = statePaths(stateDir);
   const self = identifyProcess(process.pid);
   if (self === undefined) throw new Error("this process cannot be identified");

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
-import type { Stack } from "../stack/stack.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 
 export interface Ran {
   exitCode: number;
@@ -36,8 +36,10 @@ export function commandsWith(env: Readonly<Record<string, string>>): Tollgate {
 }
 
 /** Commands on the servers of a stack, calling its gateway. */
-export const commandsOn = ({ env, gateways }: Stack, more: Record<string, string> = {}): Tollgate =>
-  commandsWith({ ...env, TOLLGATE_URL: gateways[0]?.url ?? "", ...more });
+export const commandsOn = (
+  { env, gateways }: TestStack,
+  more: Record<string, string> = {},
+): Tollgate => commandsWith({ ...env, TOLLGATE_URL: gateways[0]?.url ?? "", ...more });
 
 /** Standard output as JSON, of a command that must have succeeded. */
 export function jsonOf({ exitCode, out, err }: Ran): unknown {

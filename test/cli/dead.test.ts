@@ -5,10 +5,10 @@ import { readQueued } from "../../adapters/postgres/find-requests.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
 import type { QueuedRequest } from "../../core/messages.ts";
 import { createPublisher } from "../../adapters/amqp/publisher.ts";
-import { eventually } from "../stack/eventually.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
-import type { Stack } from "../stack/stack.ts";
-import type { TestUser } from "../stack/users.ts";
+import { eventually } from "../../local/stack/eventually.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
+import type { TestStack } from "../support/stack/stack.ts";
+import type { TestUser } from "../support/stack/users.ts";
 import { commandsOn, jsonOf } from "./command.ts";
 
 const test = testsOnStack();
@@ -21,7 +21,7 @@ interface Letter {
 }
 
 /** Makes a request that fails for good, with its dead letter; returns the id. */
-async function failOne(stack: Stack, user: TestUser, prompt: string): Promise<string> {
+async function failOne(stack: TestStack, user: TestUser, prompt: string): Promise<string> {
   const api = stack.api(user);
   const { request_id: requestId } = await api.generate({ prompt, metadata: { case: 7 } });
   await api.untilEnded(requestId);
@@ -33,7 +33,7 @@ async function failOne(stack: Stack, user: TestUser, prompt: string): Promise<st
 }
 
 /** Puts a copy of a request into the dead letters. */
-async function putLetter({ books }: Stack, request: QueuedRequest): Promise<void> {
+async function putLetter({ books }: TestStack, request: QueuedRequest): Promise<void> {
   const publisher = createPublisher(books.broker, {
     channels: 1,
     messagesMax: 1,

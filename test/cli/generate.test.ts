@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
-import { testsOnStack } from "../stack/stack-tests.ts";
-import { simulatedAnswer } from "../stack/simulator-control.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
+import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
 import { commandsOn } from "./command.ts";
 
 const test = testsOnStack();

@@ -1,8 +1,8 @@
 import { expect } from "bun:test";
 
-import { eventually } from "../stack/eventually.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
-import type { Stack } from "../stack/stack.ts";
+import { eventually } from "../../local/stack/eventually.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 import { commandsOn, jsonOf } from "./command.ts";
 
 const test = testsOnStack({ gateways: 2 });
@@ -23,18 +23,22 @@ interface Listed {
 
 let count = 0;
 /** A user that the command made, of a name and an email of its own. */
-async function addUser(stack: Stack): Promise<Made & { email: string }> {
+async function addUser(stack: TestStack): Promise<Made & { email: string }> {
   count += 1;
   const email = `user-${count}@example.org`;
   const made = await commandsOn(stack)("user", "add", `User ${count}`, "--email", email, "--json");
   return { ...(jsonOf(made) as Made), email };
 }
 
-const callWith = (stack: Stack, apiKey: string, gateway = 0) =>
+const callWith = (stack: TestStack, apiKey: string, gateway = 0) =>
   stack.api({ userId: "", apiKey }, gateway).post({ prompt: "hello", max_tokens: 16 });
 
 /** Both gateways have cached the key, and then both refuse it within a second of the command's end. */
-async function expectRefusedEverywhere(stack: Stack, apiKey: string, code: string): Promise<void> {
+async function expectRefusedEverywhere(
+  stack: TestStack,
+  apiKey: string,
+  code: string,
+): Promise<void> {
   for (const gateway of [0, 1])
     await eventually(`${code} at gateway ${gateway}`, ANNOUNCED_MS, async () => {
       const { status, body } = await callWith(stack, apiKey, gateway);
@@ -42,7 +46,7 @@ async function expectRefusedEverywhere(stack: Stack, apiKey: string, code: strin
     });
 }
 
-async function expectAcceptedEverywhere(stack: Stack, apiKey: string): Promise<void> {
+async function expectAcceptedEverywhere(stack: TestStack, apiKey: string): Promise<void> {
   for (const gateway of [0, 1]) expect((await callWith(stack, apiKey, gateway)).status).toBe(202);
 }
 

@@ -5,9 +5,9 @@ import { expect } from "bun:test";
 import { createSignals } from "../../adapters/redis/signals.ts";
 import { listKeys, revokeKey } from "../../adapters/postgres/api-keys.ts";
 import { setQuota } from "../../adapters/postgres/quotas.ts";
-import { untilTrue } from "../stack/eventually.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
-import type { Stack } from "../stack/stack.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 
 const test = testsOnStack({ gateways: 2 });
 
@@ -19,7 +19,7 @@ const BLOCKED_MS = 250;
 const DRIPPING = 200;
 
 /** The longest that another caller waited for a response while `act` ran. */
-async function longestWait(stack: Stack, act: () => Promise<void>): Promise<number> {
+async function longestWait(stack: TestStack, act: () => Promise<void>): Promise<number> {
   const url = `${stack.gateways[0]?.url}/health/live`;
   const over = new AbortController();
   let longestMs = 0;

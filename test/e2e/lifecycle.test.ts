@@ -1,9 +1,9 @@
 import { expect } from "bun:test";
 
-import { untilTrue } from "../stack/eventually.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
-import type { Stack } from "../stack/stack.ts";
-import type { Api, Problem } from "../stack/api.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
+import type { TestStack } from "../support/stack/stack.ts";
+import type { Api, Problem } from "../support/stack/api.ts";
 
 const test = testsOnStack({ gateways: 2 });
 
@@ -11,11 +11,11 @@ const post = { method: "POST" } as const;
 const cancel = (api: Api, requestId: string) =>
   api.call<Partial<Problem>>(`/requests/${requestId}/cancel`, post);
 
-async function usedTokens(stack: Stack, userId: string): Promise<number | undefined> {
+async function usedTokens(stack: TestStack, userId: string): Promise<number | undefined> {
   return (await stack.books.quota.read(userId))?.windows.daily.used.tokens;
 }
 
-async function expectBooksAgree(stack: Stack): Promise<void> {
+async function expectBooksAgree(stack: TestStack): Promise<void> {
   await stack.books.untilQuiet();
   const { differences, holdsOpen } = await stack.books.audit();
   expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });

@@ -3,20 +3,20 @@ import { expect } from "bun:test";
 import { queueDepths } from "../../adapters/amqp/inspect.ts";
 import { setQuota } from "../../adapters/postgres/quotas.ts";
 import type { AcceptedReply } from "../../gateway/http/schemas.ts";
-import { generateMany, untilAllEnded } from "../stack/crowd.ts";
-import { untilTrue } from "../stack/eventually.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
-import type { Stack } from "../stack/stack.ts";
+import { generateMany, untilAllEnded } from "../support/stack/crowd.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 
 const test = testsOnStack({ gateways: 2 });
 
-async function metric(stack: Stack, gateway: number, line: string): Promise<number> {
+async function metric(stack: TestStack, gateway: number, line: string): Promise<number> {
   const text = await (await fetch(stack.gateways[gateway]?.metricsUrl ?? "")).text();
   const found = text.split("\n").find((one) => one.startsWith(line));
   return Number(found?.split(" ").at(-1) ?? 0);
 }
 
-async function expectAllBooked(stack: Stack): Promise<void> {
+async function expectAllBooked(stack: TestStack): Promise<void> {
   await stack.books.untilQuiet();
   const { differences, holdsOpen } = await stack.books.audit();
   expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });

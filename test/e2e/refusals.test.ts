@@ -1,21 +1,21 @@
 import { expect } from "bun:test";
 
 import type { FaultCode } from "../../core/faults.ts";
-import type { Api, Problem, Reply } from "../stack/api.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
-import type { Stack } from "../stack/stack.ts";
+import type { Api, Problem, Reply } from "../support/stack/api.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 import { generateApiKey } from "../../adapters/crypto/key-hash.ts";
 
 const test = testsOnStack();
 
 /** Everything that a refused call must leave as it was. */
-async function traces(stack: Stack): Promise<unknown> {
+async function traces(stack: TestStack): Promise<unknown> {
   const { requests } = await stack.books.audit();
   return { rows: requests?.accepted, holds: await stack.books.holds() };
 }
 
 async function expectRefusal(
-  stack: Stack,
+  stack: TestStack,
   { status, code }: { status: number; code: FaultCode },
   send: () => Promise<Reply<Partial<Problem>>>,
 ): Promise<Reply<Partial<Problem>>> {

@@ -1,9 +1,9 @@
 import { expect } from "bun:test";
 
-import { untilTrue } from "../stack/eventually.ts";
-import { simulatedAnswer } from "../stack/simulator-control.ts";
-import { findInPostgres, findInQueues, findInRedis } from "../stack/search-stores.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { findInPostgres, findInQueues, findInRedis } from "../support/stack/search-stores.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
 
 const test = testsOnStack();
 

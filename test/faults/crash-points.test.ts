@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
 import type { CrashPoint } from "../../runtime/crash-points.ts";
-import type { Component } from "../stack/component.ts";
+import type { Component } from "../../local/stack/component.ts";
 import { scenariosOnStack } from "./scenarios.ts";
 
 const scenario = scenariosOnStack();

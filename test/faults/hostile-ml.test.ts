@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
 import type { FaultCode } from "../../core/faults.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
 
 const test = testsOnStack({
   settings: {

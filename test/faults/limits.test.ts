@@ -1,10 +1,10 @@
 import { expect } from "bun:test";
 
 import { dayOf } from "../../core/windows.ts";
-import { concurrently } from "../stack/crowd.ts";
-import { eventually } from "../stack/eventually.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
-import type { Stack } from "../stack/stack.ts";
+import { concurrently } from "../support/stack/crowd.ts";
+import { eventually } from "../../local/stack/eventually.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 
 const test = testsOnStack({ gateways: 2, workers: 2 });
 
@@ -12,13 +12,13 @@ const CLIENTS = 500;
 const DAY_MS = 86_400_000;
 const wish = { prompt: "one of many", max_tokens: 32 };
 
-async function expectBooksAgree(stack: Stack): Promise<void> {
+async function expectBooksAgree(stack: TestStack): Promise<void> {
   await stack.books.untilQuiet();
   const { differences, holdsOpen } = await stack.books.audit();
   expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });
 }
 
-async function withoutWorkers(stack: Stack, act: () => Promise<void>): Promise<void> {
+async function withoutWorkers(stack: TestStack, act: () => Promise<void>): Promise<void> {
   await Promise.all(stack.workers.map((worker) => worker.terminate()));
   try {
     await act();
@@ -28,7 +28,7 @@ async function withoutWorkers(stack: Stack, act: () => Promise<void>): Promise<v
 }
 
 /** Tokens of one request's hold. */
-async function estimateOf(stack: Stack): Promise<number> {
+async function estimateOf(stack: TestStack): Promise<number> {
   const api = stack.api(await stack.addUser());
   return (await api.generate(wish)).estimated_tokens;
 }

@@ -2,18 +2,18 @@ import { expect } from "bun:test";
 
 import type { OutgoingMessage } from "../../adapters/amqp/messages.ts";
 import type { AcceptedReply } from "../../gateway/http/schemas.ts";
-import type { Api } from "../stack/api.ts";
-import { generateMany, untilAllEnded } from "../stack/crowd.ts";
-import { untilTrue } from "../stack/eventually.ts";
-import { openPostOffice, type PostOffice } from "../stack/post-office.ts";
-import { testsOnStack } from "../stack/stack-tests.ts";
-import type { Stack } from "../stack/stack.ts";
+import type { Api } from "../support/stack/api.ts";
+import { generateMany, untilAllEnded } from "../support/stack/crowd.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { openPostOffice, type PostOffice } from "../support/stack/post-office.ts";
+import { testsOnStack } from "../support/stack/stack-tests.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 
 const test = testsOnStack();
 
 const WORKER_DEATHS = 3;
 
-async function expectBooksAgree(stack: Stack): Promise<void> {
+async function expectBooksAgree(stack: TestStack): Promise<void> {
   await stack.books.untilQuiet();
   const { differences, holdsOpen } = await stack.books.audit();
   expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });
@@ -31,14 +31,14 @@ async function without(
   }
 }
 
-const untilWaiting = (stack: Stack, queue: string, count: number): Promise<void> =>
+const untilWaiting = (stack: TestStack, queue: string, count: number): Promise<void> =>
   untilTrue(`${count} messages wait in ${queue}`, 10_000, async () => {
     const depths = await stack.books.depths();
     return (depths[queue] ?? 0) >= count;
   });
 
 async function withPostOffice(
-  stack: Stack,
+  stack: TestStack,
   act: (post: PostOffice) => Promise<void>,
 ): Promise<void> {
   const post = openPostOffice(stack.books);
@@ -51,7 +51,7 @@ async function withPostOffice(
 
 /** The request whose message `spoil` changes, among others that nothing happens to. */
 async function expectOnlyItFails(
-  stack: Stack,
+  stack: TestStack,
   { spoil, code }: { spoil: (message: OutgoingMessage) => OutgoingMessage; code: string },
 ): Promise<void> {
   const api = stack.api(await stack.addUser());

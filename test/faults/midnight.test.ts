@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { counterKeys } from "../../adapters/redis/keys.ts";
-import type { Component } from "../stack/component.ts";
-import { untilTrue } from "../stack/eventually.ts";
+import type { Component } from "../../local/stack/component.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import {
   hasServerPrograms,
   type PrivateServers,
   startServersToWreck,
-} from "../stack/private-servers.ts";
-import { type Stack, startStack } from "../stack/stack.ts";
-import type { TestUser } from "../stack/users.ts";
+} from "../support/private-servers.ts";
+import { type TestStack, startTestStack } from "../support/stack/stack.ts";
+import type { TestUser } from "../support/stack/users.ts";
 import { violationsOf } from "./history/check.ts";
 import { formatReport } from "./history/report.ts";
 import { bringFaketime, createFakeClock, type FakeClock, NOTICED_MS } from "./midnight-clock.ts";
@@ -31,7 +31,7 @@ const faketime = hasServerPrograms() ? await bringFaketime() : undefined;
 // Where there is no libfaketime, or only containers run, no clock of a server can be set.
 describe.skipIf(faketime === undefined)("with the clocks of all servers and processes set", () => {
   const undo: (() => Promise<unknown> | void)[] = [];
-  let world: { stack: Stack; runs: Runs; clock: FakeClock } | undefined;
+  let world: { stack: TestStack; runs: Runs; clock: FakeClock } | undefined;
 
   function makeClock(aheadMs: number): FakeClock {
     const clock = createFakeClock(faketime ?? "", aheadMs);
@@ -46,7 +46,7 @@ describe.skipIf(faketime === undefined)("with the clocks of all servers and proc
     undo.push(servers.remove);
     await Promise.all([setClock(servers, clock, "redis"), setClock(servers, clock, "postgres")]);
     const names = ["gateway", "worker", "collector"].flatMap((role) => [`${role}-1`, `${role}-2`]);
-    const stack = await startStack({
+    const stack = await startTestStack({
       servers: servers.urls,
       gateways: 2,
       workers: 2,
@@ -197,7 +197,7 @@ async function skew(component: Component | undefined, clock: FakeClock): Promise
   await component?.start(clock.env("bun"));
 }
 
-async function serverTimes({ books }: Stack): Promise<{ redisMs: number; postgresMs: number }> {
+async function serverTimes({ books }: TestStack): Promise<{ redisMs: number; postgresMs: number }> {
   const [seconds = 0, micros = 0] = await books.redis.run(({ client }) => client.time());
   const [row] = await books.database.run(
     "read the time",
@@ -210,17 +210,17 @@ async function serverTimes({ books }: Stack): Promise<{ redisMs: number; postgre
  * Under load a busy machine may take longer from a hold to its row than an audit waits before it looks again.
  * Real drift stays.
  */
-const expectAuditAgrees = ({ books }: Stack): Promise<void> =>
+const expectAuditAgrees = ({ books }: TestStack): Promise<void> =>
   untilTrue("the audit agrees", 5_000, async () => (await books.audit()).differences.length === 0);
 
 /** Requests and tokens that Redis counts in a day: used, and of these held; then used in its month. */
-async function usedByRedis({ books }: Stack, user: TestUser, day: string): Promise<number[]> {
+async function usedByRedis({ books }: TestStack, user: TestUser, day: string): Promise<number[]> {
   const values = await books.redis.run(({ client }) => client.mget(counterKeys(user.userId, day)));
   return values.map(Number);
 }
 
 /** Requests and tokens of the ledger in a day. */
-async function ledgerOf({ books }: Stack, user: TestUser, day: string): Promise<number[]> {
+async function ledgerOf({ books }: TestStack, user: TestUser, day: string): Promise<number[]> {
   const [row] = await books.database.run(
     "sum a day of the ledger",
     (sql) => sql<{ requests: number; tokens: number }[]>`
@@ -233,7 +233,7 @@ async function ledgerOf({ books }: Stack, user: TestUser, day: string): Promise<
 }
 
 /** Each of the two days is the only one of its month with requests. */
-async function expectDaysAgree(stack: Stack, users: readonly TestUser[]): Promise<void> {
+async function expectDaysAgree(stack: TestStack, users: readonly TestUser[]): Promise<void> {
   for (const user of users)
     for (const day of [LAST_DAY, FIRST_DAY]) {
       const billed = await ledgerOf(stack, user, day);
@@ -242,7 +242,7 @@ async function expectDaysAgree(stack: Stack, users: readonly TestUser[]): Promis
     }
 }
 
-async function settledAfterMidnight({ books }: Stack): Promise<number> {
+async function settledAfterMidnight({ books }: TestStack): Promise<number> {
   const [row] = await books.database.run(
     "count settled after midnight",
     (sql) => sql<{ count: number }[]>`
@@ -259,7 +259,7 @@ async function settledAfterMidnight({ books }: Stack): Promise<number> {
  * whether they are ready meanwhile, as an orchestrator does: that is when they look at their clocks.
  */
 async function untilEachAccepts(
-  { books, gateways }: Stack,
+  { books, gateways }: TestStack,
   user: TestUser,
   sinceMs: number,
 ): Promise<void> {

@@ -3,11 +3,11 @@ import { expect, test } from "bun:test";
 
 import { counterKeys } from "../../adapters/redis/keys.ts";
 import { dayOf } from "../../core/windows.ts";
-import { untilTrue } from "../stack/eventually.ts";
-import { openPostOffice } from "../stack/post-office.ts";
-import { withStack } from "../stack/stack-tests.ts";
-import type { Stack } from "../stack/stack.ts";
-import type { TestUser } from "../stack/users.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { openPostOffice } from "../support/stack/post-office.ts";
+import { withStack } from "../support/stack/stack-tests.ts";
+import type { TestStack } from "../support/stack/stack.ts";
+import type { TestUser } from "../support/stack/users.ts";
 import { type CheckReport, violationsOf } from "./history/check.ts";
 import { createRuns } from "./run.ts";
 
@@ -19,7 +19,7 @@ const NOTHING_MENDS = { keeper: { republish_after_ms: 600_000, orphan_after_ms: 
 interface Bug {
   name: string;
   /** Does to a stack what the bug would do, after a good run or in the middle of it. */
-  seed: (stack: Stack, user: TestUser) => Promise<void>;
+  seed: (stack: TestStack, user: TestUser) => Promise<void>;
   when: "during" | "after";
   expectFound: (report: CheckReport) => void;
 }
@@ -29,9 +29,9 @@ interface Bug {
  * done.
  */
 async function ackWithoutWork(
-  stack: Stack,
+  stack: TestStack,
   queue: string,
-  consumers: Stack["workers"],
+  consumers: TestStack["workers"],
 ): Promise<void> {
   await Promise.all(consumers.map((consumer) => consumer.terminate()));
   await untilTrue("messages wait", 10_000, async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { WITH_PARENT } from "../stack/component.ts";
-import { hasServerPrograms } from "../stack/private-servers.ts";
+import { WITH_PARENT } from "../../local/processes/processes.ts";
+import { hasServerPrograms } from "../support/private-servers.ts";
 import { canLosePackets, inNamespace } from "./packet-loss-namespace.ts";
 
 const LIMIT_MS = 120_000;

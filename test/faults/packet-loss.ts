@@ -1,8 +1,8 @@
 import { readlinkSync } from "node:fs";
 
-import { untilTrue } from "../stack/eventually.ts";
-import { startServersToWreck } from "../stack/private-servers.ts";
-import { startStack } from "../stack/stack.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { startServersToWreck } from "../support/private-servers.ts";
+import { startTestStack } from "../support/stack/stack.ts";
 import { violationsOf } from "./history/check.ts";
 import { formatReport } from "./history/report.ts";
 import type { Load } from "./history/load.ts";
@@ -38,7 +38,7 @@ async function loseUnder(load: Load): Promise<void> {
 async function run(): Promise<boolean> {
   const servers = await startServersToWreck();
   try {
-    const stack = await startStack({
+    const stack = await startTestStack({
       servers: servers.urls,
       gateways: 2,
       workers: 2,

@@ -3,8 +3,8 @@ import { afterAll, describe, expect } from "bun:test";
 import postgres from "postgres";
 
 import { serverUrls } from "../support/servers.ts";
-import { untilTrue } from "../stack/eventually.ts";
-import { hasServerPrograms } from "../stack/private-servers.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { hasServerPrograms } from "../support/private-servers.ts";
 import { untilAccepting, untilCompleting, untilRefusing } from "./progress.ts";
 import { scenariosOnStack } from "./scenarios.ts";
 import {

@@ -1,7 +1,7 @@
 import { afterAll, describe } from "bun:test";
 
 import { serverUrls } from "../support/servers.ts";
-import { hasServerPrograms } from "../stack/private-servers.ts";
+import { hasServerPrograms } from "../support/private-servers.ts";
 import { scenariosOnStack } from "./scenarios.ts";
 import { type PostgresPair, startPostgresPair } from "./servers/postgres-pair.ts";
 import { untilAccepting, untilCompleting } from "./progress.ts";

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 
-import { untilTrue } from "../stack/eventually.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import { scenariosOnStack } from "./scenarios.ts";
 
 const scenario = scenariosOnStack();

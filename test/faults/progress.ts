@@ -1,7 +1,7 @@
 import { parseMetrics, sumOf } from "../../local/observe/prometheus-text.ts";
 import type { FaultCode } from "../../core/faults.ts";
-import { untilTrue } from "../stack/eventually.ts";
-import type { Stack } from "../stack/stack.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 import type { Scene } from "./scenarios.ts";
 
 const ACCEPTING_LIMIT_MS = 15_000;
@@ -15,7 +15,7 @@ const ANSWER_LIMIT_MS = 2_000;
 /** More than may still come from before. */
 const MORE = 50;
 
-export async function countCompleted({ books }: Stack): Promise<number> {
+export async function countCompleted({ books }: TestStack): Promise<number> {
   const [{ count }] = await books.database.run(
     "count the completed requests",
     (sql) => sql<[{ count: number }]>`
@@ -25,7 +25,7 @@ export async function countCompleted({ books }: Stack): Promise<number> {
 }
 
 /** Calls that the gateways have refused with a code since they were started. */
-async function countRefused({ gateways }: Stack, code: FaultCode): Promise<number> {
+async function countRefused({ gateways }: TestStack, code: FaultCode): Promise<number> {
   const counts = await Promise.all(
     gateways.map(async ({ metricsUrl }) => {
       const reply = await fetch(metricsUrl, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect } from "bun:test";
 
 import { serverUrls } from "../support/servers.ts";
-import { hasServerPrograms } from "../stack/private-servers.ts";
+import { hasServerPrograms } from "../support/private-servers.ts";
 import { countCompleted, untilAccepting, untilCompleting, untilRefusing } from "./progress.ts";
 import { scenariosOnStack } from "./scenarios.ts";
 import { type RabbitmqCluster, startRabbitmqCluster } from "./servers/rabbitmq-cluster.ts";

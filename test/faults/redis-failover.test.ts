@@ -1,9 +1,9 @@
 import { afterAll, describe, expect } from "bun:test";
 
 import { serverUrls } from "../support/servers.ts";
-import { untilTrue } from "../stack/eventually.ts";
-import { hasServerPrograms } from "../stack/private-servers.ts";
-import type { TestUser } from "../stack/users.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { hasServerPrograms } from "../support/private-servers.ts";
+import type { TestUser } from "../support/stack/users.ts";
 import { untilAccepting, untilCompleting } from "./progress.ts";
 import { type Scene, scenariosOnStack } from "./scenarios.ts";
 import { type RedisPair, startRedisPair } from "./servers/redis-pair.ts";

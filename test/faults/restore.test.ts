@@ -3,14 +3,14 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { parseMetrics, sumOf } from "../../local/observe/prometheus-text.ts";
-import { untilTrue } from "../stack/eventually.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import {
   hasServerPrograms,
   type PrivateServers,
   startServersToWreck,
-} from "../stack/private-servers.ts";
-import { type Stack, startStack } from "../stack/stack.ts";
-import type { TestUser } from "../stack/users.ts";
+} from "../support/private-servers.ts";
+import { type TestStack, startTestStack } from "../support/stack/stack.ts";
+import type { TestUser } from "../support/stack/users.ts";
 import { violationsOf } from "./history/check.ts";
 import { type Load, startLoad } from "./history/load.ts";
 import { formatReport } from "./history/report.ts";
@@ -26,11 +26,11 @@ const FORGOTTEN_OPS = 1_000_000;
 // Where only containers run, the test cannot freeze a server to copy its files.
 describe.skipIf(!hasServerPrograms())("with the programs of the servers on this machine", () => {
   const undo: (() => Promise<unknown> | void)[] = [];
-  let world: { servers: PrivateServers; stack: Stack; runs: Runs } | undefined;
+  let world: { servers: PrivateServers; stack: TestStack; runs: Runs } | undefined;
   beforeAll(async () => {
     const servers = await startServersToWreck();
     undo.push(servers.remove);
-    const stack = await startStack({
+    const stack = await startTestStack({
       servers: servers.urls,
       gateways: 2,
       workers: 2,
@@ -95,7 +95,7 @@ const untilAccepted = (load: Load, count: number): Promise<void> =>
   untilTrue(`${count} are accepted`, 15_000, () => load.counts().acknowledged >= count);
 
 /** A load in the time that the restore will undo. */
-const startForgottenLoad = ({ gateways }: Stack, users: readonly TestUser[]): Load =>
+const startForgottenLoad = ({ gateways }: TestStack, users: readonly TestUser[]): Load =>
   startLoad({
     gateways: gateways.map(({ url }) => url),
     users,
@@ -131,7 +131,7 @@ function copy(from: string, to: string): void {
   if (!run.success) throw new Error(run.stderr.toString());
 }
 
-async function countQueued({ books }: Stack): Promise<number> {
+async function countQueued({ books }: TestStack): Promise<number> {
   const [row] = await books.database.run(
     "count the open",
     (sql) => sql<{ count: number }[]>`select count(*) from requests where status = 'queued'`,
@@ -140,7 +140,7 @@ async function countQueued({ books }: Stack): Promise<number> {
 }
 
 /** Results that were dropped because PostgreSQL does not know their requests. */
-async function countOrphans({ collectors }: Stack): Promise<number> {
+async function countOrphans({ collectors }: TestStack): Promise<number> {
   const texts = await Promise.all(
     collectors.map(async ({ metricsUrl }) => (await fetch(metricsUrl)).text()),
   );

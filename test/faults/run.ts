@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { Stack } from "../stack/stack.ts";
-import type { TestUser } from "../stack/users.ts";
+import type { TestStack } from "../support/stack/stack.ts";
+import type { TestUser } from "../support/stack/users.ts";
 import { type CheckReport, checkRun } from "./history/check.ts";
 import { readFacts } from "./history/facts.ts";
 import { openHistory, readHistory } from "./history/history.ts";
@@ -14,7 +14,7 @@ export interface LoadWish extends Partial<
   Omit<LoadOptions, "gateways" | "history" | "firstOp" | "users">
 > {
   /** Whose requests they are. Default: three new users without limits. */
-  usersOf?: (stack: Stack) => Promise<TestUser[]>;
+  usersOf?: (stack: TestStack) => Promise<TestUser[]>;
   /** How long everything may take to go quiet once the load has ended, milliseconds. */
   quietLimitMs?: number;
 }
@@ -36,10 +36,10 @@ const USERS = 3;
 /** Operations of one load are far fewer. */
 const OPS_PER_LOAD = 10_000_000;
 
-const withoutLimits = (stack: Stack): Promise<TestUser[]> =>
+const withoutLimits = (stack: TestStack): Promise<TestUser[]> =>
   Promise.all(Array.from({ length: USERS }, () => stack.addUser()));
 
-export function createRuns(stack: Stack): Runs {
+export function createRuns(stack: TestStack): Runs {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-history-"));
   const operations = new Map<number, Operation>();
   let loads = 0;

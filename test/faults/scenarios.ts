@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { serverUrls } from "../support/servers.ts";
-import type { Component } from "../stack/component.ts";
-import { type Stack, type StackOptions, startStack } from "../stack/stack.ts";
+import type { Component } from "../../local/stack/component.ts";
+import type { StackOptions } from "../../local/stack/stack.ts";
+import { type TestStack, startTestStack } from "../support/stack/stack.ts";
 import { type CheckReport, violationsOf } from "./history/check.ts";
 import type { Load } from "./history/load.ts";
 import { formatReport } from "./history/report.ts";
 import { createRuns, type LoadWish, type Runs } from "./run.ts";
 
 export interface Scene {
-  stack: Stack;
+  stack: TestStack;
   load: Load;
   /**
    * Restarts a process with more environment, such as `CRASH_AT`. The next scenario restarts it without.
@@ -19,7 +20,7 @@ export interface Scene {
 
 export interface ScenarioOptions extends LoadWish {
   /** What the report must show besides no violation. Default: every request completed. */
-  expectAlso?: (report: CheckReport, stack: Stack) => void | Promise<void>;
+  expectAlso?: (report: CheckReport, stack: TestStack) => void | Promise<void>;
   limitMs?: number;
 }
 
@@ -47,11 +48,11 @@ function expectAllCompleted(report: CheckReport): void {
 export function scenariosOnStack(
   prepare: () => Promise<Partial<StackOptions>> = () => Promise.resolve({}),
 ): Scenario {
-  let stack: Stack | undefined;
+  let stack: TestStack | undefined;
   let runs: Runs | undefined;
   beforeAll(async () => {
     const particular = await prepare();
-    stack = await startStack({
+    stack = await startTestStack({
       servers: particular.servers ?? serverUrls(),
       ...TWO_OF_EACH,
       ...particular,
@@ -79,7 +80,7 @@ export function scenariosOnStack(
 }
 
 async function play(
-  stack: Stack,
+  stack: TestStack,
   runs: Runs,
   wish: LoadWish,
   disturb: (scene: Scene) => Promise<void>,

@@ -3,12 +3,12 @@ import { afterAll, describe, expect } from "bun:test";
 import postgres from "postgres";
 
 import type { ServerName } from "../../local/servers/binaries.ts";
-import { untilTrue } from "../stack/eventually.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import {
   hasServerPrograms,
   type PrivateServers,
   startServersToWreck,
-} from "../stack/private-servers.ts";
+} from "../support/private-servers.ts";
 import { untilAccepting } from "./progress.ts";
 import { type Scene, scenariosOnStack } from "./scenarios.ts";
 

@@ -2,18 +2,18 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
 import { serverUrls } from "../support/servers.ts";
-import { untilTrue } from "../stack/eventually.ts";
-import { type Stack, startStack } from "../stack/stack.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { type TestStack, startTestStack } from "../support/stack/stack.ts";
 import { violationsOf } from "./history/check.ts";
 import { formatReport } from "./history/report.ts";
 import { createRuns, type Runs } from "./run.ts";
 
 const KEYS = "TOLLGATE_SECRETS__ENCRYPTION_KEYS";
 
-let stack: Stack;
+let stack: TestStack;
 let runs: Runs;
 beforeAll(async () => {
-  stack = await startStack({ servers: serverUrls(), gateways: 2, workers: 2, collectors: 2 });
+  stack = await startTestStack({ servers: serverUrls(), gateways: 2, workers: 2, collectors: 2 });
   runs = createRuns(stack);
 }, 60_000);
 afterAll(async () => {

@@ -3,9 +3,9 @@ import { join } from "node:path";
 
 import { migrate } from "../../adapters/postgres/migrate.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
-import type { Component } from "../stack/component.ts";
-import { untilTrue } from "../stack/eventually.ts";
-import type { Stack } from "../stack/stack.ts";
+import type { Component } from "../../local/stack/component.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 import { type Scene, scenariosOnStack } from "./scenarios.ts";
 import { type Build, makeNextBuild } from "./upgrade-build.ts";
 
@@ -41,7 +41,7 @@ async function roll(components: readonly Component[], folder: string): Promise<v
 }
 
 /** The processes that have left messages to a newer version. */
-const namesWaiting = (stack: Stack): string[] =>
+const namesWaiting = (stack: TestStack): string[] =>
   stack
     .components()
     .filter((component) => component.log().includes(WAITS_FOR_NEWER))
@@ -53,7 +53,7 @@ const untilAccepted = ({ load }: Scene, more: number): Promise<void> => {
 };
 
 /** How often messages of a queue went back to it. */
-async function deliveryCounts({ books }: Stack, queue: string): Promise<number[]> {
+async function deliveryCounts({ books }: TestStack, queue: string): Promise<number[]> {
   const messages = await books.messages(queue);
   return messages.map(({ deliveryCount }) => deliveryCount);
 }

@@ -1,7 +1,7 @@
 import { serverUrls } from "../support/servers.ts";
-import type { Api } from "../stack/api.ts";
-import { startPrometheus } from "../stack/prometheus.ts";
-import { type Stack, startStack } from "../stack/stack.ts";
+import type { Api } from "../support/stack/api.ts";
+import { startPrometheus } from "../support/stack/prometheus.ts";
+import { type TestStack, startTestStack } from "../support/stack/stack.ts";
 
 /** A stack that works and a Prometheus that reads it. */
 export interface ObservedStack {
@@ -43,7 +43,7 @@ async function keepCalling(api: Api, signal: AbortSignal): Promise<void> {
 
 /** Starts both, and a light load on every model that lasts until `stop`. */
 export async function startObservedStack(program: string): Promise<ObservedStack> {
-  const stack: Stack = await startStack({ servers: serverUrls() });
+  const stack: TestStack = await startTestStack({ servers: serverUrls() });
   const ended = new AbortController();
   const undo = [() => stack.stop()];
   const stop = async (): Promise<void> => {

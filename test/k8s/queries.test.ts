@@ -16,8 +16,9 @@ import postgres from "postgres";
 
 import { migrate } from "../../adapters/postgres/migrate.ts";
 import { findPrometheus, RULES_PATH } from "../../local/observe/prometheus.ts";
-import { createTestDatabase, type TestDatabase } from "../support/servers.ts";
-import { eventually } from "../stack/eventually.ts";
+import type { OwnDatabase } from "../../local/stack/own-database.ts";
+import { createTestDatabase } from "../support/servers.ts";
+import { eventually } from "../../local/stack/eventually.ts";
 import { built, installations } from "./built.ts";
 import { constant, promqlQueries, sqlQueries } from "./dashboards.ts";
 import { type ObservedStack, startObservedStack } from "./observed-stack.ts";
@@ -96,7 +97,7 @@ async function samplesOf(prometheusUrl: string, query: string): Promise<number[]
 
 describe.skipIf(!hasServers)("SQL of the dashboards", () => {
   const USER_ID = "00000000-0000-7000-8000-000000000001";
-  let database: TestDatabase;
+  let database: OwnDatabase;
 
   beforeAll(async () => {
     database = await createTestDatabase();

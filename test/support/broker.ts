@@ -1,4 +1,5 @@
-import { amqpUrl, uniqueQueuePrefix } from "./servers.ts";
+import { uniqueQueuePrefix } from "../../local/stack/queue-prefix.ts";
+import { amqpUrl } from "./servers.ts";
 import type { Log } from "../../runtime/log.ts";
 import {
   connectAmqp,

@@ -1,5 +1,5 @@
 import { isTerminal } from "../../../core/request.ts";
-import { simulatedAnswer } from "../../stack/simulator-control.ts";
+import { simulatedAnswer } from "../../support/stack/simulated-answer.ts";
 import type { Facts, LedgerFact, RequestFact } from "./facts.ts";
 import { LOAD_MAX_TOKENS } from "./load.ts";
 import { endOf, type Operation } from "./operations.ts";

@@ -2,7 +2,7 @@ import { createKeyHash } from "../../../adapters/crypto/key-hash.ts";
 import type { AuditReport } from "../../../core/audit/run-audit.ts";
 import type { DurableState } from "../../../core/request.ts";
 import type { SimTotals } from "../../../ml-sim/stats.ts";
-import type { Stack } from "../../stack/stack.ts";
+import type { TestStack } from "../../support/stack/stack.ts";
 
 export interface RequestFact {
   requestId: string;
@@ -45,7 +45,7 @@ interface RequestRow {
   key_hash: string | null;
 }
 
-export async function readFacts({ books, simulator, pepper }: Stack): Promise<Facts> {
+export async function readFacts({ books, simulator, config }: TestStack): Promise<Facts> {
   const requests = await books.database.run(
     "read all requests",
     (sql) => sql<RequestRow[]>`
@@ -59,7 +59,7 @@ export async function readFacts({ books, simulator, pepper }: Stack): Promise<Fa
     (sql) => sql<{ request_id: string; prompt_tokens: number; completion_tokens: number }[]>`
       select request_id, prompt_tokens, completion_tokens from token_logs`,
   );
-  const hash = createKeyHash(pepper);
+  const hash = createKeyHash(config.secrets.key_pepper);
   return {
     requests: requests.map((row) => ({
       requestId: row.request_id,

@@ -1,7 +1,7 @@
 import type { StatusReply } from "../../../gateway/http/schemas.ts";
 import { type Backoff, backoffMs } from "../../../runtime/backoff.ts";
-import { type Api, createApi } from "../../stack/api.ts";
-import type { TestUser } from "../../stack/users.ts";
+import { type Api, createApi } from "../../support/stack/api.ts";
+import type { TestUser } from "../../support/stack/users.ts";
 import type { HistoryWriter } from "./history.ts";
 
 export interface LoadOptions {

@@ -1,13 +1,13 @@
 import type { ServerName } from "../../../local/servers/binaries.ts";
 import { CRASH_POINTS, type CrashPoint } from "../../../runtime/crash-points.ts";
-import type { Component } from "../../stack/component.ts";
-import type { PrivateServers } from "../../stack/private-servers.ts";
-import type { Stack } from "../../stack/stack.ts";
+import type { Component } from "../../../local/stack/component.ts";
+import type { PrivateServers } from "../../support/private-servers.ts";
+import type { TestStack } from "../../support/stack/stack.ts";
 import type { TcpProxy } from "../../support/tcp-proxy.ts";
 
 /** What a random run may do harm to. */
 export interface Target {
-  stack: Stack;
+  stack: TestStack;
   servers: PrivateServers;
   proxies: readonly TcpProxy[];
   /** In [0, 1), determined by the seed. */

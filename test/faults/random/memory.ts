@@ -1,4 +1,4 @@
-import type { Component } from "../../stack/component.ts";
+import type { Component } from "../../../local/stack/component.ts";
 
 export interface MemoryReading {
   name: string;

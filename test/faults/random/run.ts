@@ -1,7 +1,7 @@
 import { seededRandom } from "../../../ml-sim/faults.ts";
 import type { ServerUrls } from "../../../adapters/state/server-urls.ts";
-import { startServersToWreck } from "../../stack/private-servers.ts";
-import { type Stack, startStack } from "../../stack/stack.ts";
+import { startServersToWreck } from "../../support/private-servers.ts";
+import { type TestStack, startTestStack } from "../../support/stack/stack.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { type CheckReport, violationsOf } from "../history/check.ts";
 import type { Load } from "../history/load.ts";
@@ -42,7 +42,7 @@ export async function runRandomFaults(options: RandomRunOptions): Promise<boolea
     undo.push(() => servers.remove());
     const proxies: TcpProxy[] = [];
     undo.push(() => Promise.all(proxies.map((proxy) => proxy.stop())));
-    const stack = await startStack({
+    const stack = await startTestStack({
       servers: servers.urls,
       gateways: 2,
       workers: 2,
@@ -138,7 +138,7 @@ function showStatus(load: Load, watch: Watch, say: (line: string) => void): () =
 }
 
 function conclude(
-  stack: Stack,
+  stack: TestStack,
   report: CheckReport,
   before: ReadonlyMap<string, number>,
   say: (line: string) => void,

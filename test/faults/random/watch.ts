@@ -1,4 +1,4 @@
-import type { Component } from "../../stack/component.ts";
+import type { Component } from "../../../local/stack/component.ts";
 
 /** Starts ended processes again, as an orchestrator would. */
 export interface Watch {

@@ -1,7 +1,7 @@
 import { LOCAL_POSTGRES } from "../../../local/servers/postgres.ts";
 import type { LocalSettings } from "../../../local/servers/local-server.ts";
 import { findUnprivileged } from "../../../local/servers/unprivileged.ts";
-import { eventually } from "../../stack/eventually.ts";
+import { eventually } from "../../../local/stack/eventually.ts";
 import { requireBinaries } from "./server-home.ts";
 import { createServerProcess, type ServerProcess } from "./server-process.ts";
 

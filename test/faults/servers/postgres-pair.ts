@@ -6,7 +6,7 @@ import postgres from "postgres";
 import { findFreePorts } from "../../../local/processes/ports.ts";
 import { newPassword } from "../../../local/servers/password.ts";
 import { findUnprivileged } from "../../../local/servers/unprivileged.ts";
-import { untilTrue } from "../../stack/eventually.ts";
+import { untilTrue } from "../../../local/stack/eventually.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { preparePostgres } from "./postgres-node.ts";
 import { makeServerHome, requireBinaries } from "./server-home.ts";

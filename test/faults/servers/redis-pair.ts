@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 import { findFreePorts } from "../../../local/processes/ports.ts";
 import { newPassword } from "../../../local/servers/password.ts";
 import { LOCAL_REDIS } from "../../../local/servers/redis.ts";
-import { eventually, untilTrue } from "../../stack/eventually.ts";
+import { eventually, untilTrue } from "../../../local/stack/eventually.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { makeServerHome, requireBinaries } from "./server-home.ts";
 import { createServerProcess, type ServerProcess } from "./server-process.ts";

@@ -2,8 +2,8 @@ import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Launch } from "../../../local/servers/local-server.ts";
-import { WITH_PARENT } from "../../stack/component.ts";
-import { descendantsOf } from "../../stack/private-servers.ts";
+import { WITH_PARENT } from "../../../local/processes/processes.ts";
+import { descendantsOf } from "../../support/private-servers.ts";
 
 /** A server's process that a test kills and starts again. It ends with the test, however that ends. */
 export interface ServerProcess {

@@ -2,8 +2,8 @@ import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { WITH_PARENT } from "../../stack/component.ts";
-import { untilTrue } from "../../stack/eventually.ts";
+import { WITH_PARENT } from "../../../local/processes/processes.ts";
+import { untilTrue } from "../../../local/stack/eventually.ts";
 
 /**
  * A file system of a fixed size that only the processes told to enter see; the kernel removes it when the

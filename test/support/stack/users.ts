@@ -1,12 +1,12 @@
 import { randomUUIDv7 } from "bun";
 
-import { createKeyHash, generateApiKey } from "../../adapters/crypto/key-hash.ts";
-import { addKey } from "../../adapters/postgres/api-keys.ts";
-import type { Database } from "../../adapters/postgres/connect.ts";
-import { setQuota } from "../../adapters/postgres/quotas.ts";
-import { addUser, setUserActive } from "../../adapters/postgres/users.ts";
-import { displayOfApiKey } from "../../core/api-key.ts";
-import type { WindowLimit } from "../../core/quota/quota.ts";
+import { createKeyHash, generateApiKey } from "../../../adapters/crypto/key-hash.ts";
+import { addKey } from "../../../adapters/postgres/api-keys.ts";
+import type { Database } from "../../../adapters/postgres/connect.ts";
+import { setQuota } from "../../../adapters/postgres/quotas.ts";
+import { addUser, setUserActive } from "../../../adapters/postgres/users.ts";
+import { displayOfApiKey } from "../../../core/api-key.ts";
+import type { WindowLimit } from "../../../core/quota/quota.ts";
 
 export interface TestUser {
   userId: string;

@@ -14,7 +14,7 @@ import { LOCAL_POSTGRES } from "../../local/servers/postgres.ts";
 import { LOCAL_REDIS } from "../../local/servers/redis.ts";
 import type { ServerUrls } from "../../adapters/state/server-urls.ts";
 import { startPrivateServers } from "../../local/servers/test-servers.ts";
-import { untilTrue } from "./eventually.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import { runRabbitmqctl } from "./rabbitmqctl.ts";
 
 /** PostgreSQL, Redis and RabbitMQ that a test may kill, freeze and rob of their data. Their ports stay the same. */

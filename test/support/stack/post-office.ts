@@ -1,6 +1,6 @@
-import { encodeUnchanged, type OutgoingMessage } from "../../adapters/amqp/messages.ts";
-import { createPublisher, type Publisher } from "../../adapters/amqp/publisher.ts";
-import type { Books } from "./books.ts";
+import { encodeUnchanged, type OutgoingMessage } from "../../../adapters/amqp/messages.ts";
+import { createPublisher, type Publisher } from "../../../adapters/amqp/publisher.ts";
+import type { Books } from "../../../local/stack/books.ts";
 
 /** Messages of a stack's queues in the hands of a test. Queues are named without their prefix. */
 export interface PostOffice {

@@ -7,11 +7,11 @@ import {
   prometheusCommand,
   prometheusConfig,
   type ScrapeTargets,
-} from "../../local/observe/prometheus.ts";
-import { findFreePorts } from "../../local/processes/ports.ts";
-import { WITH_PARENT } from "./component.ts";
-import { eventually } from "./eventually.ts";
-import type { Stack } from "./stack.ts";
+} from "../../../local/observe/prometheus.ts";
+import { findFreePorts } from "../../../local/processes/ports.ts";
+import { WITH_PARENT } from "../../../local/processes/processes.ts";
+import { eventually } from "../../../local/stack/eventually.ts";
+import type { Stack } from "../../../local/stack/stack.ts";
 
 export interface RunningPrometheus {
   url: string;

@@ -1,33 +1,29 @@
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 
-import { parseProcStat, residentBytes } from "../../local/processes/process-identity.ts";
+import { parseProcStat, residentBytes } from "../processes/process-identity.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
+import { WITH_PARENT } from "../processes/processes.ts";
+import { type Role, ROLE_FACTS } from "../roles.ts";
 import { eventually, untilTrue } from "./eventually.ts";
-
-/** Roles and their entry points. */
-const ENTRY_POINTS = {
-  gateway: "gateway/main.ts",
-  worker: "workers/main.ts",
-  collector: "collector/main.ts",
-  "ml-sim": "ml-sim/main.ts",
-} as const;
-export type Role = keyof typeof ENTRY_POINTS;
 
 export interface ComponentSpec {
   /** As in `gateway-1`. */
   name: string;
   role: Role;
-  /** Base URL of its API; for a role without one, of its metrics port. */
-  url: string;
-  /** Answers 200 once it is ready. */
-  readyUrl: string;
-  metricsUrl: string;
-  env: Record<string, string>;
+  ownPort: number;
+  /** For a role that has an API; several gateways may share it. */
+  apiPort?: number;
+  env: Readonly<Record<string, string>>;
   logPath: string;
 }
 
 /** One process of a stack. It may end and be started again, always under the same name and on the same ports. */
-export interface Component extends Pick<ComponentSpec, "name" | "role" | "url" | "metricsUrl"> {
+export interface Component {
+  name: string;
+  role: Role;
+  /** Base URL of its API; for a role without one, of its own port. */
+  url: string;
+  metricsUrl: string;
   /** Starts it and waits until it is ready; `env` only for this start, such as `CRASH_AT`. */
   start: (env?: Record<string, string>) => Promise<void>;
   /** From its next start on it runs the code of another folder, laid out as this project. */
@@ -35,7 +31,7 @@ export interface Component extends Pick<ComponentSpec, "name" | "role" | "url" |
   signal: (signal: NodeJS.Signals) => void;
   /** SIGKILL, and waits for the end. */
   kill: () => Promise<void>;
-  /** Sends SIGTERM and answers the exit code. */
+  /** Sends SIGTERM and returns the exit code. */
   terminate: (withinMs?: number) => Promise<number>;
   isRunning: () => boolean;
   /** Started and not seen ready yet. */
@@ -53,10 +49,19 @@ export interface Component extends Pick<ComponentSpec, "name" | "role" | "url" |
 
 const READY_LIMIT_MS = 40_000;
 const END_LIMIT_MS = 20_000;
-/** Linux: a process that outlives a killed test runner would be left for ever. setpriv(1) has it killed with its parent. */
-export const WITH_PARENT = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL"];
 
+/** The environment of a component: its role's, what it is given, its ports. */
+function environmentOf({ role, ownPort, apiPort, env }: ComponentSpec): Record<string, string> {
+  const facts = ROLE_FACTS[role];
+  const ports: Record<string, string> = { [facts.ownPort]: String(ownPort) };
+  if (facts.apiPort !== undefined && apiPort !== undefined) ports[facts.apiPort] = String(apiPort);
+  return { NODE_ENV: "production", ...facts.env, ...env, ...ports };
+}
+
+/** A component that does not run yet. It is killed with this process. */
 export function createComponent(spec: ComponentSpec): Component {
+  const { entry, healthPath } = ROLE_FACTS[spec.role];
+  const ownUrl = `http://127.0.0.1:${spec.ownPort}`;
   let child: Bun.Subprocess | undefined;
   let isStarting = false;
   let build = PROJECT_ROOT;
@@ -90,7 +95,7 @@ export function createComponent(spec: ComponentSpec): Component {
   async function untilReady(): Promise<void> {
     await eventually(`${spec.name} is ready`, READY_LIMIT_MS, async () => {
       if (!isRunning()) return "ended";
-      const reply = await fetch(spec.readyUrl, { signal: AbortSignal.timeout(2_000) });
+      const reply = await fetch(`${ownUrl}${healthPath}`, { signal: AbortSignal.timeout(2_000) });
       return reply.ok ? "ready" : undefined;
     });
     if (!isRunning()) throw new Error(`${spec.name} ended while starting:\n${log().slice(-2_000)}`);
@@ -99,15 +104,15 @@ export function createComponent(spec: ComponentSpec): Component {
   return {
     name: spec.name,
     role: spec.role,
-    url: spec.url,
-    metricsUrl: spec.metricsUrl,
+    url: spec.apiPort === undefined ? ownUrl : `http://127.0.0.1:${spec.apiPort}`,
+    metricsUrl: `${ownUrl}/metrics`,
     start: async (env = {}) => {
       if (isRunning()) throw new Error(`${spec.name} runs already`);
       const out = openSync(spec.logPath, "a", 0o600);
       try {
-        child = Bun.spawn([...WITH_PARENT, process.execPath, ENTRY_POINTS[spec.role]], {
+        child = Bun.spawn([...WITH_PARENT, process.execPath, entry], {
           cwd: build,
-          env: { PATH: process.env["PATH"], TZ: "UTC", ...spec.env, ...env },
+          env: { PATH: process.env["PATH"], TZ: "UTC", ...environmentOf(spec), ...env },
           stdin: "ignore",
           stdout: out,
           stderr: out,

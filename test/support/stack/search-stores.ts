@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import postgres from "postgres";
 
-import type { Books } from "./books.ts";
+import type { Books } from "../../../local/stack/books.ts";
 
 /** Columns of a database, as `table.column`, that hold a text anywhere, be they text, JSON or bytes. */
 export async function findInPostgres(url: string, text: string): Promise<string[]> {

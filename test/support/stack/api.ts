@@ -1,8 +1,8 @@
-import type { FaultCode } from "../../core/faults.ts";
-import type { AcceptedReply, StatusReply } from "../../gateway/http/schemas.ts";
-import type { GenerateBody } from "../../core/generate-body.ts";
-import { isTerminal } from "../../core/request.ts";
-import { eventually } from "./eventually.ts";
+import type { FaultCode } from "../../../core/faults.ts";
+import type { AcceptedReply, StatusReply } from "../../../gateway/http/schemas.ts";
+import type { GenerateBody } from "../../../core/generate-body.ts";
+import { isTerminal } from "../../../core/request.ts";
+import { eventually } from "../../../local/stack/eventually.ts";
 
 /** An RFC 9457 problem as the gateway answers it. */
 export interface Problem {

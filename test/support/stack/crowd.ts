@@ -1,4 +1,4 @@
-import type { AcceptedReply, StatusReply } from "../../gateway/http/schemas.ts";
+import type { AcceptedReply, StatusReply } from "../../../gateway/http/schemas.ts";
 import type { Api } from "./api.ts";
 
 /** Runs `act` for 0 … count - 1, so many at a time, and answers in order. */

@@ -1,4 +1,3 @@
-import { countPromptTokens, makeOutput } from "../../ml-sim/text.ts";
 import type { Settings as SimSettings } from "../../ml-sim/settings.ts";
 import type { SimTotals } from "../../ml-sim/stats.ts";
 
@@ -24,13 +23,4 @@ export function createSimulatorControl(url: string): SimulatorControl {
       return (await reply.json()) as SimTotals;
     },
   };
-}
-
-/** What the simulator answers to a prompt for one choice under its default settings: text, and the tokens it reports. */
-export function simulatedAnswer(
-  prompt: string,
-  maxTokens: number,
-): { text: string; promptTokens: number; completionTokens: number } {
-  const { text, tokens } = makeOutput(prompt, 0, maxTokens, { min: 16, max: 128 });
-  return { text, promptTokens: countPromptTokens(prompt), completionTokens: tokens };
 }

@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, test } from "bun:test";
 
-import { serverUrls } from "../support/servers.ts";
-import { type Stack, type StackOptions, startStack } from "./stack.ts";
+import { serverUrls } from "../servers.ts";
+import type { StackOptions } from "../../../local/stack/stack.ts";
+import { startTestStack, type TestStack } from "./stack.ts";
 
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 30_000;
 const TEST_LIMIT_MS = 60_000;
 
-type Act = (stack: Stack) => Promise<void>;
+type Act = (stack: TestStack) => Promise<void>;
 type Options = Omit<StackOptions, "servers"> & Partial<Pick<StackOptions, "servers">>;
 
 /** Runs `act`; when it throws, shows what the processes logged. */
-async function showingLogs(stack: Stack, act: Act): Promise<void> {
+async function showingLogs(stack: TestStack, act: Act): Promise<void> {
   try {
     await act(stack);
   } catch (error) {
@@ -24,9 +25,9 @@ async function showingLogs(stack: Stack, act: Act): Promise<void> {
 export function testsOnStack(
   options: Options = {},
 ): (name: string, act: Act, limitMs?: number) => void {
-  let stack: Stack | undefined;
+  let stack: TestStack | undefined;
   beforeAll(async () => {
-    stack = await startStack({ servers: serverUrls(), ...options });
+    stack = await startTestStack({ servers: serverUrls(), ...options });
   }, START_LIMIT_MS);
   afterAll(() => stack?.stop(), STOP_LIMIT_MS);
   return (name, act, limitMs = TEST_LIMIT_MS) =>
@@ -42,7 +43,7 @@ export function testsOnStack(
 
 /** A stack for one test alone, gone when `act` has ended. */
 export async function withStack(options: Options, act: Act): Promise<void> {
-  const stack = await startStack({ servers: serverUrls(), ...options });
+  const stack = await startTestStack({ servers: serverUrls(), ...options });
   try {
     await showingLogs(stack, act);
   } finally {

@@ -12,7 +12,7 @@ import type { QuotaStore } from "../../adapters/redis/quota-store.ts";
 import type { ServerUrls } from "../../adapters/state/server-urls.ts";
 import { type AuditReport, runAudit } from "../../core/audit/run-audit.ts";
 import { pause } from "../../runtime/schedule.ts";
-import type { Log } from "../../runtime/log.ts";
+import { silentLog } from "../../runtime/log.ts";
 import type { Hold } from "../../core/quota/quota.ts";
 import { eventually } from "./eventually.ts";
 
@@ -35,7 +35,6 @@ export interface Books {
   close: () => Promise<void>;
 }
 
-const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const AUDIT_OPTIONS = { rereadAfterMs: 300 };
 const QUIET_LIMIT_MS = 40_000;
 /** A test that freezes a server asks again; a single answer need not wait for it. */
@@ -45,7 +44,7 @@ export async function openBooks(
   urls: ServerUrls,
   { prefix, retryDelaysMs }: { prefix: string; retryDelaysMs: readonly number[] },
 ): Promise<Books> {
-  const name = "tollgate-test-books";
+  const name = "tollgate-books";
   const database = connectPostgres({
     url: urls.postgres,
     poolMax: 2,
@@ -53,8 +52,13 @@ export async function openBooks(
     deadlineMs: 70_000,
     name,
   });
-  const redis = connectRedis({ url: urls.redis, commandTimeoutMs: DEADLINE_MS, name, log: silent });
-  const broker = connectAmqp({ url: urls.amqp, heartbeatSeconds: 10, name, log: silent });
+  const redis = connectRedis({
+    url: urls.redis,
+    commandTimeoutMs: DEADLINE_MS,
+    name,
+    log: silentLog,
+  });
+  const broker = connectAmqp({ url: urls.amqp, heartbeatSeconds: 10, name, log: silentLog });
   const queues = topology({ prefix, retryDelaysMs });
   await Promise.all([redis.untilReady(DEADLINE_MS), broker.whenUp(DEADLINE_MS)]);
   const holdBooks = createHoldBooks(redis);

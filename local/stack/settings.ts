@@ -1,0 +1,35 @@
+import { join } from "node:path";
+
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
+
+/** A configuration file, or changes of one. */
+export type Settings = { [key: string]: Setting };
+type Setting = Settings | string | number | boolean | null | readonly (string | number)[];
+
+const isTree = (value: Setting | undefined): value is Settings =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** `changes` over `base`, tree by tree; a list or a value replaces what is there. */
+export function mergeSettings(base: Settings, changes: Settings): Settings {
+  const merged: Settings = { ...base };
+  for (const [key, change] of Object.entries(changes)) {
+    const old = merged[key];
+    merged[key] = isTree(old) && isTree(change) ? mergeSettings(old, change) : change;
+  }
+  return merged;
+}
+
+/** The configuration that the repository ships. */
+export async function readShippedSettings(): Promise<Settings & { models: Settings }> {
+  const text = await Bun.file(join(PROJECT_ROOT, "tollgate.yaml")).text();
+  return Bun.YAML.parse(text) as Settings & { models: Settings };
+}
+
+/** The configuration that the repository ships, with its models at the given simulator and `changes` on top. */
+export async function stackSettings(simulatorUrl: string, changes: Settings): Promise<Settings> {
+  const shipped = await readShippedSettings();
+  const models = Object.entries(shipped.models as Record<string, { url: string }>).map(
+    ([name, { url }]) => [name, { url: `${simulatorUrl}${new URL(url).pathname}` }] as const,
+  );
+  return mergeSettings(mergeSettings(shipped, { models: Object.fromEntries(models) }), changes);
+}

@@ -1,0 +1,227 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
+import { generatePepper } from "../../adapters/crypto/key-hash.ts";
+import { prepareDatabase } from "../../adapters/postgres/prepare.ts";
+import { serverEnvironment, type ServerUrls } from "../../adapters/state/server-urls.ts";
+import { parseConfig } from "../../core/config/parse.ts";
+import type { Config } from "../../core/config/schema.ts";
+import type { Settings as SimSettings } from "../../ml-sim/settings.ts";
+import { findFreePorts } from "../processes/ports.ts";
+import { type Role, ROLES } from "../roles.ts";
+import { type Books, openBooks } from "./books.ts";
+import { type Component, createComponent } from "./component.ts";
+import { createDatabaseOn } from "./own-database.ts";
+import { uniqueQueuePrefix } from "./queue-prefix.ts";
+import { claimRedisIndex } from "./redis-index.ts";
+import { type Settings, stackSettings } from "./settings.ts";
+import { createSimulatorControl, type SimulatorControl } from "./simulator-control.ts";
+
+export interface StackOptions {
+  /** Servers to use; the stack makes a database, a queue prefix and an index of Redis of its own there. */
+  servers: ServerUrls;
+  /** Where the folder with its logs and its configuration is made; default: with the temporary files of this machine. */
+  folder?: string;
+  gateways?: number;
+  /** All gateways listen on one port, as behind a load balancer; else each on its own. */
+  sharesGatewayPort?: boolean;
+  workers?: number;
+  collectors?: number;
+  /** Those parts are there but not started: `startRole` brings them up. */
+  notYet?: readonly Role[];
+  /** Changes of the configuration that the repository ships. */
+  settings?: Settings;
+  /** Changes of the simulator's settings. */
+  simulator?: Partial<SimSettings>;
+  /** More environment of a process at its first start, by its name: `{"worker-1": {CRASH_AT: "W1"}}`. */
+  env?: Readonly<Record<string, Record<string, string>>>;
+  /** The URLs that the processes are given, such as those of proxies, in place of the direct ones. */
+  through?: (direct: ServerUrls) => Promise<ServerUrls>;
+  /** The same for the ML service's base URL. */
+  throughMl?: (direct: string) => Promise<string>;
+  /** Each process writes its CPU profile to a folder of its name below this one when it is stopped. */
+  profileFolder?: string | undefined;
+}
+
+/** A Tollgate of real processes, alone in its database, its queues and its index of Redis. */
+export interface Stack {
+  /** The API: of all gateways when they share a port, else of the first. */
+  url: string;
+  gateways: Component[];
+  workers: Component[];
+  collectors: Component[];
+  simulator: SimulatorControl;
+  books: Books;
+  /** Direct URLs, whatever the processes go through. */
+  urls: ServerUrls;
+  /** What the processes started with. */
+  config: Config;
+  /** What every process is given, for one more: servers, secrets, the configuration file. */
+  env: Readonly<Record<string, string>>;
+  /** The processes but for the simulator. */
+  components: () => Component[];
+  component: (name: string) => Component;
+  /** Starts what `notYet` left out, or what `stopRole` stopped. */
+  startRole: (role: Role) => Promise<void>;
+  stopRole: (role: Role) => Promise<void>;
+  componentsOf: (role: Role) => readonly Component[];
+  /** Rewrites the configuration file that all processes watch. */
+  configure: (changes: Settings) => Promise<void>;
+  /** The end of what each process has written so far, for a run that failed. */
+  logTail: () => string;
+  /** Kills every process and removes everything. */
+  stop: () => Promise<void>;
+}
+
+const LOG_TAIL_CHARS = 3_000;
+
+/** How what was made is removed again; the last first. */
+type Undo = (() => Promise<unknown> | void)[];
+
+/** Starts a stack; each process is ready when this returns. What was started is gone again when it throws. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const undo: Undo = [];
+  const stop = async (): Promise<void> => {
+    for (const step of undo.splice(0).toReversed()) await step();
+  };
+  try {
+    return { ...(await build(options, undo)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "stop">> {
+  const folder = mkdtempSync(join(options.folder ?? tmpdir(), "tollgate-stack-"));
+  undo.push(() => rmSync(folder, { recursive: true, force: true }));
+  const configPath = join(folder, "tollgate.yaml");
+  const urls = await makeRoom(options.servers, undo);
+  const env = {
+    ...serverEnvironment((await options.through?.(urls)) ?? urls),
+    TOLLGATE_AMQP__QUEUE_PREFIX: uniqueQueuePrefix(),
+    TOLLGATE_SECRETS__ENCRYPTION_KEYS: generateEncryptionKey("k1"),
+    TOLLGATE_SECRETS__KEY_PEPPER: generatePepper(),
+    TOLLGATE_CONFIG: configPath,
+  };
+  const components = await planComponents(options, folder, env);
+  const everything = ROLES.flatMap((role) => components[role]);
+  const simulatorUrl = components.simulator[0]?.url ?? "";
+  const mlUrl = (await options.throughMl?.(simulatorUrl)) ?? simulatorUrl;
+  const configure = async (changes: Settings): Promise<Settings> => {
+    const settings = await stackSettings(mlUrl, changes);
+    // JSON is YAML.
+    writeFileSync(configPath, JSON.stringify(settings, null, 2));
+    return settings;
+  };
+  const config = parseConfig(await configure(options.settings ?? {}), env);
+  const books = await openOwnBooks(urls, config, undo);
+
+  const logTail = (): string =>
+    everything.map((one) => `── ${one.name}\n${one.log().slice(-LOG_TAIL_CHARS)}`).join("\n");
+  undo.push(() => Promise.all(everything.map((one) => one.kill())));
+  // A process that is killed writes no profile.
+  if (options.profileFolder !== undefined) {
+    const running = (): Component[] => everything.filter((one) => one.isRunning());
+    undo.push(() => Promise.all(running().map((one) => one.terminate())));
+  }
+  const starts = await Promise.allSettled(
+    everything
+      .filter(({ role }) => options.notYet?.includes(role) !== true)
+      .map((one) => one.start(options.env?.[one.name])),
+  );
+  const failed = starts.find((result) => result.status === "rejected");
+  if (failed !== undefined)
+    throw new Error(`a stack did not start\n${logTail()}`, { cause: failed.reason });
+  const simulator = createSimulatorControl(simulatorUrl);
+  if (options.simulator !== undefined) await simulator.set(options.simulator);
+
+  return {
+    url: components.gateway[0]?.url ?? "",
+    gateways: components.gateway,
+    workers: components.worker,
+    collectors: components.collector,
+    simulator,
+    books,
+    urls,
+    config,
+    env,
+    components: () => everything.filter(({ role }) => role !== "simulator"),
+    component: (name) => {
+      const found = everything.find((one) => one.name === name);
+      if (found === undefined) throw new Error(`there is no component ${name}`);
+      return found;
+    },
+    startRole: async (role) => {
+      await Promise.all(components[role].map((one) => one.start()));
+    },
+    stopRole: async (role) => {
+      await Promise.all(components[role].map((one) => one.terminate()));
+    },
+    componentsOf: (role) => components[role],
+    configure: async (changes) => void (await configure(changes)),
+    logTail,
+  };
+}
+
+/** A database with the schema, and an index of Redis. */
+async function makeRoom(servers: ServerUrls, undo: Undo): Promise<ServerUrls> {
+  const database = await createDatabaseOn(servers.postgres);
+  undo.push(() => database.drop());
+  await prepareDatabase(database.url);
+  const redis = await claimRedisIndex(servers.redis);
+  undo.push(() => redis.release());
+  return { postgres: database.url, redis: redis.url, amqp: servers.amqp };
+}
+
+/** The books of the stack; its queues go before they are closed. */
+async function openOwnBooks(urls: ServerUrls, { amqp, retry }: Config, undo: Undo): Promise<Books> {
+  const books = await openBooks(urls, {
+    prefix: amqp.queue_prefix,
+    retryDelaysMs: retry.delays_ms,
+  });
+  undo.push(() => books.close());
+  undo.push(async () => {
+    for (const { name } of books.queues.queues)
+      await books.broker.withChannel((channel) => channel.deleteQueue(name));
+  });
+  return books;
+}
+
+async function planComponents(
+  { gateways = 1, workers = 1, collectors = 1, sharesGatewayPort, profileFolder }: StackOptions,
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Record<Role, Component[]>> {
+  const ports = await findFreePorts(1 + 2 * gateways + workers + collectors);
+  const takePort = (): number => ports.pop() ?? 0;
+  const apiPorts = Array.from({ length: gateways }, takePort);
+  const isShared = sharesGatewayPort === true && gateways > 1;
+  const plan = (name: string, role: Role, apiPort?: number): Component =>
+    createComponent({
+      name,
+      role,
+      ownPort: takePort(),
+      ...(apiPort !== undefined && { apiPort }),
+      logPath: join(folder, `${name}.log`),
+      env: {
+        ...env,
+        ...(profileFolder !== undefined && {
+          BUN_OPTIONS: `--cpu-prof --cpu-prof-dir=${join(profileFolder, name)}`,
+        }),
+        ...(role === "gateway" && isShared && { TOLLGATE_REUSE_PORT: "1" }),
+      },
+    });
+  const planMany = (role: Role, count: number): Component[] =>
+    Array.from({ length: count }, (_, index) => plan(`${role}-${index + 1}`, role));
+  return {
+    simulator: [plan("simulator", "simulator")],
+    gateway: apiPorts.map((port, index) =>
+      plan(`gateway-${index + 1}`, "gateway", isShared ? apiPorts[0] : port),
+    ),
+    worker: planMany("worker", workers),
+    collector: planMany("collector", collectors),
+  };
+}
