@@ -1,9 +1,18 @@
-/** What the exit code of a command means; `./tollgate --help` lists them. */
+/** What the exit code of a command means, in all commands alike; `./tollgate --help` lists them. */
 export const EXIT = {
+  /** It was not done, or what was looked at is not as it should be. */
   failed: 1,
+  /** Used wrongly, or the configuration is wrong. */
   usage: 2,
+  /** No `up` runs here, and nothing says what else to work on. */
   notRunning: 3,
   alreadyRunning: 4,
+  /** The quota does not allow it. */
+  refused: 5,
+  /** What the command was pointed at cannot be reached, or cannot work. */
+  unreachable: 6,
+  /** The request goes on; the command has waited long enough. */
+  stillOpen: 7,
   interrupted: 130,
 } as const;
 

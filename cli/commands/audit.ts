@@ -7,7 +7,7 @@ import { type AuditReport, runAudit } from "../../core/audit/run-audit.ts";
 import { pause } from "../../runtime/schedule.ts";
 import type { Difference } from "../../core/audit/difference.ts";
 import type { RequestCounts } from "../../core/audit/books.ts";
-import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
+import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import { adviceOn, describeDifference } from "../operator/audit-text.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import {
@@ -24,9 +24,6 @@ interface AuditOptions {
   queues?: boolean;
   json?: boolean;
 }
-
-const EXIT_DIFFER = 1;
-const EXIT_NOT_LOOKED = 2;
 
 export function registerAudit(program: Command): void {
   program
@@ -46,7 +43,8 @@ its amounts; Redis used = ledger + open estimates, per user and window; every ho
 every open request its hold. Safe under load: what differs is read three times, and only what stays is told.
 Of queues other than the dead letters only the depth is read, because looking into one counts as a delivery.
 
-Exit codes: 0 the books agree (after --repair: agree again), ${EXIT_DIFFER} they differ, ${EXIT_NOT_LOOKED} could not look.
+Exit codes: 0 the books agree (after --repair: agree again), ${EXIT.failed} they differ, ${EXIT.usage} wrong use or
+configuration, ${EXIT.notRunning} nothing is up, ${EXIT.unreachable} it could not look.
 
 Examples:
   ./tollgate audit
@@ -62,8 +60,9 @@ async function audit(options: AuditOptions): Promise<void> {
   try {
     await operate({ servers, secrets: false }, (operation) => auditWith(operation, options));
   } catch (error) {
-    // 1 would mean that the books differ.
-    throw new CommandFailure(describeError(error), { exitCode: EXIT_NOT_LOOKED, cause: error });
+    // Failed would mean that the books differ.
+    if (error instanceof CommandFailure && error.exitCode !== EXIT.failed) throw error;
+    throw new CommandFailure(describeError(error), { exitCode: EXIT.unreachable, cause: error });
   }
 }
 
@@ -95,7 +94,7 @@ async function auditWith(operation: Operation, options: AuditOptions): Promise<v
     printDifferences(last.differences, last.differencesTotal);
     printLine(adviceOn(last.differences));
   }
-  if (!last.isConsistent) process.exitCode = EXIT_DIFFER;
+  if (!last.isConsistent) process.exitCode = EXIT.failed;
 }
 
 function printRepair({ differences, differencesTotal, usersRepaired }: AuditReport): void {

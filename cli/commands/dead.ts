@@ -21,7 +21,7 @@ import {
   requireLetter,
 } from "../operator/dead-letters.ts";
 import { formatLetter, formatLetters, letterJson } from "../operator/dead-text.ts";
-import { findGateway, GATEWAY_EXIT, refusalOf } from "../operator/gateway.ts";
+import { findGateway, refusalOf } from "../operator/gateway.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { openContent, resubmit } from "../operator/resubmit.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
@@ -143,7 +143,7 @@ What has ended stays as it ended. So the content is sent as a new request of the
 gateway, with a hold and a bill of its own; its id is printed, and the letter is dropped. Repeating it after
 an interruption makes no second request. Only if the request is still open does it get its message back.
 
-Exit codes: 0 done, 1 it cannot be retried, ${EXIT.usage} wrong use or not accepted, ${GATEWAY_EXIT.refused} refused by the quota, ${GATEWAY_EXIT.unreachable} no gateway.
+Exit codes: 0 done, ${EXIT.failed} it cannot be retried, ${EXIT.usage} wrong use or not accepted, ${EXIT.refused} refused by the quota, ${EXIT.unreachable} no gateway.
 
 Example:
   ./tollgate dead list --json | jq -r '.[].request_id' | xargs -n1 ./tollgate dead retry`,

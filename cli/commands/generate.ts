@@ -9,7 +9,6 @@ import {
   findApiKey,
   findGateway,
   type Gateway,
-  GATEWAY_EXIT,
   postRequest,
   refusalOf,
   type Status,
@@ -49,8 +48,8 @@ export function registerGenerate(program: Command): void {
       "after",
       `
 The text goes to standard output, everything else to standard error.
-Exit codes: 0 completed (or accepted, with --no-wait), ${GATEWAY_EXIT.notCompleted} failed, cancelled or expired, ${EXIT.usage} wrong use, ${GATEWAY_EXIT.refused} refused
-by the quota, ${GATEWAY_EXIT.unreachable} the gateway cannot be reached or cannot work, ${GATEWAY_EXIT.stillOpen} not ended within --timeout.
+Exit codes: 0 completed (or accepted, with --no-wait), ${EXIT.failed} failed, cancelled or expired, ${EXIT.usage} wrong use, ${EXIT.refused} refused
+by the quota, ${EXIT.unreachable} the gateway cannot be reached or cannot work, ${EXIT.stillOpen} not ended within --timeout.
 
 Examples:
   ./tollgate generate "Why is the sky blue?"
@@ -140,7 +139,7 @@ function conclude(status: Status, { json, timeout }: GenerateOptions, startedAtM
   if (state === "queued" || state === "in_progress") {
     throw new CommandFailure(
       `the request ${requestId} is still ${state} after ${timeout} s and goes on: GET /status/${requestId}`,
-      { exitCode: GATEWAY_EXIT.stillOpen },
+      { exitCode: EXIT.stillOpen },
     );
   }
   if (json !== true) {
@@ -152,7 +151,7 @@ function conclude(status: Status, { json, timeout }: GenerateOptions, startedAtM
   throw new CommandFailure(
     `the request ${requestId} ${state === "failed" ? "failed" : `is ${state}`}${why}`,
     {
-      exitCode: GATEWAY_EXIT.notCompleted,
+      exitCode: EXIT.failed,
     },
   );
 }

@@ -26,8 +26,8 @@ Examples:
 async function migrateCommand(options: { json?: boolean }): Promise<void> {
   const url = process.env["DATABASE_URL"] || readUpJson(statePaths())?.postgres;
   if (url === undefined) {
-    throw new CommandFailure("there is no database: set DATABASE_URL, or start ./tollgate up", {
-      exitCode: EXIT.usage,
+    throw new CommandFailure("there is no database: start ./tollgate up, or set DATABASE_URL", {
+      exitCode: EXIT.notRunning,
     });
   }
   const isJson = options.json === true;

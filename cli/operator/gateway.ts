@@ -6,18 +6,6 @@ import type { GenerateBody } from "../../core/generate-body.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import type { UpJson } from "../../adapters/state/up-json.ts";
 
-/** Exit codes of commands that call the gateway, on top of `EXIT.usage`. */
-export const GATEWAY_EXIT = {
-  /** The request ended otherwise than completed. */
-  notCompleted: 1,
-  /** 429 */
-  refused: 3,
-  /** No gateway there, or it cannot work. */
-  unreachable: 4,
-  /** Accepted, but not ended while we waited. */
-  stillOpen: 5,
-} as const;
-
 export interface Gateway {
   url: string;
   apiKey: string;
@@ -45,7 +33,7 @@ export function findGateway(
   if (url === undefined) {
     throw new CommandFailure(
       `there is no gateway to ask: start ./tollgate up, or give --url or ${URL_VARIABLE}`,
-      { exitCode: GATEWAY_EXIT.unreachable },
+      { exitCode: EXIT.notRunning },
     );
   }
   if (!/^https?:\/\//.test(url) || !URL.canParse(url))
@@ -142,8 +130,8 @@ export function refusalOf({ status, problem, retryAfter }: Refusal): CommandFail
 }
 
 function exitCodeOf(status: number): number {
-  if (status === 429) return GATEWAY_EXIT.refused;
-  return status >= 500 ? GATEWAY_EXIT.unreachable : EXIT.usage;
+  if (status === 429) return EXIT.refused;
+  return status >= 500 ? EXIT.unreachable : EXIT.usage;
 }
 
 /**
@@ -170,7 +158,7 @@ export async function waitForEnd(
       onState(status);
       if (isTerminal(status.status) || leftSeconds <= 0) return status;
     } catch (error) {
-      const isAway = error instanceof CommandFailure && error.exitCode === GATEWAY_EXIT.unreachable;
+      const isAway = error instanceof CommandFailure && error.exitCode === EXIT.unreachable;
       if (!isAway || leftSeconds <= 0) throw error;
       await Bun.sleep(RETRY_PAUSE_MS);
     }
@@ -183,7 +171,7 @@ async function call(url: string, limitMs: number, init: RequestInit): Promise<Re
   } catch (error) {
     throw new CommandFailure(
       `no gateway answers at ${url} (${reasonOf(error)}): does it run (./tollgate ps)?`,
-      { exitCode: GATEWAY_EXIT.unreachable, cause: error },
+      { exitCode: EXIT.unreachable, cause: error },
     );
   }
 }
@@ -203,7 +191,7 @@ async function read<Schema extends TSchema>(
   if (Value.Check(schema, body)) return body;
   throw new CommandFailure(
     `${reply.url} answers ${reply.status} with something else than a gateway would: is the URL right?`,
-    { exitCode: GATEWAY_EXIT.unreachable },
+    { exitCode: EXIT.unreachable },
   );
 }
 

@@ -7,7 +7,7 @@ import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { Fault } from "../../core/faults.ts";
 import type { Log } from "../../runtime/log.ts";
-import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
+import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import { statePaths } from "../../adapters/state/paths.ts";
 import { withoutPassword } from "../../adapters/state/server-urls.ts";
 import type { UpJson } from "../../adapters/state/up-json.ts";
@@ -89,7 +89,7 @@ function explain(error: unknown, { postgres, redis, amqp }: Config): unknown {
   const tell = (server: string, url: string, variable: string): CommandFailure =>
     new CommandFailure(
       `${server} at ${withoutPassword(url)} does not answer (${why}): does it run (./tollgate ps), and is ${variable} right?`,
-      { cause: error },
+      { exitCode: EXIT.unreachable, cause: error },
     );
   if (error.code === "QUOTA_UNAVAILABLE") return tell("Redis", redis.url, "REDIS_URL");
   if (error.code === "BROKER_UNAVAILABLE") return tell("RabbitMQ", amqp.url, "AMQP_URL");

@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 
 import { booksKeys, holdsKey } from "../../adapters/redis/keys.ts";
+import { EXIT } from "../../adapters/terminal/failure.ts";
 import { dayOf } from "../../core/windows.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import { commandsOn, commandsWith, jsonOf } from "./command.ts";
@@ -51,6 +52,6 @@ test("audit tells apart that it could not look", async (stack) => {
 
   const { exitCode, err } = await tollgate("audit");
 
-  expect(exitCode).toBe(2);
+  expect(exitCode).toBe(EXIT.unreachable);
   expect(err).toContain("REDIS_URL");
 });

@@ -14,11 +14,14 @@ export type Tollgate = (...args: string[]) => Promise<Ran>;
 
 const LIMIT_MS = 25_000;
 
-/** Commands with exactly these variables and what a process needs to run. */
-export function commandsWith(env: Readonly<Record<string, string>>): Tollgate {
+/** Commands with exactly these variables and what a process needs to run, of this checkout or a copy of it. */
+export function commandsWith(
+  env: Readonly<Record<string, string>>,
+  root: string = PROJECT_ROOT,
+): Tollgate {
   return async (...args) => {
-    const spawned = Bun.spawn([process.execPath, join(PROJECT_ROOT, "cli/main.ts"), ...args], {
-      cwd: PROJECT_ROOT,
+    const spawned = Bun.spawn([process.execPath, join(root, "cli/main.ts"), ...args], {
+      cwd: root,
       env: { PATH: process.env["PATH"] ?? "", ...env },
       stdin: "ignore",
       stdout: "pipe",

@@ -3,6 +3,7 @@ import { expect } from "bun:test";
 import { decodeMessage, encodeDeadRequest } from "../../adapters/amqp/messages.ts";
 import { readQueued } from "../../adapters/postgres/find-requests.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
+import { EXIT } from "../../adapters/terminal/failure.ts";
 import type { QueuedRequest } from "../../core/messages.ts";
 import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { eventually } from "../../local/stack/eventually.ts";
@@ -133,7 +134,7 @@ test("a retry that the quota refuses keeps the letter", async (stack) => {
 
   const { exitCode } = await tollgate("dead", "retry", id);
 
-  expect(exitCode).toBe(3);
+  expect(exitCode).toBe(EXIT.refused);
   expect((await tollgate("dead", "show", id)).exitCode).toBe(0);
 });
 

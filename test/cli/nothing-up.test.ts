@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
+import { EXIT } from "../../adapters/terminal/failure.ts";
+import { commandsWith } from "./command.ts";
+
+/** What a command is made of, in a folder in which nothing was ever started. */
+const PARTS = ["adapters", "cli", "core", "local", "lua", "runtime", "sql", "package.json"];
+PARTS.push("tollgate.yaml", "tsconfig.json");
+
+const ID = "01980f6e-8a3e-7000-8000-3f1d5b0c9a11";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "tollgate-nothing-up-"));
+  for (const part of PARTS)
+    cpSync(join(PROJECT_ROOT, part), join(folder, part), { recursive: true });
+  symlinkSync(join(PROJECT_ROOT, "node_modules"), join(folder, "node_modules"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test.each([
+  "ps",
+  "logs",
+  "migrate",
+  "generate hello",
+  "audit",
+  "audit --repair --queues",
+  "user list",
+  "user add ada@example.org",
+  "user quota ada",
+  "key list ada",
+  `key revoke ${ID}`,
+  "dead list",
+  `dead retry ${ID}`,
+])("where nothing is up, %s says so with one exit code and what to do", async (command) => {
+  const { exitCode, out, err } = await commandsWith({}, folder)(...command.split(" "));
+
+  expect({ exitCode, out }).toEqual({ exitCode: EXIT.notRunning, out: "" });
+  expect(err).toMatch(/^tollgate: .*\.\/tollgate up.*\n$/);
+});
+
+test("an exit code has one meaning", () => {
+  const codes = Object.values(EXIT);
+
+  expect(new Set(codes).size).toBe(codes.length);
+});
