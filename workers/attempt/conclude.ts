@@ -1,19 +1,14 @@
 import type { Delay } from "../../core/attempt/delay.ts";
+import type { RequestEnd } from "../../core/finish.ts";
 import type { InferenceChoice } from "../../core/payload.ts";
-import type { RequestError, TerminalState, TokenUsage } from "../../core/request.ts";
+import type { RequestError } from "../../core/request.ts";
 import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { pause } from "../../runtime/schedule.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { WorkerPorts } from "../ports.ts";
 
-/** The end of a request as the worker publishes it. */
-export interface Ending {
-  state: TerminalState;
-  attempts: number;
-  startedAtMs: number | null;
-  /** null: nothing was executed, nothing is billed. */
-  usage: TokenUsage | null;
-  error: RequestError | null;
+/** The end of a request as its worker knows it, before it is sealed and published. */
+export interface Ending extends Omit<RequestEnd, "completedAtMs" | "result"> {
   /** null unless completed. */
   choices: InferenceChoice[] | null;
 }
