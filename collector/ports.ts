@@ -1,19 +1,20 @@
+import type { AttemptMark } from "../core/attempt/mark.ts";
 import type { AuditPorts } from "../core/audit/audit-ports.ts";
-import type { ReachCrashPoint } from "../runtime/crash-points.ts";
 import type { Finish, FinishReply } from "../core/finish.ts";
-import type { Log } from "../runtime/log.ts";
 import type { QueuedRequest, QueuedResult } from "../core/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { AgedHold, HoldFate, Settlement, SettleReply } from "../core/quota/quota.ts";
 import type { RequestError } from "../core/request.ts";
 import type { DeadOutbox, Page, RequestRef, RequestStanding } from "../core/stored-request.ts";
+import type { ReachCrashPoint } from "../runtime/crash-points.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Schedule } from "../runtime/schedule.ts";
 
 /** What every part of the collector needs of its process. */
 export interface Process {
   /** Unix milliseconds. */
   now: () => number;
-  /** Calls back after `ms`; answers how to call it off. */
-  schedule: (callback: () => void, ms: number) => () => void;
+  schedule: Schedule;
   log: Log;
   metrics: Metrics;
   reach: ReachCrashPoint;
@@ -29,7 +30,10 @@ export type DecodedDelivery =
   /** `what`: a request that workers could not read was given up by the broker. */
   | { kind: "unreadable"; what: "request" | "result"; requestId?: string; reason: string };
 
-/** A message that this collector owns until it settles it. None of these throw; on a lost channel, and after the first, they do nothing. */
+/**
+ * A message that this collector owns until it acks, rejects or requeues it. These three never throw; on a
+ * lost channel, and after the first of them, they do nothing.
+ */
 export interface ResultDelivery {
   decoded: DecodedDelivery;
   /** Aborts when the channel of this delivery is gone: the broker then delivers the message again. */
@@ -39,38 +43,52 @@ export interface ResultDelivery {
   reject: () => void;
   /** Back to the queue, for another collector; counts as a delivery. */
   requeue: () => void;
-  /** To the end of the queue as it came, as a new message; resolves when the broker has confirmed. It is still to be acked. */
+  /**
+   * To the end of the queue as it came, as a new message; resolves when the broker has confirmed. It is still
+   * to be acked.
+   */
   publishUnchanged: () => Promise<void>;
 }
 
 export interface ResultConsumer {
-  /** Stops new deliveries; those held stay valid. Resolves when none can come any more. */
+  /** Stops new deliveries; those owned stay valid. Resolves when none can come any more. */
   pause: () => Promise<void>;
-  /** Closes the channel; the broker takes back what is still held. */
+  /** Closes the channel; the broker takes back what is still owned. */
   close: () => Promise<void>;
 }
 
-/** What ends requests and wakes who waits for them. Every promise settles within a limit of the adapter behind it. */
-export interface EndingPorts {
+/**
+ * What ends requests and wakes who waits for them. Every promise settles within a limit of the adapter behind
+ * it.
+ */
+export interface FinishPorts {
   /**
-   * Ends requests in one transaction, states and ledger together; one reply per finish, in order. Throws Fault STORE_UNAVAILABLE when
-   * PostgreSQL does not answer, and an error that `isDataFault` knows when one of the finishes cannot be stored.
+   * Ends requests in one transaction, states and ledger together; one reply per finish, in order.
+   * @throws {Fault} STORE_UNAVAILABLE when PostgreSQL does not answer
+   * @throws an error that `isDataFault` knows when one of the finishes cannot be stored
    */
   finishRequests: (finishes: Finish[]) => Promise<FinishReply[]>;
   isDataFault: (error: unknown) => boolean;
   /**
-   * One reply per settlement, in order, pipelined; what is broken of one user stops no other. Throws Fault QUOTA_UNAVAILABLE; some may have
-   * been settled nevertheless.
+   * One reply per settlement, in order, pipelined; what is broken of one user stops no other.
+   * @throws {Fault} QUOTA_UNAVAILABLE; some may have been settled nevertheless
    */
   settle: (settlements: Settlement[]) => Promise<SettleReply[]>;
   /** Wakes the long-polls of these requests, on every gateway. */
   announceFinished: (requestIds: string[]) => Promise<void>;
 }
 
-export interface CollectorPorts extends Process, EndingPorts {
-  /** Consumes `inference_results` with a bounded prefetch, in the order of delivery; outlives lost connections. */
+export interface CollectorPorts extends Process, FinishPorts {
+  /**
+   * Consumes `inference_results` with a bounded prefetch, in the order of delivery; outlives lost
+   * connections.
+   */
   consumeResults: (onDelivery: (delivery: ResultDelivery) => void) => Promise<ResultConsumer>;
-  /** Puts a copy into `inference_requests.dead`, for people to look at; resolves when confirmed. Throws Fault BROKER_UNAVAILABLE. */
+  /**
+   * Puts a copy into `inference_requests.dead`, for people to look at; resolves when the broker has
+   * confirmed.
+   * @throws {Fault} BROKER_UNAVAILABLE
+   */
   publishDeadRequest: (request: QueuedRequest, error: RequestError) => Promise<void>;
   /** A number in [0, 1), for jitter. */
   random: () => number;
@@ -78,44 +96,51 @@ export interface CollectorPorts extends Process, EndingPorts {
 
 /** Makes one of several collectors the keeper. */
 export interface KeeperLock {
-  /** True when this process is the keeper from now on, or still. Asked every interval also while held: silence loses the lock. */
+  /**
+   * Returns true when this process is the keeper from now on, or still. The keeper goes on calling it every
+   * interval: silence loses the lock.
+   */
   tryAcquire: () => Promise<boolean>;
-  /** Whether it still is, as far as this process knows. */
-  held: () => boolean;
+  /** Whether the lock is still this process's, as far as it knows. */
+  isOurs: () => boolean;
   release: () => Promise<void>;
 }
 
 export interface RelayPorts {
-  /** At most `limit` entries in all, from gateways that noted nothing for `silentMs` and are not done. */
+  /**
+   * Returns at most `limit` entries in all, from gateways that noted nothing for `silentMs` and are not done.
+   */
   outboxOfDeadPublishers: (silentMs: number, limit: number) => Promise<DeadOutbox[]>;
   holdFates: (requests: RequestRef[]) => Promise<HoldFate[]>;
-  /** Publishes to `inference_requests`; resolves when the broker has confirmed. Throws Fault BROKER_UNAVAILABLE. */
+  /**
+   * Publishes to `inference_requests`; resolves when the broker has confirmed.
+   * @throws {Fault} BROKER_UNAVAILABLE
+   */
   publishRequest: (request: QueuedRequest) => Promise<void>;
   /**
-   * Everything of this publisher up to and including this request id needs no relay any more. Like `publisherDone` without effect on
-   * one that has noted something within `silentMs`.
+   * Notes that everything of this publisher up to and including this request id needs no relay any more. Like
+   * `publisherDone` it has no effect on one that has noted something within `silentMs`.
    */
   noteRelayed: (publisherId: string, throughRequestId: string, silentMs: number) => Promise<void>;
-  /** The publisher has nothing left to relay. It counts as dead until it notes something again. */
+  /** Notes that the publisher has nothing left to relay. It counts as dead until it notes something again. */
   publisherDone: (publisherId: string, silentMs: number) => Promise<void>;
 }
 
 export interface QueueDepth {
   queue: string;
-  /** `path`: requests, their delay queues and results, what a request passes through; `dead`: dead letters. */
+  /**
+   * `path`: what a request passes through, so requests, their delay queues and results; `dead`: dead letters.
+   */
   kind: "path" | "dead";
-  /** Messages ready, so without those that a consumer holds. */
+  /** Messages ready, so without those that a consumer owns. */
   ready: number;
 }
 
-/**
- * What a worker's mark says of an attempt: there was none, it may still run, it began longer ago than any attempt may take, or it has ended
- * and the next one waits.
- */
-export type AttemptMark = "none" | "under_way" | "overdue" | "between";
-
 export interface RepublishPorts {
-  /** As the broker counts now, not from a cache. Throws Fault BROKER_UNAVAILABLE. */
+  /**
+   * As the broker counts now, not from a cache.
+   * @throws {Fault} BROKER_UNAVAILABLE
+   */
   queueDepths: () => Promise<QueueDepth[]>;
   /** Queued requests created before that instant, oldest first. */
   queuedBefore: (
@@ -125,20 +150,26 @@ export interface RepublishPorts {
   ) => Promise<Page<QueuedRequest>>;
   /** In order. */
   attemptMarks: (requests: RequestRef[]) => Promise<AttemptMark[]>;
-  /** In order: until when the request may wait in a delay queue, Unix milliseconds by the clock of its worker; 0: not known to wait. */
+  /**
+   * In order: until when the request may wait in a delay queue, Unix milliseconds by the clock of its worker;
+   * 0: it is not known to wait.
+   */
   delayedUntil: (requests: RequestRef[]) => Promise<number[]>;
   publishRequest: RelayPorts["publishRequest"];
 }
 
 export interface OrphanPorts {
-  /** The holds of all users in pages of bounded size, in no order; a hold may come twice. Empty pages give a chance to rest. */
+  /**
+   * The holds of all users in pages of bounded size, in no order; a hold may come twice. Empty pages give a
+   * chance to rest.
+   */
   scanHolds: () => AsyncIterable<AgedHold[]>;
-  /** undefined: PostgreSQL has no such request. */
+  /** In order; undefined: PostgreSQL has no such request. */
   standings: (requestIds: readonly string[]) => Promise<(RequestStanding | undefined)[]>;
-  settle: EndingPorts["settle"];
+  settle: FinishPorts["settle"];
 }
 
-export interface ExpirePorts extends EndingPorts {
+export interface ExpirePorts extends FinishPorts {
   /** Queued requests whose `expires_at` has passed. */
   overdueRequests: (after: string | null, limit: number) => Promise<Page<RequestRef>>;
   attemptMarks: RepublishPorts["attemptMarks"];
@@ -147,11 +178,13 @@ export interface ExpirePorts extends EndingPorts {
 export interface RetentionPorts {
   /** Makes the partitions of the coming days; nothing to do is fine. */
   ensurePartitions: () => Promise<void>;
-  /** Drops partitions of requests that were all created before that; answers their names. The ledger stays. */
+  /**
+   * Drops partitions of requests that were all created before that; returns their names. The ledger stays.
+   */
   dropPartitionsBefore: (createdBeforeMs: number) => Promise<string[]>;
-  /** Deletes at most `limit`; answers how many. */
+  /** Deletes at most `limit`; returns how many. */
   deleteIdempotencyKeysBefore: (createdBeforeMs: number, limit: number) => Promise<number>;
-  /** Deletes publishers that are done and were last seen before that; answers how many. */
+  /** Deletes publishers that are done and were last seen before that; returns how many. */
   deletePublishersBefore: (seenBeforeMs: number) => Promise<number>;
 }
 

@@ -65,10 +65,14 @@ test("one of many is the keeper, confirms it as often as it likes, and hands ove
   const [a, b] = [newLock(), newLock()];
 
   expect([await a.lock.tryAcquire(), await b.lock.tryAcquire()]).toEqual([true, false]);
-  expect([await a.lock.tryAcquire(), a.lock.held(), b.lock.held()]).toEqual([true, true, false]);
+  expect([await a.lock.tryAcquire(), a.lock.isOurs(), b.lock.isOurs()]).toEqual([
+    true,
+    true,
+    false,
+  ]);
   await a.lock.release();
 
-  expect(a.lock.held()).toBe(false);
+  expect(a.lock.isOurs()).toBe(false);
   await takeOver(b.lock);
   expect(a.losses()).toBe(0);
   await b.lock.release();
@@ -81,9 +85,9 @@ test("a keeper whose session ends learns of it at once and another takes over", 
   await killSession("keeper-to-kill");
   await a.lost;
 
-  expect(a.lock.held()).toBe(false);
+  expect(a.lock.isOurs()).toBe(false);
   await takeOver(b.lock);
-  expect([b.lock.held(), await a.lock.tryAcquire(), a.losses()]).toEqual([true, false, 1]);
+  expect([b.lock.isOurs(), await a.lock.tryAcquire(), a.losses()]).toEqual([true, false, 1]);
   await b.lock.release();
 });
 
@@ -93,7 +97,7 @@ test("a keeper that freezes loses the lock to another, and no longer believes th
 
   await takeOver(b.lock); // a says nothing meanwhile.
 
-  expect([a.lock.held(), b.lock.held()]).toEqual([false, true]);
+  expect([a.lock.isOurs(), b.lock.isOurs()]).toEqual([false, true]);
   await b.lock.release();
 });
 
@@ -104,8 +108,8 @@ test("a keeper that was frozen itself does not act on a lock that it may have lo
 
   nowMs += SILENT_MS; // Woken, before any news from the server.
 
-  expect(lock.held()).toBe(false);
-  expect([await lock.tryAcquire(), lock.held()]).toEqual([true, true]);
+  expect(lock.isOurs()).toBe(false);
+  expect([await lock.tryAcquire(), lock.isOurs()]).toEqual([true, true]);
   await lock.release();
 });
 
@@ -117,7 +121,7 @@ test("a keeper that is cut off gives up before the server gives the lock to anot
 
   expect(await a.lock.tryAcquire()).toBe(false);
 
-  expect([a.lock.held(), a.losses()]).toEqual([false, 1]);
+  expect([a.lock.isOurs(), a.losses()]).toEqual([false, 1]);
   await takeOver(b.lock);
   proxy.stop();
   await b.lock.release();

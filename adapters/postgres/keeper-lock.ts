@@ -22,7 +22,7 @@ export interface KeeperLock {
   /** Takes the lock if it is free, or confirms that it is still held. False: someone else has it, or the server does not answer. */
   tryAcquire: () => Promise<boolean>;
   /** Whether the lock was confirmed recently enough that nobody else can have it. Costs nothing: ask before every act. */
-  held: () => boolean;
+  isOurs: () => boolean;
   release: () => Promise<void>;
 }
 
@@ -103,7 +103,7 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
         return false;
       }
     },
-    held: () => confirmedAtMs !== undefined && now() - confirmedAtMs < options.silentMs,
+    isOurs: () => confirmedAtMs !== undefined && now() - confirmedAtMs < options.silentMs,
     release: async () => {
       const released = client;
       client = undefined;

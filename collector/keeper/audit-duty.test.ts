@@ -67,7 +67,7 @@ test("the background audit of books that agree says nothing", async () => {
   expect(world.logged).toEqual([]);
 });
 
-test("an audit of many users rests nine times as long as a page of them took before it reads the next", async () => {
+test("an audit rests after each page of users nine times as long as the page took", async () => {
   const { world, duty, readings } = setUp(30, { pages: 2, pageMs: 100 });
 
   const round = duty.run(signal);

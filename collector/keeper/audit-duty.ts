@@ -6,9 +6,9 @@ import type { Duty } from "./duty.ts";
 import { createRest } from "../../runtime/rest.ts";
 
 /**
- * Compares the books of all users in the background and shows the result; it changes nothing. What reads whole tables, or gives messages
- * back to their queues, is left to `tollgate audit`. It rests after every page of users: a million of them read in one go would keep both
- * servers busy for minutes.
+ * Compares the books of all users in the background and shows the result; it changes nothing. What reads
+ * whole tables, or takes messages from their queues to look at them, is left to `tollgate audit`. It rests
+ * after every page of users: a million of them read in one go would keep both servers busy for minutes.
  */
 export function createAuditDuty(
   ports: AuditPorts & Process,

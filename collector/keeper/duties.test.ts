@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { pause } from "../../runtime/schedule.ts";
 import { createWorld, headOf, START_MS } from "../../test/support/collector/world.ts";
-import type { AttemptMark } from "../ports.ts";
+import type { AttemptMark } from "../../core/attempt/mark.ts";
 import { createExpire } from "./expire.ts";
 import { createGauges } from "./gauges.ts";
 import { createOrphans } from "./orphans.ts";
@@ -77,7 +77,7 @@ describe("orphaned holds", () => {
     expect(world.redis.used.get("user-1")).toBe(100);
   });
 
-  test("a keeper whose clock is ahead frees no young hold: the age is by the clock of the store", async () => {
+  test("a keeper whose clock is ahead frees no young hold: the store's clock tells the age", async () => {
     const { world, orphans } = setUp(1_000);
     world.redis.take(headOf("a"));
     await world.clock.advance(300_000);

@@ -1,19 +1,22 @@
 import type { Page } from "../../core/stored-request.ts";
 
-/** One of the keeper's duties. Every round is bounded and may be repeated, by this keeper or another, without harm. */
+/**
+ * One of the keeper's duties. Every round is bounded, and this keeper or another may repeat it without harm.
+ */
 export interface Duty {
   name: string;
   /** Pause between two rounds. */
   everyMs: number;
   /** One round; stops early when the signal aborts. */
   run: (signal: AbortSignal) => Promise<void>;
-  /** This process is the keeper no longer: what it shows is the next one's to show. */
+  /** This process is no longer the keeper: what it shows is the next one's to show. */
   end?: () => void;
 }
 
 /**
- * Walks a long listing over several rounds: each reads at most `pagesMax` pages and the next goes on where it stopped, so that what
- * lies at the front can never keep the rest from its turn. Answers whether this round reached the end.
+ * Walks a long listing over several rounds. Each round reads at most `pagesMax` pages and the next goes on
+ * where it stopped, so that what lies at the front can never keep the rest from its turn. A round returns
+ * whether it reached the end.
  */
 export function createWalk<Item>(
   readPage: (after: string | null) => Promise<Page<Item>>,

@@ -2,15 +2,16 @@ import type { RequestError } from "../../core/request.ts";
 import type { TerminalState } from "../../core/request.ts";
 import { announce } from "../results/announce.ts";
 import { settlementsOf } from "../results/finishes.ts";
-import type { EndingPorts, Process } from "../ports.ts";
+import type { FinishPorts, Process } from "../ports.ts";
 import { settleAll } from "../results/settle.ts";
 
 /**
- * Ends queued requests that were never executed: nothing is billed and the hold is released. Answers how many moved. If it fails half
- * way, the holds of those that have ended are freed as orphans.
+ * Ends queued requests that were never executed: nothing is billed and the hold is released. Returns how many
+ * moved. If it fails half way, the holds of those that have ended are freed as orphans.
+ * @throws {Fault} STORE_UNAVAILABLE, QUOTA_UNAVAILABLE
  */
 export async function endRequests(
-  ports: EndingPorts & Process,
+  ports: FinishPorts & Process,
   requestIds: readonly string[],
   end: { state: TerminalState; error: RequestError },
 ): Promise<number> {

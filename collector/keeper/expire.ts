@@ -7,8 +7,8 @@ const PAGE_MAX = 500;
 const PAGES_MAX = 10;
 
 /**
- * Ends requests that waited longer than their queue_ttl: `expired`, never billed. One that has started is left to its worker. If a
- * worker starts one at this very moment, its result comes too late and is discarded.
+ * Ends requests that waited longer than their queue_ttl: `expired`, never billed. One that has started is
+ * left to its worker. If a worker starts one at this very moment, its result comes too late and is discarded.
  */
 export function createExpire(ports: ExpirePorts & Process, { everyMs }: { everyMs: number }): Duty {
   const walk = createWalk<RequestRef>((after) => ports.overdueRequests(after, PAGE_MAX), PAGES_MAX);

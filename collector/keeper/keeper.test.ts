@@ -15,7 +15,7 @@ function createLocks() {
       state.owner ??= name;
       return state.owner === name;
     },
-    held: () => state.owner === name,
+    isOurs: () => state.owner === name,
     release: async () => {
       if (state.owner === name) state.owner = null;
     },
@@ -83,7 +83,7 @@ test("a keeper asks for its lock again and again, because silence loses it", asy
       askedAtMs = world.clock.now();
       return true;
     },
-    held: () => world.clock.now() - askedAtMs < 3 * SECOND_MS,
+    isOurs: () => world.clock.now() - askedAtMs < 3 * SECOND_MS,
     release: async () => {},
   };
   const run = async () => void runs.push("run");

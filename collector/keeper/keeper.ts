@@ -32,7 +32,8 @@ function keeperDuties(ports: KeeperPorts, options: KeeperOptions): Duty[] {
   return [
     createRelay(ports, { everyMs, silentMs: options.gateway_silent_ms }),
     createRepublish(ports, { everyMs, republishAfterMs: options.republish_after_ms }),
-    // A round walks through all keys of Redis: often enough that a hold is freed soon after its time, and no more.
+    // A round walks through all keys of Redis: often enough that a hold is freed soon after its time, and no
+    // more.
     createOrphans(ports, {
       everyMs: Math.max(everyMs, options.orphan_after_ms / 3),
       orphanAfterMs: options.orphan_after_ms,
@@ -46,9 +47,9 @@ function keeperDuties(ports: KeeperPorts, options: KeeperOptions): Duty[] {
 }
 
 /**
- * Performs the duties while this process holds the lock, each at its own pace, so that a long one holds up no other. A duty that fails
- * is tried again at its next turn. When the lock is lost the duties stop; for the moment in between two keepers may be at work, which is
- * why every duty may be repeated without harm.
+ * Performs the duties while this process has the lock, each at its own pace, so that a long one delays no
+ * other. A duty that fails is tried again at its next turn. When the lock is lost the duties stop; in the
+ * moment between, two keepers may be at work, which is why every duty may be repeated without harm.
  */
 export function runDuties(
   ports: Pick<KeeperPorts, "lock" | "schedule" | "log" | "metrics">,
@@ -61,7 +62,7 @@ export function runDuties(
   async function campaign(): Promise<void> {
     const { signal } = stopping;
     while (!signal.aborted) {
-      if (await acquire()) await hold();
+      if (await acquire()) await serve();
       await pause(ports.schedule, intervalMs, signal);
     }
     await release();
@@ -71,7 +72,7 @@ export function runDuties(
     try {
       await ports.lock.release();
     } catch (error) {
-      // It runs out by itself.
+      // The lock runs out by itself.
       ports.log.debug({ err: error }, "cannot give up being the keeper");
     }
   }
@@ -85,20 +86,20 @@ export function runDuties(
     }
   }
 
-  /** As long as the lock is held. */
-  async function hold(): Promise<void> {
-    const tenure = new AbortController();
-    const end = (): void => tenure.abort();
+  /** Is the keeper as long as the lock is ours. */
+  async function serve(): Promise<void> {
+    const serving = new AbortController();
+    const end = (): void => serving.abort();
     stopping.signal.addEventListener("abort", end);
     ports.metrics.keeper_active.set(1);
     ports.log.info({}, "this collector is the keeper");
-    const work = Promise.all(duties.map((duty) => repeat(duty, tenure.signal)));
-    while (ports.lock.held() && !tenure.signal.aborted) {
-      await pause(ports.schedule, intervalMs, tenure.signal);
-      // A holder that says nothing loses the lock. One answer that does not come is not yet the loss of it.
-      if (!tenure.signal.aborted) await acquire();
+    const work = Promise.all(duties.map((duty) => repeat(duty, serving.signal)));
+    while (ports.lock.isOurs() && !serving.signal.aborted) {
+      await pause(ports.schedule, intervalMs, serving.signal);
+      // A keeper that says nothing loses the lock. One reply that does not come is not yet the loss of it.
+      if (!serving.signal.aborted) await acquire();
     }
-    tenure.abort();
+    serving.abort();
     await work;
     stopping.signal.removeEventListener("abort", end);
     for (const duty of duties) duty.end?.();

@@ -30,7 +30,7 @@ function setUp(applied: string | undefined, configured: string) {
   return { state, forgotten, rounds };
 }
 
-test("changed tiers make every user be loaded anew, and again when all gateways have read the file", async () => {
+test("after a change of tiers all users are loaded anew, and again when all gateways know it", async () => {
   const { state, forgotten, rounds } = setUp("old", "new");
 
   await rounds(60);

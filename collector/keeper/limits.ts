@@ -2,20 +2,24 @@ import type { LimitsPorts, Process } from "../ports.ts";
 import type { Duty } from "./duty.ts";
 
 const PAGE_MAX = 500;
-/** A changed file reaches the nodes of a cluster within this; until then a gateway may still load users with the old tiers. */
+/**
+ * A changed file reaches the nodes of a cluster within this; until then a gateway may still load users with
+ * the old tiers.
+ */
 const FILES_SETTLE_MS = 120_000;
 /** Some users have their limits from other tiers than others. */
 const MIXED = "mixed";
 
 /**
- * Lets changed tiers take effect for users that Redis has loaded: it forgets them, so that each is rebuilt before the next admission. At
- * once, and again when every gateway has read the changed file. Which tiers were applied is remembered in Redis, beside what they were
- * applied to, so that a change is also found after a restart.
+ * Lets changed tiers take effect for users whom Redis has loaded: it forgets them, so that each is rebuilt
+ * before the next admission. It does so at once, and again when every gateway has read the changed file.
+ * Redis remembers which tiers were applied, beside what they were applied to, so that a change is also found
+ * after a restart.
  */
 export function createLimits(ports: LimitsPorts & Process, { everyMs }: { everyMs: number }): Duty {
   let begun: { tiers: string; atMs: number } | undefined;
 
-  /** Answers whether all were reached. */
+  /** Returns whether it reached all users. */
   async function forgetAll(signal: AbortSignal): Promise<boolean> {
     let after: string | null = null;
     do {

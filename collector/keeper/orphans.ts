@@ -8,13 +8,15 @@ import type { RequestStanding } from "../../core/stored-request.ts";
 
 export interface OrphanOptions {
   everyMs: number;
-  /** Younger holds are left alone: their row may not be committed yet. Above the time that an accept may take. */
+  /**
+   * Younger holds are left alone: their row may not be committed yet. Above the time that an accept may take.
+   */
   orphanAfterMs: number;
 }
 
 /**
- * Frees holds that no open request stands behind (guarantee I4): a gateway died before its row, or a collector before its settle. A round
- * looks at every key of Redis, so it rests after each page.
+ * Frees holds that no open request stands behind (guarantee I4): a gateway died before its row, or a
+ * collector before its settle. A round looks at every key of Redis, so it rests after each page.
  */
 export function createOrphans(
   ports: OrphanPorts & Process,
@@ -49,7 +51,7 @@ export function createOrphans(
   };
 }
 
-/** What ends a hold, given how its request stands; undefined while the request is open. */
+/** Returns what ends a hold, given how its request stands; undefined while the request is open. */
 export function settlementOf(
   { userId, requestId }: Hold,
   standing: RequestStanding | undefined,

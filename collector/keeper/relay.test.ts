@@ -8,7 +8,9 @@ import type { OutboxEntry } from "../../core/stored-request.ts";
 const GATEWAY = "gateway-1";
 const { signal } = new AbortController();
 
-/** The outbox of one dead gateway, as PostgreSQL keeps it: everything behind a mark, as long as it is queued. */
+/**
+ * The outbox of one dead gateway, as PostgreSQL keeps it: everything behind a mark, as long as it is queued.
+ */
 function setUp({
   fates = {},
   keyed = [],

@@ -1,4 +1,4 @@
-import type { EndingPorts, Process, RelayPorts } from "../ports.ts";
+import type { FinishPorts, Process, RelayPorts } from "../ports.ts";
 import type { Duty } from "./duty.ts";
 import { endRequests } from "./end-requests.ts";
 import type { DeadOutbox, OutboxEntry } from "../../core/stored-request.ts";
@@ -14,11 +14,12 @@ const PAGE_MAX = 200;
 const PAGES_MAX = 10;
 
 /**
- * Publishes what dead gateways had stored but not seen confirmed (guarantee I1). Some of it may have reached the broker: a duplicate is
- * allowed, a loss is not. A gateway that was only frozen does no harm either, for the same reason.
+ * Publishes what dead gateways had stored but not seen confirmed (guarantee I1). Some of it may have reached
+ * the broker: a duplicate is allowed, a loss is not. A gateway that was only frozen does no harm either, for
+ * the same reason.
  */
 export function createRelay(
-  ports: RelayPorts & EndingPorts & Process,
+  ports: RelayPorts & FinishPorts & Process,
   { everyMs, silentMs }: RelayOptions,
 ): Duty {
   async function relay(entries: OutboxEntry[]): Promise<void> {
@@ -53,14 +54,15 @@ export function createRelay(
 }
 
 /**
- * Requests that were refused with 503 although their row was stored: the commit's answer came too late, and the gateway died before it
- * removed the row. Such a request must not run (guarantee I7).
+ * Finds requests that were refused with 503 although their row was stored: the reply to the commit came too
+ * late, and the gateway died before it removed the row. Such a request must not run (guarantee I7).
  *
- * Why this never takes one that was answered 202: a 202 is given only while the hold is there, and from then on only a settle takes the
- * hold away, which follows the end of the request, and these are still queued. Redis answers `gone` only for a user whom it has known
- * without a gap since well before the request was made; after any loss of memory it answers `unknown`. One exception: a repeat with
- * the same Idempotency-Key may have been answered 202 later, for the stored row; hence keyed requests are relayed whatever their hold.
- * In doubt, relay: running a request that nobody waits for costs tokens, losing one breaks the promise.
+ * Why this never finds one that got a 202: a 202 is given only while the hold is there. From then on only a
+ * settle takes the hold away; that follows the end of the request, and these are still queued. Redis says
+ * `gone` only of a user whom it has known without a gap since well before the request was made; after any
+ * loss of memory it says `unknown`. One exception: a repeat with the same Idempotency-Key may have got a 202
+ * later, for the stored row. Hence keyed requests are relayed whatever their hold. In doubt, relay: running a
+ * request that nobody waits for costs tokens, losing one breaks the promise.
  */
 async function findRefused(
   ports: Pick<RelayPorts, "holdFates">,
@@ -72,7 +74,7 @@ async function findRefused(
   return new Set(unkeyed.filter((_, index) => fates[index] === "gone"));
 }
 
-async function cancel(ports: EndingPorts & Process, refused: Set<OutboxEntry>): Promise<void> {
+async function cancel(ports: FinishPorts & Process, refused: Set<OutboxEntry>): Promise<void> {
   const requestIds = [...refused].map(({ request }) => request.head.requestId);
   const moved = await endRequests(ports, requestIds, {
     state: "cancelled",

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { createWorld, queuedOf } from "../../test/support/collector/world.ts";
-import type { AttemptMark } from "../ports.ts";
+import type { AttemptMark } from "../../core/attempt/mark.ts";
 import { createRepublish } from "./republish.ts";
 
 const AFTER_MS = 60_000;
@@ -48,7 +48,7 @@ function setUp(ids: string[]) {
   return { world, published, marks, delays, state, queued, rounds };
 }
 
-test("requests that no queue holds are published again, once", async () => {
+test("requests that are in no queue are published again, once", async () => {
   const { published, rounds, state } = setUp(["a", "b"]);
   state.dead = 3;
 
@@ -59,7 +59,7 @@ test("requests that no queue holds are published again, once", async () => {
   expect(published).toEqual(["a", "b"]);
 });
 
-test("a request that is lost again is published again, but not sooner than the time it is given", async () => {
+test("a request that is lost again is published again, but not before its time is over", async () => {
   const { published, rounds } = setUp(["a"]);
 
   await rounds(70);
@@ -110,7 +110,7 @@ test("a request that a worker has begun is not published again", async () => {
   expect(published).toEqual(["b"]);
 });
 
-test("a request that waits in a delay queue which this process does not know is not published again before it is overdue", async () => {
+test("a request in a delay queue unknown here is not published again before it is overdue", async () => {
   const { world, published, rounds, marks, delays } = setUp(["a", "b"]);
   marks.set("a", "between");
   delays.set("a", world.clock.now() + 200_000);

@@ -10,22 +10,29 @@ export interface RepublishOptions {
 
 const PAGE_MAX = 200;
 const PAGES_MAX = 5;
-/** Readings of empty queues in a row before anything is believed lost: a broker that has just restarted may count too early. */
+/**
+ * Readings of empty queues in a row before anything is believed lost: a broker that has just restarted may
+ * count too early.
+ */
 const EMPTY_READINGS = 3;
 
 /** A walk through what is believed lost. Each request is met once. */
 type Walk = (signal: AbortSignal) => Promise<boolean>;
 
 /**
- * Publishes queued requests again that no queue holds any more, because one was purged or lost (guarantee I1).
+ * Publishes queued requests again that are in no queue any more, because one was purged or lost (guarantee
+ * I1).
  *
- * A million requests may wait for good reason, so waiting long proves nothing. What does: the queues were empty of ready messages at
- * one time, and are again at least `republishAfterMs` later; then a request from before the first time has been in no queue at the
- * second. Only a worker can still have it, and then it has marked the start or put it into a delay queue meanwhile. The delay queues of
- * another configuration (a worker has read its file before or after this process) are not among those counted: hence the note that a worker
- * makes of each delay. A duplicate is
- * possible but harmless; a flood is not, because a walk starts on empty queues only, meets each request once, and the next one starts
- * `republishAfterMs` after it at the earliest. Nothing is remembered per request.
+ * A million requests may wait for good reason, so waiting long proves nothing. What does: the queues had no
+ * ready messages at one time, and have none again at least `republishAfterMs` later; then a request from
+ * before the first time has been in no queue at the second. Only a worker can still have it, and then that
+ * worker has marked its start or put it into a delay queue meanwhile. The delay queues of another
+ * configuration (a worker has read its file before or after this process) are not among those counted: hence
+ * the note that a worker makes of each delay.
+ *
+ * A duplicate is possible but harmless. A flood is not possible, because a walk starts on empty queues only,
+ * meets each request once, and the next walk starts `republishAfterMs` after it at the earliest. Nothing is
+ * remembered per request.
  */
 export function createRepublish(
   ports: RepublishPorts & Process,
@@ -61,7 +68,8 @@ export function createRepublish(
     const nowMs = ports.now();
     const lost = requests.filter(({ head }, index) => {
       const mark = marks[index];
-      // It may wait in a delay queue of a configuration that this process has not read. The clock that says so is the worker's.
+      // It may wait in a delay queue of a configuration that this process has not read. The clock that says
+      // so is the worker's.
       const isDelayed = (delayedUntil[index] ?? 0) + republishAfterMs > nowMs;
       if (mark === "under_way" || isDelayed) return false;
       // One that was begun does not expire any more: its result or its next attempt was lost.

@@ -15,7 +15,10 @@ const KEYS_PER_DELETE = 5_000;
 /** 25 million keys an hour, which is 7,000 a second: more than come to their end. */
 const DELETES_MAX = 5_000;
 
-/** Makes partitions ahead of time, then drops what is past its time. Rests between two bites, so that it is in nobody's way. */
+/**
+ * Makes partitions ahead of time, then drops what is past its time. It rests between two deletes, so that it
+ * is in nobody's way.
+ */
 export function createRetention(
   ports: RetentionPorts & Process,
   { everyMs, retentionDays }: RetentionOptions,

@@ -6,13 +6,16 @@ export interface WatchedQueue extends Pick<QueueDepth, "queue" | "kind"> {
   delayMs: number | null;
 }
 
-/** The queues of the configuration, and those of earlier ones for as long as they may hold something. */
+/** The queues of the configuration, and those of earlier ones for as long as a message may be in them. */
 export interface WatchedQueues {
-  /** What to count now, given the queues of the configuration in force. */
+  /** Returns what to count now, given the queues of the configuration in force. */
   update: (configured: readonly WatchedQueue[]) => WatchedQueue[];
 }
 
-/** A changed file reaches the processes of a cluster within a minute or two; the last of them may still use an old queue so long. */
+/**
+ * A changed file reaches the processes of a cluster within a minute or two; the last of them may still use an
+ * old queue so long.
+ */
 const OTHERS_RELOAD_WITHIN_MS = 600_000;
 
 export function createWatchedQueues({ now }: { now: () => number }): WatchedQueues {

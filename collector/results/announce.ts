@@ -1,8 +1,11 @@
-import type { EndingPorts, Process } from "../ports.ts";
+import type { FinishPorts, Process } from "../ports.ts";
 
-/** Wakes who waits for these requests, best effort: gateways also look for themselves every few seconds. Never throws. */
+/**
+ * Wakes who waits for these requests, best effort: gateways also look for themselves every few seconds. Never
+ * throws.
+ */
 export async function announce(
-  { announceFinished, log }: Pick<EndingPorts & Process, "announceFinished" | "log">,
+  { announceFinished, log }: Pick<FinishPorts & Process, "announceFinished" | "log">,
   requestIds: string[],
 ): Promise<void> {
   if (requestIds.length === 0) return;

@@ -7,7 +7,7 @@ const SOON_MS = 100;
 const LATER_MS = 20_000;
 
 describe("a store that is away", () => {
-  test("PostgreSQL: nothing is acked, at most the prefetch is held, and all is done when it is back", async () => {
+  test("PostgreSQL: nothing is acked, at most the prefetch is taken, and later all is done", async () => {
     const world = createWorld({ prefetch: 6 });
     const ids = ["a", "b", "c", "d", "e", "f", "g", "h"];
     world.accept(...ids);
@@ -59,7 +59,7 @@ describe("a store that is away", () => {
     expect(world.broker.unacked()).toBe(0);
   });
 
-  test("deliveries of a lost channel are dropped, so that they do not pile up while PostgreSQL is away", async () => {
+  test("deliveries of a lost channel are dropped, and do not pile up while PostgreSQL is away", async () => {
     const world = createWorld({ prefetch: 4, options: { batch_results_max: 2 } });
     world.accept("a", "b", "c", "d");
     world.postgres.isDown = true;
@@ -100,7 +100,7 @@ describe("a user whose books in Redis are broken", () => {
 });
 
 describe("a message that cannot be dealt with", () => {
-  test("a result that cannot be stored goes to the dead letters, its request fails, its neighbours complete", async () => {
+  test("a result that cannot be stored goes to the dead letters; its request alone fails", async () => {
     const world = createWorld();
     world.accept("a", "b", "c", "d");
     world.postgres.poison.add("c");
@@ -167,7 +167,7 @@ describe("a message that cannot be dealt with", () => {
     expect(world.broker.unacked()).toBe(0);
   });
 
-  test("a request that kept crashing workers fails, unbilled, with a copy for people to look at", async () => {
+  test("a request that kept crashing workers fails, unbilled, and a copy is kept for people", async () => {
     const world = createWorld();
     world.accept("a");
     await world.start();

@@ -54,7 +54,7 @@ async function perform(world: World, next: Step): Promise<void> {
   }
 }
 
-test("whatever is delivered twice, dies or stays away, each request ends once and is billed at most once", async () => {
+test("each request ends once and is billed at most once, whatever comes twice, dies or is away", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       const world = createWorld({ prefetch: 5, options: { batch_results_max: 3 } });

@@ -37,7 +37,7 @@ describe("a batch", () => {
     expect(world.broker.unacked()).toBe(1);
   });
 
-  test("of one result that comes alone waits for nobody; those that come close to it wait for company", async () => {
+  test("of one result that comes alone waits for nobody; those close to it wait for company", async () => {
     const world = createWorld({ options: { batch_wait_ms: 1_000 } });
     world.accept("a", "b", "c");
     await world.start();

@@ -13,7 +13,7 @@ export type CollectorOptions = Pick<
 export interface Collector {
   /** Starts consuming. */
   start: () => Promise<void>;
-  /** Stops consuming, finishes what was taken within `grace_ms` and gives the rest back. */
+  /** Stops consuming, finishes within `grace_ms` what was taken, and requeues the rest. */
   drain: () => Promise<void>;
 }
 
@@ -28,14 +28,14 @@ const BATCHES_MAX = 3;
  */
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 /**
- * A batch that failed for no reason known here is given back slowly, so that it does not go round in circles.
+ * A batch that failed for no reason known here is requeued slowly, so that it does not go round in circles.
  */
-const GIVE_BACK_MS = 1_000;
+const REQUEUE_AFTER_MS = 1_000;
 
 /**
- * Turns results into ended requests and settled bills. Holds at most what the consumer's prefetch allows, and
- * never acks what is not settled: while PostgreSQL or Redis is away it stops by itself, because nothing is
- * acked and so nothing more is delivered.
+ * Turns results into ended requests and settled bills. It owns at most what the consumer's prefetch allows,
+ * and never acks what is not settled. So while PostgreSQL or Redis is away it stops by itself: nothing is
+ * acked, hence nothing more is delivered.
  */
 export function createCollector(ports: CollectorPorts, options: CollectorOptions): Collector {
   const waitForCompany = createWaitForCompany(ports.now, options.batch_wait_ms);
@@ -94,19 +94,19 @@ export function createCollector(ports: CollectorPorts, options: CollectorOptions
         else delivery.ack();
       }
     } catch (error) {
-      ports.log.error({ err: error, results: batch.length }, "a batch is given back");
-      await pause(ports.schedule, GIVE_BACK_MS, stopping.signal);
-      giveBack(batch);
+      ports.log.error({ err: error, results: batch.length }, "a batch is requeued");
+      await pause(ports.schedule, REQUEUE_AFTER_MS, stopping.signal);
+      requeueAll(batch);
     }
   }
 
   async function finishTaken(): Promise<void> {
     startBatches();
     while (underWay.size > 0) await Promise.all(underWay);
-    giveBack(waiting);
+    requeueAll(waiting);
   }
 
-  /** A broker that is away takes back what we held anyway. */
+  /** A broker that is away takes back anyway what this collector owned. */
   async function withoutBroker(step: () => Promise<void> | undefined): Promise<void> {
     try {
       await step();
@@ -136,6 +136,6 @@ function bytesOf(delivery: ResultDelivery | undefined): number {
     : 0;
 }
 
-function giveBack(deliveries: readonly ResultDelivery[]): void {
+function requeueAll(deliveries: readonly ResultDelivery[]): void {
   for (const delivery of deliveries) delivery.requeue();
 }

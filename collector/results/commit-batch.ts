@@ -6,7 +6,7 @@ import type { CollectorPorts, ResultDelivery } from "../ports.ts";
 type Ports = Pick<CollectorPorts, "finishRequests" | "isDataFault" | "log" | "now">;
 
 /** What a delivery came to once its batch is committed. */
-export interface Ending {
+export interface CommittedDelivery {
   delivery: ResultDelivery;
   /** null: the delivery names no request that could be ended. */
   reply: FinishReply | null;
@@ -14,8 +14,8 @@ export interface Ending {
   isUnreadable: boolean;
 }
 
-/** What PostgreSQL said to one request of the batch. */
-interface Answer {
+/** What PostgreSQL said of one request of the batch. */
+interface CommittedRequest {
   /** The finish that was asked for; a repeat in the same batch has another. */
   finish: Finish;
   reply: FinishReply | null;
@@ -23,14 +23,16 @@ interface Answer {
 }
 
 /**
- * Ends the requests of a batch in one transaction, one ending per delivery, in order. A result that cannot be stored is found by
- * bisection: its request fails with RESULT_UNREADABLE and its neighbours end as they should. Throws, with nothing or only some of it
- * committed, when PostgreSQL does not answer; trying again is safe, because what has ended does not move again.
+ * Ends the requests of a batch in one transaction; returns what became of each delivery, in order. A result
+ * that cannot be stored is found by bisection: its request fails with RESULT_UNREADABLE and its neighbours
+ * end as they should.
+ * @throws {Fault} STORE_UNAVAILABLE, with nothing or only some of it committed; trying again is safe, because
+ * what has ended does not move again
  */
 export async function commitBatch(
   ports: Ports,
   deliveries: readonly ResultDelivery[],
-): Promise<Ending[]> {
+): Promise<CommittedDelivery[]> {
   const nowMs = ports.now();
   const planned = deliveries.map((delivery) => ({
     delivery,
@@ -40,36 +42,40 @@ export async function commitBatch(
   for (const { finish } of planned) {
     if (finish !== null && !firsts.has(finish.requestId)) firsts.set(finish.requestId, finish);
   }
-  const answers = await commitFinishes(ports, [...firsts.values()]);
-  return planned.map(({ delivery, finish }) => endingOf(delivery, finish, answers));
+  const requests = await commitFinishes(ports, [...firsts.values()]);
+  return planned.map(({ delivery, finish }) => committedOf(delivery, finish, requests));
 }
 
-function endingOf(
+function committedOf(
   delivery: ResultDelivery,
   finish: Finish | null,
-  answers: ReadonlyMap<string, Answer>,
-): Ending {
+  requests: ReadonlyMap<string, CommittedRequest>,
+): CommittedDelivery {
   const isUnreadable = delivery.decoded.kind === "unreadable";
-  const answer = finish === null ? undefined : answers.get(finish.requestId);
-  if (answer === undefined) return { delivery, reply: null, isUnreadable: true };
-  if (answer.finish === finish) {
-    return { delivery, reply: answer.reply, isUnreadable: isUnreadable || answer.isUnreadable };
+  const request = finish === null ? undefined : requests.get(finish.requestId);
+  if (request === undefined) return { delivery, reply: null, isUnreadable: true };
+  const { reply } = request;
+  if (request.finish === finish) {
+    return { delivery, reply, isUnreadable: isUnreadable || request.isUnreadable };
   }
-  const { reply } = answer;
   const isKnown = reply !== null && reply !== "unknown";
   return { delivery, reply: isKnown ? { ...reply, moved: false } : reply, isUnreadable };
 }
 
-async function commitFinishes(ports: Ports, finishes: Finish[]): Promise<Map<string, Answer>> {
-  // In one order everywhere, so that two batches that meet in a row wait for each other instead of deadlocking.
+async function commitFinishes(
+  ports: Ports,
+  finishes: Finish[],
+): Promise<Map<string, CommittedRequest>> {
+  // In one order everywhere, so that two batches that meet in a row wait for each other instead of
+  // deadlocking.
   finishes.sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
-  const answers = new Map<string, Answer>();
+  const requests = new Map<string, CommittedRequest>();
   const poison: Finish[] = [];
   const outcomes = await runBisected(finishes, ports.finishRequests, ports.isDataFault);
   finishes.forEach((finish, index) => {
     const outcome = outcomes[index];
     if (outcome?.ok === true) {
-      answers.set(finish.requestId, { finish, reply: outcome.value, isUnreadable: false });
+      requests.set(finish.requestId, { finish, reply: outcome.value, isUnreadable: false });
     } else {
       poison.push(finish);
       const err = outcome?.error;
@@ -82,7 +88,7 @@ async function commitFinishes(ports: Ports, finishes: Finish[]): Promise<Map<str
   poison.forEach((finish, index) => {
     const outcome = failed[index];
     const reply = outcome?.ok === true ? outcome.value : null;
-    answers.set(finish.requestId, { finish, reply, isUnreadable: true });
+    requests.set(finish.requestId, { finish, reply, isUnreadable: true });
   });
-  return answers;
+  return requests;
 }

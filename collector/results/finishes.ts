@@ -16,24 +16,23 @@ const RESULT_UNREADABLE: RequestError = {
   message: "a worker ended the request but its result could not be stored",
 };
 
-/** Far above any model's context; a count beyond it is an error of the ML service, and two of them still fit 32 bits. */
+/**
+ * Far above any model's context: a count beyond it is an error of the ML service. Two of them still fit 32
+ * bits.
+ */
 export const TOKENS_MAX = 1_000_000_000;
 
-/** What a delivery ends, or null when it does not even name a request. */
+/** Returns what a delivery ends, or null when it does not even name a request. */
 export function finishOf(decoded: DecodedDelivery, nowMs: number): Finish | null {
   switch (decoded.kind) {
     case "result": {
-      const { head, state, attempts, startedAtMs, completedAtMs, usage, error, result } =
-        decoded.result;
+      const { head, ...end } = decoded.result;
+      const { state, usage, result } = end;
       return {
+        ...end,
         requestId: head.requestId,
-        state,
-        attempts,
-        startedAtMs,
-        completedAtMs,
         // What expired was not executed, whatever the message says.
         usage: usage === null || state === "expired" ? null : clampUsage(usage),
-        error,
         result: state === "completed" ? result : null,
       };
     }
@@ -71,7 +70,10 @@ function failure(requestId: string, error: RequestError, nowMs: number): Finish 
   };
 }
 
-/** Token counts as whole numbers that can be billed: the counts come from outside and a bill must never be negative. */
+/**
+ * Makes of token counts whole numbers that can be billed: they come from outside, and a bill must never be
+ * negative.
+ */
 export function clampUsage(usage: TokenUsage): TokenUsage {
   return {
     promptTokens: clampTokens(usage.promptTokens),
@@ -85,8 +87,9 @@ function clampTokens(tokens: number): number {
 }
 
 /**
- * What Redis has to be told about ended requests. Those that had ended before are settled again, because whoever ended them may have
- * died before the settle; settling is idempotent, and the amount comes from the ledger, so all say the same.
+ * Returns what Redis has to be told about ended requests. Those that had ended before are settled again,
+ * because whoever ended them may have died before the settle. Settling is idempotent, and the amount comes
+ * from the ledger, so all say the same.
  */
 export function settlementsOf(replies: readonly FinishReply[]): Settlement[] {
   return replies.flatMap((reply) =>

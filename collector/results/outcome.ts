@@ -3,8 +3,9 @@ import type { TerminalState } from "../../core/request.ts";
 import type { DecodedDelivery } from "../ports.ts";
 
 /**
- * What became of a result. A terminal state: it ended the request so. `duplicate`: the request had ended like this before. `late`: it
- * had ended otherwise. `unknown`: PostgreSQL has no such request. `unreadable`: it went to the dead letters.
+ * What became of a result. A terminal state: it ended the request so. `duplicate`: the request had ended like
+ * this before. `late`: it had ended otherwise. `unknown`: PostgreSQL has no such request. `unreadable`: it
+ * went to the dead letters.
  */
 export type ResultOutcome = TerminalState | "duplicate" | "late" | "unknown" | "unreadable";
 

@@ -5,8 +5,9 @@ import type { CollectorPorts } from "../ports.ts";
 const RETRY_BACKOFF: Backoff = { firstMs: 50, longestMs: 5_000, jitter: 0.5 };
 
 /**
- * Repeats `action` until it succeeds, with growing pauses. Rejects with the action's last error once the signal has aborted, so a
- * caller that stops never takes a failure for done.
+ * Repeats `action` until it succeeds, with growing pauses.
+ * @throws the last error of `action` when the signal has aborted, so that a caller who stops never takes a
+ * failure for done
  */
 export async function persist<Value>(
   { schedule, random, log }: Pick<CollectorPorts, "schedule" | "random" | "log">,
@@ -21,7 +22,8 @@ export async function persist<Value>(
       return value;
     } catch (error) {
       if (signal.aborted) throw error;
-      // A store that stays away would fill the log; the pauses grow, so this is a line every few seconds at most.
+      // A store that stays away would fill the log; the pauses grow, so this is a line every few seconds at
+      // most.
       log.warn({ step, failures, err: error }, "a step failed and is tried again");
     }
     await pause(schedule, backoffMs(RETRY_BACKOFF, failures, random()), signal);

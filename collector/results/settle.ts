@@ -1,12 +1,13 @@
 import type { Settlement, SettleReply } from "../../core/quota/quota.ts";
-import type { EndingPorts, Process } from "../ports.ts";
+import type { FinishPorts, Process } from "../ports.ts";
 
 /**
- * Settles, and tells of users whose books in Redis were broken. Their settlements count as done: the bill is in the ledger, and a forgotten
- * user is rebuilt from it before the next use, so nothing is left to be repeated. Throws Fault QUOTA_UNAVAILABLE.
+ * Settles, and logs which users have broken books in Redis. Their settlements count as done: the bill is in
+ * the ledger, and a forgotten user is rebuilt from it before the next use, so nothing is left to be repeated.
+ * @throws {Fault} QUOTA_UNAVAILABLE
  */
 export async function settleAll(
-  { settle, log }: Pick<EndingPorts & Process, "settle" | "log">,
+  { settle, log }: Pick<FinishPorts & Process, "settle" | "log">,
   settlements: Settlement[],
 ): Promise<SettleReply[]> {
   if (settlements.length === 0) return [];
@@ -15,8 +16,9 @@ export async function settleAll(
   for (const userId of new Set(broken.map((settlement) => settlement.userId))) {
     log.error(
       { user_id: userId },
-      "Redis stored something of a user that is not ours: the user was forgotten there and is rebuilt from PostgreSQL at the next use; " +
-        "./tollgate audit tells whether the books agree, and find out who else writes to this Redis",
+      "Redis stored something of a user that is not ours: the user was forgotten there and is rebuilt from " +
+        "PostgreSQL at the next use; ./tollgate audit tells whether the books agree, and find out who else " +
+        "writes to this Redis",
     );
   }
   return replies;
