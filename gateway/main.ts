@@ -1,24 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 
-import packageJson from "../package.json" with { type: "json" };
 import { encodeRequest } from "../adapters/amqp/messages.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import { createIdSource } from "../adapters/ids/id-source.ts";
-import { findKeys } from "../adapters/postgres/api-keys.ts";
-import { isDataFault } from "../adapters/postgres/errors.ts";
-import { findRequests, listRequests, readQueued } from "../adapters/postgres/find-requests.ts";
-import { finishRequests } from "../adapters/postgres/finish-requests.ts";
-import {
-  discardRequests,
-  findReplay,
-  insertRequests,
-} from "../adapters/postgres/insert-requests.ts";
-import { usage } from "../adapters/postgres/ledger.ts";
-import { waitingByModel } from "../adapters/postgres/open-requests.ts";
-import { notePublisher } from "../adapters/postgres/publishers.ts";
 import { createServerClock } from "../adapters/postgres/server-clock.ts";
 import {
   answers,
@@ -32,15 +18,16 @@ import {
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
-import { createKeyCache } from "../adapters/redis/key-cache.ts";
-import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
+import packageJson from "../package.json" with { type: "json" };
 import { createGateway } from "./gateway.ts";
 import type { GatewayPorts } from "./ports.ts";
-import { KeyRecord } from "../core/key-record.ts";
+import { databasePorts, redisPorts } from "./wiring/stores.ts";
 
-/** One confirms 31,000 messages of 1 KB a second, far more than a gateway accepts; each more costs every message something. */
+/**
+ * One confirms 31,000 messages of 1 KB a second, far above what a gateway accepts; more cost every message.
+ */
 const PUBLISH_CHANNELS = 1;
 /** Above the longest wait (50 s): the server must not cut a long-poll. */
 const IDLE_TIMEOUT_SECONDS = 75;
@@ -50,7 +37,6 @@ const wait = (ms: number): Promise<void> => new Promise((resolve) => void after(
 async function start({ config, env, log, registry, reach }: RoleContext): Promise<RunningRole> {
   const settings = config.current();
   const name = `tollgate-gateway-${process.pid}`;
-  const publisherId = randomUUID();
 
   const database = openPostgres(settings, name);
   const redis = openRedis(settings, name, log);
@@ -66,14 +52,12 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   await Promise.all([clock.check(), redis.untilReady(START_WAIT_MS), amqp.whenUp(START_WAIT_MS)]);
 
   const quota = createLiveQuota(redis, database, config.current);
-  const hints = createRequestHints(redis);
   const signals = createSignals(redis, redisOptions(settings, name, log));
-  const keyCache = createKeyCache(redis, KeyRecord);
   const sealer = createSealer(settings.secrets.encryption_keys);
-  const tokens = createTokenCounter();
 
   const ports: GatewayPorts = {
-    publisherId,
+    ...databasePorts(database, randomUUID()),
+    ...redisPorts(redis, signals),
     config: config.current,
     metrics: registry.metrics,
     log,
@@ -82,35 +66,14 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     newId: createIdSource(),
     reach,
     hashKey: createKeyHash(settings.secrets.key_pepper),
-    readCachedKey: keyCache.get,
-    cacheKey: keyCache.set,
-    readStoredKeys: (keyHashes) => findKeys(database, keyHashes),
-    onKeyChange: signals.onKeyChange,
-    countTokens: tokens.count,
+    countTokens: createTokenCounter().count,
     admit: quota.gate.admitOrRebuild,
     readQuota: quota.gate.readOrRebuild,
     settle: quota.store.settle,
     seal: sealer.seal,
     open: sealer.open,
-    findReplay: (lookup) => findReplay(database, lookup),
-    insertRequests: (rows) => insertRequests(database, rows),
-    isDataFault,
-    discardRequests: (requestIds) => discardRequests(database, requestIds),
-    readQueued: (requestIds) => readQueued(database, requestIds),
-    findRequests: (lookups) => findRequests(database, lookups),
-    listRequests: (query) => listRequests(database, query),
-    readStarted: hints.readStarted,
-    markCancelled: hints.markCancelled,
-    announceCancel: signals.announceCancel,
-    finishRequests: (finishes) => finishRequests(database, finishes),
-    readUsage: (query) => usage(database, query),
-    waitingByModel: () => waitingByModel(database),
     publish: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
     brokerUp: () => amqp.state() === "up",
-    notePublisher: (note) => notePublisher(database, { publisherId, host: hostname(), ...note }),
-    announceFinished: signals.announceFinished,
-    onFinished: signals.onFinished,
-    onResubscribed: signals.onResubscribed,
   };
   const readiness = async () => ({
     postgres: await answers(clock.check),

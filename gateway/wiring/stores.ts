@@ -1,0 +1,87 @@
+import { hostname } from "node:os";
+
+import { findKeys } from "../../adapters/postgres/api-keys.ts";
+import type { Database } from "../../adapters/postgres/connect.ts";
+import { isDataFault } from "../../adapters/postgres/errors.ts";
+import { findRequests, listRequests, readQueued } from "../../adapters/postgres/find-requests.ts";
+import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
+import {
+  discardRequests,
+  findReplay,
+  insertRequests,
+} from "../../adapters/postgres/insert-requests.ts";
+import { usage } from "../../adapters/postgres/ledger.ts";
+import { waitingByModel } from "../../adapters/postgres/open-requests.ts";
+import { notePublisher } from "../../adapters/postgres/publishers.ts";
+import type { RedisConnection } from "../../adapters/redis/connection.ts";
+import { createKeyCache } from "../../adapters/redis/key-cache.ts";
+import { createRequestHints } from "../../adapters/redis/request-hints.ts";
+import type { Signals } from "../../adapters/redis/signals.ts";
+import { KeyRecord } from "../../core/key-record.ts";
+import type { GatewayPorts } from "../ports.ts";
+
+type DatabasePorts = Pick<
+  GatewayPorts,
+  | "publisherId"
+  | "readStoredKeys"
+  | "findReplay"
+  | "insertRequests"
+  | "isDataFault"
+  | "discardRequests"
+  | "readQueued"
+  | "findRequests"
+  | "listRequests"
+  | "finishRequests"
+  | "readUsage"
+  | "waitingByModel"
+  | "notePublisher"
+>;
+
+/** What a gateway reads and writes in PostgreSQL, where it is known by `publisherId`. */
+export function databasePorts(database: Database, publisherId: string): DatabasePorts {
+  return {
+    publisherId,
+    readStoredKeys: (keyHashes) => findKeys(database, keyHashes),
+    findReplay: (lookup) => findReplay(database, lookup),
+    insertRequests: (rows) => insertRequests(database, rows),
+    isDataFault,
+    discardRequests: (requestIds) => discardRequests(database, requestIds),
+    readQueued: (requestIds) => readQueued(database, requestIds),
+    findRequests: (lookups) => findRequests(database, lookups),
+    listRequests: (query) => listRequests(database, query),
+    finishRequests: (finishes) => finishRequests(database, finishes),
+    readUsage: (query) => usage(database, query),
+    waitingByModel: () => waitingByModel(database),
+    notePublisher: (note) => notePublisher(database, { publisherId, host: hostname(), ...note }),
+  };
+}
+
+type RedisPorts = Pick<
+  GatewayPorts,
+  | "readCachedKey"
+  | "cacheKey"
+  | "onKeyChange"
+  | "readStarted"
+  | "markCancelled"
+  | "announceCancel"
+  | "announceFinished"
+  | "onFinished"
+  | "onResubscribed"
+>;
+
+/** What a gateway keeps in Redis and hears through it, quotas aside. */
+export function redisPorts(redis: RedisConnection, signals: Signals): RedisPorts {
+  const keyCache = createKeyCache(redis, KeyRecord);
+  const hints = createRequestHints(redis);
+  return {
+    readCachedKey: keyCache.get,
+    cacheKey: keyCache.set,
+    onKeyChange: signals.onKeyChange,
+    readStarted: hints.readStarted,
+    markCancelled: hints.markCancelled,
+    announceCancel: signals.announceCancel,
+    announceFinished: signals.announceFinished,
+    onFinished: signals.onFinished,
+    onResubscribed: signals.onResubscribed,
+  };
+}
