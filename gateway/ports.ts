@@ -29,7 +29,10 @@ export interface Principal {
   userId: string;
 }
 
-/** All that the gateway needs from outside, as functions. Each has a time limit of its own and throws `Fault`s. */
+/**
+ * All that the gateway needs from outside, as functions. Each has a time limit of its own and throws
+ * `Fault`s.
+ */
 export interface GatewayPorts {
   /** Identity of this process towards the keeper, a UUID; new at every start. */
   publisherId: string;
@@ -65,8 +68,8 @@ export interface GatewayPorts {
   insertRequests: (rows: NewRequest[]) => Promise<InsertOutcome[]>;
   isDataFault: (error: unknown) => boolean;
   /**
-   * Removes queued rows whose callers were refused after an insert with an unknown end, and returns the ids that stay
-   * stored: what has an idempotency key is kept, because a replay may have been accepted for it.
+   * Removes queued rows whose callers were refused after an insert with an unknown end, and returns the ids
+   * that stay stored: what has an idempotency key is kept, because a replay may have been accepted for it.
    */
   discardRequests: (requestIds: string[]) => Promise<string[]>;
   /** Reads queued requests again for publishing, content and all; leaves out those no longer queued. */

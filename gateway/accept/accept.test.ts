@@ -1,18 +1,17 @@
 import { describe, expect, test } from "bun:test";
 
-import type { AcceptedReply } from "../http/schemas.ts";
 import { Fault } from "../../core/faults.ts";
 import { untilIdle } from "../../test/support/clock.ts";
 import {
   createFakeGateway,
   problemOf,
   snapshotWith,
-  storedRequest,
   storeDown,
 } from "../../test/support/gateway/world.ts";
+import type { AcceptedReply } from "../http/schemas.ts";
 
 describe("an accepted request", () => {
-  test("is answered 202 with its id, estimate and where to read it, after it is stored", async () => {
+  test("returns 202 with its id, its estimate and where to read it, after it is stored", async () => {
     const { call, rows, published } = createFakeGateway();
 
     const response = await call("POST", "/generate", {
@@ -65,7 +64,7 @@ describe("an accepted request", () => {
     expect(rows).toHaveLength(2);
   });
 
-  test("is answered while the broker is away, and published once it is back", async () => {
+  test("returns 202 while the broker is away, and is published once it is back", async () => {
     let isUp = false;
     const { call, published, advance, rows } = createFakeGateway({
       brokerUp: () => isUp,
@@ -118,7 +117,7 @@ describe("a request that is not accepted", () => {
     expect(response.headers.get("retry-after")).toBeNull();
   });
 
-  test("because the store is down gives its hold back and is not published", async () => {
+  test("because the store is down releases its hold and is not published", async () => {
     const { call, admitted, settled, published } = createFakeGateway({ insertRequests: storeDown });
 
     const response = await call("POST", "/generate", { body: { prompt: "x" } });
@@ -131,7 +130,7 @@ describe("a request that is not accepted", () => {
     expect(published).toEqual([]);
   });
 
-  test("because the store does not answer in time is taken out again when it was stored after all", async () => {
+  test("because the store is too slow is taken out again when it was stored after all", async () => {
     let commit = (): void => {};
     const { call, advance, settled, discarded, published } = createFakeGateway({
       insertRequests: (rows) =>
@@ -143,17 +142,17 @@ describe("a request that is not accepted", () => {
     const response = call("POST", "/generate", { body: { prompt: "x" } });
     await untilIdle();
     await advance(5_000);
-    const answered = await response;
+    const refused = await response;
     commit();
     await untilIdle();
 
-    expect(answered.status).toBe(503);
+    expect(refused.status).toBe(503);
     expect(settled).toHaveLength(1);
     expect(discarded).toHaveLength(1);
     expect(published).toEqual([]);
   });
 
-  test("because its gateway froze for longer than an accept may take after its hold is refused by the store", async () => {
+  test("because its gateway froze too long after the hold is refused by the store", async () => {
     const frozenMs = 40_000;
     const clock: { advance?: (ms: number) => Promise<void> } = {};
     const { call, advance, settled } = createFakeGateway({
@@ -174,7 +173,7 @@ describe("a request that is not accepted", () => {
     expect(settled).toHaveLength(1);
   });
 
-  test("because the quota store is down is refused, and the hold it may have taken is given back", async () => {
+  test("because the quota store is down releases the hold it may have taken", async () => {
     const { call, settled } = createFakeGateway({
       admit: () =>
         Promise.reject(new Fault("QUOTA_UNAVAILABLE", "the quota store does not answer")),
@@ -192,53 +191,5 @@ describe("a request that is not accepted", () => {
 
     expect((await problemOf(response)).code).toBe("OUTBOX_FULL");
     expect(response.headers.get("retry-after")).toBe("5");
-  });
-
-  test("because this gateway drains is sent elsewhere", async () => {
-    const { call, gateway } = createFakeGateway();
-    gateway.beginDrain();
-
-    expect((await problemOf(await call("POST", "/generate", { body: { prompt: "x" } }))).code).toBe(
-      "DRAINING",
-    );
-    expect((await call("GET", "/health/ready")).status).toBe(503);
-    expect((await call("GET", "/health/live")).status).toBe(200);
-  });
-});
-
-test("a gateway that announced its drain is not ready any more and still serves calls", async () => {
-  const { call, gateway, stored } = createFakeGateway();
-  const id = "00000000-0000-7000-8000-00000000000a";
-  stored.set(id, storedRequest(id));
-  gateway.announceDrain();
-
-  const waiting = call("GET", `/status/${id}?wait=30`);
-  const accepted = await call("POST", "/generate", { body: { prompt: "x" } });
-  const ready = await call("GET", "/health/ready");
-  gateway.beginDrain();
-
-  expect([accepted.status, ready.status]).toEqual([202, 503]);
-  expect((await waiting).status).toBe(200);
-});
-
-describe("what the keeper reads of a gateway", () => {
-  test("never runs ahead of a request that is not confirmed", async () => {
-    let confirm = (): void => {};
-    const { call, advance, notes, rows } = createFakeGateway({
-      publish: () => new Promise((resolve) => (confirm = resolve)),
-    });
-    await call("POST", "/generate", { body: { prompt: "x" } });
-    const id = rows[0]?.head.requestId ?? "";
-
-    await advance(1_000);
-    const whileOpen = notes.at(-1);
-    confirm();
-    await untilIdle();
-    await advance(1_000);
-    const afterwards = notes.at(-1);
-
-    expect(whileOpen).toMatchObject({ confirmedThrough: id, unconfirmed: 1 });
-    expect(afterwards?.unconfirmed).toBe(0);
-    expect((afterwards?.confirmedThrough ?? "") > id).toBe(true);
   });
 });

@@ -27,8 +27,8 @@ export interface AcceptCall {
 export type AcceptedRequest = Pick<RequestHead, "requestId" | "model" | "estimatedTokens">;
 
 /**
- * `accepted`: a new request, durable. `replay`: the request that the idempotency key already stands for; nothing
- * was taken. `refused`: it does not fit the quota; nothing was taken.
+ * `accepted`: a new request, durable. `replay`: the request that the idempotency key already stands for;
+ * nothing was taken. `refused`: it does not fit the quota; nothing was taken.
  */
 export type AcceptOutcome =
   | { kind: "accepted"; request: AcceptedRequest; quota: QuotaUse }
@@ -36,8 +36,9 @@ export type AcceptOutcome =
   | { kind: "refused"; estimatedTokens: number; quota: QuotaUse };
 
 /**
- * @throws {Fault} BODY_INVALID, MODEL_UNKNOWN, PROMPT_TOO_LONG; IDEMPOTENCY_MISMATCH, REQUEST_UNKNOWN (a replay of a
- *   request past its retention); OVERLOADED, OUTBOX_FULL; QUOTA_UNAVAILABLE, STORE_UNAVAILABLE; STORE_UNSURE
+ * @throws {Fault} BODY_INVALID, MODEL_UNKNOWN, PROMPT_TOO_LONG; IDEMPOTENCY_MISMATCH, REQUEST_UNKNOWN (a
+ *   replay of a request past its retention); OVERLOADED, OUTBOX_FULL; QUOTA_UNAVAILABLE, STORE_UNAVAILABLE;
+ *   STORE_UNSURE
  */
 export type Accept = (call: AcceptCall) => Promise<AcceptOutcome>;
 
@@ -73,10 +74,10 @@ type StoreAttempt =
 const GATHERED_MAX = 16;
 
 /**
- * The path of every accept after authentication: plan, count, hold, seal, store, publish. Returns only after the
- * commit; it does not wait for the broker's confirm (the outbox sees to it). Whatever fails releases the hold, unless
- * the request may be stored under an idempotency key: then a replay may be accepted for it, so the hold and the place
- * in the outbox stay until its fate is known.
+ * The path of every accept after authentication: plan, count, hold, seal, store, publish. Returns only
+ * after the commit; it does not wait for the broker's confirm (the outbox sees to it). Whatever fails
+ * releases the hold, unless the request may be stored under an idempotency key: then a replay may be
+ * accepted for it, so the hold and the place in the outbox stay until its fate is known.
  */
 export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept {
   const together = createGather({
@@ -105,8 +106,8 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
       prompt: ports.seal(encodeJson(plan.payload), head, "prompt"),
       metadata:
         plan.metadata === null ? null : ports.seal(encodeJson(plan.metadata), head, "metadata"),
-      // Counted from before the hold: a gateway that froze after it must not store what the keeper has freed as an
-      // orphan meanwhile.
+      // Counted from before the hold: a gateway that froze after it must not store what the keeper has
+      // freed as an orphan meanwhile.
       acceptUntilMs: head.createdAtMs + ports.config().gateway.accept_timeout_ms,
       idempotency,
     };
@@ -136,7 +137,8 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
     idempotency: Idempotency | null,
   ): Promise<AcceptOutcome> {
     const { requestId, model, estimatedTokens } = draft;
-    // From here to the end the request has a place in the outbox, so that this gateway's note never runs ahead of it.
+    // From here to the end the request has a place in the outbox, so that this gateway's note never runs
+    // ahead of it.
     outbox.open(requestId);
     let attempt: StoreAttempt;
     try {

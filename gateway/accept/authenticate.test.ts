@@ -15,11 +15,11 @@ const BODY = { body: { prompt: "hello" } };
 test("a key that is revoked while it is looked up is not remembered", async () => {
   const asked = Promise.withResolvers<void>();
   const readBefore = Promise.withResolvers<KeyRecord | undefined>();
-  const answers = [readBefore.promise, Promise.resolve(undefined)];
+  const reads = [readBefore.promise, Promise.resolve(undefined)];
   const { call, key, keyChanged } = createFakeGateway({
     readStoredKeys: async () => {
       asked.resolve();
-      return [await answers.shift()];
+      return [await reads.shift()];
     },
   });
 

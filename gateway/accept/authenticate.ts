@@ -30,8 +30,8 @@ export type Authenticate = (key: string) => Principal | Promise<Principal>;
 const UNKNOWN_KEY_MS = 5_000;
 
 /**
- * Anybody can make up keys with a right checksum: those must neither drive out good keys nor take the connections of
- * the inserts.
+ * Anybody can make up keys with a right checksum: those must neither drive out good keys nor take the
+ * connections of the inserts.
  */
 const UNKNOWN_KEYS_MAX = 10_000;
 const LOOKUPS_PENDING_MAX = 5_000;
@@ -55,9 +55,10 @@ function remember(
 }
 
 /**
- * Looks a key up in memory, in Redis, in PostgreSQL, in that order. Concurrent calls with one key share one look-up.
- * A revocation is announced and takes effect at once; if the announcement is lost, after `key_cache_ms` at the latest.
- * Only if Redis was away when the key was revoked, its own cache keeps the key for up to five minutes more.
+ * Looks a key up in memory, in Redis, in PostgreSQL, in that order. Concurrent calls with one key share one
+ * look-up. A revocation is announced and takes effect at once; if the announcement is lost, after
+ * `key_cache_ms` at the latest. Only if Redis was away when the key was revoked, its own cache keeps the
+ * key for up to five minutes more.
  */
 export function createAuthenticate(ports: Ports): Authenticate {
   const known = new Map<string, CachedKey>();

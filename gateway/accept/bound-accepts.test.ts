@@ -9,7 +9,7 @@ test.each([
   ["number", { accepts_max: 2 }],
   ["bytes", { accepts_bytes_max: 2_500 }],
 ])(
-  "accepts beyond the bound on their %s are refused before a hold is taken, and taken again when there is room",
+  "accepts beyond the bound on their %s are refused before a hold is taken, until there is room again",
   async (_name, bound) => {
     const admitted: (() => void)[] = [];
     const { call } = createFakeGateway(
@@ -41,7 +41,7 @@ test.each([
   ["number", { accepts_max: 2 }],
   ["bytes", { accepts_bytes_max: 2_500 }],
 ])(
-  "a row whose caller was refused counts in the %s until its insert is over, so that later accepts take no hold",
+  "a row whose caller was refused counts in the %s until its insert is over: later accepts hold nothing",
   async (_name, bound) => {
     const stored: (() => void)[] = [];
     const { call, advance, admitted } = createFakeGateway(

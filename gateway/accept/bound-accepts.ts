@@ -4,9 +4,9 @@ import type { Accept } from "./accept.ts";
 import type { Store } from "./store.ts";
 
 /**
- * Bounds the accepts under way, by number (`accepts_max`) and by bytes (`accepts_bytes_max`), before anything is held.
- * A row whose caller was refused while its insert goes on counts until the insert is over. A single larger body is
- * taken when nothing else is under way.
+ * Bounds the accepts under way, by number (`accepts_max`) and by bytes (`accepts_bytes_max`), before
+ * anything is held. A row whose caller was refused while its insert goes on counts until the insert is
+ * over. A single larger body is taken when nothing else is under way.
  *
  * @throws {Fault} OVERLOADED beyond the bound, and what `accept` throws
  */

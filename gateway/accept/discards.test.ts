@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
-import { createDiscards } from "./discards.ts";
 import { createFakeClock } from "../../test/support/clock.ts";
 import { silentLog, storeDown, testConfig } from "../../test/support/gateway/world.ts";
+import { createDiscards } from "./discards.ts";
 
 test("while the store is away no refused request is called not stored, however many there are", async () => {
   const clock = createFakeClock(0);

@@ -4,9 +4,10 @@ type Ports = Pick<GatewayPorts, "config" | "log" | "now" | "schedule" | "discard
 
 export interface Discards {
   /**
-   * The caller was refused, so the row must not be there, whatever became of its insert. Resolves when that is certain:
-   * false, it is not there and will not be; true, it stays, which only happens with an idempotency key, because a
-   * replay may have been accepted for it. Takes as long as the store is away; never rejects.
+   * The caller was refused, so the row must not be there, whatever became of its insert. Resolves when that
+   * is certain: false, it is not there and will not be; true, it stays, which only happens with an
+   * idempotency key, because a replay may have been accepted for it. Takes as long as the store is away;
+   * never rejects.
    */
   discard: (requestId: string) => Promise<boolean>;
   pending: () => number;
@@ -20,14 +21,17 @@ interface Entry {
 
 const PAUSE_MS = 1_000;
 const IDS_MAX = 500;
-/** Beyond the server's own limit of a statement; an insert that is still under way then will not commit any more. */
+/**
+ * Beyond the server's own limit of a statement; an insert that is still under way then will not commit any
+ * more.
+ */
 const MARGIN_MS = 2_000;
 
 /**
- * Takes out rows whose insert ended in the unknown after their callers were refused: at once, and again until the store
- * has looked after the last moment at which the insert can still have committed. While the store is away they wait here,
- * at most `outbox_max`: each keeps its place in the outbox until it is concluded, so that the note of this gateway stays
- * behind a row that may be there.
+ * Takes out rows whose insert ended in the unknown after their callers were refused: at once, and again
+ * until the store has looked after the last moment at which the insert can still have committed. While the
+ * store is away they wait here, at most `outbox_max`: each keeps its place in the outbox until it is
+ * concluded, so that the note of this gateway stays behind a row that may be there.
  */
 export function createDiscards(ports: Ports): Discards {
   /** By request id, in order of time. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
+import type { NewRequest } from "../../core/stored-request.ts";
 import { untilIdle } from "../../test/support/clock.ts";
-import type { GatewayPorts } from "../ports.ts";
 import {
   createFakeGateway,
   problemOf,
@@ -9,13 +9,13 @@ import {
   storeDown,
   storedRequest,
 } from "../../test/support/gateway/world.ts";
-import type { NewRequest } from "../../core/stored-request.ts";
+import type { GatewayPorts } from "../ports.ts";
 
 const init = { body: { prompt: "x" }, headers: { "idempotency-key": '"order-1"' } };
 
 /**
- * A store that keeps keys like PostgreSQL does and breaks its first insert: with `stored` after the commit, else before it.
- * Rows with a key are not taken out.
+ * A store that keeps keys like PostgreSQL does and breaks its first insert: with `stored` after the commit,
+ * else before it. Rows with a key are not taken out.
  */
 function breakingStore(stored: boolean) {
   const rows: NewRequest[] = [];
@@ -44,8 +44,8 @@ function breakingStore(stored: boolean) {
   return { rows, ports };
 }
 
-describe("a repeated Idempotency-Key", () => {
-  test("answers the first id and takes nothing, even when the quota is used up", async () => {
+describe("a replay of an Idempotency-Key", () => {
+  test("returns the first id and takes nothing, even when the quota is used up", async () => {
     const fake = createFakeGateway({
       findReplay: async () => ({ requestId: "first", sameBody: true }),
       admit: async () => ({ admitted: false, snapshot: snapshotWith(1, 1) }),
@@ -70,7 +70,7 @@ describe("a repeated Idempotency-Key", () => {
     expect(admitted).toEqual([]);
   });
 
-  test("that loses a race to its twin answers the twin's id and gives its hold back", async () => {
+  test("that loses a race to its twin returns the twin's id and releases its hold", async () => {
     const fake = createFakeGateway({
       insertRequests: async (rows) =>
         rows.map(() => ({ kind: "replay", requestId: "twin", sameBody: true })),
@@ -86,36 +86,36 @@ describe("a repeated Idempotency-Key", () => {
 });
 
 describe("a keyed request that was refused although its row was stored", () => {
-  test("keeps its hold and is published, and a repeat is answered its id and takes nothing", async () => {
+  test("keeps its hold and is published, and a replay returns its id and takes nothing", async () => {
     const { rows, ports } = breakingStore(true);
     const { call, admitted, settled, published, advance } = createFakeGateway(ports);
 
     const first = await call("POST", "/generate", init);
     await advance(15_000);
-    const repeat = await call("POST", "/generate", init);
+    const replay = await call("POST", "/generate", init);
 
     const id = rows[0]?.head.requestId ?? "";
-    expect([first.status, repeat.status]).toEqual([503, 202]);
+    expect([first.status, replay.status]).toEqual([503, 202]);
     expect((await problemOf(first)).code).toBe("STORE_UNSURE");
-    expect(await repeat.json()).toMatchObject({ request_id: id });
+    expect(await replay.json()).toMatchObject({ request_id: id });
     expect({ admitted, settled }).toEqual({ admitted: [id], settled: [] });
     expect(published.map((request) => request.head.requestId)).toEqual([id]);
   });
 
-  test("is repeated safely at once, before its fate is known", async () => {
+  test("is replayed safely at once, before its fate is known", async () => {
     const { rows, ports } = breakingStore(true);
     const { call, settled, published, advance } = createFakeGateway(ports);
 
     await call("POST", "/generate", init);
-    const repeat = await call("POST", "/generate", init);
+    const replay = await call("POST", "/generate", init);
     await advance(15_000);
 
-    expect(await repeat.json()).toMatchObject({ request_id: rows[0]?.head.requestId });
+    expect(await replay.json()).toMatchObject({ request_id: rows[0]?.head.requestId });
     expect(settled).toEqual([]);
     expect(published).toHaveLength(1);
   });
 
-  test("is left to the keeper when the gateway dies before it knows: its note stays behind the row", async () => {
+  test("is left to the keeper when the gateway dies before it knows: the note stays behind", async () => {
     const { rows, ports } = breakingStore(true);
     const { call, notes, advance } = createFakeGateway({ ...ports, discardRequests: storeDown });
 
@@ -127,7 +127,7 @@ describe("a keyed request that was refused although its row was stored", () => {
 });
 
 describe("a keyed request that was refused and not stored", () => {
-  test("gives its hold back once that is certain, and a repeat is a new request", async () => {
+  test("releases its hold once that is certain, and the same call again is a new request", async () => {
     const { rows, ports } = breakingStore(false);
     const { call, admitted, settled, published, advance, gateway } = createFakeGateway(ports);
 
@@ -135,10 +135,10 @@ describe("a keyed request that was refused and not stored", () => {
     await advance(1_000);
     const settledTooEarly = [...settled];
     await advance(15_000);
-    const repeat = await call("POST", "/generate", init);
+    const again = await call("POST", "/generate", init);
     await untilIdle();
 
-    expect([first.status, repeat.status]).toEqual([503, 202]);
+    expect([first.status, again.status]).toEqual([503, 202]);
     expect(admitted).toHaveLength(2);
     expect(settledTooEarly).toEqual([]);
     expect(settled.map((settlement) => settlement.requestId)).toEqual(admitted.slice(0, 1));

@@ -4,8 +4,8 @@ import type { Idempotency } from "../../core/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
 
 /**
- * An idempotency key with the body it came with. Both are kept as keyed hashes only: a plain hash of a prompt could be
- * guessed at. The key is the user's own: others may use the same.
+ * An idempotency key with the body it came with. Both are kept as keyed hashes only: a plain hash of a
+ * prompt could be guessed at. The key is the user's own: others may use the same.
  */
 export function idempotencyOf(
   key: string,

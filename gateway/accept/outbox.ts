@@ -34,7 +34,10 @@ export interface Outbox {
   /** The request turned out to be committed after all: reads it and publishes it soon. */
   publishStored: (requestId: string) => void;
   depth: () => number;
-  /** Waits until everything is confirmed, at most `ms`, then notes how far it came. What is left, the keeper relays. */
+  /**
+   * Waits until everything is confirmed, at most `ms`, then notes how far it came. What is left, the keeper
+   * relays.
+   */
   drain: (ms: number) => Promise<void>;
 }
 
@@ -49,8 +52,9 @@ const RELAY_PAUSE_MS = 250;
 const SIGN_OF_LIFE_MS = 1_000;
 
 /**
- * The requests of this gateway that are stored but not confirmed by the broker. Ids are time-ordered, so one number, the
- * smallest id still open, tells the keeper where to begin if this process dies: no second write per request.
+ * The requests of this gateway that are stored but not confirmed by the broker. Ids are time-ordered, so
+ * one number, the smallest id still open, tells the keeper where to begin if this process dies: no second
+ * write per request.
  */
 export function createOutbox(ports: Ports): Outbox {
   /** In order of ids. `unsent`: publishing failed; the content is not kept in memory but read again. */

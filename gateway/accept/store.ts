@@ -32,10 +32,11 @@ export type StoreOutcome = Exclude<InsertOutcome, { kind: "late" }> | Unsure;
 
 export interface Store {
   /**
-   * Stores a request together with those that arrive close to it. Resolves after the commit, or with `unsure` when it
-   * knows of none within `accept_timeout_ms`.
+   * Stores a request together with those that arrive close to it. Resolves after the commit, or with
+   * `unsure` when it knows of none within `accept_timeout_ms`.
    *
-   * @throws {Fault} when the row is certainly not stored: STORE_UNAVAILABLE (too late), or what is wrong with its data
+   * @throws {Fault} when the row is certainly not stored: STORE_UNAVAILABLE (too late), or what is wrong
+   *   with its data
    */
   insert: (row: NewRequest) => Promise<StoreOutcome>;
   /** Rows whose callers were refused, for it took too long, and whose inserts are not over. */
@@ -49,8 +50,8 @@ const bytesOf = ({ prompt, metadata }: NewRequest): number =>
   prompt.byteLength + (metadata?.byteLength ?? 0);
 
 /**
- * Group commit of accepted requests: one statement and one commit for all that arrive in one turn or while others are
- * being stored. Does not bound their number: `boundAccepts` does.
+ * Group commit of accepted requests: one statement and one commit for all that arrive in one turn or while
+ * others are being stored. Does not bound their number: `boundAccepts` does.
  */
 export function createStore(ports: Ports): Store {
   const { gateway } = ports.config();

@@ -201,7 +201,7 @@ test.each([
 );
 
 test.each([{}, { "idempotency-key": "order-1" }])(
-  "a body nested too deep is refused before it can hold up others: headers %j",
+  "a body nested too deep is refused before it can delay others: headers %j",
   async (headers) => {
     const { call, rows, admitted } = createFakeGateway();
     const depth = 100_000;

@@ -6,12 +6,15 @@ import { Fault, type FaultDetail, invalidField } from "../../core/faults.ts";
 const DETAILS_MAX = 20;
 /** Writing JSON that is nested 50,000 levels deep blocks the event loop for seconds, before it throws. */
 const DEPTH_MAX = 32;
-/** Of one object. Telling which of 100,000 members are unknown blocks the event loop for a fifth of a second. */
+/**
+ * Of one object. Telling which of 100,000 members are unknown blocks the event loop for a fifth of a
+ * second.
+ */
 const MEMBERS_MAX = 1_000;
 
 /**
- * Checks the media type, the size and the depth, and parses. Checks the size again on the bytes: a chunked body
- * announces none.
+ * Checks the media type, the size and the depth, and parses. Checks the size again on the bytes: a chunked
+ * body announces none.
  *
  * @throws {Fault} CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, BODY_NOT_JSON, BODY_INVALID
  */
@@ -80,8 +83,8 @@ function tooLarge(bytesMax: number): Fault {
 }
 
 /**
- * Compiles the check of a schema. It returns the value, typed, or throws the fault BODY_INVALID, which names every wrong
- * field and what is allowed there.
+ * Compiles the check of a schema. It returns the value, typed, or throws the fault BODY_INVALID, which
+ * names every wrong field and what is allowed there.
  */
 export function compileBody<Schema extends TSchema>(
   schema: Schema,

@@ -12,7 +12,8 @@ const PAGE_OPTIONS = {
   cdn: "/docs/assets/swagger-ui-bundle.js",
   theme: "/docs/assets/swagger-ui.css",
   autoDarkMode: true,
-  // From the root, because /docs/ with a slash is this page as well. The plugin passes it on, though its type does not know it.
+  // From the root, because /docs/ with a slash is this page as well. The plugin passes it on, though its
+  // type does not know it.
   url: "/openapi.json",
   // The default sends the address of this document to a service on the internet.
   validatorUrl: "none",
@@ -21,8 +22,8 @@ const PAGE_OPTIONS = {
 };
 
 /**
- * `/openapi.json` from the routes' schemas and `/docs` to read it. The page's files come from here: it works without
- * the internet.
+ * `/openapi.json` from the routes' schemas and `/docs` to read it. The page's files come from here: it
+ * works without the internet.
  */
 export function docsPage(version: string) {
   const page = openapi({

@@ -24,8 +24,8 @@ export function apiKeyOf(headers: Headers): string {
 }
 
 /**
- * The key of an `Idempotency-Key` header, a structured-field string (`"…"`) or bare; null without the header
- * (draft-ietf-httpapi-idempotency-key-header).
+ * The key of an `Idempotency-Key` header, a structured-field string (`"…"`) or bare; null without the
+ * header (draft-ietf-httpapi-idempotency-key-header).
  *
  * @throws {Fault} PARAMETER_INVALID
  */
@@ -48,14 +48,18 @@ export function idempotencyKeyOf(headers: Headers): string | null {
   return key;
 }
 
-/** How long a caller wants to wait, and whether `Prefer` asked for it (then the reply says `Preference-Applied`). */
+/**
+ * How long a caller wants to wait, and whether `Prefer` asked for it (then the reply says
+ * `Preference-Applied`).
+ */
 export interface Wait {
   seconds: number;
   preferred: boolean;
 }
 
 /**
- * The wait that `?wait=N` or `Prefer: wait=N` (RFC 7240) asks for; a preference above the maximum is cut to it.
+ * The wait that `?wait=N` or `Prefer: wait=N` (RFC 7240) asks for; a preference above the maximum is cut to
+ * it.
  *
  * @throws {Fault} PARAMETER_INVALID
  */

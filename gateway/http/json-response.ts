@@ -3,7 +3,10 @@ interface ResponseSettings {
   headers?: Readonly<Record<string, string>>;
 }
 
-/** A value as a JSON reply. It ends with a newline, so that a terminal's prompt does not stand behind what curl prints. */
+/**
+ * A value as a JSON reply. It ends with a newline, so that a terminal's prompt does not stand behind what
+ * curl prints.
+ */
 export function jsonResponse(
   value: unknown,
   { status = 200, headers }: ResponseSettings = {},

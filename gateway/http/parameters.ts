@@ -1,8 +1,8 @@
 import { invalidParameter } from "../../core/faults.ts";
 
 /**
- * The query parameters of a URL by name; undefined: not given. A name that the route does not know, or one that comes
- * twice, is an error: a misspelt filter must not return something else than was asked for.
+ * The query parameters of a URL by name; undefined: not given. A name that the route does not know, or one
+ * that comes twice, is an error: a misspelt filter must not return something else than was asked for.
  *
  * @throws {Fault} PARAMETER_INVALID
  */

@@ -32,7 +32,8 @@ export function quotaReply(snapshot: QuotaSnapshot): QuotaReply {
 }
 
 /**
- * Whether a request of `tokens` would be admitted in the state of `snapshot`; if not, what refuses it and until when.
+ * Whether a request of `tokens` would be admitted in the state of `snapshot`; if not, what refuses it and
+ * until when.
  */
 export function explainReply(snapshot: QuotaSnapshot, tokens: number): ExplainReply {
   const { refusals, neverFits, retryAfterSeconds } = explainQuota(snapshot, tokens);

@@ -8,8 +8,9 @@ const MEASURES = ["requests", "tokens"] as const;
 const WINDOW_SECONDS = { daily: 86_400, monthly: 2_678_400 } as const;
 
 /**
- * The state of a caller's quota as headers: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers),
- * and the older `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` for the window with the least left. A window
+ * The state of a caller's quota as headers: `RateLimit-Policy` and `RateLimit`
+ * (draft-ietf-httpapi-ratelimit-headers), and the older
+ * `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` for the window with the least left. A window
  * without limit is left out.
  */
 export function rateHeaders(snapshot: QuotaUse): Record<string, string> {

@@ -5,8 +5,8 @@ import { problemResponse } from "./problem.ts";
 type Ports = Pick<GatewayPorts, "metrics" | "log" | "now">;
 
 /**
- * Runs the work of a route and turns whatever happens into a response, counted and timed under the route's name.
- * Never rejects.
+ * Runs the work of a route and turns whatever happens into a response, counted and timed under the route's
+ * name. Never rejects.
  */
 export type Respond = (route: string, work: () => Promise<Response>) => Promise<Response>;
 

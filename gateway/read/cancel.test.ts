@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 
 import { Fault } from "../../core/faults.ts";
 import { untilIdle } from "../../test/support/clock.ts";
-import type { GatewayPorts } from "../ports.ts";
 import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway/world.ts";
+import type { GatewayPorts } from "../ports.ts";
 
 const ID = "01900000-0000-7000-8000-000000000001";
 const STARTED = { attempt: 1, startedAtMs: 5 };
@@ -24,7 +24,7 @@ function withRequest(overrides: Partial<GatewayPorts> = {}) {
 }
 
 describe("cancelling a request that no worker has started", () => {
-  test("ends it at once, bills nothing and gives its hold back", async () => {
+  test("ends it at once, bills nothing and releases its hold", async () => {
     const { cancel, finishes, settled } = withRequest();
 
     const response = await cancel();
@@ -68,7 +68,7 @@ describe("cancelling a request that no worker has started", () => {
     expect(await (await waiting).json()).toMatchObject({ status: "cancelled" });
   });
 
-  test("is done even if the hold cannot be given back at once: the keeper frees it", async () => {
+  test("is done even if the hold cannot be released at once: the keeper releases it", async () => {
     const { cancel } = withRequest({ settle: redisDown });
 
     expect((await cancel()).status).toBe(200);
@@ -91,7 +91,7 @@ describe("cancelling a request that no worker has started", () => {
 });
 
 describe("cancelling a request that a worker executes", () => {
-  test("tells the worker and answers as soon as its result is settled", async () => {
+  test("tells the worker and returns as soon as its result is settled", async () => {
     const { cancel, end, cancelsAnnounced, finishes } = withRequest({
       readStarted: async () => [STARTED],
     });
@@ -108,20 +108,20 @@ describe("cancelling a request that a worker executes", () => {
     expect({ cancelsAnnounced, finishes }).toEqual({ cancelsAnnounced: [ID], finishes: [] });
   });
 
-  test("answers 202 when the worker takes longer, and says where to read the end", async () => {
+  test("returns 202 when the worker takes longer, and says where to read the end", async () => {
     const { cancel, advance } = withRequest({ readStarted: async () => [STARTED] });
     const response = cancel();
     await untilIdle();
 
     await advance(2_000);
 
-    const answered = await response;
-    expect(answered.status).toBe(202);
-    expect(answered.headers.get("location")).toBe(`/status/${ID}`);
-    expect(await answered.json()).toMatchObject({ status: "in_progress", cancelling: true });
+    const reply = await response;
+    expect(reply.status).toBe(202);
+    expect(reply.headers.get("location")).toBe(`/status/${ID}`);
+    expect(await reply.json()).toMatchObject({ status: "in_progress", cancelling: true });
   });
 
-  test("answers 409 when it completed before the worker heard of it", async () => {
+  test("returns 409 when it completed before the worker heard of it", async () => {
     const { cancel, end } = withRequest({ readStarted: async () => [STARTED] });
     const response = cancel();
     await untilIdle();
@@ -164,7 +164,7 @@ describe("a cancel that cannot be", () => {
     },
   );
 
-  test("of somebody else's request answers like an unknown one and touches nothing", async () => {
+  test("of somebody else's request returns what an unknown one does and touches nothing", async () => {
     const { call, stored, cancelled } = createFakeGateway();
     stored.set(ID, storedRequest(ID, { userId: "somebody-else" }));
 
@@ -185,7 +185,7 @@ describe("a cancel that cannot be", () => {
     expect({ finishes, settled }).toEqual({ finishes: [], settled: [] });
   });
 
-  test("because it is not known whether a worker has started is refused with 503 and ends nothing", async () => {
+  test("while it is not known whether a worker has started returns 503 and ends nothing", async () => {
     const { cancel, finishes } = withRequest({ readStarted: redisDown });
 
     expect((await cancel()).status).toBe(503);

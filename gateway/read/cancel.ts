@@ -19,11 +19,11 @@ type Ports = Pick<
 >;
 
 /**
- * Cancels a request and returns how it stands: `cancelled` when it has ended so within `waitMs`, otherwise its present
- * state while the worker that executes it breaks off.
+ * Cancels a request and returns how it stands: `cancelled` when it has ended so within `waitMs`, otherwise
+ * its present state while the worker that executes it breaks off.
  *
- * @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id; REQUEST_TERMINAL when it has ended, before or
- *   meanwhile; QUOTA_UNAVAILABLE or STORE_UNAVAILABLE, after which the cancel may be asked for again
+ * @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id; REQUEST_TERMINAL when it has ended, before
+ *   or meanwhile; QUOTA_UNAVAILABLE or STORE_UNAVAILABLE, after which the cancel may be asked for again
  */
 export type Cancel = (
   lookup: RequestRef,
@@ -37,12 +37,13 @@ const tooLate = (requestId: string, state: TerminalState): Fault =>
   });
 
 /**
- * Who ends a cancelled request is decided by the order of mark and look. The worker reads the mark and notes its start
- * in one step, so of a start and a mark one always sees the other: no start after the mark means that no worker executes
- * the request and none will, and the gateway ends it at once, unbilled. A start means that a worker has it: it breaks
- * off the call and its result says what was used. A worker that could not note its start (Redis was away) is the one
- * that is not seen: its result comes after the end and is discarded, to the caller's advantage. Whatever happens at the
- * same time, the compare-and-set in PostgreSQL lets one end count.
+ * Who ends a cancelled request is decided by the order of mark and look. The worker reads the mark and
+ * notes its start in one step, so of a start and a mark one always sees the other: no start after the mark
+ * means that no worker executes the request and none will, and the gateway ends it at once, unbilled. A
+ * start means that a worker has it: it breaks off the call and its result says what was used. A worker that
+ * could not note its start (Redis was away) is the one that is not seen: its result comes after the end and
+ * is discarded, to the caller's advantage. Whatever happens at the same time, the compare-and-set in
+ * PostgreSQL lets one end count.
  */
 export function createCancel(ports: Ports, status: StatusReader): Cancel {
   async function endUnstarted(lookup: RequestRef): Promise<void> {

@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 
 import { Fault } from "../../core/faults.ts";
 import { encodeJson } from "../../core/payload.ts";
-import type { GatewayPorts } from "../ports.ts";
-import type { ListReply } from "../http/schemas.ts";
 import {
   createFakeGateway,
   problemOf,
   silentLog,
   storedRequest,
 } from "../../test/support/gateway/world.ts";
+import type { ListReply } from "../http/schemas.ts";
+import type { GatewayPorts } from "../ports.ts";
 
 const idOf = (index: number): string =>
   `01900000-0000-7000-8000-${String(index).padStart(12, "0")}`;
@@ -89,7 +89,7 @@ describe("a list of requests", () => {
     expect(logged).toMatchObject([{ request_id: idOf(2), err: { message: "no such key" } }]);
   });
 
-  test("is read page by page without gaps or repeats", async () => {
+  test("is read page by page without gaps or doubles", async () => {
     const { list } = withRequests(25);
 
     const ids = await allOf(list, "limit=7");
@@ -103,13 +103,13 @@ describe("a list of requests", () => {
     expect(await list("?limit=4")).toMatchObject({ has_more: false, next: null });
   });
 
-  test("holds 20 requests unless told otherwise", async () => {
+  test("has 20 requests unless told otherwise", async () => {
     const { list } = withRequests(25);
 
     expect((await list("")).data).toHaveLength(20);
   });
 
-  test("holds only the caller's own", async () => {
+  test("has only the caller's own", async () => {
     const { list, stored } = withRequests(1);
     stored.set(idOf(2), storedRequest(idOf(2), { userId: "somebody-else" }));
 
@@ -119,7 +119,7 @@ describe("a list of requests", () => {
   test.each([
     ["queued", 17],
     ["in_progress", 8],
-  ])("with status=%s holds all of those and no others, over many pages", async (status, count) => {
+  ])("with status=%s has all of those and no others, over many pages", async (status, count) => {
     const { list } = withRequests(25);
 
     const ids = await allOf(list, `limit=3&status=${status}`);
@@ -131,7 +131,7 @@ describe("a list of requests", () => {
     ).toBe(true);
   });
 
-  test("with status=in_progress stops looking after a bounded number of rows and says where to go on", async () => {
+  test("with status=in_progress looks at a bounded number of rows and says where to go on", async () => {
     let reads = 0;
     const { list, stored } = withRequests(2_500, {
       readStarted: async (lookups) => {
@@ -151,7 +151,7 @@ describe("a list of requests", () => {
     expect(stored.size).toBe(2_500);
   });
 
-  test("without Redis shows started requests as queued, and refuses to tell which are in progress", async () => {
+  test("without Redis shows started requests as queued, and cannot list those in progress", async () => {
     const { list, call } = withRequests(3, {
       readStarted: () => Promise.reject(new Fault("QUOTA_UNAVAILABLE", "away")),
     });

@@ -27,9 +27,9 @@ const SCAN_ROWS = 200;
 const SCAN_PAGES_MAX = 10;
 
 /**
- * `queued` and `in_progress` are one state in PostgreSQL, told apart by the workers' marks after reading: a page then
- * ends, full or not, after a bounded number of rows, and `next` goes on from there. Without Redis all of them count as
- * queued, and asking for those in progress throws.
+ * `queued` and `in_progress` are one state in PostgreSQL, told apart by the workers' marks after reading: a
+ * page then ends, full or not, after a bounded number of rows, and `next` goes on from there. Without Redis
+ * all of them count as queued, and asking for those in progress throws.
  */
 export function createListRequests(ports: Ports): ListRequests {
   async function readMarks(

@@ -54,7 +54,7 @@ describe("reading a request", () => {
     expect(response.headers.get("retry-after")).toBe("1");
   });
 
-  test("of somebody else answers exactly like an unknown one", async () => {
+  test("of somebody else returns exactly what an unknown one does", async () => {
     const { call, stored } = createFakeGateway();
     stored.set(ID, storedRequest(ID, { userId: "somebody-else" }));
 
@@ -149,13 +149,13 @@ describe("waiting for a request", () => {
 
     await advance(2_000);
 
-    const answered = await response;
-    expect(answered.headers.get("preference-applied")).toBe("wait=2");
-    expect(answered.headers.get("retry-after")).toBe("1");
-    expect(await answered.json()).toMatchObject({ status: "queued" });
+    const reply = await response;
+    expect(reply.headers.get("preference-applied")).toBe("wait=2");
+    expect(reply.headers.get("retry-after")).toBe("1");
+    expect(await reply.json()).toMatchObject({ status: "queued" });
   });
 
-  test("is not done above the bound on waiting calls: the present state is answered at once", async () => {
+  test("is not done above the bound on waiting calls: they return the present state at once", async () => {
     const { call, stored, gateway } = createFakeGateway({}, { waiters_max: 1 });
     stored.set(ID, storedRequest(ID));
     const waiting = call("GET", `/status/${ID}?wait=30`);
@@ -193,27 +193,4 @@ describe("waiting for a request", () => {
       });
     },
   );
-});
-
-describe("routes", () => {
-  test("that do not exist, or not for a method, say so", async () => {
-    const { call } = createFakeGateway();
-
-    expect((await call("GET", "/nope")).status).toBe(404);
-    const wrongMethod = await call("GET", "/generate");
-    expect(wrongMethod.status).toBe(405);
-    expect(wrongMethod.headers.get("allow")).toBe("POST");
-  });
-
-  test("are described by an OpenAPI document made from the schemas that check them", async () => {
-    const { call } = createFakeGateway();
-
-    const document = (await (await call("GET", "/openapi.json")).json()) as {
-      paths: Record<string, { post?: { requestBody?: unknown } }>;
-    };
-
-    expect(Object.keys(document.paths)).toContain("/status/{id}");
-    expect(JSON.stringify(document.paths["/generate"]?.post?.requestBody)).toContain("max_tokens");
-    expect((await call("GET", "/docs")).status).toBe(200);
-  });
 });

@@ -24,7 +24,8 @@ export interface StatusReader {
    */
   read: (lookup: RequestRef) => Promise<RequestView>;
   /**
-   * Waits until the request has ended or `waitMs` is over, then reads; does not wait while `waiters_max` calls do.
+   * Waits until the request has ended or `waitMs` is over, then reads; does not wait while `waiters_max`
+   * calls do.
    *
    * @throws {Fault} as `read`
    */

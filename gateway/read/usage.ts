@@ -27,8 +27,8 @@ const DAY_MS = 86_400_000;
 const DAYS_MAX = 366;
 
 /**
- * Reads what a user was billed, from the ledger. Without `to` until today, without `from` since the first of the month
- * that `to` is in.
+ * Reads what a user was billed, from the ledger. Without `to` until today, without `from` since the first
+ * of the month that `to` is in.
  *
  * @throws {Fault} PARAMETER_INVALID, STORE_UNAVAILABLE
  */

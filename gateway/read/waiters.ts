@@ -33,8 +33,9 @@ interface Entry {
 const RECHECK_ROWS_MAX = 1_000;
 
 /**
- * Calls that wait for the end of a request (long-polls). The collector's announcement through Redis wakes them; since
- * an announcement can be lost, all that wait are also read again every `wait_recheck_ms` and after each reconnect.
+ * Calls that wait for the end of a request (long-polls). The collector's announcement through Redis wakes
+ * them; since an announcement can be lost, all that wait are also read again every `wait_recheck_ms` and
+ * after each reconnect.
  */
 export function createWaiters(ports: Ports): Waiters {
   const byRequest = new Map<string, Set<Entry>>();

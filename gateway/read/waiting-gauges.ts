@@ -7,13 +7,16 @@ type Ports = Pick<
   "config" | "log" | "metrics" | "now" | "schedule" | "waitingByModel"
 >;
 
-/** Every gateway reads all open requests for this, so not more often; workers are scaled at such a pace anyway. */
+/**
+ * Every gateway reads all open requests for this, so not more often; workers are scaled at such a pace
+ * anyway.
+ */
 const REFRESH_MS = 5_000;
 
 /**
- * Keeps the gauges of what waits fresh: they scale workers, also from zero, so a configured model without requests shows
- * 0 rather than nothing. All gateways show the same numbers; take their `max`, not their sum. While PostgreSQL is away
- * the last values stay.
+ * Keeps the gauges of what waits fresh: they scale workers, also from zero, so a configured model without
+ * requests shows 0 rather than nothing. All gateways show the same numbers; take their `max`, not their
+ * sum. While PostgreSQL is away the last values stay.
  */
 export function createWaitingGauges(ports: Ports): { start: () => void; stop: () => void } {
   const { metrics } = ports;

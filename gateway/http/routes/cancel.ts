@@ -12,8 +12,8 @@ const DOCS: DocumentDecoration = {
   tags: ["Requests"],
   summary: "Cancel a request",
   description:
-    "Queued: ends at once, nothing is billed. Executing: the worker breaks off the call of the ML service and what was " +
-    "used is billed.",
+    "Queued: ends at once, nothing is billed. " +
+    "Executing: its worker breaks off the call of the ML service, and what was used is billed.",
   parameters: [pathId],
   responses: {
     200: jsonReply("Cancelled", StatusReply),
@@ -24,7 +24,10 @@ const DOCS: DocumentDecoration = {
   },
 };
 
-/** A worker that hears of a cancel breaks off within milliseconds; a caller need not wait for one that does not. */
+/**
+ * A worker that hears of a cancel breaks off within milliseconds; a caller need not wait for one that does
+ * not.
+ */
 const CANCEL_WAIT_MS = 2_000;
 
 /** `POST /requests/{id}/cancel`. */

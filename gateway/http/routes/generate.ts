@@ -1,11 +1,11 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
-import { jsonResponse } from "../json-response.ts";
 import { Fault } from "../../../core/faults.ts";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
 import type { AcceptedRequest } from "../../accept/accept.ts";
 import { compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
+import { jsonResponse } from "../json-response.ts";
 import {
   CALLER_PROBLEMS,
   jsonBody,
@@ -60,8 +60,8 @@ function acceptedResponse(
 }
 
 /**
- * `POST /generate` and its alias. Checks in one order: draining, API key, media type, size, JSON, schema, idempotency
- * key; then the work.
+ * `POST /generate` and its alias. Checks in one order: draining, API key, media type, size, JSON, schema,
+ * idempotency key; then the work.
  */
 export function generateRoute({ ports, respond, authenticate, accept, isDraining }: RouteParts) {
   const checkBody = compileBody(GenerateBody);

@@ -5,7 +5,10 @@ import { jsonReply } from "../openapi.ts";
 import { Health } from "../schemas.ts";
 import type { RouteParts } from "./parts.ts";
 
-/** `GET /health/live` never depends on servers; `/health/ready` does, and says no from the announcement of a drain on. */
+/**
+ * `GET /health/live` never depends on servers; `/health/ready` does, and says no from the announcement of a
+ * drain on.
+ */
 export function healthRoutes({ readiness, isLeaving }: RouteParts) {
   async function ready(): Promise<Response> {
     const checks = { ...(await readiness()), accepting: !isLeaving() };

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 
-import type { ExplainReply } from "../schemas.ts";
 import type { QuotaSnapshot } from "../../../core/quota/quota.ts";
 import {
   createFakeGateway,
@@ -8,6 +7,7 @@ import {
   snapshotWith,
   storeDown,
 } from "../../../test/support/gateway/world.ts";
+import type { ExplainReply } from "../schemas.ts";
 
 /** 12:00 on 21 November 2026; the month allows nothing more, the day nothing for a while. */
 const TIGHT: QuotaSnapshot = {

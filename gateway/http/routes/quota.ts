@@ -1,14 +1,14 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { estimateTokens } from "../../../core/estimate.ts";
+import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
+import { countPrompt, planRequest } from "../../accept/plan.ts";
 import { compileBody, readJson } from "../body.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonBody, jsonReply, problemReply } from "../openapi.ts";
-import { countPrompt, planRequest } from "../../accept/plan.ts";
 import { explainReply, quotaReply } from "../quota-reply.ts";
 import { rateHeaders } from "../rate-headers.ts";
 import { ExplainReply, QuotaReply } from "../schemas.ts";
-import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
 import type { RouteParts } from "./parts.ts";
 
 const QUOTA_DOCS: DocumentDecoration = {

@@ -1,9 +1,9 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { isTerminal } from "../../../core/request.ts";
+import { waitOf } from "../headers.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, pathId, problemReply } from "../openapi.ts";
-import { waitOf } from "../headers.ts";
 import { requestIdOf } from "../request-id.ts";
 import { StatusReply } from "../schemas.ts";
 import { statusReply } from "../status-reply.ts";

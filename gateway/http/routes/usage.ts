@@ -1,8 +1,8 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import type { Usage } from "../../../core/usage.ts";
-import { jsonResponse } from "../json-response.ts";
 import { readUsage } from "../../read/usage.ts";
+import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, problemReply } from "../openapi.ts";
 import { oneOf, queryOf } from "../parameters.ts";
 import { UsageReply } from "../schemas.ts";
