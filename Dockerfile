@@ -20,6 +20,7 @@ FROM ${DEBIAN_IMAGE}
 WORKDIR /app
 COPY --from=build /usr/local/bin/bun /usr/local/bin/bun
 COPY --from=build /app/node_modules node_modules
+# No tests, no bench, no local/: .dockerignore says what may come, test/k8s/image.test.ts looks at what does.
 COPY package.json tsconfig.json tollgate.yaml ./
 COPY core core
 COPY runtime runtime
@@ -27,7 +28,10 @@ COPY adapters adapters
 COPY gateway gateway
 COPY workers workers
 COPY collector collector
+# The simulated ML service, 30 kB: k8s/overlays/dev and docker/compose.yaml run it, from the one image there is.
 COPY ml-sim ml-sim
+# What operators run. Commands about a stack on one machine load local/ when they run: here they say that they
+# need a checkout.
 COPY cli cli
 COPY lua lua
 COPY sql sql

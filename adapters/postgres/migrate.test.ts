@@ -7,7 +7,7 @@ import type { OwnDatabase } from "../../local/stack/own-database.ts";
 import { createTestDatabase } from "../../test/support/servers.ts";
 import { connectPostgres } from "./connect.ts";
 import { migrate, MigrationError, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
-import { dumpSchema } from "./schema-dump.ts";
+import { dumpSchema } from "../../test/support/schema-dump.ts";
 
 const SCHEMA_FILE = join(MIGRATIONS_DIRECTORY, "schema.sql");
 const COUNT = (await readMigrations()).length;

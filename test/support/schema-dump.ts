@@ -1,4 +1,4 @@
-import type { Database } from "./connect.ts";
+import type { Database } from "../../adapters/postgres/connect.ts";
 
 interface DumpRow {
   line: string;
