@@ -54,8 +54,9 @@ const program = createProgram("tollgate bench")
   .addHelpText(
     "after",
     `
-Brings what it needs and says so: wrk from packages; k6 and Bento built with Go once, or k6 run by Docker. Servers are chosen as by ./tollgate test.
-The report goes to bench/results/<date>/report.html. Exit code 1: a figure missed its bound, or the books differ.
+Brings what it needs and says so: wrk from packages; k6 and Bento built with Go once, or k6 run by Docker.
+Servers are chosen as by ./tollgate test. The report goes to bench/results/<date>/report.html.
+Exit code 1: a figure missed its bound, or the books differ.
 
 Examples:
   ./tollgate bench --quick

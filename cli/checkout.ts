@@ -7,8 +7,8 @@ import { PROJECT_ROOT } from "../adapters/state/paths.ts";
 import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
 
 /**
- * For commands about a stack on this machine. What they use is in local/, which the image leaves out, so they load it only when they
- * run: without it all others still work.
+ * For commands about a stack on this machine. What they use is in local/, which the image leaves out, so they
+ * load it only when they run: without it all others still work.
  *
  * @throws {CommandFailure} where there is no local/
  */
@@ -20,7 +20,9 @@ export function requireCheckout(command: string): void {
   );
 }
 
-/** Programs of their own, so that the commands, which are in the image, know neither the tests nor the bench. */
+/**
+ * Programs of their own, so that the commands, which are in the image, know neither the tests nor the bench.
+ */
 const PROGRAMS = {
   test: "run the checks and tests; starts the servers that they need and removes them",
   bench: "measure on a private stack, compare the books afterwards, write a report",

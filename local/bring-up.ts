@@ -34,7 +34,8 @@ export interface BringUpOptions {
 }
 
 /**
- * Everything from nothing to a completed request. What an earlier `up` that was killed left behind is replaced, its servers go on.
+ * Everything from nothing to a completed request. What an earlier `up` that was killed left behind is
+ * replaced, its servers go on.
  *
  * @throws {CommandFailure} naming the step that failed, its log and what to do
  */

@@ -14,7 +14,7 @@ export interface ComponentPlan {
   entry: string;
   /** Ports that it listens on. */
   ports: readonly ComponentPort[];
-  /** Answers 200 once the component can work. */
+  /** Responds with 200 once the component can work. */
   healthUrl: string;
   /** On top of what all components get. */
   env: Readonly<Record<string, string>>;

@@ -46,7 +46,8 @@ export async function sendDemoRequest(gateway: string, apiKey: string): Promise<
   const acceptedBody: unknown = await accepted.json();
   if (accepted.status !== 202 || !Value.Check(AcceptedSchema, acceptedBody)) {
     throw new CommandFailure(
-      `the gateway answered the first request with ${accepted.status} ${JSON.stringify(acceptedBody)}: see ./tollgate logs gateway`,
+      `the gateway answered the first request with ${accepted.status} ` +
+        `${JSON.stringify(acceptedBody)}: see ./tollgate logs gateway`,
     );
   }
   const requestId = acceptedBody.request_id;
@@ -57,7 +58,8 @@ export async function sendDemoRequest(gateway: string, apiKey: string): Promise<
   const status: unknown = await reply.json();
   if (!Value.Check(StatusSchema, status) || status.status !== "completed") {
     throw new CommandFailure(
-      `the first request ${requestId} did not complete within ${WAIT_SECONDS} s: ${JSON.stringify(status).slice(0, 300)}: see ./tollgate logs`,
+      `the first request ${requestId} did not complete within ${WAIT_SECONDS} s: ` +
+        `${JSON.stringify(status).slice(0, 300)}: see ./tollgate logs`,
     );
   }
   return {

@@ -22,7 +22,9 @@ export interface DemoUserQuestion {
   create: () => Promise<{ userId: string; apiKey: string }>;
 }
 
-/** The user that `up` shows things with: the one of the last time while its key still works, else a new one. */
+/**
+ * The user that `up` shows things with: the one of the last time while its key still works, else a new one.
+ */
 export async function ensureDemoUser({
   paths,
   gateway,

@@ -8,9 +8,12 @@ export interface RoleFacts {
   entry: string;
   /** The environment variable of the port of its API, if it has one: several gateways may share it. */
   apiPort?: string;
-  /** The environment variable of the port that is always its own: that of its metrics, or the simulator's only one. */
+  /**
+   * The environment variable of the port that is always its own: that of its metrics, or the simulator's only
+   * one.
+   */
   ownPort: string;
-  /** On its own port; answered with 200 once the process can work. */
+  /** On its own port; responds with 200 once the process can work. */
   healthPath: string;
   /** On top of what all get. */
   env: Readonly<Record<string, string>>;

@@ -99,7 +99,8 @@ function onInterrupt(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       firstAtMs ??= Date.now();
-      // One Ctrl-C arrives twice where a wrapper such as `bun run up` passes on what the terminal sends to all.
+      // One Ctrl-C arrives twice where a wrapper such as `bun run up` passes on what the terminal sends to
+      // all.
       if (Date.now() - firstAtMs > SAME_SIGNAL_MS) process.exit(EXIT.interrupted);
       resolve();
     });
@@ -132,7 +133,8 @@ async function describeResult(
   say("");
   say("Try it:");
   say(
-    `  curl -s ${running.gateway}/generate -H 'Authorization: Bearer ${running.api_key}' -H 'Content-Type: application/json' -d '${demoBody()}'`,
+    `  curl -s ${running.gateway}/generate -H 'Authorization: Bearer ${running.api_key}' -H ` +
+      `'Content-Type: application/json' -d '${demoBody()}'`,
   );
   say("");
   say(`  API        ${running.gateway}   (documentation: ${running.gateway}/docs)`);

@@ -37,9 +37,10 @@ Stages, in this order:
   check    format, lint, types, dead code
 ${stageLines}
 
-Servers come from DATABASE_URL, REDIS_URL and AMQP_URL (the tests may wreck those), else from Docker, else from
-programs on this machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one.
-Prometheus (for the rules and queries) comes from this machine, else from the Debian package; without it those are skipped.
+Servers come from DATABASE_URL, REDIS_URL and AMQP_URL (the tests may wreck those), else from Docker, else
+from programs on this machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one.
+Prometheus (for the rules and queries) comes from this machine, else from the Debian package; without it
+those are skipped.
 The last line is \`N passed, N failed\`; a failed check counts as a failed test.
 
 Examples:
@@ -110,7 +111,10 @@ async function testRandomFaults(
   if (!held) process.exitCode = EXIT.failed;
 }
 
-/** The stages one after the other; the servers are started before the first that needs them and removed whatever happens. */
+/**
+ * The stages one after the other; the servers are started before the first that needs them and removed
+ * whatever happens.
+ */
 async function runStages(
   runs: readonly StageRun[],
   results: StageResult[],

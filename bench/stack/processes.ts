@@ -81,8 +81,8 @@ export function labelOf(
 }
 
 /**
- * Usage by label. Shared pages (PostgreSQL's buffers, mapped program files) are counted once per label, as large as the process that
- * maps most of them.
+ * Usage by label. Shared pages (PostgreSQL's buffers, mapped program files) are counted once per label, as
+ * large as the process that maps most of them.
  */
 export function usageByLabel(
   processes: ReadonlyMap<number, ProcessView>,

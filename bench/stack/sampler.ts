@@ -105,8 +105,8 @@ export function cpuSecondsByPart(
 }
 
 /**
- * CPU that each part and all of them together took per request, milliseconds. Much steadier than a rate on a machine that others use
- * as well, and the number that capacity is planned with.
+ * CPU that each part and all of them together took per request, milliseconds. Much steadier than a rate on a
+ * machine that others use as well, and the number that capacity is planned with.
  */
 export function costFigures(samples: readonly Sample[], requests: number): Figure[] {
   const parts = [...cpuSecondsByPart(samples)]

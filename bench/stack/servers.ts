@@ -10,7 +10,10 @@ import { startPrivateServers, startTestServers } from "../../local/servers/test-
 
 export interface BenchServers {
   urls: ServerUrls;
-  /** pid → part, as far as the servers are processes that we started; empty for containers and servers of somebody else. */
+  /**
+   * pid → part, as far as the servers are processes that we started; empty for containers and servers of
+   * somebody else.
+   */
   labels: Map<number, string>;
   /** Where they came from, for the report. */
   source: string;

@@ -19,7 +19,9 @@ export interface BenchStack extends Stack {
   restartSamples: () => void;
 }
 
-/** Starts a stack; every process is ready when this returns. What was started is gone again when it throws. */
+/**
+ * Starts a stack; every process is ready when this returns. What was started is gone again when it throws.
+ */
 export async function startBenchStack({
   servers,
   ...options

@@ -16,7 +16,10 @@ const NO_LIMIT = -1;
 /** Rows of one statement: some megabytes of parameters. */
 const USERS_PER_STATEMENT = 5_000;
 
-/** Users of the tier `unlimited` with a key each, written in bulk. `daily` limits each of them; absent: nothing is limited. */
+/**
+ * Users of the tier `unlimited` with a key each, written in bulk. `daily` limits each of them; absent:
+ * nothing is limited.
+ */
 export async function seedUsers(
   database: Database,
   pepper: string,
@@ -68,7 +71,8 @@ async function insertUsers(
       "seed quotas",
       (sql) => sql`
         insert into quotas (user_id, tier, reset_frequency, request_limit, token_limit)
-        select id, 'unlimited', ${window}, ${limits.requests ?? NO_LIMIT}::bigint, ${limits.tokens ?? NO_LIMIT}::bigint
+        select id, 'unlimited', ${window},
+          ${limits.requests ?? NO_LIMIT}::bigint, ${limits.tokens ?? NO_LIMIT}::bigint
         from unnest(${userIds}::uuid[]) as id`,
     );
   }

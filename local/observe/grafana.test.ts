@@ -34,7 +34,7 @@ test("an unpacked archive is found with its home", () => {
   });
 });
 
-test("it listens on loopback only, keeps to its folder, and finds the dashboards and sources there", async () => {
+test("it listens on loopback only, keeps to its folder, finds dashboards and sources there", async () => {
   const settings = { folder: join(folder, "state"), ports: { grafana: 23000 }, password: "secret" };
   const program = { program: "/opt/grafana/bin/grafana-server", home: "/opt/grafana" };
 

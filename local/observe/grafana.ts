@@ -44,7 +44,9 @@ export function findGrafana(searchPath: string): GrafanaProgram | null {
   return home === undefined ? null : { program, home };
 }
 
-/** A private Grafana with the dashboards of k8s/base/monitoring, which everybody on this machine may look at. */
+/**
+ * A private Grafana with the dashboards of k8s/base/monitoring, which everybody on this machine may look at.
+ */
 export function localGrafana(sources: GrafanaSources): LocalProgram<"grafana", GrafanaProgram> {
   return {
     name: "grafana",

@@ -1,6 +1,7 @@
 import type { MetricName } from "../../core/metrics.ts";
 
 const metric = (name: MetricName): string => name;
+const DURATION = metric("gateway_request_duration_seconds");
 
 /** What people ask first, as PromQL. */
 const QUESTIONS: readonly { title: string; query: string }[] = [
@@ -10,7 +11,7 @@ const QUESTIONS: readonly { title: string; query: string }[] = [
   },
   {
     title: "seconds to accept a request, p99",
-    query: `histogram_quantile(0.99, sum by (le) (rate(${metric("gateway_request_duration_seconds")}_bucket{route="generate"}[1m])))`,
+    query: `histogram_quantile(0.99, sum by (le) (rate(${DURATION}_bucket{route="generate"}[1m])))`,
   },
   {
     title: "tokens per minute, by model",
@@ -42,7 +43,10 @@ function graphUrl(page: URL, queries: readonly string[]): string {
   return url.toString();
 }
 
-/** Debian's Prometheus has its graphs at /classic/graph, version 3 at /query; both lead there from /graph but lose the question. */
+/**
+ * Debian's Prometheus has its graphs at /classic/graph, version 3 at /query; both lead there from /graph but
+ * lose the question.
+ */
 async function findGraphPage(url: string): Promise<URL> {
   const asked = `${url.replace(/\/$/, "")}/graph`;
   let page = asked;

@@ -36,8 +36,8 @@ export const OBSERVERS: readonly LocalService[] = [
 ];
 
 /**
- * Brings a Prometheus that reads our metrics (that of PROMETHEUS_URL, else a private one), and Grafana with the dashboards where it is
- * installed.
+ * Brings a Prometheus that reads our metrics (that of PROMETHEUS_URL, else a private one), and Grafana with
+ * the dashboards where it is installed.
  *
  * @throws {CommandFailure} when Prometheus cannot be had
  */
@@ -54,7 +54,8 @@ export async function startObservers(
   const program = findGrafana(searchPath);
   if (program === null) {
     progress.say(
-      `  No grafana-server on PATH (Debian has no package): the dashboards are in ${shortPath(DASHBOARDS)}, to import anywhere.`,
+      "  No grafana-server on PATH (Debian has no package): the dashboards are in " +
+        `${shortPath(DASHBOARDS)}, to import anywhere.`,
     );
     return { prometheus };
   }
@@ -80,7 +81,8 @@ async function bringPrometheus(
   });
   if ((await countSeries(given, 'up{job="gateway",namespace="tollgate"}', GIVEN_LIMIT_MS)) === 0) {
     progress.say(
-      `  It does not read our metrics yet: docker/prometheus.yml has the jobs and labels, ${Object.values(targets).flat().join(", ")} are the addresses.`,
+      "  It does not read our metrics yet: docker/prometheus.yml has the jobs and labels, " +
+        `${Object.values(targets).flat().join(", ")} are the addresses.`,
     );
   }
   return given;

@@ -8,7 +8,10 @@ export interface Sample {
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/;
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
 
-/** The samples of a text exposition; what is no sample is skipped. https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/**
+ * The samples of a text exposition; what is no sample is skipped.
+ * https://prometheus.io/docs/instrumenting/exposition_formats/
+ */
 export function parseMetrics(text: string): Sample[] {
   const samples: Sample[] = [];
   for (const line of text.split("\n")) {
@@ -53,8 +56,8 @@ export function bucketsOf(
 }
 
 /**
- * The value below which a share of the observations between two scrapes lies, straight lines within a bucket as Prometheus's
- * histogram_quantile draws them. Undefined when nothing was observed.
+ * The value below which a share of the observations between two scrapes lies, straight lines within a bucket
+ * as Prometheus's histogram_quantile draws them. Undefined when nothing was observed.
  */
 export function quantileBetween(share: number, before: Buckets, now: Buckets): number | undefined {
   const counts = [...now].map(([bound, count]): [number, number] => [

@@ -29,8 +29,8 @@ export const RULES_PATH = join(PROJECT_ROOT, "docker", "prometheus-rules.yaml");
 type Relabeling = Readonly<Record<string, string | readonly string[]>>;
 
 /**
- * A configuration of Prometheus that reads these metrics and has the rules of docker/prometheus-rules.yaml. As JSON, which is YAML.
- * The labels are those of a cluster.
+ * A configuration of Prometheus that reads these metrics and has the rules of docker/prometheus-rules.yaml.
+ * As JSON, which is YAML. The labels are those of a cluster.
  */
 export function prometheusConfig(
   targets: ScrapeTargets,
@@ -75,7 +75,8 @@ export const findPrometheus = (searchPath: string): string | null =>
   Bun.which("prometheus", { PATH: searchPath });
 
 /**
- * The program; from Debian's package when it is not there. `orElse` says what else helps where it cannot be had.
+ * The program; from Debian's package when it is not there. `orElse` says what else helps where it cannot be
+ * had.
  *
  * @throws {CommandFailure} when it cannot be had
  */
@@ -152,7 +153,8 @@ export async function checkGivenPrometheus(url: string): Promise<void> {
     await pingPrometheus(url, GIVEN_LIMIT_MS);
   } catch (error) {
     throw new CommandFailure(
-      `PROMETHEUS_URL=${url} does not answer: ${describeError(error)}: start that Prometheus, or unset the variable`,
+      `PROMETHEUS_URL=${url} does not answer: ${describeError(error)}: start that Prometheus, or ` +
+        "unset the variable",
       { cause: error },
     );
   }

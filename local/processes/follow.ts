@@ -2,7 +2,10 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 
 const READ_BYTES = 64 * 1024;
 
-/** Reads what is appended to a file, line by line, across truncation and replacement; a file that is not there yet is waited for. */
+/**
+ * Reads what is appended to a file, line by line, across truncation and replacement; a file that is not there
+ * yet is waited for.
+ */
 export interface Follower {
   /** The complete lines that came since the last call. */
   readNew: () => string[];

@@ -10,8 +10,8 @@ import {
 } from "./process-identity.ts";
 
 /**
- * Takes a lock that dies with its process: what a killed one left behind counts for nothing. Answers who has it when that process still
- * runs.
+ * Takes a lock that dies with its process: what a killed one left behind counts for nothing. Returns who has
+ * it when that process still runs.
  */
 export function takeLock(path: string): { release: () => void } | { holder: ProcessIdentity } {
   mkdirSync(dirname(path), { recursive: true });

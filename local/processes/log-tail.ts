@@ -25,7 +25,10 @@ export function lastLines(path: string, count: number): string[] {
 const TROUBLE = /fatal|panic|error|fail|cannot|can't|could not|refused|denied/i;
 const TELLING_CHARS_MAX = 500;
 
-/** The line of a log that most likely says why its process ended: the last one that speaks of trouble, else the last. */
+/**
+ * The line of a log that most likely says why its process ended: the last one that speaks of trouble, else
+ * the last.
+ */
 export function lastTellingLine(path: string): string {
   const lines = lastLines(path, 50);
   const line = lines.findLast((one) => TROUBLE.test(one)) ?? lines.at(-1) ?? "the log is empty";

@@ -1,6 +1,9 @@
 import { connect, createServer } from "node:net";
 
-/** Below the range from which Linux takes the ports of outgoing connections (32768 and up), so that none of those is in the way. */
+/**
+ * Below the range from which Linux takes the ports of outgoing connections (32768 and up), so that none of
+ * those is in the way.
+ */
 const PORT_MIN = 20_000;
 const PORT_MAX = 29_999;
 const TRIES_MAX = 200;

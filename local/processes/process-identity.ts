@@ -10,7 +10,10 @@ export const ProcessIdentitySchema = t.Object({
 });
 export type ProcessIdentity = Static<typeof ProcessIdentitySchema>;
 
-/** `/proc/PID/stat` without what comes before the state: the name in front may itself hold blanks and brackets. proc(5). */
+/**
+ * `/proc/PID/stat` without what comes before the state: the name in front may itself hold blanks and
+ * brackets. proc(5).
+ */
 export function parseProcStat(stat: string): { state: string; startedTicks: string } | undefined {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state] = fields;

@@ -9,7 +9,10 @@ import { identifyProcess, isRunning, type ProcessIdentity } from "./process-iden
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 const POLL_MS = 25;
 
-/** Linux: a process that outlives the killed program that started it would be left for ever. setpriv(1) has it killed with its parent. */
+/**
+ * Linux: a process that outlives the killed program that started it would be left for ever. setpriv(1) has it
+ * killed with its parent.
+ */
 export const WITH_PARENT = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "KILL"];
 
 /** Opens a log for appending; what was written before stays readable. */
@@ -28,8 +31,8 @@ export interface DetachedCommand {
 }
 
 /**
- * Starts a process that outlives this one: a session of its own (no Ctrl-C of our terminal reaches it), output straight into a file
- * (no pipe that breaks when we die).
+ * Starts a process that outlives this one: a session of its own (no Ctrl-C of our terminal reaches it),
+ * output straight into a file (no pipe that breaks when we die).
  *
  * @throws {CommandFailure} when it cannot be started
  */
@@ -71,7 +74,10 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
   }
 }
 
-/** True once the process has ended; false when it still runs after the limit. Not our child, so there is nothing to await. */
+/**
+ * True once the process has ended; false when it still runs after the limit. Not our child, so there is
+ * nothing to await.
+ */
 export async function waitForEnd(identity: ProcessIdentity, limitMs: number): Promise<boolean> {
   const deadline = Date.now() + limitMs;
   while (isRunning(identity)) {

@@ -31,7 +31,10 @@ function debianPostgresFolders(): string[] {
   }
 }
 
-/** The first folder that has all the programs. Links are kept: Debian's redis-server is one, and behaves by the name it is called. */
+/**
+ * The first folder that has all the programs. Links are kept: Debian's redis-server is one, and behaves by
+ * the name it is called.
+ */
 function findTogether(
   folders: readonly string[],
   programs: readonly string[],
@@ -50,7 +53,10 @@ const realFolders = (folders: readonly string[], program: string): string[] =>
     .filter(isExecutable)
     .map((path) => dirname(realpathSync(path)));
 
-/** Looks for each server's programs on the PATH and where Debian puts them; a server that is not installed is missing in the answer. */
+/**
+ * Looks for each server's programs on the PATH and where Debian puts them; a server that is not installed is
+ * missing in what it returns.
+ */
 export function findBinaries(searchPath: string): Partial<ServerBinaries> {
   const onPath = [...searchPath.split(delimiter).filter(Boolean), "/usr/sbin", "/usr/local/sbin"];
   const found: Partial<ServerBinaries> = {};
@@ -65,7 +71,8 @@ export function findBinaries(searchPath: string): Partial<ServerBinaries> {
   const [redis] = findTogether(onPath, ["redis-server"]) ?? [];
   if (redis !== undefined) found.redis = { server: redis };
 
-  // Debian's /usr/sbin/rabbitmq-server changes to the user rabbitmq, who cannot read our files; the script behind it does not.
+  // Debian's /usr/sbin/rabbitmq-server changes to the user rabbitmq, who cannot read our files; the script
+  // behind it does not.
   const [rabbitmq] = findTogether(["/usr/lib/rabbitmq/bin", ...onPath], ["rabbitmq-server"]) ?? [];
   const [epmd] = findTogether([...onPath, "/usr/lib/erlang/bin"], ["epmd"]) ?? [];
   if (rabbitmq !== undefined && epmd !== undefined) found.rabbitmq = { server: rabbitmq, epmd };

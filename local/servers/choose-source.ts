@@ -1,7 +1,10 @@
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { SERVER_VARIABLES, type ServerUrls } from "../../adapters/state/server-urls.ts";
 
-/** Where the servers come from: somebody else runs them, Docker runs them, or we start private ones on this machine. */
+/**
+ * Where the servers come from: somebody else runs them, Docker runs them, or we start private ones on this
+ * machine.
+ */
 export const SERVER_SOURCES = ["url", "docker", "local"] as const;
 export type ServerSource = (typeof SERVER_SOURCES)[number];
 
@@ -19,7 +22,8 @@ export function urlsFromEnvironment(env: Environment): ServerUrls | undefined {
   if (missing.length > 0) {
     const given = names.filter((name) => !missing.includes(name));
     throw new CommandFailure(
-      `${given.join(" and ")} is set but ${missing.join(" and ")} is not: set all three, or unset all three, or set TOLLGATE_SERVERS=local`,
+      `${given.join(" and ")} is set but ${missing.join(" and ")} is not: set all three, or unset ` +
+        "all three, or set TOLLGATE_SERVERS=local",
       { exitCode: EXIT.usage },
     );
   }
@@ -53,7 +57,8 @@ export interface SourceQuestion {
 }
 
 /**
- * The order of precedence: what is forced, URLs of the environment, what the last run used, Docker, this machine.
+ * The order of precedence: what is forced, URLs of the environment, what the last run used, Docker, this
+ * machine.
  *
  * @throws {CommandFailure} when what is forced, or what holds the data of the last run, cannot be had
  */
@@ -77,7 +82,8 @@ export function chooseSource({ env, remembered, dockerProblem }: SourceQuestion)
   if (problem === undefined) return "docker";
   if (remembered === "docker") {
     throw new CommandFailure(
-      `the data of the last up are in Docker, but ${problem}: mend that, or set TOLLGATE_SERVERS=local to start without them`,
+      `the data of the last up are in Docker, but ${problem}: mend that, or set ` +
+        "TOLLGATE_SERVERS=local to start without them",
     );
   }
   return "local";

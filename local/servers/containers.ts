@@ -26,7 +26,10 @@ export const IMAGES = {
 const START_LIMIT_MS = 5 * 60 * 1000;
 const PING_LIMIT_MS = 5_000;
 
-/** Whose containers they are: those of a test run of this checkout that was killed are removed by the next one. */
+/**
+ * Whose containers they are: those of a test run of this checkout that was killed are removed by the next
+ * one.
+ */
 const CHECKOUT_LABEL = ["tollgate.test.checkout", `${hostname()}:${PROJECT_ROOT}`] as const;
 const OWNER_LABEL = "tollgate.test.owner";
 
@@ -45,7 +48,8 @@ function removeAbandoned(): void {
 
 /** The three servers as throw-away containers. */
 export async function startContainers(progress: Progress): Promise<TestServers> {
-  // Its reaper container keeps Bun's event loop alive for ever (oven-sh/bun#23776); we remove the containers ourselves.
+  // Its reaper container keeps Bun's event loop alive for ever (oven-sh/bun#23776); we remove the containers
+  // ourselves.
   process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true";
   const { GenericContainer, Wait } = await import("testcontainers");
   removeAbandoned();

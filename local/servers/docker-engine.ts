@@ -24,14 +24,20 @@ function ask(command: readonly string[], limitMs = ANSWER_LIMIT_MS): Answer {
   }
 }
 
-/** Why no Docker Engine can be used; undefined when one answers. The program alone proves nothing: it may be a client without an engine. */
+/**
+ * Why no Docker Engine can be used; undefined when one answers. The program alone proves nothing: it may be a
+ * client without an engine.
+ */
 export function findEngineProblem(): string | undefined {
   if (Bun.which("docker") === null) return "the docker command is not on PATH";
   const answer = ask(["docker", "version", "--format", "{{.Server.Version}}"]);
   return "problem" in answer ? `no Docker Engine answers (${answer.problem})` : undefined;
 }
 
-/** Whether an engine at this address runs on this machine, where it can read our files and we can reach its loopback. */
+/**
+ * Whether an engine at this address runs on this machine, where it can read our files and we can reach its
+ * loopback.
+ */
 export function isEngineHere(address: string): boolean {
   if (!URL.canParse(address)) return true;
   const { protocol, hostname } = new URL(address);
@@ -60,7 +66,10 @@ export function findComposeProblem(): string | undefined {
   return "problem" in found ? found.problem : undefined;
 }
 
-/** The containers that pass all filters of `docker ps`, running or not, with the value of one label; none when Docker does not tell. */
+/**
+ * The containers that pass all filters of `docker ps`, running or not, with the value of one label; none when
+ * Docker does not tell.
+ */
 export function findContainers(
   filters: readonly string[],
   label: string,

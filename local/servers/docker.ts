@@ -55,7 +55,10 @@ const projectName = (paths: StatePaths): string =>
 
 const configFolder = (paths: StatePaths): string => join(paths.servers, "docker");
 
-/** The servers read their configuration as users of their own, who may not read what git wrote under a strict umask. */
+/**
+ * The servers read their configuration as users of their own, who may not read what git wrote under a strict
+ * umask.
+ */
 async function writeConfig(paths: StatePaths): Promise<void> {
   mkdirSync(configFolder(paths), { recursive: true });
   for (const name of ["postgresql.conf", "redis.conf"]) {
@@ -65,7 +68,11 @@ async function writeConfig(paths: StatePaths): Promise<void> {
   }
 }
 
-/** Runs a command of Compose, its output in a log. @throws {CommandFailure} when there is no Compose or it fails */
+/**
+ * Runs a command of Compose, its output in a log.
+ *
+ * @throws {CommandFailure} when there is no Compose or it fails
+ */
 async function compose(
   paths: StatePaths,
   args: readonly string[],
@@ -100,7 +107,8 @@ async function compose(
   if ((await run.exited) === 0) return;
   const why = run.signalCode === null ? lastTellingLine(logPath) : `ended by ${run.signalCode}`;
   throw new CommandFailure(
-    `${found.command.join(" ")} ${args[0]} failed: ${why} (log: ${shortPath(logPath)}): mend it, or set TOLLGATE_SERVERS=local`,
+    `${found.command.join(" ")} ${args[0]} failed: ${why} (log: ${shortPath(logPath)}): mend it, or ` +
+      "set TOLLGATE_SERVERS=local",
   );
 }
 
@@ -119,7 +127,8 @@ async function chooseState(remembered: ComposeState | undefined): Promise<Compos
 }
 
 /**
- * Starts the servers as containers; each has answered a real client through its published port when this returns.
+ * Starts the servers as containers; each has answered a real client through its published port when this
+ * returns.
  *
  * @throws {CommandFailure} naming the server that failed and its log
  */
@@ -196,7 +205,8 @@ async function startFailure(
   await compose(paths, args, { limitMs: LOG_LIMIT_MS, logName: name });
   const log = join(paths.logs, `${name}.log`);
   return new CommandFailure(
-    `${title} did not start in Docker: ${reason}: ${lastTellingLine(log)} — mend it (log: ${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
+    `${title} did not start in Docker: ${reason}: ${lastTellingLine(log)} — mend it (log: ` +
+      `${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
   );
 }
 

@@ -54,12 +54,14 @@ export async function installPackages(
   const asRoot = rootPrefix();
   if (asRoot === undefined) {
     throw new CommandFailure(
-      `${missing.join(", ")} not found, and neither root nor sudo is at hand: have somebody run \`apt-get install ${packages.join(" ")}\`, ${orElse}`,
+      `${missing.join(", ")} not found, and neither root nor sudo is at hand: have somebody run ` +
+        `\`apt-get install ${packages.join(" ")}\`, ${orElse}`,
     );
   }
   const command = `apt-get install ${packages.join(" ")}`;
   progress.say(
-    `  Not on this machine: ${missing.join(", ")}. Installing Debian packages (${[...asRoot, command].join(" ")}); no service of theirs is started or enabled.`,
+    `  Not on this machine: ${missing.join(", ")}. Installing Debian packages ` +
+      `(${[...asRoot, command].join(" ")}); no service of theirs is started or enabled.`,
   );
   await progress.step(`packages ${packages.join(", ")}`, async () => {
     await runApt([...asRoot, `${import.meta.dir}/install-packages.sh`, ...packages]);
@@ -67,7 +69,9 @@ export async function installPackages(
   });
 }
 
-/** How to become root: not at all, with sudo (which may ask for the password on a terminal), or not possible. */
+/**
+ * How to become root: not at all, with sudo (which may ask for the password on a terminal), or not possible.
+ */
 function rootPrefix(): readonly string[] | undefined {
   if (process.getuid?.() === 0) return [];
   if (Bun.which("sudo") === null) return undefined;
@@ -88,6 +92,7 @@ async function runApt(command: readonly string[]): Promise<void> {
   // apt tells the cause in lines that start with "E:".
   const reason = lastLines(logPath, 40).findLast((line) => line.startsWith("E:")) ?? "";
   throw new CommandFailure(
-    `the packages could not be installed: ${reason} (log: ${shortPath(logPath)}): mend it, then run this again`,
+    `the packages could not be installed: ${reason} (log: ${shortPath(logPath)}): mend it, then run ` +
+      "this again",
   );
 }

@@ -49,7 +49,9 @@ export interface LocalService<Name extends string = string> {
 
 /** How a server is run on this machine from its programs. Listens on loopback only. */
 export interface LocalProgram<Name extends string, Binaries> extends LocalService<Name> {
-  /** Writes the configuration, makes the data folder if need be, and tells the processes to start, in order. */
+  /**
+   * Writes the configuration, makes the data folder if need be, and tells the processes to start, in order.
+   */
   prepare: (settings: LocalSettings, binaries: Binaries) => Promise<Launch[]>;
 }
 

@@ -49,7 +49,8 @@ export const readLocalState = (paths: StatePaths, name: string): LocalState | un
   readJsonFile(statePath(paths, name), LocalStateSchema);
 
 /**
- * Starts the three private servers at the same time, or goes on with those that still run. What is not installed is installed first.
+ * Starts the three private servers at the same time, or goes on with those that still run. What is not
+ * installed is installed first.
  *
  * @throws {CommandFailure} naming the server that failed and its log
  */
@@ -80,7 +81,8 @@ async function findOrInstall(progress: Progress, searchPath: string): Promise<Se
   const { postgres, redis, rabbitmq } = found;
   if (postgres === undefined || redis === undefined || rabbitmq === undefined) {
     throw new CommandFailure(
-      `${isMissing(found).join(" and ")} still cannot be found after the installation: put their programs on PATH`,
+      `${isMissing(found).join(" and ")} still cannot be found after the installation: put their ` +
+        "programs on PATH",
     );
   }
   return { postgres, redis, rabbitmq };
@@ -95,7 +97,7 @@ async function settleAll<Values extends readonly unknown[]>(promises: {
 }
 
 /**
- * Starts a private server, or goes on with the one that still runs, and answers its URL.
+ * Starts a private server, or goes on with the one that still runs, and returns its URL.
  *
  * @throws {CommandFailure} naming its log
  */
@@ -217,7 +219,8 @@ function startFailure(
 ): CommandFailure {
   const log = join(paths.logs, `${logName}.log`);
   return new CommandFailure(
-    `${server.title} did not start: ${reason}: ${lastTellingLine(log)} — mend it (log: ${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
+    `${server.title} did not start: ${reason}: ${lastTellingLine(log)} — mend it (log: ` +
+      `${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
   );
 }
 

@@ -15,8 +15,8 @@ import {
 const USER = "tollgate";
 
 /**
- * Erlang takes a scheduler per core and wakes them all for a message. Half of them cost a tenth to a fifth less per request on a machine
- * that everything else runs on as well (docs/performance.md).
+ * Erlang takes a scheduler per core and wakes them all for a message. Half of them cost a tenth to a fifth
+ * less per request on a machine that everything else runs on as well (docs/performance.md).
  */
 const schedulers = (): number => Math.max(1, Math.floor(availableParallelism() / 2));
 
@@ -32,8 +32,8 @@ export const LOCAL_RABBITMQ: LocalServer<"rabbitmq"> = {
 };
 
 /**
- * RabbitMQ with its own epmd. Left to itself, Erlang would start one that every other Erlang program of the machine shares and that
- * outlives us; started first and in the foreground, it is ours to stop.
+ * RabbitMQ with its own epmd. Left to itself, Erlang would start one that every other Erlang program of the
+ * machine shares and that outlives us; started first and in the foreground, it is ours to stop.
  */
 async function prepare(
   { folder, ports, password }: LocalSettings,
@@ -73,7 +73,8 @@ async function prepare(
     // Not the machine's own settings.
     RABBITMQ_CONF_ENV_FILE: join(folder, "no-rabbitmq-env.conf"),
     RABBITMQ_ADVANCED_CONFIG_FILE: join(folder, "no-advanced.config"),
-    // The start script then becomes the server instead of staying as its parent, so that the pid is the server's.
+    // The start script then becomes the server instead of staying as its parent, so that the pid is the
+    // server's.
     RUNNING_UNDER_SYSTEMD: "true",
   };
   return [

@@ -41,7 +41,10 @@ export async function startServers(
   }
 }
 
-/** Stops the servers that `up` started, and what watches over them; those of the environment are somebody else's. */
+/**
+ * Stops the servers that `up` started, and what watches over them; those of the environment are somebody
+ * else's.
+ */
 export async function stopServers(paths: StatePaths, { purge = false } = {}): Promise<void> {
   await stopObservers(paths);
   await stopDockerServers(paths, purge);
@@ -57,7 +60,8 @@ async function checkGivenServers(env: Environment, progress: Progress): Promise<
         await ping(urls[name], PING_LIMIT_MS);
       } catch (error) {
         throw new CommandFailure(
-          `${SERVER_VARIABLES[name]}=${withoutPassword(urls[name])} does not answer: ${describeError(error)}: start that server, or unset the variable`,
+          `${SERVER_VARIABLES[name]}=${withoutPassword(urls[name])} does not answer: ` +
+            `${describeError(error)}: start that server, or unset the variable`,
           { cause: error },
         );
       }

@@ -42,8 +42,8 @@ export async function startTestServers(env: Environment, progress: Progress): Pr
 }
 
 /**
- * A private set of servers in a folder of its own below `home`, so that two test runs do not meet. Sets of test runs that were killed
- * are removed first.
+ * A private set of servers in a folder of its own below `home`, so that two test runs do not meet. Sets of
+ * test runs that were killed are removed first.
  */
 export async function startPrivateServers(
   home: string,

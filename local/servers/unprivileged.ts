@@ -27,12 +27,14 @@ function waysToDropRoot(): Unprivileged[] {
   const asPostgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"];
   return [
     { prefix: [...asPostgres, "--"], owner: "postgres:postgres" },
-    // Below a folder such as /root, which only root may enter: another name for root, in a namespace of its own.
+    // Below a folder such as /root, which only root may enter: another name for root, in a namespace of its
+    // own.
     {
       prefix: ["unshare", "--user", `--map-user=${uid}`, `--map-group=${uid}`, "--"],
       owner: "root:root",
     },
-    // Containers often forbid namespaces; there the user postgres gets just the right to pass through folders.
+    // Containers often forbid namespaces; there the user postgres gets just the right to pass through
+    // folders.
     {
       prefix: [...asPostgres, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--"],
       owner: "postgres:postgres",
@@ -52,6 +54,7 @@ export function findUnprivileged(folder: string): Unprivileged {
   );
   if (way !== undefined) return way;
   throw new CommandFailure(
-    `PostgreSQL refuses to run as root, and no other user can enter ${folder}: run this as an ordinary user, or move the checkout to a folder that the user postgres can enter`,
+    `PostgreSQL refuses to run as root, and no other user can enter ${folder}: run this as an ` +
+      "ordinary user, or move the checkout to a folder that the user postgres can enter",
   );
 }

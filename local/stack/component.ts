@@ -17,7 +17,9 @@ export interface ComponentSpec {
   logPath: string;
 }
 
-/** One process of a stack. It may end and be started again, always under the same name and on the same ports. */
+/**
+ * One process of a stack. It may end and be started again, always under the same name and on the same ports.
+ */
 export interface Component {
   name: string;
   role: Role;
@@ -38,7 +40,7 @@ export interface Component {
   isStarting: () => boolean;
   /** undefined while it does not run. */
   pid: () => number | undefined;
-  /** Exit code, or minus the signal's number. Throws when it still runs after `withinMs`. */
+  /** Exit code, or minus the signal's number. @throws when it still runs after `withinMs` */
   untilEnded: (withinMs: number) => Promise<number>;
   /** Resolves once the process is frozen (SIGSTOP). */
   untilFrozen: (withinMs: number) => Promise<void>;

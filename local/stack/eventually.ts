@@ -1,8 +1,9 @@
 const PAUSE_MS = 20;
 
 /**
- * The first value that is not undefined; asks again every few milliseconds. Throws after `withinMs`, naming `what` was awaited and the
- * last error of `read`, if that threw.
+ * Returns the first value that is not undefined; reads again every few milliseconds.
+ *
+ * @throws after `withinMs`, naming `what` was awaited; the cause is the last error of `read`, if that threw
  */
 export async function eventually<Value>(
   what: string,
@@ -25,7 +26,7 @@ export async function eventually<Value>(
   }
 }
 
-/** Resolves as soon as `holds` is true. Throws after `withinMs`. */
+/** Resolves as soon as `holds` is true. @throws after `withinMs` */
 export async function untilTrue(
   what: string,
   withinMs: number,

@@ -16,7 +16,8 @@ const CLAIM_KEY = "stack:claim";
 const ANSWER_LIMIT_MS = 10_000;
 
 /**
- * Claims a database of a Redis server. A stack needs its own, because a collector frees every hold that it finds no request for.
+ * Claims a database of a Redis server. A stack needs its own, because a collector frees every hold that it
+ * finds no request for.
  *
  * @throws when none is free
  */

@@ -25,7 +25,9 @@ export async function readShippedSettings(): Promise<Settings & { models: Settin
   return Bun.YAML.parse(text) as Settings & { models: Settings };
 }
 
-/** The configuration that the repository ships, with its models at the given simulator and `changes` on top. */
+/**
+ * The configuration that the repository ships, with its models at the given simulator and `changes` on top.
+ */
 export async function stackSettings(simulatorUrl: string, changes: Settings): Promise<Settings> {
   const shipped = await readShippedSettings();
   const models = Object.entries(shipped.models as Record<string, { url: string }>).map(

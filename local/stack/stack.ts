@@ -22,7 +22,10 @@ import { createSimulatorControl, type SimulatorControl } from "./simulator-contr
 export interface StackOptions {
   /** Servers to use; the stack makes a database, a queue prefix and an index of Redis of its own there. */
   servers: ServerUrls;
-  /** Where the folder with its logs and its configuration is made; default: with the temporary files of this machine. */
+  /**
+   * Where the folder with its logs and its configuration is made; default: with the temporary files of this
+   * machine.
+   */
   folder?: string;
   gateways?: number;
   /** All gateways listen on one port, as behind a load balancer; else each on its own. */

@@ -28,7 +28,8 @@ export async function requireFreePorts(components: readonly ComponentPlan[]): Pr
     for (const { number, variable } of ports) {
       if (await isPortFree(number)) continue;
       throw new CommandFailure(
-        `port ${number}, which the ${name} needs, is taken by another program: stop that one, or choose another port: ${variable}=${number + 1000} ./tollgate up`,
+        `port ${number}, which the ${name} needs, is taken by another program: stop that one, or ` +
+          `choose another port: ${variable}=${number + 1000} ./tollgate up`,
       );
     }
   }
@@ -98,7 +99,8 @@ async function isHealthy(url: string): Promise<boolean> {
 function startFailure(name: string, reason: string, paths: StatePaths): CommandFailure {
   const log = join(paths.logs, `${name}.log`);
   return new CommandFailure(
-    `the ${name} did not start: ${reason}: ${lastTellingLine(log)} — mend it (log: ${shortPath(log)}), then run ./tollgate up again`,
+    `the ${name} did not start: ${reason}: ${lastTellingLine(log)} — mend it (log: ` +
+      `${shortPath(log)}), then run ./tollgate up again`,
   );
 }
 

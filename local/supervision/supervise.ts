@@ -40,7 +40,8 @@ export function superviseComponent(
 
   function start(): Spawned {
     startedAtMs = Date.now();
-    // Straight into the file: a pipe would break when this supervisor is killed, and take the component with it.
+    // Straight into the file: a pipe would break when this supervisor is killed, and take the component with
+    // it.
     const log = openLog(join(logsFolder, `${component.name}.log`));
     const spawned = Bun.spawn([process.execPath, component.entry], {
       cwd: PROJECT_ROOT,

@@ -33,8 +33,8 @@ export const readStack = (paths: StatePaths): Stack | undefined =>
   readJsonFile(paths.stack, StackSchema);
 
 /**
- * What a note of the supervisor means now. `running`: somebody watches over it. `abandoned`: its supervisor or the `up` it belonged to
- * was killed, so that processes may be left over. `none`: nothing of it runs.
+ * What a note of the supervisor means now. `running`: somebody watches over it. `abandoned`: its supervisor
+ * or the `up` it belonged to was killed, so that processes may be left over. `none`: nothing of it runs.
  */
 export type StackState = "none" | "running" | "abandoned";
 

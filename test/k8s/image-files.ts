@@ -20,7 +20,10 @@ export function readContextFilter(dockerignore: string): (path: string) => boole
   };
 }
 
-/** Paths that the last stage of a Dockerfile copies from the checkout, to the same place below its working folder. */
+/**
+ * Paths that the last stage of a Dockerfile copies from the checkout, to the same place below its working
+ * folder.
+ */
 function readCopied(dockerfile: string): string[] {
   const lastStage = dockerfile.slice(dockerfile.lastIndexOf("\nFROM "));
   return [...lastStage.matchAll(/^COPY (?!--)(?<sources>.+) (?<target>\S+)$/gm)].flatMap(

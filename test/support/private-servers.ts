@@ -17,7 +17,10 @@ import { startPrivateServers } from "../../local/servers/test-servers.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { runRabbitmqctl } from "./rabbitmqctl.ts";
 
-/** PostgreSQL, Redis and RabbitMQ that a test may kill, freeze and rob of their data. Their ports stay the same. */
+/**
+ * PostgreSQL, Redis and RabbitMQ that a test may kill, freeze and rob of their data. Their ports stay the
+ * same.
+ */
 export interface PrivateServers {
   urls: ServerUrls;
   /** Ends one: SIGKILL as a crash, SIGINT (PostgreSQL) or SIGTERM in order. */
@@ -100,8 +103,9 @@ export async function startServersToWreck(): Promise<PrivateServers> {
   };
 
   /**
-   * A server that cannot have its port at once, because a socket of the killed one is still there or somebody else tries it, takes another
-   * one. Everything here leads to the old one, so it is started again until it has that.
+   * A server that cannot have its port at once, because a socket of the killed one is still there or somebody
+   * else tries it, takes another one. Everything here leads to the old one, so it is started again until it
+   * has that.
    */
   async function start(): Promise<void> {
     for (let tries = 1; ; tries += 1) {
@@ -156,7 +160,10 @@ export async function startServersToWreck(): Promise<PrivateServers> {
   };
 }
 
-/** A program that becomes another one with more environment, which those that start it do not get; answers its path. */
+/**
+ * A program that becomes another one with more environment, which those that start it do not get; returns its
+ * path.
+ */
 function writeScript(path: string, program: string, env: Record<string, string>): string {
   const exports = Object.entries(env).map(([name, value]) => `export ${name}='${value}'\n`);
   writeFileSync(path, `#!/bin/sh\n${exports.join("")}exec '${program}' "$@"\n`);
@@ -164,7 +171,10 @@ function writeScript(path: string, program: string, env: Record<string, string>)
   return path;
 }
 
-/** A backend may end between the look and the signal; those behind it in the list must have theirs all the same. */
+/**
+ * A backend may end between the look and the signal; those behind it in the list must have theirs all the
+ * same.
+ */
 function signalUnlessGone(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
@@ -173,7 +183,10 @@ function signalUnlessGone(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Children of a process, and theirs. PostgreSQL's backends are processes of their own, in sessions of their own. */
+/**
+ * Children of a process, and theirs. PostgreSQL's backends are processes of their own, in sessions of their
+ * own.
+ */
 export function descendantsOf(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc")) {

@@ -13,7 +13,10 @@ export interface ControlledNode {
 
 const CONTROL_LIMIT_MS = 30_000;
 
-/** Runs rabbitmqctl against a node and answers what it wrote. Each call starts an Erlang of its own: about two seconds. */
+/**
+ * Runs rabbitmqctl against a node and returns what it wrote. Each call starts an Erlang of its own: about two
+ * seconds.
+ */
 export async function runRabbitmqctl(
   { node, folder, epmdPort }: ControlledNode,
   args: readonly string[],

@@ -4,7 +4,7 @@ import type { GenerateBody } from "../../../core/generate-body.ts";
 import { isTerminal } from "../../../core/request.ts";
 import { eventually } from "../../../local/stack/eventually.ts";
 
-/** An RFC 9457 problem as the gateway answers it. */
+/** An RFC 9457 problem as the gateway sends it. */
 export interface Problem {
   type: string;
   title: string;
@@ -26,11 +26,14 @@ export interface CallOptions {
   timeoutMs?: number;
 }
 
-/** The HTTP API of one gateway as one caller sees it. Every call ends within its limit; a lost connection throws. */
+/**
+ * The HTTP API of one gateway as one caller sees it. Every call ends within its limit; a lost connection
+ * throws.
+ */
 export interface Api {
   /** Any call, with any body: for what a well-behaved client would not send. */
   call: <Body>(path: string, init?: RequestInit, timeoutMs?: number) => Promise<Reply<Body>>;
-  /** `POST /generate`, whatever the answer. */
+  /** `POST /generate`, whatever the response. */
   post: (
     body: unknown,
     options?: CallOptions,

@@ -1,7 +1,7 @@
 import type { AcceptedReply, StatusReply } from "../../../gateway/http/schemas.ts";
 import type { Api } from "./api.ts";
 
-/** Runs `act` for 0 … count - 1, so many at a time, and answers in order. */
+/** Runs `act` for 0 … count - 1, so many at a time, and returns the values in order. */
 export async function concurrently<Value>(
   count: number,
   atOnce: number,

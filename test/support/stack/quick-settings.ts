@@ -5,8 +5,8 @@ import {
 } from "../../../local/stack/settings.ts";
 
 /**
- * Times short enough that a test need not wait for them, in the same order to each other as the defaults: what must be above another
- * stays above it.
+ * Times short enough that a test need not wait for them, in the same order to each other as the defaults:
+ * what must be above another stays above it.
  */
 const QUICK: Settings = {
   postgres: { statement_timeout_ms: 1_500, deadline_ms: 2_500 },
@@ -29,7 +29,10 @@ const QUICK: Settings = {
 
 const QUICK_MODEL: Settings = { timeout_ms: 2_000, breaker_open_ms: 300, reply_bytes_max: 262_144 };
 
-/** Quick times for the configuration that the repository ships and for each of its models, and `changes` on top. */
+/**
+ * Quick times for the configuration that the repository ships and for each of its models, and `changes` on
+ * top.
+ */
 export async function quickSettings(changes: Settings): Promise<Settings> {
   const { models } = await readShippedSettings();
   const quickModels = Object.fromEntries(Object.keys(models).map((name) => [name, QUICK_MODEL]));

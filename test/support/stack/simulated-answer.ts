@@ -1,6 +1,9 @@
 import { countPromptTokens, makeOutput } from "../../../ml-sim/text.ts";
 
-/** What the simulator answers to a prompt for one choice under its default settings: text, and the tokens it reports. */
+/**
+ * What the simulator answers to a prompt for one choice under its default settings: text, and the tokens it
+ * reports.
+ */
 export function simulatedAnswer(
   prompt: string,
   maxTokens: number,

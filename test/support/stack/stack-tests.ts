@@ -21,7 +21,7 @@ async function showingLogs(stack: TestStack, act: Act): Promise<void> {
   }
 }
 
-/** Tests of one file that share one stack, on the servers of the test run. Answers how to define one. */
+/** Tests of one file that share one stack, on the servers of the test run. Returns how to define one. */
 export function testsOnStack(
   options: Options = {},
 ): (name: string, act: Act, limitMs?: number) => void {
