@@ -15,7 +15,7 @@ import type { Progress } from "../adapters/terminal/progress.ts";
 import { readOrMakeSecrets } from "../adapters/state/secrets.ts";
 import { startServers } from "./servers/servers.ts";
 import { serverEnvironment } from "../adapters/state/server-urls.ts";
-import { readConfig } from "../adapters/state/read-config.ts";
+import { configPath, readConfig } from "../adapters/state/read-config.ts";
 import { judgeStack, readStack } from "./supervision/supervised-stack.ts";
 import { type UpJson, writeUpJson } from "../adapters/state/up-json.ts";
 
@@ -51,7 +51,9 @@ export async function bringUp(
   }
   const { secrets, isNew } = readOrMakeSecrets(paths, callerEnv);
   if (isNew) progress.say(`✓ secrets made: ${shortPath(paths.secretsEnv)} (keep it with the data)`);
-  const env = { ...callerEnv, ...secrets };
+  // The components have another working directory.
+  const file = configPath(callerEnv);
+  const env = { ...callerEnv, ...secrets, TOLLGATE_CONFIG: file };
   const config = await readConfig(env);
   const components = describeComponents(config, env);
   await requireFreePorts(components);
@@ -87,6 +89,7 @@ export async function bringUp(
     metrics,
     ...servers,
     ml: simulatorUrl(env),
+    config: file,
     ...observers,
     api_key: user.apiKey,
     user_id: user.userId,

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { loadConfig } from "../config/load.ts";
 import { ConfigError } from "../../core/config/parse.ts";
@@ -8,9 +8,9 @@ import { PROJECT_ROOT } from "./paths.ts";
 
 type Environment = Record<string, string | undefined>;
 
-/** The configuration file that the components read: `TOLLGATE_CONFIG`, or `tollgate.yaml` of the checkout. */
+/** The path of the configuration file that the components read: `TOLLGATE_CONFIG`, or `tollgate.yaml` of the checkout; absolute. */
 export const configPath = (env: Environment): string =>
-  env["TOLLGATE_CONFIG"] ?? join(PROJECT_ROOT, "tollgate.yaml");
+  resolve(env["TOLLGATE_CONFIG"] || join(PROJECT_ROOT, "tollgate.yaml"));
 
 /**
  * The configuration as the components will see it.

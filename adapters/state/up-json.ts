@@ -11,6 +11,8 @@ const UpJsonSchema = t.Object({
   redis: t.String(),
   amqp: t.String(),
   ml: t.String(),
+  /** The configuration file it was started with, an absolute path; absent when an older release started it. */
+  config: t.Optional(t.String()),
   /** Only with `--observe`. */
   prometheus: t.Optional(t.String()),
   /** Only with `--observe`, and where it is installed. */

@@ -1,10 +1,10 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 import { EXIT } from "../../adapters/terminal/failure.ts";
-import { type StatePaths, statePaths } from "../../adapters/state/paths.ts";
+import { PROJECT_ROOT, type StatePaths, statePaths } from "../../adapters/state/paths.ts";
 import { type UpJson, writeUpJson } from "../../adapters/state/up-json.ts";
 import { type Needs, readSetup } from "./setup.ts";
 
@@ -27,12 +27,13 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
-function makeState({ isUp }: { isUp: boolean }): StatePaths {
+/** A running `up` or none; it may have been started with another configuration file than the checkout's. */
+function makeState({ isUp, config }: { isUp: boolean; config?: string }): StatePaths {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-setup-"));
   folders.push(folder);
   const paths = statePaths(folder);
   if (isUp) {
-    writeUpJson(paths, UP);
+    writeUpJson(paths, { ...UP, ...(config === undefined ? {} : { config }) });
     writeFileSync(paths.secretsEnv, SECRETS);
   }
   return paths;
@@ -44,6 +45,59 @@ test("without servers in the environment a command works on the running up, with
   expect(config.postgres.url).toBe(UP.postgres);
   expect(config.redis.url).toBe(UP.redis);
   expect(config.secrets.key_pepper).toBe(PEPPER);
+});
+
+/** A configuration file of a user: the checkout's with another tier. It names servers as the checkout's does. */
+function makeConfig(postgresUrl?: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "tollgate-config-"));
+  folders.push(folder);
+  const path = join(folder, "mine.yaml");
+  cpSync(join(PROJECT_ROOT, "tollgate.yaml"), path);
+  const settings = Bun.YAML.parse(readFileSync(path, "utf8")) as {
+    postgres: { url: string };
+    tiers: Record<string, unknown>;
+  };
+  settings.tiers["gold"] = settings.tiers["free"];
+  if (postgresUrl !== undefined) settings.postgres.url = postgresUrl;
+  writeFileSync(path, JSON.stringify(settings));
+  return path;
+}
+
+test("a configuration file that the running up was started with leads to its servers and secrets", async () => {
+  const mine = makeConfig();
+  const paths = makeState({ isUp: true, config: mine });
+
+  for (const env of [{ TOLLGATE_CONFIG: mine }, { TOLLGATE_CONFIG: relative(".", mine) }, {}]) {
+    const { config } = await readSetup(env, paths, ALL);
+
+    expect([config.postgres.url, config.redis.url]).toEqual([UP.postgres, UP.redis]);
+    expect(config.secrets.key_pepper).toBe(PEPPER);
+    expect(Object.keys(config.tiers)).toContain("gold");
+  }
+});
+
+test("a configuration file that names the database of the running up leads to its secrets", async () => {
+  const env = { TOLLGATE_CONFIG: makeConfig(UP.postgres) };
+
+  const { config } = await readSetup(env, makeState({ isUp: true }), ALL);
+
+  expect(config.postgres.url).toBe(UP.postgres);
+  expect(config.secrets.key_pepper).toBe(PEPPER);
+});
+
+test("any other configuration file speaks for the servers it names, and is not given the secrets of up", async () => {
+  const env = { TOLLGATE_CONFIG: makeConfig("postgres://prod@db.example.org/tollgate") };
+  const paths = makeState({ isUp: true });
+
+  const without = await readSetup(env, paths, { servers: ["postgres"], secrets: false });
+  const needed = readSetup(env, paths, ALL);
+
+  expect(without.config.postgres.url).toBe("postgres://prod@db.example.org/tollgate");
+  expect(without.config.secrets.key_pepper).not.toBe(PEPPER);
+  expect(await needed.catch((error: unknown) => error)).toMatchObject({
+    exitCode: EXIT.usage,
+    message: expect.stringMatching(/TOLLGATE_SECRETS__KEY_PEPPER.*tollgate\.yaml/),
+  });
 });
 
 test("without either a command says what to start or set", async () => {

@@ -7,7 +7,7 @@ import {
   serverEnvironment,
   type ServerUrls,
 } from "../../adapters/state/server-urls.ts";
-import { readConfig } from "../../adapters/state/read-config.ts";
+import { configPath, readConfig } from "../../adapters/state/read-config.ts";
 import { readUpJson, type UpJson } from "../../adapters/state/up-json.ts";
 
 type Environment = Record<string, string | undefined>;
@@ -38,7 +38,8 @@ const NO_SECRETS = {
 
 /**
  * The configuration that a command works with: of the environment if that names servers or a configuration file, else of the running
- * `up`. The two are never mixed: the ledger of one system and the counters of another would be repaired into each other.
+ * `up`. The two are never mixed: the ledger of one system and the counters of another would be repaired into each other. The secrets
+ * that `up` made are used where its database is.
  *
  * @throws {CommandFailure} saying what to set or start
  */
@@ -48,25 +49,28 @@ export async function readSetup(
   needs: Needs,
 ): Promise<{ config: Config; up: UpJson | undefined }> {
   const up = readUpJson(paths);
-  const servers = serversOf(env, up, needs.servers);
-  const isOurs =
-    up !== undefined && { ...env, ...servers }[SERVER_VARIABLES.postgres] === up.postgres;
-  const stored = isOurs ? readEnvFile(paths.secretsEnv) : undefined;
-  const secrets = secretsOf({ ...stored, ...env }, needs.secrets);
-  return { config: await readConfig({ ...env, ...servers, ...secrets }), up };
+  const named = { ...env, ...systemOf(env, up, needs.servers) };
+  const { postgres } = await readConfig({ ...named, ...secretsOf(env) });
+  const isUps = up?.postgres === postgres.url;
+  const known = { ...(isUps ? readEnvFile(paths.secretsEnv) : undefined), ...env };
+  if (needs.secrets) requireSecrets(known, up);
+  return { config: await readConfig({ ...named, ...secretsOf(known) }), up };
 }
 
-function serversOf(
+/** What the environment does not say itself: the servers and the configuration file of `up`, if the command is about that. */
+function systemOf(
   env: Environment,
   up: UpJson | undefined,
   needed: readonly ServerName[],
 ): Record<string, string> {
   const isNamed = (server: ServerName): boolean => NAMES[server].some((name) => env[name]);
   const named = SERVERS.filter(isNamed);
-  // A configuration file that was chosen by name speaks for the servers it names.
-  if (env["TOLLGATE_CONFIG"]) return {};
+  const isChosen = Boolean(env["TOLLGATE_CONFIG"]);
   if (named.length === 0) {
-    if (up !== undefined) return serverEnvironment(up);
+    if (up !== undefined && (!isChosen || configPath(env) === configOf(up)))
+      return { ...serverEnvironment(up), TOLLGATE_CONFIG: configOf(up) };
+    // A configuration file that was chosen by name speaks for the servers it names.
+    if (isChosen) return {};
     const variables = needed.map((server) => SERVER_VARIABLES[server]).join(", ");
     throw new CommandFailure(
       `there is nothing to work on: start ./tollgate up, or set ${variables}`,
@@ -74,7 +78,7 @@ function serversOf(
     );
   }
   const missing = needed.filter((server) => !isNamed(server));
-  if (missing.length === 0) return {};
+  if (isChosen || missing.length === 0) return {};
   const [set, unset] = [named, missing].map((list) =>
     list.map((server) => SERVER_VARIABLES[server]).join(" and "),
   );
@@ -84,14 +88,22 @@ function serversOf(
   );
 }
 
-function secretsOf(env: Environment, isNeeded: boolean): Record<string, string | undefined> {
-  const names = Object.values(SECRET_VARIABLES);
-  const missing = names.filter((name) => !env[name]);
-  if (isNeeded && missing.length > 0) {
-    throw new CommandFailure(
-      `${missing.join(" and ")} must be set: the values that the components of this system run with`,
-      { exitCode: EXIT.usage },
-    );
-  }
-  return Object.fromEntries(names.map((name) => [name, env[name] || NO_SECRETS[name]]));
+const configOf = (up: UpJson): string => up.config ?? configPath({});
+
+/** @throws {CommandFailure} naming those that are missing */
+function requireSecrets(env: Environment, up: UpJson | undefined): void {
+  const missing = Object.values(SECRET_VARIABLES).filter((name) => !env[name]);
+  if (missing.length === 0) return;
+  const another =
+    up === undefined ? "" : `; for ./tollgate up name no servers, and ${configOf(up)} or no file`;
+  throw new CommandFailure(
+    `${missing.join(" and ")} must be set: the values that the components of this system run with${another}`,
+    { exitCode: EXIT.usage },
+  );
 }
+
+/** The secrets of an environment, where there are none values that fit the schema and open nothing. */
+const secretsOf = (env: Environment): Environment =>
+  Object.fromEntries(
+    Object.values(SECRET_VARIABLES).map((name) => [name, env[name] || NO_SECRETS[name]]),
+  );
