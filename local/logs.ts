@@ -1,43 +1,56 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { shortPath, statePaths } from "../adapters/state/paths.ts";
 import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
+import { printLine } from "../adapters/terminal/table.ts";
 import { followFile } from "./processes/follow.ts";
 import { lastLines } from "./processes/log-tail.ts";
+import { createLineMerge, type LogLine } from "./processes/merge-lines.ts";
 
 export interface LogsOptions {
-  follow?: boolean;
-  lines: string;
+  follow: boolean;
+  /** How many lines of each log to begin with. */
+  lines: number;
 }
 
 const FOLLOW_PERIOD_MS = 200;
+/** From the time that a line says until it stands in its file. */
+const WRITE_LIMIT_MS = 100;
 
-/** Prints the last lines of one log or of all, and goes on with new ones if told so. */
+/** Prints the last lines of one log or of all in the order of their times, and goes on with new ones if told so. */
 export async function logs(component: string | undefined, options: LogsOptions): Promise<void> {
   const folder = statePaths().logs;
-  const count = Number(options.lines);
-  if (!Number.isInteger(count) || count < 0) {
-    throw new CommandFailure(`--lines ${options.lines} is not a count: give a whole number`, {
-      exitCode: EXIT.usage,
-    });
-  }
   const names = chooseLogs(folder, component);
   const prefix = (name: string): string => (component === undefined ? `${name} | ` : "");
-  const print = (name: string, lines: readonly string[]): void => {
-    for (const line of lines) process.stdout.write(`${prefix(name)}${line}\n`);
+  const print = (lines: readonly LogLine[]): void => {
+    for (const { name, line } of lines) printLine(`${prefix(name)}${withoutColour(line)}`);
   };
-  const followers = names.map((name) => ({
-    name,
-    follower: followFile(join(folder, `${name}.log`)),
-  }));
-  for (const name of names) print(name, lastLines(join(folder, `${name}.log`), count));
+  const merge = createLineMerge();
+  const followers = names.map((name) => {
+    const path = join(folder, `${name}.log`);
+    const follower = followFile(path);
+    const lines = lastLines(path, options.lines, { untilByte: follower.startByte });
+    // Lines that say no time are as old as their log.
+    merge.add(name, lines, statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    return { name, follower };
+  });
+  print(merge.take(Infinity));
   // Ends when nobody reads any more.
-  while (options.follow === true && process.stdout.writable) {
+  while (options.follow && process.stdout.writable) {
     await Bun.sleep(FOLLOW_PERIOD_MS);
-    for (const { name, follower } of followers) print(name, follower.readNew());
+    // A line of a log that is read first may be younger than one that its neighbour gets meanwhile: it waits for the next round.
+    const beforeMs = Date.now() - WRITE_LIMIT_MS;
+    for (const { name, follower } of followers) merge.add(name, follower.readNew(), Date.now());
+    print(merge.take(beforeMs));
   }
 }
+
+/** Without what servers write for a terminal: the colours of RabbitMQ, the carriage returns of epmd. */
+const withoutColour = (line: string): string => line.replaceAll(COLOUR, "").replace(/\r+$/, "");
+
+// Written so that the linter sees no control character in it.
+const COLOUR = new RegExp(`${String.fromCharCode(0x1b)}\\[[\\d;]*m`, "g");
 
 function chooseLogs(folder: string, component: string | undefined): string[] {
   let names: string[] = [];

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 
-import type { LogsOptions } from "../../local/logs.ts";
 import { requireCheckout } from "../checkout.ts";
+import { parseCount } from "../operator/arguments.ts";
 
 export function registerLogs(program: Command): void {
   program
@@ -16,15 +16,17 @@ export function registerLogs(program: Command): void {
     .addHelpText(
       "after",
       `
-The files are in .tollgate/logs/, one per component; the components write one JSON object per line.
+The files are in .tollgate/logs/, one per component; the components write one JSON object per line. Lines of
+several come in the order of their times.
 
 Examples:
   ./tollgate logs gateway -f
   ./tollgate logs worker -n 1000 | jq 'select(.level == "error")'`,
     )
-    .action(async (component: string | undefined, options: LogsOptions) => {
+    .action(async (component: string | undefined, options: { follow?: true; lines: string }) => {
       requireCheckout("logs");
+      const lines = parseCount(options.lines, "--lines");
       const { logs } = await import("../../local/logs.ts");
-      await logs(component, options);
+      await logs(component, { follow: options.follow === true, lines });
     });
 }

@@ -7,17 +7,21 @@ const READ_BYTES = 64 * 1024;
  * yet is waited for.
  */
 export interface Follower {
+  /** Where it starts: the end of the file when the following began. */
+  startByte: number;
   /** The complete lines that came since the last call. */
   readNew: () => string[];
 }
 
 /** Starts at the present end of the file. */
 export function followFile(path: string): Follower {
-  let at = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const startByte = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  let at = startByte;
   let inode = statSync(path, { throwIfNoEntry: false })?.ino;
   let cutOff = "";
 
   return {
+    startByte,
     readNew: () => {
       const stat = statSync(path, { throwIfNoEntry: false });
       if (stat === undefined) return [];

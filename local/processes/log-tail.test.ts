@@ -14,6 +14,8 @@ test("the last lines of a log come without empty ones; of no log there are none"
   writeFileSync(path, "a\nb\n\nc\n");
 
   expect(lastLines(path, 2)).toEqual(["b", "c"]);
+  expect(lastLines(path, 0)).toEqual([]);
+  expect(lastLines(path, 9, { fromByte: 2, untilByte: 5 })).toEqual(["b"]);
   expect(lastLines(join(folder, "absent.log"), 2)).toEqual([]);
 });
 

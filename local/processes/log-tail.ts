@@ -3,8 +3,19 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 /** Only the end of a log is read, whatever its length. */
 const TAIL_BYTES_MAX = 256 * 1024;
 
+/** Which part of a log to read; all of it where nothing is said. */
+export interface LogPart {
+  /** A log that is shorter has been cut since: then from its beginning. */
+  fromByte?: number;
+  untilByte?: number;
+}
+
 /** The last lines that are not empty, oldest first; none when there is no such file. */
-export function lastLines(path: string, count: number): string[] {
+export function lastLines(
+  path: string,
+  count: number,
+  { fromByte = 0, untilByte = Infinity }: LogPart = {},
+): string[] {
   let file: number;
   try {
     file = openSync(path, "r");
@@ -13,10 +24,12 @@ export function lastLines(path: string, count: number): string[] {
   }
   try {
     const { size } = fstatSync(file);
-    const tail = Buffer.alloc(Math.min(size, TAIL_BYTES_MAX));
-    const bytes = readSync(file, tail, 0, tail.length, size - tail.length);
+    const end = Math.min(size, untilByte);
+    const start = fromByte > size ? 0 : fromByte;
+    const tail = Buffer.alloc(Math.max(0, Math.min(end - start, TAIL_BYTES_MAX)));
+    const bytes = readSync(file, tail, 0, tail.length, end - tail.length);
     const lines = tail.toString("utf8", 0, bytes).split("\n");
-    return lines.filter((line) => line.trim() !== "").slice(-count);
+    return count === 0 ? [] : lines.filter((line) => line.trim() !== "").slice(-count);
   } finally {
     closeSync(file);
   }
