@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { shortPath, type StatePaths, statePaths } from "../adapters/state/paths.ts";
 import type { UpJson } from "../adapters/state/up-json.ts";
 import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
+import { printable } from "../adapters/terminal/printable.ts";
 import { createProgress, type Progress } from "../adapters/terminal/progress.ts";
 import { bringUp, type BringUpOptions, type Upped } from "./bring-up.ts";
 import { demoBody } from "./demo-request.ts";
@@ -125,7 +126,7 @@ async function describeResult(
 ): Promise<void> {
   say("");
   say(
-    `The first request ${demo.requestId} is completed: ${JSON.stringify(demo.text.slice(0, 100))}`,
+    `The first request ${demo.requestId} is completed: ${printable(JSON.stringify(demo.text.slice(0, 100)))}`,
   );
   say(
     `Tokens: ${demo.tokensHeld} held, ${demo.tokensUsed} used, ${demo.tokensGivenBack} given back.`,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { followFile } from "./follow.ts";
-import { lastLines, lastTellingLine } from "./log-tail.ts";
+import { lastLines, lastTellingLine, logEnds } from "./log-tail.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tollgate-logs-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -24,7 +24,23 @@ test("of a process that ended the line is told that speaks of trouble, not the f
   writeFileSync(path, "starting\nFATAL: no space left\nthe server is shut down\n");
 
   expect(lastTellingLine(path)).toBe("FATAL: no space left");
-  expect(lastTellingLine(join(folder, "absent.log"))).toBe("the log is empty");
+  expect(lastTellingLine(join(folder, "absent.log"))).toBe("it wrote nothing into its log");
+});
+
+test("what an earlier start said is not told of this one, even when the log was cut in between", () => {
+  const path = join(folder, "again.log");
+  writeFileSync(path, "FATAL: no space left\n");
+  const ends = logEnds(folder);
+
+  expect(lastTellingLine(path, ends)).toBe("it wrote nothing into its log");
+  appendFileSync(path, "starting\nwaiting for a lock\n");
+  expect(lastTellingLine(path, ends)).toBe("waiting for a lock");
+  appendFileSync(path, "ERROR: first\nERROR: the port is taken\nbye\n");
+  expect(lastTellingLine(path, ends)).toBe("ERROR: the port is taken");
+  writeFileSync(path, "ERROR: new\n");
+  expect(lastTellingLine(path, ends)).toBe("ERROR: new");
+  expect(lastTellingLine(join(folder, "later.log"), ends)).toBe("it wrote nothing into its log");
+  expect(logEnds(join(folder, "absent")).size).toBe(0);
 });
 
 test("following shows whole lines that are new, across a cut and a file that appears late", () => {

@@ -7,7 +7,7 @@ import { type Static, Type as t } from "@sinclair/typebox";
 import { pingAmqp, pingPostgres, pingRedis } from "../../adapters/ping.ts";
 import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
 import { readJsonFile, writeJsonFile } from "../../adapters/state/json-file.ts";
-import { lastTellingLine } from "../processes/log-tail.ts";
+import { lastTellingLine, logEnds } from "../processes/log-tail.ts";
 import { PROJECT_ROOT, shortPath, type StatePaths } from "../../adapters/state/paths.ts";
 import { findFreePorts, isPortFree } from "../processes/ports.ts";
 import { openLog } from "../processes/processes.ts";
@@ -85,6 +85,7 @@ async function compose(
     );
   const state = readState(paths);
   const logPath = join(paths.logs, `${logName}.log`);
+  const since = logEnds(paths.logs);
   const log = openLog(logPath);
   const file = join(PROJECT_ROOT, "docker", "servers.yaml");
   const run = Bun.spawn(
@@ -105,7 +106,8 @@ async function compose(
     },
   );
   if ((await run.exited) === 0) return;
-  const why = run.signalCode === null ? lastTellingLine(logPath) : `ended by ${run.signalCode}`;
+  const why =
+    run.signalCode === null ? lastTellingLine(logPath, since) : `ended by ${run.signalCode}`;
   throw new CommandFailure(
     `${found.command.join(" ")} ${args[0]} failed: ${why} (log: ${shortPath(logPath)}): mend it, or ` +
       "set TOLLGATE_SERVERS=local",
@@ -202,10 +204,11 @@ async function startFailure(
   reason: string,
 ): Promise<CommandFailure> {
   const args = ["logs", "--no-color", "--no-log-prefix", "--tail=200", name];
+  const since = logEnds(paths.logs);
   await compose(paths, args, { limitMs: LOG_LIMIT_MS, logName: name });
   const log = join(paths.logs, `${name}.log`);
   return new CommandFailure(
-    `${title} did not start in Docker: ${reason}: ${lastTellingLine(log)} — mend it (log: ` +
+    `${title} did not start in Docker: ${reason}: ${lastTellingLine(log, since)} — mend it (log: ` +
       `${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
   );
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
 import { readJsonFile, writeJsonFile } from "../../adapters/state/json-file.ts";
-import { lastTellingLine } from "../processes/log-tail.ts";
+import { lastTellingLine, type LogEnds, logEnds } from "../processes/log-tail.ts";
 import { shortPath, type StatePaths } from "../../adapters/state/paths.ts";
 import { findFreePorts, isPortFree, waitForListener } from "../processes/ports.ts";
 import { isRunning } from "../processes/process-identity.ts";
@@ -119,8 +119,9 @@ export async function startServer<Binaries>(
         tries === 1 ? remembered?.ports : undefined,
       );
       const password = remembered?.password ?? newPassword();
+      const since = logEnds(paths.logs);
       const state = await launchServer(server, binaries, paths, { ports, password });
-      const failure = await waitUntilReady(server, state, paths);
+      const failure = await waitUntilReady(server, state, paths, since);
       if (failure === undefined)
         return { url: server.url(state), detail: `port ${state.ports[server.portNames[0]]}` };
       await stopServer(server, paths);
@@ -190,13 +191,14 @@ async function waitUntilReady(
   server: LocalService,
   state: LocalState,
   paths: StatePaths,
+  since: LogEnds,
 ): Promise<{ cause: CommandFailure; endedEarly: boolean } | undefined> {
   const deadline = Date.now() + READY_LIMIT_MS;
   let reason = "it did not answer";
   while (Date.now() < deadline) {
     const ended = state.processes.find(({ identity }) => !isRunning(identity));
     if (ended !== undefined) {
-      const cause = startFailure(server, paths, `${ended.name} ended`, ended.name);
+      const cause = startFailure(server, paths, since, `${ended.name} ended`, ended.name);
       return { cause, endedEarly: true };
     }
     try {
@@ -208,18 +210,19 @@ async function waitUntilReady(
     await Bun.sleep(PING_PAUSE_MS);
   }
   reason = `not ready within ${READY_LIMIT_MS / 1000} s (${reason})`;
-  return { cause: startFailure(server, paths, reason, server.name), endedEarly: false };
+  return { cause: startFailure(server, paths, since, reason, server.name), endedEarly: false };
 }
 
 function startFailure(
   server: LocalService,
   paths: StatePaths,
+  since: LogEnds,
   reason: string,
   logName: string,
 ): CommandFailure {
   const log = join(paths.logs, `${logName}.log`);
   return new CommandFailure(
-    `${server.title} did not start: ${reason}: ${lastTellingLine(log)} — mend it (log: ` +
+    `${server.title} did not start: ${reason}: ${lastTellingLine(log, since)} — mend it (log: ` +
       `${shortPath(log)}) and run this again, or start over without its data: ./tollgate down --purge`,
   );
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { ComponentPlan } from "../components.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
-import { lastTellingLine } from "../processes/log-tail.ts";
+import { lastTellingLine, type LogEnds, logEnds } from "../processes/log-tail.ts";
 import { PROJECT_ROOT, shortPath, type StatePaths } from "../../adapters/state/paths.ts";
 import { isPortFree } from "../processes/ports.ts";
 import { isRunning, type ProcessIdentity } from "../processes/process-identity.ts";
@@ -49,6 +49,7 @@ export async function startComponents(
 ): Promise<void> {
   rmSync(paths.stack, { force: true });
   mkdirSync(paths.logs, { recursive: true });
+  const since = logEnds(paths.logs);
   const supervisor = await spawnDetached({
     command: [
       process.execPath,
@@ -63,7 +64,7 @@ export async function startComponents(
   await Promise.all(
     components.map((component) =>
       progress.step(component.name, async () => {
-        await waitUntilHealthy(component, supervisor, paths);
+        await waitUntilHealthy(component, supervisor, paths, since);
         return { detail: `port ${component.ports.map(({ number }) => number).join(", ")}` };
       }),
     ),
@@ -74,16 +75,18 @@ async function waitUntilHealthy(
   { name, healthUrl }: ComponentPlan,
   supervisor: ProcessIdentity,
   paths: StatePaths,
+  since: LogEnds,
 ): Promise<void> {
+  const failure = (who: string, reason: string) => startFailure(who, reason, paths, since);
   const deadline = Date.now() + READY_LIMIT_MS;
   while (Date.now() < deadline) {
     if (await isHealthy(healthUrl)) return;
-    if (!isRunning(supervisor)) throw startFailure("supervisor", "it ended", paths);
+    if (!isRunning(supervisor)) throw failure("supervisor", "it ended");
     const restarts = readStack(paths)?.components.find((one) => one.name === name)?.restarts ?? 0;
-    if (restarts >= RESTARTS_MAX) throw startFailure(name, `it ended ${restarts} times`, paths);
+    if (restarts >= RESTARTS_MAX) throw failure(name, `it ended ${restarts} times`);
     await Bun.sleep(HEALTH_PAUSE_MS);
   }
-  throw startFailure(name, `not ready within ${READY_LIMIT_MS / 1000} s`, paths);
+  throw failure(name, `not ready within ${READY_LIMIT_MS / 1000} s`);
 }
 
 async function isHealthy(url: string): Promise<boolean> {
@@ -96,10 +99,15 @@ async function isHealthy(url: string): Promise<boolean> {
   }
 }
 
-function startFailure(name: string, reason: string, paths: StatePaths): CommandFailure {
+function startFailure(
+  name: string,
+  reason: string,
+  paths: StatePaths,
+  since: LogEnds,
+): CommandFailure {
   const log = join(paths.logs, `${name}.log`);
   return new CommandFailure(
-    `the ${name} did not start: ${reason}: ${lastTellingLine(log)} — mend it (log: ` +
+    `the ${name} did not start: ${reason}: ${lastTellingLine(log, since)} — mend it (log: ` +
       `${shortPath(log)}), then run ./tollgate up again`,
   );
 }
