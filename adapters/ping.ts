@@ -2,7 +2,11 @@ import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 
-/** A round trip to PostgreSQL through a connection of its own. @throws when it does not answer within the limit */
+/**
+ * Makes a round trip to PostgreSQL on a connection of its own.
+ *
+ * @throws when it does not answer within the limit
+ */
 export async function pingPostgres(url: string, limitMs: number): Promise<void> {
   const sql = postgres(url, { max: 1, connect_timeout: limitMs / 1000, onnotice: () => {} });
   try {
@@ -12,7 +16,11 @@ export async function pingPostgres(url: string, limitMs: number): Promise<void> 
   }
 }
 
-/** Makes the database that the URL names, if it is missing, through the server's `postgres` database. */
+/**
+ * Makes the database that the URL names, if it is missing, through the server's `postgres` database.
+ *
+ * @throws when the server does not answer within the limit, or does not allow it
+ */
 export async function ensureDatabase(url: string, limitMs: number): Promise<void> {
   const server = new URL(url);
   const name = decodeURIComponent(server.pathname.slice(1));
@@ -30,7 +38,11 @@ export async function ensureDatabase(url: string, limitMs: number): Promise<void
   }
 }
 
-/** A write and a read on Redis: a server that still loads its data refuses both. @throws when it does not answer within the limit */
+/**
+ * Writes to Redis: a server that still loads its data refuses that.
+ *
+ * @throws when it does not answer within the limit
+ */
 export async function pingRedis(url: string, limitMs: number): Promise<void> {
   const redis = new Redis(url, {
     lazyConnect: true,
@@ -65,11 +77,11 @@ export async function pingAmqp(url: string, limitMs: number): Promise<void> {
   }
 }
 
-async function within<Value>(limitMs: number, answer: PromiseLike<Value>): Promise<Value> {
+async function within<Value>(limitMs: number, reply: PromiseLike<Value>): Promise<Value> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${limitMs} ms`)), limitMs);
+  const timer = setTimeout(() => late.reject(new Error(`no reply within ${limitMs} ms`)), limitMs);
   try {
-    return await Promise.race([answer, late.promise]);
+    return await Promise.race([reply, late.promise]);
   } finally {
     clearTimeout(timer);
   }

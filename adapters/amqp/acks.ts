@@ -1,17 +1,20 @@
 import type { Schedule } from "../../runtime/schedule.ts";
 
-/** What the broker numbers within a channel, from 1 on. */
+/** A message as the broker numbers it within a channel, from 1 on. */
 export interface Tagged {
   fields: { deliveryTag: number };
 }
 
-/** The acks of one channel. An ack counts only once it is written: what a crash leaves unwritten is delivered again. */
+/**
+ * The acks of one channel. An ack counts only once it is written: what a crash leaves unwritten is delivered
+ * again.
+ */
 export interface Acks<Message extends Tagged> {
-  /** To be called in the order of delivery. */
+  /** Must be called in the order of delivery. */
   arrived: (message: Message) => void;
   /** The message is done with, once. Written soon, together with its neighbours. */
   ack: (message: Message) => void;
-  /** The message goes back or to the dead letters, which is written by the caller. */
+  /** The message goes back or to the dead letters; the caller writes that. */
   left: (message: Message) => void;
   /** Writes what has been gathered. */
   flush: () => void;
@@ -31,16 +34,20 @@ export interface AcksOptions<Message extends Tagged> {
 }
 
 /**
- * How long acks are gathered while they come fast; the first after a pause is written at the end of its turn. Each frame is one command
- * to the queue's log, so that a worker of 1,000 requests a second sends 200 instead of 1,000; a crash repeats at most so much more work.
+ * How long acks are gathered while they come fast; the first after a pause is written at the end of its turn.
+ * Each frame is one command to the queue's log, so that a worker of 1,000 requests a second sends 200 instead
+ * of 1,000; a crash repeats at most the work of this time.
  */
 const GATHER_MS = 5;
-/** With so many of the prefetch gathered, they are written at once: ungathered, the broker would have sent others by now. */
+/**
+ * With this share of the prefetch gathered, acks are written at once: ungathered, the broker would have sent
+ * other messages by now.
+ */
 const GATHERED_SHARE_MAX = 0.1;
 
 /**
- * Acks with as few frames as order allows. An ack "up to here" also acks what came before and is not settled yet, so it is used only
- * below the oldest delivery still open; above that, each delivery is acked alone.
+ * Acks with as few frames as order allows. An ack "up to here" also acks what came before and is not settled
+ * yet, so it is used only below the oldest delivery still open; above that, each delivery is acked alone.
  */
 export function createAcks<Message extends Tagged>({
   prefetch,
@@ -53,18 +60,18 @@ export function createAcks<Message extends Tagged>({
   const open = new Set<number>();
   let gathered: Message[] = [];
   let flushedAtMs = Number.NEGATIVE_INFINITY;
-  let planned: { atMs: number; callOff: () => void } | undefined;
+  let planned: { atMs: number; cancel: () => void } | undefined;
 
   function planFlush(): void {
     const nowMs = now();
     const atMs = gathered.length < gatheredMax ? Math.max(nowMs, flushedAtMs + GATHER_MS) : nowMs;
     if (planned !== undefined && planned.atMs <= atMs) return;
-    planned?.callOff();
-    planned = { atMs, callOff: schedule(flush, atMs - nowMs) };
+    planned?.cancel();
+    planned = { atMs, cancel: schedule(flush, atMs - nowMs) };
   }
 
   function forgetPlan(): void {
-    planned?.callOff();
+    planned?.cancel();
     planned = undefined;
   }
 

@@ -10,7 +10,11 @@ export function brokerFault(what: string, cause?: unknown): Fault {
   return new Fault("BROKER_UNAVAILABLE", what, { cause });
 }
 
-/** Runs `work` for at most `ms`; after that Fault BROKER_UNAVAILABLE, while whatever `work` still does is ignored. */
+/**
+ * Waits for `work` for at most `ms`; whatever `work` does after that is ignored.
+ *
+ * @throws {Fault} BROKER_UNAVAILABLE after `ms`, and what `work` throws
+ */
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(brokerFault(`${what} took longer than ${ms} ms`)), ms);

@@ -1,8 +1,10 @@
 import type { Options } from "amqplib";
 
 /**
- * Reads `amqp[s]://user:password@host:port/vhost` into the client's object form: with a URL string the client ignores the heartbeat
- * option. Throws an error that does not quote the URL, because it holds the password.
+ * Reads `amqp[s]://user:password@host:port/vhost` into the client's object form: with a URL string the client
+ * ignores the heartbeat option.
+ *
+ * @throws {Error} when the URL is of another form; it does not quote the URL, which contains the password
  */
 export function parseBrokerUrl(url: string): Options.Connect {
   const parts = URL.parse(url);

@@ -2,7 +2,7 @@ import { IllegalOperationError, type ConfirmChannel, type Options } from "amqpli
 import type { AmqpConnection } from "./connection.ts";
 import type { OutgoingMessage } from "./messages.ts";
 
-/** The broker's word on a message: nothing when it is safe in its queue, else what went wrong. */
+/** What the broker says of a message: nothing when it is safe in its queue, else what went wrong. */
 export type OnConfirm = (problem?: string, cause?: unknown) => void;
 
 interface OpenLane {
@@ -13,7 +13,7 @@ interface OpenLane {
 
 /** One confirm channel for publishing, opened again whenever it is lost. */
 export class ConfirmLane {
-  /** Closes the channel for good, within that many milliseconds. */
+  /** Closes the channel for good, within so many milliseconds. */
   readonly release: (withinMs: number) => Promise<void>;
   #open: OpenLane | undefined;
 
@@ -39,8 +39,10 @@ export class ConfirmLane {
   }
 
   /**
-   * Sends a message; `onConfirm` is called once, later, also when the channel is lost. False: the channel is closed and nothing was sent.
-   * Throws the client's error when the message cannot be encoded.
+   * Sends a message; `onConfirm` is called once, later, also when the channel is lost. Returns false when the
+   * channel is closed and nothing was sent.
+   *
+   * @throws the client's error when the message cannot be encoded
    */
   send(queue: string, message: OutgoingMessage, onConfirm: OnConfirm): boolean {
     const open = this.#open;
@@ -57,14 +59,14 @@ export class ConfirmLane {
       timestamp: Math.floor(timestampMs / 1000),
     };
     if (expirationMs !== undefined) properties.expiration = Math.max(0, Math.floor(expirationMs));
-    const onAnswer = (error: unknown): void => {
+    const onReply = (error: unknown): void => {
       if (open.returned.size > 0 && open.returned.delete(returnKey(queue, messageId)))
         onConfirm("the queue of the message does not exist");
       else if (error !== null) onConfirm("the broker did not confirm the message", error);
       else onConfirm();
     };
     try {
-      open.channel.publish("", queue, toBuffer(body), properties, onAnswer);
+      open.channel.publish("", queue, toBuffer(body), properties, onReply);
       return true;
     } catch (error) {
       // The channel is closing: its `close` event has not come yet.
@@ -80,7 +82,7 @@ function returnKey(queue: string, messageId: string): string {
   return `${messageId} ${queue}`;
 }
 
-/** The same bytes as a Buffer, which the client insists on; not a copy. */
+/** The same bytes as a Buffer, which the client needs; not a copy. */
 function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes)
     ? bytes

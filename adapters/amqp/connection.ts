@@ -21,7 +21,10 @@ export interface AmqpOptions {
   name: string;
   log: Log;
   onState?: (state: ConnectionState) => void;
-  /** Runs on every new connection before it counts as up, so that a broker that lost its queues gets them back. */
+  /**
+   * Runs on every new connection before it counts as up, so that a broker that lost its queues gets them
+   * back.
+   */
   prepare?: (withChannel: WithChannel) => Promise<void>;
   /** Longest handshake, and longest use of a throw-away channel. Default 10 s. */
   operationTimeoutMs?: number;
@@ -38,7 +41,11 @@ interface Waiter {
   reject: (error: unknown) => void;
 }
 
-/** Connects in the background; never throws for a broker that is away, only for a URL that is none. */
+/**
+ * Connects in the background, so that it does not throw when the broker is away.
+ *
+ * @throws {Error} when the URL is not valid
+ */
 export function connectAmqp(options: AmqpOptions): AmqpConnection {
   return new AmqpConnection(options);
 }
@@ -46,9 +53,10 @@ export function connectAmqp(options: AmqpOptions): AmqpConnection {
 /**
  * One TCP connection to the broker, made again for ever whenever it is lost, with the channels kept on it.
  *
- * The loop is our own, not amqplib's `recovery` (2.3.1), because of what that leaves open: it listens to a connection's `error` and
- * `close` only after its `setup` has run, so that a connection cut during `setup` throws an unhandled `error`; it bounds neither the
- * handshake nor `setup`; and it leaves half-open sockets to the kernel, where an `AbortSignal` closes them.
+ * The loop is our own and not amqplib's `recovery` (2.3.1), because that leaves three things open: it listens
+ * to a connection's `error` and `close` only after its `setup` has run, so that a connection cut during
+ * `setup` throws an unhandled `error`; it bounds neither the handshake nor `setup`; and it leaves half-open
+ * sockets to the kernel, where an `AbortSignal` closes them.
  */
 export class AmqpConnection {
   readonly log: Log;
@@ -76,8 +84,10 @@ export class AmqpConnection {
   }
 
   /**
-   * Resolves as soon as the connection is up. Throws Fault BROKER_UNAVAILABLE after `waitMs`, with the last error as its cause, and
-   * `TopologyMismatchError` at once when `prepare` met one, because waiting would not help.
+   * Resolves as soon as the connection is up.
+   *
+   * @throws {Fault} BROKER_UNAVAILABLE after `waitMs`, with the last error as its cause
+   * @throws {TopologyMismatchError} at once when `prepare` met one, because waiting would not help
    */
   async whenUp(waitMs: number): Promise<void> {
     if (this.#live !== undefined) return;
@@ -100,14 +110,22 @@ export class AmqpConnection {
     }
   }
 
-  /** Uses a throw-away channel. Throws Fault BROKER_UNAVAILABLE when not connected, on any client error and after the timeout. */
+  /**
+   * Uses a throw-away channel.
+   *
+   * @throws {Fault} BROKER_UNAVAILABLE when not connected, on any client error and after the timeout
+   * @throws {TopologyMismatchError} when `use` does
+   */
   readonly withChannel: WithChannel = async (use) => {
     if (this.#live === undefined)
       throw brokerFault("there is no connection to the queue", this.#lastError);
     return useChannel(this.#live.model, this.#timeoutMs, use);
   };
 
-  /** A channel that is opened again whenever it or the connection was lost; answers how to give it up, within a limit. */
+  /**
+   * Opens a channel, and opens it again whenever it or the connection was lost. Returns a function that gives
+   * it up within a limit.
+   */
   keepChannel(role: ChannelRole): (withinMs: number) => Promise<void> {
     const kept = new KeptChannel(role, { current: () => this.#live?.model, log: this.log });
     this.#kept.add(kept);
@@ -118,14 +136,17 @@ export class AmqpConnection {
     };
   }
 
-  /** Ends it for good: says goodbye for at most `withinMs`, then drops the socket. What was not confirmed is rejected. */
+  /**
+   * Ends the connection for good: closes it within `withinMs`, then drops the socket. What was not confirmed
+   * is rejected.
+   */
   async close(withinMs = 2_000): Promise<void> {
     const live = this.#live;
     this.#closing.abort();
     for (const waiter of this.#waiters)
       waiter.reject(brokerFault("the connection to the queue was closed"));
     if (live !== undefined) {
-      // Closing a connection that has just been lost throws; it is closed then.
+      // Closing a connection that has just been lost throws; then it is closed.
       const goodbye = Promise.resolve().then(() => live.model.close());
       await within(withinMs, "closing the connection", goodbye).catch(() => {});
       live.socket.abort();
@@ -151,7 +172,7 @@ export class AmqpConnection {
     }
   }
 
-  /** Makes one connection and stays with it until it is lost; answers what prevented or ended it. */
+  /** Makes one connection and stays with it until it is lost; returns what prevented or ended it. */
   async #liveOnce(address: Parameters<typeof connect>[0]): Promise<unknown> {
     const socket = new AbortController();
     const abandon = (): void => {
@@ -163,7 +184,8 @@ export class AmqpConnection {
       const lost = Promise.withResolvers<never>();
       // A loss before anyone awaits it must not count as an unhandled rejection.
       lost.promise.catch(() => {});
-      // Without a listener an `error` event would end the process. `close` always follows and carries the error.
+      // Without a listener an `error` event would end the process. `close` always follows and carries the
+      // error.
       model.on("error", () => {});
       model.on("close", (error) => lost.reject(error ?? new Error("the connection was closed")));
       const prepared = this.#options.prepare?.((use) => useChannel(model, this.#timeoutMs, use));

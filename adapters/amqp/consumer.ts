@@ -8,20 +8,36 @@ import { createDelivery, type Delivery, type DeliveryChannel, unlessClosing } fr
 
 export interface ConsumerOptions {
   queue: string;
-  /** Most unsettled deliveries held at once; at most 2000 on a quorum queue. */
+  /** Most unsettled deliveries that this consumer owns at once; at most 2000 on a quorum queue. */
   prefetch: number;
-  /** Takes over a delivery; must not throw. If it does, the delivery goes back to the queue and counts towards its delivery limit. */
+  /**
+   * Takes over a delivery; must not throw. If it throws, the delivery goes back to the queue and counts
+   * towards its delivery limit.
+   */
   onDelivery: (delivery: Delivery) => void;
-  /** The broker ended the subscription (the queue was deleted, its node went away); it is made again by itself. */
+  /**
+   * The broker ended the subscription (the queue was deleted, its node went away); it is made again
+   * automatically.
+   */
   onCancelled?: () => void;
   /** Subscribe only at `resume()`. */
   startPaused?: boolean;
 }
 
 export interface Consumer {
-  /** Ends the subscription; no delivery arrives once it has resolved, and those held can still be settled. Throws Fault BROKER_UNAVAILABLE when the broker does not answer in time. */
+  /**
+   * Ends the subscription; no delivery arrives once it has resolved, and those that arrived can still be
+   * settled.
+   *
+   * @throws {Fault} BROKER_UNAVAILABLE when the broker does not answer in time
+   */
   pause: () => Promise<void>;
-  /** Subscribes again; resolves once the broker has said so, or at once when there is no connection, since that subscribes when it is back. */
+  /**
+   * Subscribes again; resolves once the broker has confirmed, or at once when there is no connection: the
+   * next connection subscribes.
+   *
+   * @throws {Fault} BROKER_UNAVAILABLE when the broker does not answer in time
+   */
   resume: () => Promise<void>;
   /** Ends the subscription and the channel; the broker takes back what was not settled. */
   close: () => Promise<void>;
@@ -99,7 +115,7 @@ class KeptConsumer implements Consumer {
   /** Brings the subscription to what is wanted, after the steps under way. */
   #reconcile(): Promise<void> {
     const step = this.#lastStep.then(() => this.#step());
-    // Whoever asked for a step learns of its failure; the next step starts afresh.
+    // The caller of a step learns of its failure; the next step starts afresh.
     this.#lastStep = step.catch(() => {});
     return step;
   }
@@ -136,7 +152,7 @@ class KeptConsumer implements Consumer {
     try {
       this.#options.onDelivery(delivery);
     } catch (error) {
-      // Thrown on, it would make the client close the channel with everything on it.
+      // If it were thrown on, the client would close the channel with everything on it.
       this.#connection.log.error(
         { queue: this.#options.queue, err: error },
         "a delivery handler threw",
@@ -149,7 +165,7 @@ class KeptConsumer implements Consumer {
     this.#connection.log.warn({ queue: this.#options.queue }, "the broker ended a subscription");
     this.#options.onCancelled?.();
     if (this.#tag === tag) this.#tag = undefined;
-    // If the queue is gone this closes the channel, and it is tried again with backoff.
+    // If the queue is gone this closes the channel, which is opened again with backoff.
     this.#reconcile().catch(() => home.channel.close().catch(() => {}));
   }
 }

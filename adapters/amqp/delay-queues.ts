@@ -3,11 +3,19 @@ import { declareTopology, retryQueue } from "./topology.ts";
 
 /** The delay queues that a process publishes to: whichever its configuration asks for now. */
 export interface DelayQueues {
-  /** Declares the queue of each delay that was not declared yet; so a reload learns early of what the broker refuses. Throws as `into`. */
+  /**
+   * Declares the queue of each delay that was not declared yet, so that a reload learns early what the broker
+   * refuses.
+   *
+   * @throws {Fault} BROKER_UNAVAILABLE
+   * @throws {TopologyMismatchError} when a queue exists with other arguments
+   */
   declare: (delaysMs: readonly number[]) => Promise<void>;
   /**
-   * Hands `publish` the name of the queue that holds a message for `delayMs` at most; the queue exists by then. If the publish fails the queue
-   * is declared again at its next use. Throws Fault BROKER_UNAVAILABLE, `TopologyMismatchError`, and what `publish` throws.
+   * Calls `publish` with the name of the queue that delays a message for `delayMs` at most; the queue exists
+   * by then. If the publish fails the queue is declared again at its next use.
+   *
+   * @throws what `declare` throws, and what `publish` throws
    */
   into: (delayMs: number, publish: (queue: string) => Promise<void>) => Promise<void>;
 }
@@ -25,7 +33,7 @@ export function createDelayQueues(
     const queue = retryQueue(prefix, delayMs);
     const declaring = declareTopology(connection.withChannel, [queue]).then(() => queue.name);
     declared.set(delayMs, declaring);
-    // Its users learn of the failure; the next one tries again.
+    // Its callers learn of the failure; the next one tries again.
     declaring.catch(() => declared.delete(delayMs));
     return declaring;
   }

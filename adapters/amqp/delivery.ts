@@ -2,15 +2,16 @@ import { IllegalOperationError, type ConfirmChannel, type Message } from "amqpli
 import type { Acks } from "./acks.ts";
 
 /**
- * A message held by this process until it is settled, once, by one of the three methods. They answer false, and do nothing, when it was
- * settled before or its channel is gone: then the broker delivers it again to somebody.
+ * A message that this process owns until it is settled, once, by one of the three methods. They return false,
+ * and do nothing, when it was settled before or its channel is gone: then the broker delivers it again to
+ * somebody.
  */
 export interface Delivery {
   body: Uint8Array;
   headers: Readonly<Record<string, unknown>>;
   messageId: unknown;
   type: unknown;
-  /** Unix milliseconds, of whole seconds; 0: it has none. */
+  /** Unix milliseconds, in whole seconds; 0: it has none. */
   timestampMs: number;
   /** It may have been delivered before. */
   redelivered: boolean;
@@ -18,11 +19,17 @@ export interface Delivery {
   deliveryCount: number;
   /** Aborts when its channel is gone: settling does nothing then, and the broker delivers it again. */
   lost: AbortSignal;
-  /** It is done with. The broker is told within some milliseconds, together with the acks of its neighbours; a crash before repeats it. */
+  /**
+   * The message is done with. The broker is told within some milliseconds, together with the acks of its
+   * neighbours; a crash before that repeats it.
+   */
   ack: () => boolean;
-  /** Gives it back, to be delivered again at once; that counts towards the delivery limit of the queue. */
+  /**
+   * Returns it to its queue, to be delivered again at once; that counts towards the delivery limit of the
+   * queue.
+   */
   requeue: () => boolean;
-  /** Hands it to the queue's dead-letter target. */
+  /** Passes it on to the queue's dead-letter target. */
   reject: () => boolean;
 }
 
@@ -34,14 +41,17 @@ export interface DeliveryChannel {
   acks: Acks<Message>;
 }
 
-/** Wraps a message of an open channel; to be called in the order of delivery. */
+/** Wraps a message of an open channel; must be called in the order of delivery. */
 export function createDelivery(home: DeliveryChannel, message: Message): Delivery {
   const { content, fields, properties } = message;
   const headers = properties.headers ?? {};
   let isSettled = false;
   home.acks.arrived(message);
 
-  /** Settling a tag twice is a protocol error that closes the channel with all its deliveries, hence the guard. */
+  /**
+   * Settling a tag twice is a protocol error that closes the channel with all its deliveries, hence the
+   * guard.
+   */
   function mayBeSettled(): boolean {
     if (isSettled || !home.isOpen) return false;
     isSettled = true;
@@ -51,7 +61,8 @@ export function createDelivery(home: DeliveryChannel, message: Message): Deliver
   function leave(isRequeued: boolean): boolean {
     if (!mayBeSettled()) return false;
     home.acks.left(message);
-    // Not `nack`: since RabbitMQ 4.3 that no longer counts towards the delivery limit, so a loop of it would never end.
+    // Not `nack`: since RabbitMQ 4.3 that no longer counts towards the delivery limit, so a loop of it would
+    // never end.
     return unlessClosing(() => home.channel.reject(message, isRequeued));
   }
 

@@ -5,20 +5,24 @@ import { deliveryCountOf } from "./delivery.ts";
 import type { IncomingMessage } from "./messages.ts";
 
 export interface QueueDepth {
-  /** Messages that no consumer holds. */
+  /** Messages that no consumer owns. */
   ready: number;
-  /** Subscriptions; one that has ended counts until what it holds is settled. */
+  /** Subscriptions; one that has ended counts until its messages are settled. */
   consumers: number;
 }
 
-/** A message that was looked at; it is in its queue again. */
+/** A message that was read and is in its queue again. */
 export interface BrowsedMessage extends IncomingMessage {
   deliveryCount: number;
 }
 
 const NOT_FOUND = 404;
 
-/** Depth of each queue by name; null: there is no such queue. Throws Fault BROKER_UNAVAILABLE. */
+/**
+ * Returns the depth of each queue by name; null: there is no such queue.
+ *
+ * @throws {Fault} BROKER_UNAVAILABLE
+ */
 export async function queueDepths(
   connection: AmqpConnection,
   names: readonly string[],
@@ -41,8 +45,11 @@ async function depthOf(channel: Channel, name: string): Promise<QueueDepth | nul
 }
 
 /**
- * The first `limit` messages of a queue, in order, without taking them. Meant for dead letters: giving a message back counts as a delivery,
- * so on `inference_requests` looking too often would fail requests. Throws Fault BROKER_UNAVAILABLE.
+ * Returns the first `limit` messages of a queue, in order, without taking them. Meant for dead letters: a
+ * message that is put back counts as delivered, so looking too often at `inference_requests` would fail
+ * requests.
+ *
+ * @throws {Fault} BROKER_UNAVAILABLE
  */
 export async function browse(
   connection: AmqpConnection,
@@ -54,7 +61,11 @@ export async function browse(
   return messages;
 }
 
-/** As `browse`, one message at a time: what `look` does not keep takes no memory. */
+/**
+ * As `browse`, one message at a time: what `look` does not keep takes no memory.
+ *
+ * @throws {Fault} BROKER_UNAVAILABLE, also when `look` throws
+ */
 export async function lookThrough(
   connection: AmqpConnection,
   queue: string,
@@ -62,7 +73,7 @@ export async function lookThrough(
   look: (message: BrowsedMessage) => unknown,
 ): Promise<void> {
   await connection.withChannel(async (channel) => {
-    // Not acknowledged: closing the channel puts them all back where they were.
+    // Nothing is acknowledged: closing the channel puts all messages back where they were.
     for (let seen = 0; seen < limit; seen += 1) {
       const message = await channel.get(queue);
       if (message === false) return;
@@ -72,9 +83,11 @@ export async function lookThrough(
 }
 
 /**
- * Takes the first message with that id out of a queue, looking at no more than `limit` messages and leaving the others. `move` runs before
- * it is taken, so that a message which is published elsewhere there is never lost; if it throws, the message stays.
- * Answers whether there was one. Throws what `move` throws, and Fault BROKER_UNAVAILABLE.
+ * Takes the first message with that id out of a queue, looking at no more than `limit` messages and leaving
+ * the others. `move` runs before it is taken, so that a message which is published elsewhere there is never
+ * lost; if it throws, the message stays. Returns whether there was one.
+ *
+ * @throws {Fault} BROKER_UNAVAILABLE, also with what `move` throws as its cause
  */
 export async function takeOne(
   connection: AmqpConnection,
@@ -95,7 +108,7 @@ export async function takeOne(
   });
 }
 
-/** Removes every message that no consumer holds; answers how many. Throws Fault BROKER_UNAVAILABLE. */
+/** Removes every message that no consumer owns; returns how many. @throws {Fault} BROKER_UNAVAILABLE */
 export async function purge(connection: AmqpConnection, queue: string): Promise<number> {
   const { messageCount } = await connection.withChannel((channel) => channel.purgeQueue(queue));
   return messageCount;

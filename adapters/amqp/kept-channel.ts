@@ -9,7 +9,10 @@ export const REOPEN_BACKOFF: Backoff = { firstMs: 100, longestMs: 5_000, jitter:
 export interface ChannelRole {
   /** What the channel is for, in logs. */
   name: string;
-  /** Makes a fresh channel ready (prefetch, subscription). A throw closes the channel; another one is tried later. */
+  /**
+   * Makes a fresh channel ready (prefetch, subscription). A throw closes the channel; another one is tried
+   * later.
+   */
   setup: (channel: ConfirmChannel) => Promise<void> | void;
   /** The channel last given to `setup` is gone, with everything unsettled on it. */
   lost?: () => void;
@@ -22,8 +25,9 @@ export interface ChannelHome {
 }
 
 /**
- * A channel that lives as long as its owner wants: opened on every new connection, and opened again with backoff when it alone was
- * closed (a missing queue, a protocol error). A step that the broker leaves unanswered ends with the connection's heartbeat.
+ * A channel that lives as long as its owner wants: opened on every new connection, and opened again with
+ * backoff when it alone was closed (a missing queue, a protocol error). A step that the broker does not
+ * answer ends with the connection's heartbeat.
  */
 export class KeptChannel {
   readonly #role: ChannelRole;
@@ -45,7 +49,10 @@ export class KeptChannel {
     void this.#openOn(model);
   }
 
-  /** Closes the channel for good, within `withinMs`; the broker takes back the deliveries that were not settled. */
+  /**
+   * Closes the channel for good, within `withinMs`; the broker takes back the deliveries that were not
+   * settled.
+   */
   async release(withinMs: number): Promise<void> {
     this.#isReleased = true;
     clearTimeout(this.#timer);
@@ -95,7 +102,10 @@ export class KeptChannel {
   }
 }
 
-/** Closes a channel that may be closed already or never answer; either way its deliveries go back to the broker. */
+/**
+ * Closes a channel that may be closed already or whose broker may never answer; either way its deliveries go
+ * back to the broker.
+ */
 export async function closeQuietly(
   channel: Pick<ConfirmChannel, "close">,
   withinMs: number,

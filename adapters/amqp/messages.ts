@@ -18,11 +18,11 @@ export interface OutgoingMessage {
   headers: Readonly<Record<string, unknown>>;
   /** Unix milliseconds; AMQP keeps the second. */
   timestampMs: number;
-  /** In a delay queue: come back after this many milliseconds already, instead of after the queue's own delay. */
+  /** In a delay queue: come back after so many milliseconds, instead of after the queue's own delay. */
   expirationMs?: number;
 }
 
-/** What a message that was read has, as far as decoding needs it: a `Delivery` or a `BrowsedMessage`. */
+/** What decoding needs of a message that was read: a `Delivery` or a `BrowsedMessage`. */
 export interface IncomingMessage {
   body: Uint8Array;
   messageId: unknown;
@@ -30,10 +30,10 @@ export interface IncomingMessage {
   headers: Readonly<Record<string, unknown>>;
 }
 
-/** A message that cannot be read; `requestId` is there when at least that is certain. */
+/** A message that cannot be read; `requestId` is there when that at least is certain. */
 export interface Undecodable {
   ok: false;
-  /** Written by a newer version, which can read it: it must wait for that and not be given up. */
+  /** A newer version wrote it, and can read it: it must wait for that version and not be given up. */
   isNewer: boolean;
   requestId?: string;
   reason: string;
@@ -84,8 +84,8 @@ export function encodeResult(result: QueuedResult): OutgoingMessage {
 }
 
 /**
- * A message once more, whatever its version says in it. What every version must keep to: a message is its body and these properties,
- * it has an id, and its own headers do not begin with `x-`, as those of the broker do.
+ * Encodes a message once more, whatever its version. Every version must keep to this: a message is its body
+ * and these properties, it has an id, and its own headers do not begin with `x-`, as those of the broker do.
  */
 export function encodeUnchanged({
   body,
@@ -104,7 +104,9 @@ export function encodeUnchanged({
   };
 }
 
-/** Reads a message by its type: at `inference_results` a request is one that the broker gave up. Never throws. */
+/**
+ * Reads a message by its type: at `inference_results` a request is one that the broker gave up. Never throws.
+ */
 export function decodeMessage(message: IncomingMessage): DecodedRequest | DecodedResult {
   if (message.type === "request") return decodeRequest(message);
   if (message.type === "result") return decodeResult(message);
@@ -181,7 +183,7 @@ const head = {
   created_at_ms: count,
   expires_at_ms: count,
 };
-// Headers that we do not know are left alone: the broker adds some of its own (x-death, x-delivery-count).
+// Headers that we do not know are ignored: the broker adds some of its own (x-death, x-delivery-count).
 const requestHeaders = TypeCompiler.Compile(
   t.Object({ ...head, attempt: t.Integer({ minimum: 1 }) }),
 );

@@ -5,13 +5,19 @@ import type { AmqpConnection } from "./connection.ts";
 import type { OutgoingMessage } from "./messages.ts";
 
 export interface PublisherOptions {
-  /** Confirm channels used in turn (at 1 KB one confirms 31k/s, four 49k/s); the fewer, the larger are writes and confirms. */
+  /**
+   * Confirm channels, used in turn (at 1 KB one confirms 31k/s, four 49k/s); with fewer, writes and confirms
+   * are larger.
+   */
   channels: number;
-  /** Most messages handed to the broker and not yet confirmed. */
+  /** Most messages that were sent to the broker and are not yet confirmed. */
   messagesMax: number;
-  /** Most bytes of the bodies of such messages; one larger message may go alone. The client itself bounds only frames, not bytes. */
+  /**
+   * Most bytes of the bodies of such messages; one larger message may go alone. The client itself bounds only
+   * frames, not bytes.
+   */
   bytesMax: number;
-  /** A publish is over after this, however it stands. */
+  /** A publish ends after this, confirmed or not. */
   confirmTimeoutMs: number;
   /** Most publishes waiting for room in the window; more are refused at once. Default 10,000. */
   pendingMax?: number;
@@ -21,14 +27,17 @@ export interface PublisherOptions {
 
 export interface Publisher {
   /**
-   * Publishes persistently; resolves once the broker has the message safe in `queue`. Throws Fault BROKER_UNAVAILABLE when that was not
-   * confirmed, after `confirmTimeoutMs` at the latest: the channel or connection was lost, the broker refused the message, the queue does
-   * not exist, or the window stayed full. The message may have arrived nevertheless, so publishing it again may make a duplicate.
+   * Publishes persistently; resolves once the broker has the message safe in `queue`.
+   *
+   * @throws {Fault} BROKER_UNAVAILABLE when that was not confirmed, after `confirmTimeoutMs` at the latest:
+   * the channel or connection was lost, the broker refused the message, the queue does not exist, or the
+   * window stayed full. The message may have arrived nevertheless, so publishing it again may make a
+   * duplicate.
    */
   publish: (queue: string, message: OutgoingMessage) => Promise<void>;
   /** Publishes that are neither confirmed nor failed. */
   unconfirmed: () => number;
-  /** Waits until there are none, for at most `withinMs`; answers whether that came true. */
+  /** Waits until there are none, for at most `withinMs`; returns whether there are none. */
   drain: (withinMs: number) => Promise<boolean>;
   /** Closes the channels; what is unconfirmed fails, so drain first. */
   close: () => Promise<void>;
@@ -47,14 +56,18 @@ const PENDING_MAX = 10_000;
 const PENDING_BYTES_MAX = 32 * 1024 * 1024;
 const CLOSE_MS = 2_000;
 
-/** Opens its channels on the connection and keeps them open. Give it a connection without consumers: back-pressure stops all of it. */
+/**
+ * Opens its channels on the connection and keeps them open. Give it a connection without consumers:
+ * back-pressure stops a whole connection.
+ */
 export function createPublisher(connection: AmqpConnection, options: PublisherOptions): Publisher {
   return new WindowedPublisher(connection, options);
 }
 
 /**
- * A slot of the window is taken from the send until the broker's word on that very message or the end of its channel, also when the
- * publish itself has timed out before: else a blocked broker would collect one window after the other in our memory.
+ * A slot of the window is taken from the send until the broker confirms or refuses that very message or its
+ * channel ends, also when the publish itself has timed out before: else a blocked broker would make one
+ * window after the other pile up in our memory.
  */
 class WindowedPublisher implements Publisher {
   readonly #connection: AmqpConnection;

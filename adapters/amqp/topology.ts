@@ -7,7 +7,7 @@ export interface QueueSpec {
 }
 
 export interface Topology {
-  /** Attempts to make; at the delivery limit to `results`, where the collector fails the request. */
+  /** Attempts to make; at the delivery limit they go to `results`, where the collector fails the request. */
   requests: QueueSpec;
   /** Ends of requests as workers saw them; what no collector can read goes to `resultsDead`. */
   results: QueueSpec;
@@ -28,15 +28,20 @@ export interface TopologyOptions {
 }
 
 /**
- * How often a message may come back unacknowledged before the broker takes it away. A backstop below the worker's own `crashes_max`:
- * a lost connection counts against every message its process held, so the limit must outlast a few bad days of the network.
+ * How often a message may come back unacknowledged before the broker takes it away. A backstop behind the
+ * worker's own `crashes_max`: a lost connection counts against every message that its process owned, so the
+ * limit must outlast a few bad days of the network.
  */
 const REQUEST_DELIVERIES_MAX = 20;
-/** Higher: a collector holds 1000 results at once and restarts with PostgreSQL; only a result that no collector survives must go. */
+/**
+ * Higher: a collector owns 1000 results at once and restarts with PostgreSQL; only a result that no collector
+ * survives must go.
+ */
 const RESULT_DELIVERIES_MAX = 200;
 /**
- * Reading a dead letter and giving it back counts as a delivery, and without a limit of its own a queue of RabbitMQ 4 has one of 20,
- * after which the message is dropped. `-1` (none) is new in 4.0; this number means the same on 3.10 as well.
+ * Reading a dead letter and putting it back counts as a delivery, and without a limit of its own a queue of
+ * RabbitMQ 4 has one of 20, after which the message is dropped. `-1` (none) is new in 4.0; this number means
+ * the same on 3.10 as well.
  */
 const DEAD_DELIVERIES_MAX = 1_000_000_000;
 
@@ -46,8 +51,9 @@ const quorum = (name: string, more: QueueSpec["arguments"]): QueueSpec => ({
 });
 
 /**
- * Dead-letters through the default exchange. At-least-once keeps a message until its target has confirmed it; it needs a quorum queue
- * with `overflow: reject-publish` (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering). Without it a dead-lettered message is
+ * Sends dead letters through the default exchange. At-least-once keeps a message until its target has
+ * confirmed it; it needs a quorum queue with `overflow: reject-publish`
+ * (https://www.rabbitmq.com/docs/quorum-queues#dead-lettering). Without it a dead-lettered message is
  * published unconfirmed and may be lost.
  */
 const deadLettersTo = (target: Pick<QueueSpec, "name">): QueueSpec["arguments"] => ({
@@ -57,7 +63,10 @@ const deadLettersTo = (target: Pick<QueueSpec, "name">): QueueSpec["arguments"] 
   "x-overflow": "reject-publish",
 });
 
-/** Every queue of the system as data. Works on RabbitMQ 3.10 (the first with TTL and at-least-once on quorum queues) and later. */
+/**
+ * Every queue of the system as data. Works on RabbitMQ 3.10 (the first with TTL and at-least-once on quorum
+ * queues) and later.
+ */
 export function topology({ prefix, retryDelaysMs }: TopologyOptions): Topology {
   const unlimited = { "x-delivery-limit": DEAD_DELIVERIES_MAX };
   const requestsDead = quorum(`${prefix}inference_requests.dead`, unlimited);
@@ -110,8 +119,8 @@ export type WithChannel = <T>(use: (channel: Channel) => Promise<T>) => Promise<
 const PRECONDITION_FAILED = 406;
 
 /**
- * Declares the queues one by one; those that exist alike are left as they are.
- * Throws `TopologyMismatchError` for the first one that exists with other arguments, Fault BROKER_UNAVAILABLE otherwise.
+ * Declares the queues one by one; those that exist alike are left as they are. Throws `TopologyMismatchError`
+ * for the first one that exists with other arguments, Fault BROKER_UNAVAILABLE otherwise.
  */
 export async function declareTopology(
   withChannel: WithChannel,

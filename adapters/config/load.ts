@@ -11,7 +11,8 @@ type Environment = Record<string, string | undefined>;
 /**
  * Reads the YAML file and the environment.
  *
- * @throws {ConfigError} when the file is missing, is not YAML, does not fit the schema, or has an expression that does not compile
+ * @throws {ConfigError} when the file is missing, is not YAML, does not fit the schema, or has an expression
+ * that does not compile
  */
 export async function loadConfig(path: string, env: Environment): Promise<Config> {
   const file = Bun.file(path);
@@ -31,7 +32,10 @@ export async function loadConfig(path: string, env: Environment): Promise<Config
   return config;
 }
 
-/** Found at the first attempt, an expression that does not compile would fail every request of its model. */
+/**
+ * An expression that does not compile, found only at the first attempt, would fail every request of its
+ * model.
+ */
 function mappingProblems({ models }: Config): string[] {
   return Object.entries(models).flatMap(([name, { mapping }]) => {
     if (mapping === undefined) return [];
@@ -46,19 +50,26 @@ function mappingProblems({ models }: Config): string[] {
 }
 
 export interface LiveConfig {
-  /** The configuration in force. What needs a restart is read once at start; models, tiers and retries at each use. */
+  /**
+   * The configuration that applies now. What needs a restart is read once at start; models, tiers and retries
+   * are read at each use.
+   */
   current: () => Config;
-  /** Reads again now: a bad file is refused, logged, and the old one stays. */
+  /** Reads the file again now. A bad file is refused and logged, and the old configuration stays. */
   reload: () => Promise<void>;
-  /** Calls back with each configuration that comes into force after the first. The listener must not throw. */
+  /** Calls back with each configuration that applies after the first. The listener must not throw. */
   onReload: (listener: (config: Config) => void) => void;
   stop: () => void;
 }
 
-/** Editors write in several steps; one reload after the last. */
+/** Editors write in several steps; the file is read once, after the last. */
 const SETTLE_MS = 200;
 
-/** Keeps the configuration up to date on changes of the file; call `reload` on SIGHUP. */
+/**
+ * Keeps the configuration up to date when the file changes; call `reload` on SIGHUP.
+ *
+ * @throws {ConfigError} when the file is not valid at the start
+ */
 export async function watchConfig(path: string, env: Environment, log: Log): Promise<LiveConfig> {
   let current = await loadConfig(path, env);
   let timer: NodeJS.Timeout | undefined;

@@ -81,7 +81,7 @@ test.each([
   ["", "id:base64"],
   ["k1", "id:base64"],
   ["k1:AAAA", "k1 must be 32 bytes"],
-  [`${OLD},${OLD}`, "old is there twice"],
+  [`${OLD},${OLD}`, "old is given twice"],
 ])("unusable keys are refused without being shown: %#", (keys, message) => {
   expect(() => createSealer(keys)).toThrow(message);
 });

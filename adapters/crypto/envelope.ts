@@ -2,15 +2,15 @@ import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import type { RequestRef, SealedField } from "../../core/stored-request.ts";
 
 export interface Sealer {
-  /** Encrypts with the first key. The answer is 30 bytes and the key's id longer than the content. */
+  /** Encrypts with the first key. The record is longer than the content by 30 bytes and the key's id. */
   seal: (content: Uint8Array, owner: RequestRef, field: SealedField) => Buffer;
-  /** Decrypts with the key that is named in the record. Throws `UnreadableRecord`. */
+  /** Decrypts with the key that the record names. @throws {UnreadableRecord} */
   open: (record: Uint8Array, owner: RequestRef, field: SealedField) => Buffer;
 }
 
 /**
- * The record was not sealed by us, was changed, belongs to something else, or its key is not configured any more. Trying again does not
- * help; the message tells which, without content.
+ * The record was not sealed by us, was changed, belongs to something else, or its key is not configured any
+ * more. Trying again does not help; the message says which of these it is, without content.
  */
 export class UnreadableRecord extends Error {
   override readonly name = "UnreadableRecord";
@@ -19,7 +19,10 @@ export class UnreadableRecord extends Error {
 const VERSION = 1;
 const CIPHER = "aes-256-gcm";
 const KEY_BYTES = 32;
-/** 96 bits, random: NIST SP 800-38D allows 2^32 records per key; rotate before (at 1,000 records a second, within 49 days). */
+/**
+ * 96 bits, random: NIST SP 800-38D allows 2^32 records per key; rotate before (at 1,000 records a second,
+ * within 49 days).
+ */
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
@@ -27,10 +30,13 @@ const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
 const IV_POOL_RECORDS = 512;
 
 /**
- * Seals content with AES-256-GCM. `keys` is `id:base64,id:base64,…`, each 32 bytes: the first seals, all open, so that a key is rotated
- * by putting a new one in front. Throws on a key that is not usable, naming its id only.
+ * Seals content with AES-256-GCM. `keys` is `id:base64,id:base64,…`, each 32 bytes: the first seals, all
+ * open, so that a key is rotated by putting a new one in front.
  *
- * A record is: version, length of the key's id, the id, IV, ciphertext, tag. Version and key id are authenticated along with the owner.
+ * A record is: version, length of the key's id, the id, IV, ciphertext, tag. Version and key id are
+ * authenticated along with the owner.
+ *
+ * @throws {Error} when a key is not usable; the message names its id only
  */
 export function createSealer(keys: string): Sealer {
   const byId = parseKeys(keys);
@@ -75,7 +81,11 @@ export function createSealer(keys: string): Sealer {
   };
 }
 
-/** A new encryption key as it is written in the configuration. */
+/**
+ * Makes a new encryption key as the configuration takes it.
+ *
+ * @throws {Error} when the id has other characters
+ */
 export function generateEncryptionKey(id: string): string {
   if (!KEY_ID.test(id)) throw new Error(`an encryption key's id must match ${KEY_ID.source}`);
   return `${id}:${randomBytes(KEY_BYTES).toString("base64")}`;
@@ -93,7 +103,7 @@ function parseKeys(keys: string): Map<string, Buffer> {
     const key = Buffer.from(part.slice(colon + 1), "base64");
     if (key.length !== KEY_BYTES)
       throw new Error(`the encryption key ${id} must be ${KEY_BYTES} bytes in base64`);
-    if (byId.has(id)) throw new Error(`the encryption key ${id} is there twice`);
+    if (byId.has(id)) throw new Error(`the encryption key ${id} is given twice`);
     byId.set(id, key);
   }
   return byId;

@@ -5,9 +5,10 @@ import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../core/api-key.ts";
 const PEPPER_BYTES = 32;
 
 /**
- * Makes the keyed hash (HMAC-SHA-256, 32 bytes) under which API keys, idempotency keys and bodies are stored and looked up. A plain
- * hash of a prompt could be guessed at by whoever reads the database; this one not without the pepper. API keys are random, so that
- * slow password hashing would add nothing (OWASP, Password Storage).
+ * Makes the keyed hash (HMAC-SHA-256, 32 bytes) under which API keys, idempotency keys and bodies are stored
+ * and looked up. Whoever reads the database could guess prompts from plain hashes; from these they cannot
+ * without the pepper. API keys are random, so that slow password hashing would add nothing (OWASP, Password
+ * Storage).
  */
 export function createKeyHash(pepper: string): (text: string) => Buffer {
   return (text) => createHmac("sha256", pepper).update(text, "utf8").digest();

@@ -1,6 +1,6 @@
 /**
- * Makes UUIDv7s (RFC 9562) that only grow within this process, also when the clock steps back: the outbox notes one id as the border
- * between what is confirmed and what is not.
+ * Makes UUIDv7s (RFC 9562) that only grow within this process, also when the clock steps back: the outbox
+ * notes one id as the border between what is confirmed and what is not.
  */
 export function createIdSource(): (atMs: number) => string {
   let lastMs = 0;

@@ -13,7 +13,7 @@ interface SerializedError {
 
 const CAUSES_MAX = 4;
 
-/** Only these fields: client libraries hang statements, parameters and whole commands on their errors. */
+/** Only these fields: client libraries attach statements, parameters and whole commands to their errors. */
 function serializeError(error: unknown, depth = 0): SerializedError {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   return {
@@ -28,11 +28,14 @@ function serializeError(error: unknown, depth = 0): SerializedError {
 }
 
 export interface RoleLog extends Log {
-  /** From now on less severe lines are not written. */
+  /** From now on, less severe lines are not written. */
   setLevel: (level: Config["log_level"]) => void;
 }
 
-/** JSON lines on standard output, from `info` on until told otherwise. An error goes into the field `err`; its cause is kept, its attachments are not. */
+/**
+ * JSON lines on standard output, from `info` on until told otherwise. An error goes into the field `err`; its
+ * cause is kept, its attachments are not.
+ */
 export function createLog(role: string): RoleLog {
   const logger = pino({
     level: "info",

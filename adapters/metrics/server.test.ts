@@ -2,7 +2,9 @@ import { afterAll, expect, test } from "bun:test";
 
 const SECRET = "postgres://user:password@host";
 
-/** In a process of its own, because the test runner takes an error in a route for its own. Prints its port. */
+/**
+ * In a process of its own, because the test runner takes an error in a route for its own. Prints its port.
+ */
 const PROGRAM = `
   import { createMetricsRegistry } from "${import.meta.dir}/registry.ts";
   import { serveMetrics } from "${import.meta.dir}/server.ts";
@@ -14,7 +16,7 @@ const PROGRAM = `
 const server = Bun.spawn([process.execPath, "-e", PROGRAM], { stdout: "pipe", stderr: "ignore" });
 afterAll(() => server.kill());
 
-test("a check that throws answers 500 and shows nothing of the error, its stack or our source", async () => {
+test("a check that throws gives a 500 that shows nothing of the error, its stack or our source", async () => {
   const { value: port } = await server.stdout.getReader().read();
 
   const response = await fetch(

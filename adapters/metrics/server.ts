@@ -1,13 +1,13 @@
 import type { MetricsRegistry } from "./registry.ts";
 
-/** The state of everything a process depends on; a name maps to true when it answers. */
+/** The state of everything that a process depends on; a name maps to true when that server answers. */
 export type Readiness = Record<string, boolean>;
 
 export interface MetricsServerOptions {
   host: string;
   port: number;
   registry: MetricsRegistry;
-  /** Asks the servers; must answer within a second or two. */
+  /** Asks the servers; must resolve within a second or two. */
   readiness: () => Promise<Readiness>;
 }
 
@@ -16,7 +16,9 @@ export interface MetricsServer {
   stop: () => Promise<void>;
 }
 
-/** `/metrics`, `/health/live` (never depends on servers) and `/health/ready` (does), on a port of their own. */
+/**
+ * `/metrics`, `/health/live` (never depends on servers) and `/health/ready` (does), on a port of their own.
+ */
 export function serveMetrics({
   host,
   port,
@@ -27,7 +29,7 @@ export function serveMetrics({
     hostname: host,
     port,
     reusePort: false,
-    // Else Bun answers an error with its message, its stack and our source.
+    // Otherwise Bun's reply to an error shows its message, its stack and our source.
     development: false,
     routes: {
       "/metrics": async () =>

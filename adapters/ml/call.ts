@@ -9,18 +9,21 @@ export interface MlHttpCall {
   replyBytesMax: number;
 }
 
-/** How one HTTP call ended. `text` is null when the body was too long; `reason` is a code of the system, such as ECONNRESET. */
+/**
+ * How one HTTP call ended. `text` is null when the body was too long; `reason` is a code of the system, such
+ * as ECONNRESET.
+ */
 export type MlHttpReply =
   | { kind: "replied"; status: number; text: string | null; retryAfterMs: number | null }
   | { kind: "timeout" }
   | { kind: "unreachable"; reason: string };
 
-/** Of a reply that is not a success only this much is read: enough for the connection to be used again. */
+/** Only this much is read of a reply that is not a success: enough for the connection to be used again. */
 const ERROR_BYTES_MAX = 65_536;
 
 /**
- * Posts JSON once: no redirects, no retry, at most `timeoutMs` from start to the last byte, at most `replyBytesMax` bytes. The body
- * is always read or cancelled.
+ * Posts JSON once: no redirects, no retry, at most `timeoutMs` from start to the last byte, at most
+ * `replyBytesMax` bytes. The body is always read or cancelled.
  *
  * @throws the signal's reason when the signal aborts
  */
@@ -62,7 +65,7 @@ export async function postJson(call: MlHttpCall, signal: AbortSignal): Promise<M
   }
 }
 
-/** Only the code: messages of the runtime may hold the URL. */
+/** Only the code: messages of the runtime may contain the URL. */
 function reasonOf(error: unknown): string {
   const { code } = error as { code?: unknown };
   return typeof code === "string" && /^\w{1,64}$/.test(code) ? code : "unknown reason";

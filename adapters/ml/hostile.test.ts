@@ -45,7 +45,7 @@ describe("a hostile or broken ML service", () => {
       ok: false,
       code,
       retryAfterMs,
-      message: `the ML service answered with status ${status}`,
+      message: `the ML service replied with status ${status}`,
     });
   });
 
@@ -102,7 +102,7 @@ describe("a hostile or broken ML service", () => {
     expect(codeOf(await ml.infer(long))).toBe("UPSTREAM_REPLY_TOO_LARGE");
   });
 
-  test("that answers with a compressed bomb is cut off at the bound", async () => {
+  test("that replies with a compressed bomb is cut off at the bound", async () => {
     const bomb = gzipSync(Buffer.alloc(20_000_000, 97));
     const reply = () => new Response(bomb, { headers: { "content-encoding": "gzip" } });
 

@@ -70,7 +70,7 @@ describe("the protocol openai-chat", () => {
     });
   });
 
-  test("takes no more choices than were paid for, and an answer without content as an empty one", async () => {
+  test("takes no more choices than were paid for, and a reply without content as an empty one", async () => {
     const choice = { message: { content: null }, finish_reason: "length" };
 
     const outcome = await ml.infer(

@@ -7,7 +7,11 @@ import { type MlHttpReply, postJson } from "./call.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
 import { createProtocols } from "./protocols.ts";
 
-/** One call of the ML service of a model. Resolves within `timeout_ms`, with our words only; rejects only when the signal aborts. */
+/**
+ * One call of the ML service of a model. Resolves within `timeout_ms`, with our words only.
+ *
+ * @throws the signal's reason when the signal aborts, and nothing else
+ */
 export type Infer = (
   model: string,
   config: ModelConfig,
@@ -25,7 +29,10 @@ function failed(
   return { ok: false, code, message, retryAfterMs };
 }
 
-/** `secret` looks up the environment variables named by `api_key_env`; without the key a model is not called. */
+/**
+ * `secret` looks up the environment variables that `api_key_env` names; without its key a model is not
+ * called.
+ */
 export function createInfer(secret: (name: string) => string | undefined): Infer {
   const protocolOf = createProtocols();
 
@@ -52,7 +59,8 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
       return failed("UPSTREAM_REJECTED", "the model's mapping could not make a request of it");
     }
     const headers = headersOf(config);
-    // Another worker may have the key already. Without it the call would be refused for good, or worse, answered.
+    // Another worker may have the key already. Without it the service would refuse the request for good or,
+    // worse, serve it.
     if (headers === null) {
       return failed("UPSTREAM_UNREACHABLE", "the worker has no key for the ML service");
     }
@@ -114,7 +122,7 @@ async function readSuccess(
   };
 }
 
-/** An expression that fails on a reply says that the reply is not what the operator described. */
+/** When an expression fails on a reply, the reply is not what the operator described. */
 async function readReply(protocol: Protocol, json: unknown): Promise<MlReply | null> {
   try {
     return await protocol.readReply(json);
@@ -125,7 +133,7 @@ async function readReply(protocol: Protocol, json: unknown): Promise<MlReply | n
 
 async function readFailure(protocol: Protocol, reply: Replied): Promise<InferenceOutcome> {
   const { status, retryAfterMs } = reply;
-  const message = `the ML service answered with status ${status}`;
+  const message = `the ML service replied with status ${status}`;
   const decided = await decideRetryable(protocol, reply);
   if (decided === false) return failed("UPSTREAM_REJECTED", message);
   const code = faultOfStatus(status, retryAfterMs);

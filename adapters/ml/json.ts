@@ -7,14 +7,15 @@ import type { MlReply, Protocol } from "./protocol.ts";
 export type JsonMapping = NonNullable<ModelConfig["mapping"]>;
 
 /**
- * Bounds on one evaluation (`timeout` in milliseconds, of which the event loop may be blocked for all); checked at every step. A single step (a regular expression, a built-in over a huge
- * array) is not interrupted: expressions come from the operator, only their input is untrusted, and the reply's size is bounded.
+ * Bounds on one evaluation, checked at every step (`timeout` in milliseconds; the event loop may be blocked
+ * for all of it). A single step (a regular expression, a built-in over a huge array) is not interrupted:
+ * expressions come from the operator, only their input is untrusted, and the reply's size is bounded.
  */
 const GUARDS = { timeout: 250, stack: 200, sequence: 100_000 } as const;
 
 type Evaluate = (input: unknown) => Promise<unknown>;
 
-/** An expression of a mapping that cannot be compiled: which one, and why. */
+/** An expression of a mapping does not compile; the message says which one, and why. */
 export class MappingError extends Error {
   override readonly name = "MappingError";
 }
@@ -46,8 +47,8 @@ function finishReasonOf(found: unknown, index: number): string | null {
 }
 
 /**
- * Any HTTP service that takes and gives JSON, by JSONata expressions (https://docs.jsonata.org), compiled once.
- * `prompt` and `messages` are both there in the request's input, whichever the caller gave.
+ * Any HTTP service that takes and gives JSON, by JSONata expressions (https://docs.jsonata.org), compiled
+ * once. `prompt` and `messages` are both there in the request's input, whichever the caller gave.
  *
  * @throws {MappingError} when an expression does not compile
  */

@@ -20,7 +20,9 @@ function messagesOf(input: InferencePayload["input"]): ChatMessage[] {
   return "messages" in input ? input.messages : [{ role: "user", content: input.prompt }];
 }
 
-/** https://platform.openai.com/docs/api-reference/chat, without streaming; as vLLM, TGI and Ollama speak it. */
+/**
+ * https://platform.openai.com/docs/api-reference/chat, without streaming; as vLLM, TGI and Ollama speak it.
+ */
 export const openaiChat: Protocol = {
   writeRequest: ({ payload, upstreamModel }) => ({
     ...sharedFields(payload, upstreamModel),
@@ -31,7 +33,7 @@ export const openaiChat: Protocol = {
     if (reply === null) return null;
     return {
       choices: reply.choices.map(({ message, finish_reason: finishReason }) => ({
-        // No content is an answer too: the cap was reached while the model reasoned, or it refused.
+        // A reply may have no content: the cap was reached while the model reasoned, or it refused.
         text: message.content ?? "",
         finishReason: finishReason ?? null,
       })),

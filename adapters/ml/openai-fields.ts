@@ -3,7 +3,10 @@ import { Value } from "@sinclair/typebox/value";
 
 import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/payload.ts";
 
-/** The fields that both OpenAI protocols share. What was held for the request wins over the caller's parameters. */
+/**
+ * The fields that both OpenAI protocols share. What was estimated for the request wins over the caller's
+ * parameters.
+ */
 export function sharedFields(
   { parameters, maxTokens, n }: InferencePayload,
   upstreamModel: string,
@@ -13,7 +16,7 @@ export function sharedFields(
   return { ...fields, model: upstreamModel, max_tokens: maxTokens, n, stream: false };
 }
 
-/** `usage` is read field by field later: a service that reports nonsense still gave an answer. */
+/** `usage` is read field by field later: a service that reports nonsense still gave a result. */
 export const Usage = t.Optional(t.Unknown());
 export const FinishReason = t.Optional(t.Union([t.String(), t.Null()]));
 

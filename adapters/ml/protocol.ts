@@ -7,7 +7,9 @@ export interface MlCall {
   upstreamModel: string;
 }
 
-/** What a protocol found in a reply of status 2xx. Nothing in it is trusted yet but its types. */
+/**
+ * What a protocol found in a reply of status 2xx. Only its types are certain; nothing in it is trusted yet.
+ */
 export interface MlReply {
   choices: { text: string; finishReason: string | null }[];
   /** As the reply has them: whatever is not a plausible count is counted here instead. */
@@ -21,6 +23,9 @@ export interface Protocol {
   writeRequest: (call: MlCall) => unknown;
   /** null: the reply does not have the shape of the protocol. */
   readReply: (reply: unknown) => MlReply | null | Promise<MlReply | null>;
-  /** Whether a reply of another status may be retried; null: the status decides. Absent: the status always decides. */
+  /**
+   * Whether a reply of another status may be retried; null: the status decides. Absent: the status always
+   * decides.
+   */
   isRetryable?: (status: number, body: unknown) => Promise<boolean | null>;
 }

@@ -5,8 +5,8 @@ import { openaiCompletions } from "./openai-completions.ts";
 import type { Protocol } from "./protocol.ts";
 
 /**
- * How each `protocol` of the configuration is spoken. A new one needs its name in `core/config/model-schema.ts`, a file beside this one, and
- * its line here.
+ * How each `protocol` of the configuration is spoken. A new one needs its name in
+ * `core/config/model-schema.ts`, a file beside this one, and its line here.
  */
 const PROTOCOLS: Record<ModelConfig["protocol"], (config: ModelConfig) => Protocol> = {
   "openai-chat": () => openaiChat,
@@ -18,11 +18,9 @@ const PROTOCOLS: Record<ModelConfig["protocol"], (config: ModelConfig) => Protoc
 };
 
 /**
- * Returns the protocol of a model, made once for each configuration object: a reload makes new ones, so that a changed mapping is
- * compiled again and the old one forgotten.
- *
- * @throws {MappingError} when an expression of the mapping does not compile
- * @throws {Error} when the protocol needs a mapping and there is none, which the check of the configuration rules out
+ * Returns a function that finds the protocol of a model. It makes a protocol once for each configuration
+ * object: a reload makes new objects, so that a changed mapping is compiled again and the old one forgotten.
+ * The function throws `MappingError` when an expression of the mapping does not compile.
  */
 export function createProtocols(): (config: ModelConfig) => Protocol {
   const made = new WeakMap<ModelConfig, Protocol>();

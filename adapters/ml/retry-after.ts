@@ -1,6 +1,6 @@
 /**
- * The wait that a `Retry-After` header asks for (RFC 9110, section 10.2.3): seconds or an HTTP date. Milliseconds, never negative;
- * null when there is none or it cannot be read.
+ * Returns the wait that a `Retry-After` header asks for (RFC 9110, section 10.2.3), which is seconds or an
+ * HTTP date: milliseconds, never negative; null when there is none or it cannot be read.
  */
 export function parseRetryAfter(header: string | null, nowMs: number): number | null {
   const text = header?.trim() ?? "";

@@ -6,7 +6,10 @@ import { changeSettings } from "../../ml-sim/settings.ts";
 import { createSimulator } from "../../ml-sim/simulator.ts";
 import { codeOf, startFakeMlService } from "../../test/support/ml-service.ts";
 
-/** The simulator speaks every protocol as the adapters expect it: what develops against it also runs against a real service. */
+/**
+ * The simulator speaks every protocol as the adapters expect it: what develops against it also runs against a
+ * real service.
+ */
 const simulator = createSimulator(changeSettings({}, {}));
 const server = Bun.serve({
   port: 0,
@@ -39,7 +42,7 @@ const callSimulator = (config: Partial<ModelConfig>, prompt: string) =>
 describe.each(Object.entries(models))("the model %s of tollgate.yaml", (_name, model) => {
   const config = onThisPort(model);
 
-  test("answers with choices and usage", async () => {
+  test("replies with choices and usage", async () => {
     const outcome = await callSimulator(config, "12345678");
 
     expect(outcome).toMatchObject({

@@ -39,8 +39,9 @@ export const topologyOf = ({ amqp, retry }: Pick<Config, "amqp" | "retry">): Top
   topology({ prefix: amqp.queue_prefix, retryDelaysMs: retry.delays_ms });
 
 /**
- * A connection that declares the queues of the configuration each time it is made; what a reload brings in between is declared by whoever
- * uses it first. Consumers and publishers each want a connection: back-pressure stops all of it.
+ * Opens a connection that declares the queues of the configuration each time it is made; a queue that a
+ * reload adds in between is declared by whoever uses it first. Consumers and publishers need a connection
+ * each: back-pressure stops a whole connection.
  */
 export function openBroker(
   config: () => Pick<Config, "amqp" | "retry">,
@@ -53,7 +54,7 @@ export function openBroker(
     heartbeatSeconds: amqp.heartbeat_seconds,
     name,
     log,
-    // The rest of `amqp` is that of the start.
+    // The rest of `amqp` stays as it was at the start.
     prepare: (withChannel) =>
       declareTopology(withChannel, topologyOf({ amqp, retry: config().retry }).queues),
   });

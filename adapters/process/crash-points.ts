@@ -12,8 +12,11 @@ function parse(setting: string | undefined): { point: CrashPoint; nth: number } 
 }
 
 /**
- * For fault tests: `CRASH_AT=G2` kills this process the first time it reaches G2, `CRASH_AT=G2:5` the fifth time; `HANG_AT` stops
- * it (SIGSTOP), to be continued by the test as a zombie. Without either, reaching a point costs nothing.
+ * For fault tests: `CRASH_AT=G2` kills this process the first time it reaches G2, `CRASH_AT=G2:5` the fifth
+ * time; `HANG_AT` stops it (SIGSTOP), so that the test can continue it as a zombie. Without either, reaching
+ * a point costs nothing.
+ *
+ * @throws {Error} when there is no such point
  */
 export function createCrashPoints(env: Record<string, string | undefined>): ReachCrashPoint {
   const crash = parse(env["CRASH_AT"]);

@@ -20,7 +20,10 @@ export interface RoleContext {
 
 export interface RunningRole {
   readiness: () => Promise<Readiness>;
-  /** Stops in order; resolves when nothing is left. Bounded by `graceMs`, after which the process exits anyway. */
+  /**
+   * Stops in order; resolves when nothing is left. Bounded by `graceMs`, after which the process exits
+   * anyway.
+   */
   stop: () => Promise<void>;
   graceMs: number;
 }
@@ -29,8 +32,8 @@ export interface RunningRole {
 const EXIT_MARGIN_MS = 3_000;
 
 /**
- * The life of one process: configuration, log, metrics port, signals. SIGTERM and SIGINT stop it gracefully, a second one or the end
- * of the grace at once; SIGHUP reads the configuration again.
+ * The life of one process: configuration, log, metrics port, signals. SIGTERM and SIGINT stop it gracefully;
+ * a second one, or the end of the grace, stops it at once. SIGHUP reads the configuration again.
  */
 export async function runRole(
   role: MetricRole,

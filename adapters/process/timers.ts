@@ -1,7 +1,7 @@
-/** Calls back after `ms`; answers how to call it off. The `schedule` of services. */
+/** Calls back after `ms`; returns a function that cancels it. The `schedule` of services. */
 export function after(callback: () => void, ms: number): () => void {
   if (ms <= 0) {
-    // `setTimeout(0)` costs a timer and a millisecond; the end of the tick is what is meant.
+    // `setTimeout(0)` costs a timer and a millisecond; what is wanted is the end of the tick.
     const immediate = setImmediate(callback);
     return () => clearImmediate(immediate);
   }

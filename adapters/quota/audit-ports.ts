@@ -7,7 +7,7 @@ import type { RedisConnection } from "../redis/connection.ts";
 import { createHoldBooks } from "../redis/holds.ts";
 import type { LiveQuota } from "./live-quota.ts";
 
-/** The books of the audit, on Redis and PostgreSQL; the queues are for who has a broker. */
+/** What an audit reads on Redis and PostgreSQL; whoever has a broker adds the queues. */
 export function createAuditPorts(
   database: Database,
   redis: RedisConnection,

@@ -23,9 +23,9 @@ export interface QuotaGatePorts {
 }
 
 export interface QuotaGate {
-  /** Takes a hold or refuses. Throws `QUOTA_UNAVAILABLE`, and whatever `readTruth` throws. */
+  /** Takes a hold or refuses. @throws {Fault} QUOTA_UNAVAILABLE, and what `readTruth` throws */
   admitOrRebuild: (admission: Admission) => Promise<{ admitted: boolean; snapshot: QuotaUse }>;
-  /** The state of a user's windows; takes nothing. Throws as above. */
+  /** Reads the state of a user's windows; takes nothing. @throws {Fault} as `admitOrRebuild` */
   readOrRebuild: (userId: string) => Promise<QuotaSnapshot>;
 }
 
@@ -34,10 +34,13 @@ const TRIES_MAX = 5;
 
 /** After a restart of Redis every user is unknown at once; PostgreSQL has accepts to commit as well. */
 const REBUILDS_MAX = 4;
-/** Users that wait for their rebuild; more are refused at once instead of keeping their calls waiting for minutes. */
+/** Users that wait for their rebuild; more are refused at once, or their calls would wait for minutes. */
 const REBUILDS_WAITING_MAX = 500;
 
-/** The quota of users as an admission sees it: who is unknown to Redis is rebuilt from PostgreSQL first, never let through. */
+/**
+ * The quota of users as an admission sees it: a user whom Redis does not know is rebuilt from PostgreSQL
+ * first, never let through.
+ */
 export function createQuotaGate(ports: QuotaGatePorts): QuotaGate {
   const sharedByUser = createSingleFlight<string, void>();
   const limited = createSemaphore({

@@ -1,11 +1,15 @@
 import type { RedisConnection } from "./connection.ts";
 import { APPLIED_TIERS_KEY } from "./keys.ts";
 
-/** Which tiers the loaded users have their limits from. Both functions throw `QUOTA_UNAVAILABLE`. */
+/**
+ * The tiers that the loaded users have their limits from.
+ *
+ * @throws {Fault} QUOTA_UNAVAILABLE, by both functions
+ */
 export interface AppliedTiers {
-  /** undefined: not known, which after a loss of memory means that nobody is loaded either. */
+  /** undefined: not known. After a loss of memory that also means that nobody is loaded. */
   read: () => Promise<string | undefined>;
-  /** Remembers them for a month; repeat it. */
+  /** Remembers them for a month; call it again before that. */
   note: (tiers: string) => Promise<void>;
 }
 

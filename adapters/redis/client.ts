@@ -7,7 +7,10 @@ import { skipUnreadTraces } from "./untraced.ts";
 
 export interface RedisOptions {
   url: string;
-  /** Longest silence of the server while a command is open; then the socket is cut and every open command fails. */
+  /**
+   * Longest silence of the server while a command is open; then the socket is cut and every open command
+   * fails.
+   */
   commandTimeoutMs: number;
   /** Shown in CLIENT LIST. */
   name: string;
@@ -31,10 +34,11 @@ export interface ClientEvents {
 const RECONNECT_BACKOFF: Backoff = { firstMs: 100, longestMs: 2_000, jitter: 0.5 };
 
 /**
- * No queue while offline, no resend after a reconnect: a command is executed at most once, and its promise settles at the latest
- * `commandTimeoutMs` after the server fell silent. `maxRetriesPerRequest: 0` fails open commands at once when the connection
- * closes; without it those that are not resent would never settle. `socketTimeout` rather than `commandTimeout`: one timer per
- * connection instead of one per command, and nothing piles up behind a frozen server.
+ * No queue while offline, no resend after a reconnect: a command is executed at most once, and its promise
+ * settles at the latest `commandTimeoutMs` after the server fell silent. `maxRetriesPerRequest: 0` fails open
+ * commands at once when the connection closes; without it those that are not resent would never settle.
+ * `socketTimeout` rather than `commandTimeout`: one timer per connection instead of one per command, and
+ * nothing piles up behind a frozen server.
  */
 function createClient({ url, name, commandTimeoutMs }: RedisOptions): Redis {
   skipUnreadTraces();
@@ -61,7 +65,10 @@ async function readInstance(client: Redis): Promise<string> {
   return runId;
 }
 
-/** A client that tells when a server is usable, scripts loaded and run_id known, and when it is so no more. `end` is for good. */
+/**
+ * Opens a client that tells when a server is usable, with scripts loaded and run_id known, and when it is no
+ * longer. `end` is final.
+ */
 function openClient(
   options: RedisOptions,
   { scripts, onFound, onLost }: ClientEvents,
@@ -69,7 +76,7 @@ function openClient(
 ): Redis {
   const { log } = options;
   const client = createClient(options);
-  // Counts connections: an answer that belongs to an earlier one is void.
+  // Counts connections: a reply that belongs to an earlier one does not count.
   let connection = 0;
 
   async function greet(greeted: number): Promise<void> {
@@ -94,12 +101,15 @@ function openClient(
   });
   client.on("end", onEnd);
   client.on("error", (error: Error) => log.debug({ error: error.message }, "redis: no connection"));
-  // A failure to connect comes as an event, too, and the client tries again by itself.
+  // A failure to connect also comes as an event, and the client tries again automatically.
   client.connect().catch(() => {});
   return client;
 }
 
-/** Keeps a client connected for ever: one that the library has given up (`end`) is replaced. Answers how to stop that. */
+/**
+ * Keeps a client connected for ever: one that the library has given up (`end`) is replaced. Returns a
+ * function that stops this.
+ */
 export function keepClient(options: RedisOptions, events: ClientEvents): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isStopped = false;

@@ -3,23 +3,32 @@ import { keepClient, type RedisOptions, type RedisServer } from "./client.ts";
 import { toQuotaFault } from "./replies.ts";
 
 export interface RedisConnection {
-  /** The server, while connected and known. Throws `QUOTA_UNAVAILABLE` otherwise, at once. */
+  /** The server, while it is connected and known. @throws {Fault} QUOTA_UNAVAILABLE otherwise, at once */
   server: () => RedisServer;
-  /** Runs commands; every error of the client library becomes `QUOTA_UNAVAILABLE`. Nothing is ever sent twice. */
+  /**
+   * Runs commands. Nothing is ever sent twice.
+   *
+   * @throws {Fault} QUOTA_UNAVAILABLE for every error of the client library
+   */
   run: <Reply>(commands: (server: RedisServer) => Promise<Reply>) => Promise<Reply>;
   /** Loads a script into the server now and at every reconnect. */
   preload: (lua: string) => void;
-  /** Calls back each time a server has become usable, at once if one is now. Answers how to stop that. */
+  /**
+   * Calls back each time a server has become usable, and at once if one is now. Returns a function that stops
+   * this.
+   */
   onReady: (listener: (server: RedisServer) => void) => () => void;
   /** Whether commands can be sent now. */
   isReady: () => boolean;
-  /** Waits for a server; throws `QUOTA_UNAVAILABLE` after `waitMs`. */
+  /** Waits for a server. @throws {Fault} QUOTA_UNAVAILABLE after `waitMs` */
   untilReady: (waitMs: number) => Promise<void>;
   /** Closes for good; commands still open fail. */
   close: () => void;
 }
 
-/** Connects in the background and stays connected. Nothing can be sent before the server's run_id is known. */
+/**
+ * Connects in the background and stays connected. Nothing can be sent before the server's run_id is known.
+ */
 export function connectRedis(options: RedisOptions): RedisConnection {
   const { log } = options;
   const scripts = new Set<string>();

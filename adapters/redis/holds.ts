@@ -7,21 +7,26 @@ import { HOLD_FATE, READ_BOOKS } from "./quota-scripts.ts";
 import { bindScript } from "./script.ts";
 import { toSnapshot } from "./snapshot.ts";
 
-/** The holds of all users, for the keeper and the audit. All functions throw `QUOTA_UNAVAILABLE`. */
+/**
+ * The holds of all users, for the keeper and the audit.
+ *
+ * @throws {Fault} QUOTA_UNAVAILABLE, by all functions
+ */
 export interface HoldBooks {
   /**
-   * Every hold that is open during the whole scan, in pages of bounded size; others may come or not, and one may come twice.
-   * Walks through all keys, a thousand for each page at least, which may be empty: not for every second.
+   * Every hold that is open during the whole scan, in pages of bounded size; others may come or not, and one
+   * may come twice. It walks through all keys, at least a thousand for each page, which may be empty, so do
+   * not call it every second.
    */
   scanHolds: () => AsyncGenerator<AgedHold[]>;
   /**
-   * Counters of the present windows and all holds of each user, each user at one instant; undefined: not loaded; `broken`: something
-   * that is not ours is stored there.
+   * Reads the counters of the present windows and all holds of each user, each user at one instant;
+   * undefined: not loaded; `broken`: something that is not ours is stored there.
    */
   readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | "broken" | undefined)[]>;
   /**
-   * In order. `gone`: the hold was there and was settled or released. `unknown`: nothing can be concluded, because the user is not
-   * loaded, or was loaded less than a minute before the request was made or after it.
+   * In order. `gone`: the hold was there and was settled or released. `unknown`: nothing can be concluded,
+   * because the user is not loaded, or was loaded less than a minute before the request was made or after it.
    */
   holdFates: (requests: readonly RequestRef[]) => Promise<HoldFate[]>;
 }
@@ -38,7 +43,7 @@ interface TakenHold extends Hold {
   takenAtMs: number;
 }
 
-/** Empty when it is out of shape. */
+/** Empty when the text is not a packed hold. */
 function parseHold(userId: string, requestId: string, packed: string): TakenHold[] {
   const [tokens, day, takenAtMs] = packed.split("|");
   if (day === undefined || takenAtMs === undefined) return [];

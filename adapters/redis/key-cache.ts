@@ -3,17 +3,24 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { RedisConnection } from "./connection.ts";
 import { apiKeyKey } from "./keys.ts";
 
-/** Records of API keys by keyed hash, shared by all gateways. All functions throw `QUOTA_UNAVAILABLE`. */
+/**
+ * Records of API keys by keyed hash, shared by all gateways.
+ *
+ * @throws {Fault} QUOTA_UNAVAILABLE, by all functions
+ */
 export interface KeyCache<KeyRecord> {
   get: (keyHash: string) => Promise<KeyRecord | undefined>;
   /** Keeps what is there: a record read from PostgreSQL before a change must not come back after it. */
   set: (keyHash: string, record: KeyRecord) => Promise<void>;
-  /** Call after a change was committed. For as long as a record would have lived none is learnt, so all read PostgreSQL. */
+  /**
+   * Call this after a change was committed. For as long as a record would have lived none is cached, so that
+   * all read PostgreSQL.
+   */
   delete: (keyHash: string) => Promise<void>;
 }
 
 const TTL_SECONDS = 300;
-/** Stands where a record was deleted. */
+/** Stored in place of a deleted record. */
 const DELETED = "";
 
 /** What does not fit the schema (another version wrote it) counts as absent. */

@@ -1,8 +1,9 @@
 import { windowIdOf } from "../../core/windows.ts";
 
 /**
- * What the scripts on the books of a user take as their key; the braces are literal: everything of a user sits in one cluster slot.
- * The names of keys are written here and, for those scripts, in `lua/shared/books.lua`; a test compares the two.
+ * The key that the scripts on the books of a user take. The braces are literal: everything of a user sits in
+ * one cluster slot. The names of keys are written here and, for those scripts, in `lua/shared/books.lua`; a
+ * test compares the two.
  */
 export const userKey = (userId: string): string => `user:{${userId}}`;
 
@@ -54,7 +55,10 @@ export function userOfHoldsKey(key: string): string {
   return key.slice("user:{".length, -"}:holds".length);
 }
 
-/** Hash: attempt, startedAtMs, crashes of an attempt under way; attemptsMade of those before it; delayedUntilMs of the wait for the next. */
+/**
+ * A hash: attempt, startedAtMs and crashes of an attempt under way; attemptsMade of those before it;
+ * delayedUntilMs of the wait for the next.
+ */
 export const startedKey = (userId: string, requestId: string): string =>
   `${userKey(userId)}:started:${requestId}`;
 
@@ -62,13 +66,16 @@ export const startedKey = (userId: string, requestId: string): string =>
 export const cancelledKey = (userId: string, requestId: string): string =>
   `${userKey(userId)}:cancelled:${requestId}`;
 
-/** Which tiers the loaded users have their limits from. */
+/** The tiers that the loaded users have their limits from. */
 export const APPLIED_TIERS_KEY = "tollgate:tiers";
 
 /** The record of an API key, by the keyed hash of the key. */
 export const apiKeyKey = (keyHash: string): string => `key:${keyHash}`;
 
-/** Channels: ids of ended requests, of cancelled requests, hashes of changed API keys; each a comma-separated list. */
+/**
+ * Channels: ids of ended requests, of cancelled requests, hashes of changed API keys; each a comma-separated
+ * list.
+ */
 export const CHANNELS = {
   finished: "tollgate:finished",
   cancel: "tollgate:cancel",

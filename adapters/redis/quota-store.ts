@@ -16,19 +16,29 @@ import { ADMIT, BEGIN_LOAD, LOAD, READ_QUOTA, SET_LIMITS, SETTLE } from "./quota
 import { bindScript } from "./script.ts";
 import { toSnapshot, toUse } from "./snapshot.ts";
 
-/** The quotas of users in Redis. Every function throws `QUOTA_UNAVAILABLE` when Redis does not answer, at once or in time. */
+/**
+ * The quotas of users in Redis.
+ *
+ * @throws {Fault} QUOTA_UNAVAILABLE, by every function, when Redis does not answer, at once or in time
+ */
 export interface QuotaStore {
-  /** Takes a hold, all or nothing. An admission that threw may have taken one: release it, or leave it to the keeper. */
+  /**
+   * Takes a hold, all or nothing. An admission that threw may have taken one: release it, or leave it to the
+   * keeper.
+   */
   admit: (admission: Admission) => Promise<AdmitReply>;
-  /** Replies in order; what is broken of one user stops no other. Idempotent: after a throw the same settlements may be given again. */
+  /**
+   * Returns the replies in order; a user whose books are broken stops no other. Idempotent: after a throw the
+   * same settlements may be made again.
+   */
   settle: (settlements: readonly Settlement[]) => Promise<SettleReply[]>;
-  /** The state of a user's windows; undefined: the user must be loaded first. */
+  /** Reads the state of a user's windows; undefined: the user must be loaded first. */
   read: (userId: string) => Promise<QuotaSnapshot | undefined>;
-  /** Leave to load a user; undefined: loaded already. */
+  /** Returns permission to load a user; undefined: the user is loaded already. */
   beginLoad: (userId: string) => Promise<LoadTicket | undefined>;
-  /** Replaces what Redis holds about a user by a truth that was read after the ticket was given out. */
+  /** Replaces what Redis knows of a user by a truth that was read after the ticket was given. */
   load: (userId: string, ticket: LoadTicket, truth: QuotaTruth) => Promise<LoadReply>;
-  /** Call after the limits were committed to PostgreSQL. */
+  /** Call this after the limits were committed to PostgreSQL. */
   setLimits: (userId: string, limits: QuotaLimits) => Promise<void>;
   /** The user is rebuilt from PostgreSQL before the next admission. */
   forget: (userId: string) => Promise<void>;
@@ -58,7 +68,10 @@ export function createQuotaStore(
   const load = bindScript(redis, LOAD);
   const setLimits = bindScript(redis, SET_LIMITS);
 
-  /** The bill is in PostgreSQL, from where the user is loaded anew; a hold that is not stored there yet is missed and mended when it is settled. */
+  /**
+   * Loses nothing: the bill is in PostgreSQL, from where the user is loaded anew, and a hold that is not
+   * stored there yet is found missing and mended when it is settled.
+   */
   async function discard(userId: string): Promise<void> {
     const { marker, loading, settledLog, loadedAt, holds } = booksKeys(userId);
     await redis.run(({ client }) => client.del(marker, loading, settledLog, loadedAt, holds));
@@ -108,7 +121,7 @@ export function createQuotaStore(
     },
 
     load: async (userId, { instance, nonce }, truth) => {
-      // A ticket of another Redis process: what was noted since it was given out is gone.
+      // A ticket of another Redis process: what was noted since it was given is gone.
       if (redis.server().instance !== instance) return "superseded";
       return load.run({
         keys: { user: userKey(userId) },

@@ -23,28 +23,38 @@ const CLEAR_STARTED = {
 } as const;
 
 /**
- * Short-lived facts about requests that PostgreSQL need not know. Losing them loses no request: a status shows `queued` for
- * `in_progress`, a cancelled request may be executed, a crash goes uncounted. All functions throw `QUOTA_UNAVAILABLE`.
+ * Short-lived facts about requests that PostgreSQL need not know. Losing them loses no request: a status
+ * shows `queued` for `in_progress`, a cancelled request may be executed, a crash is not counted.
+ *
+ * @throws {Fault} QUOTA_UNAVAILABLE, by all functions
  */
 export interface RequestHints {
   /**
-   * Call at the very start of an attempt, not when the delivery arrives: `crashes` counts the starts of this request that ended
-   * with the death of their worker, so only what was being executed is suspected, not what was merely prefetched. Requests that
-   * ran side by side are suspected together; running a suspect (`crashes` > 0) alone tells them apart.
+   * Call this at the very start of an attempt, not when the delivery arrives: `crashes` counts the starts of
+   * this request that ended with the death of their worker, so only what was being executed is suspected, not
+   * what was merely prefetched. Requests that ran side by side are suspected together; running a suspect
+   * (`crashes` > 0) alone tells them apart.
    */
   markStarted: (start: AttemptStart) => Promise<StartHints>;
   /**
-   * The attempt that began at `startedAtMs` ended in its worker's hands, and `attemptsMade` have ended so far: 0 when it was given back and will be made again. Not
-   * needed once the request is settled.
+   * Notes that the attempt which began at `startedAtMs` ended without its worker dying, and that
+   * `attemptsMade` have ended so far: 0 when it was given back and will be made again. Not needed once the
+   * request is settled.
    */
   clearStarted: (
     request: RequestRef & { startedAtMs: number; attemptsMade: number },
   ) => Promise<void>;
   /** In order; undefined: no attempt is under way. */
   readStarted: (requests: readonly RequestRef[]) => Promise<(StartedHint | undefined)[]>;
-  /** In order: attempts that have ended, of a request between two attempts; 0 also while one is under way for the first time. */
+  /**
+   * In order: attempts that have ended, of a request between two attempts; 0 also while one is under way for
+   * the first time.
+   */
   readAttemptsMade: (requests: readonly RequestRef[]) => Promise<number[]>;
-  /** The request waits in a delay queue until then at most, Unix milliseconds. Not needed once it is settled. */
+  /**
+   * Notes that the request waits in a delay queue until then at most, Unix milliseconds. Not needed once it
+   * is settled.
+   */
   noteDelayed: (request: RequestRef & { untilMs: number }) => Promise<void>;
   /** In order: what `noteDelayed` noted last; 0: nothing. */
   readDelayedUntil: (requests: readonly RequestRef[]) => Promise<number[]>;

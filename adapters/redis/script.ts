@@ -20,18 +20,23 @@ export interface ScriptCall<Key extends string, Arg extends string> {
 }
 
 export interface BoundScript<Key extends string, Arg extends string, Reply> {
-  /** Runs the script once. Throws `QUOTA_UNAVAILABLE`; then it may have run or not. */
+  /** Runs the script once. @throws {Fault} QUOTA_UNAVAILABLE; then the script may have run or not */
   run: (call: ScriptCall<Key, Arg>) => Promise<Reply>;
   /**
-   * Runs the script once per call, in order, in one write. A call that comes upon something under its keys that the script cannot work
-   * with fails alone, and may have run in part. Throws `QUOTA_UNAVAILABLE` for all else; then any of the calls may have run.
+   * Runs the script once per call, in order, in one write. A call that finds something under its keys that
+   * the script cannot work with fails alone, and may have run in part.
+   *
+   * @throws {Fault} QUOTA_UNAVAILABLE for all else; then any of the calls may have run
    */
   runEach: (calls: readonly ScriptCall<Key, Arg>[]) => Promise<ItemOutcome<Reply>[]>;
 }
 
 const isMissingScript = (error: unknown): boolean => replyErrorCode(error) === "NOSCRIPT";
 
-/** A script typed by the names of its keys and arguments; called by digest, sent in full only where Redis has forgotten it. */
+/**
+ * Types a script by the names of its keys and arguments. It is called by digest, and sent in full only where
+ * Redis has forgotten it.
+ */
 export function bindScript<Key extends string, Arg extends string, Reply extends TSchema>(
   redis: RedisConnection,
   spec: ScriptSpec<Key, Arg, Reply>,
@@ -55,7 +60,7 @@ export function bindScript<Key extends string, Arg extends string, Reply extends
 
   function outOfShape(raw: unknown): Error {
     return new Error(
-      `a script answered out of shape: ${JSON.stringify(check.Errors(raw).First())}`,
+      `a script's reply has another shape: ${JSON.stringify(check.Errors(raw).First())}`,
     );
   }
 
@@ -85,14 +90,14 @@ export function bindScript<Key extends string, Arg extends string, Reply extends
     calls: readonly ScriptCall<Key, Arg>[],
   ): Promise<ItemOutcome<Static<Reply>>[]> {
     if (calls.length === 0) return [];
-    const answers = await redis.run(async ({ client }) => {
+    const replies = await redis.run(async ({ client }) => {
       const pipeline = client.pipeline();
       for (const call of calls) pipeline.evalsha(sha, keyNames.length, ...valuesOf(call));
       return (await pipeline.exec()) ?? [];
     });
     const outcomes: ItemOutcome<Static<Reply>>[] = [];
     for (const [index, call] of calls.entries()) {
-      const [error, raw] = answers[index] ?? [new Error("the pipeline was cut short")];
+      const [error, raw] = replies[index] ?? [new Error("the pipeline was cut short")];
       outcomes.push(isMissingScript(error) ? await runAgain(call) : outcomeOf(error, raw));
     }
     return outcomes;

@@ -8,25 +8,35 @@ const PING_INTERVAL_MS = 5_000;
 
 type Channel = keyof typeof CHANNELS;
 
-/** Announcements between processes. At most once: what must not be missed is read again after `onResubscribed`, and now and then. */
+/**
+ * Announcements between processes. They come at most once: what must not be missed is read again after
+ * `onResubscribed`, and now and then.
+ */
 export interface Signals {
-  /** Requests that have ended: one message for the whole batch. Throws `QUOTA_UNAVAILABLE`, as do the other two. */
+  /**
+   * Announces requests that have ended: one message for the whole batch.
+   *
+   * @throws {Fault} QUOTA_UNAVAILABLE
+   */
   announceFinished: (requestIds: readonly string[]) => Promise<void>;
   announceCancel: (requestId: string) => Promise<void>;
   announceKeyChange: (keyHash: string) => Promise<void>;
-  /** The listeners answer how to stop listening. The first on a channel subscribes to it. */
+  /** These three return a function that stops listening. The first listener on a channel subscribes to it. */
   onFinished: (listener: (requestIds: string[]) => void) => () => void;
   onCancel: (listener: (requestId: string) => void) => () => void;
   onKeyChange: (listener: (keyHash: string) => void) => () => void;
-  /** Calls back each time the subscriptions stand (again): announcements before may have been missed. */
+  /**
+   * Calls back each time the process is subscribed (again): announcements before that may have been missed.
+   */
   onResubscribed: (listener: () => void) => () => void;
   /** Closes the subscribing connection. */
   close: () => void;
 }
 
 /**
- * `redis` publishes; a connection of its own subscribes, because one that is subscribed takes no other commands. Ids are joined by
- * commas: 18 KB for a batch of 500, which is little beside turning a binary form back into text in every gateway.
+ * `redis` publishes; a connection of its own subscribes, because one that is subscribed takes no other
+ * commands. Ids are joined by commas: 18 KB for a batch of 500, which is little beside turning a binary form
+ * back into text in every gateway.
  */
 export function createSignals(redis: RedisConnection, options: RedisOptions): Signals {
   const listeners: Record<Channel, Set<(ids: string[]) => void>> = {
@@ -61,7 +71,7 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
   }
 
   const pinging = setInterval(() => {
-    // A lost connection comes back by itself.
+    // A lost connection comes back automatically.
     if (subscriber.isReady())
       subscriber
         .server()

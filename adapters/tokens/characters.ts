@@ -30,12 +30,12 @@ function lookUpKind(codePoint: number): number {
 }
 
 const asciiKinds = Uint16Array.from({ length: 0x80 }, (_, byte) => lookUpKind(byte));
-/** Of what is not ASCII, by code point; 0: not looked up yet. */
+/** Kinds of what is not ASCII, by code point; 0: not looked up yet. */
 const kinds = new Uint16Array(0x110000);
 
 /** The characters of a text: what kind each is and where its bytes begin. */
 export interface Characters {
-  /** Takes in `bytes[0, length)`, which is well-formed UTF-8, and answers how many characters it has. */
+  /** Reads `bytes[0, length)`, which is well-formed UTF-8, and returns how many characters it has. */
   read: (bytes: Uint8Array, length: number) => number;
   /** By character; 0 behind the last one. */
   kinds: Uint16Array;
@@ -58,7 +58,7 @@ export function createCharacters(bytesMax: number): Characters {
         at += 1;
         continue;
       }
-      // As many bytes as the first one begins with ones.
+      // The character has as many bytes as its first one has leading ones.
       const size = Math.clz32(~first << 24);
       let codePoint = first & (0x7f >> size);
       for (let next = at + 1; next < at + size; next += 1)

@@ -4,8 +4,9 @@ import type { Ranks } from "./ranks.ts";
 const NEVER = 0x7fffffff;
 
 /**
- * Tokens of a piece: starts from single bytes and merges the neighbours whose token has the lowest rank, until none is left to merge.
- * Byte-pair encoding as tiktoken does it (https://github.com/openai/tiktoken, `_byte_pair_merge`), which only has to be counted here.
+ * Tokens of a piece: starts from single bytes and merges the neighbours whose token has the lowest rank,
+ * until none is left to merge. This is byte-pair encoding as tiktoken does it
+ * (https://github.com/openai/tiktoken, `_byte_pair_merge`), but it only counts.
  */
 export type CountMerged = (bytes: Uint8Array, from: number, to: number) => number;
 
@@ -13,7 +14,7 @@ export type CountMerged = (bytes: Uint8Array, from: number, to: number) => numbe
 export function createMerge(ranks: Ranks, bytesMax: number): CountMerged {
   /** Where each part begins, and behind the last one where it ends. */
   const starts = new Int32Array(bytesMax + 1);
-  /** Of each part joined with the next one. */
+  /** The rank of each part joined with the next one. */
   const joined = new Int32Array(bytesMax + 1);
 
   function join(bytes: Uint8Array, part: number, parts: number): void {

@@ -20,9 +20,9 @@ const PUNCTUATION = APOSTROPHE | SLASH | OTHER;
 const LEADS_WORD = WHITE_SPACE | PUNCTUATION | MARK;
 
 /**
- * Where the piece ends that begins at the character `from`, by the pre-tokenizer of `o200k_base`: its pattern, alternative by
- * alternative, without making strings. An encoder never merges across pieces, so the count of a text is the sum of the counts of its
- * pieces.
+ * Where the piece ends that begins at the character `from`, by the pre-tokenizer of `o200k_base`: its
+ * pattern, alternative by alternative, without making strings. An encoder never merges across pieces, so the
+ * count of a text is the sum of the counts of its pieces.
  */
 export type PieceEnd = (bytes: Uint8Array, from: number) => number;
 
@@ -36,7 +36,10 @@ export function createPieceEnd({ kinds, offsets }: Characters): PieceEnd {
     return end;
   }
 
-  /** Capitals, then at least one small letter; or -1. What counts as both ends a run of capitals that no small letter follows. */
+  /**
+   * Capitals, then at least one small letter; or -1. What counts as both ends a run of capitals that no small
+   * letter follows.
+   */
   function capitalizedEnd(from: number): number {
     let end = from;
     let lastEitherEnd = -1;
@@ -53,7 +56,10 @@ export function createPieceEnd({ kinds, offsets }: Characters): PieceEnd {
     return end === from ? -1 : runEnd(end, LOWER | EITHER);
   }
 
-  /** `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` and `'d` belong to the word before them, in any case; so does `'ſ`, an old `s`. */
+  /**
+   * `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` and `'d` belong to the word before them, in any case; so does `'ſ`,
+   * an old `s`.
+   */
   function contractionEnd(bytes: Uint8Array, at: number): number {
     const isLetter = (kindAt(at + 1) & (UPPER | LOWER)) !== 0;
     if (kindAt(at) !== APOSTROPHE || !isLetter) return at;
@@ -97,7 +103,7 @@ export function createPieceEnd({ kinds, offsets }: Characters): PieceEnd {
     return isFollowed && end - from > 1 ? end - 1 : end;
   }
 
-  /** What most pieces are: a word in small letters, at most its first one a capital, and a space before it; or -1. */
+  /** Most pieces: a word in small letters, at most its first one a capital, and a space before it; or -1. */
   function plainWordEnd(from: number): number {
     const first = kindAt(from) === SPACE ? from + 1 : from;
     if ((kindAt(first) & (UPPER | LOWER)) === 0) return -1;
@@ -121,6 +127,6 @@ export function createPieceEnd({ kinds, offsets }: Characters): PieceEnd {
 
 const PAIRS: ReadonlySet<string> = new Set(["re", "ve", "ll"]);
 
-/** Of a letter of ASCII; anything else becomes something else. */
+/** The small letter of an ASCII letter; of anything else, something meaningless. */
 const lowerCase = (bytes: Uint8Array, at: number): string =>
   String.fromCharCode((bytes[at] ?? 0) | 0x20);

@@ -5,8 +5,9 @@ export interface Ranks {
 }
 
 /**
- * Reads ranks as tiktoken's package has them: `! 0`, then all tokens in base64 in the order of their ranks. Kept as bytes and an
- * open-addressed table: 4 MB for `o200k_base`, a tenth of what tiktoken's own maps take.
+ * Reads ranks as tiktoken's package stores them: `! 0`, then all tokens in base64 in the order of their
+ * ranks. Kept as bytes and an open-addressed table: 4 MB for `o200k_base`, a tenth of what tiktoken's own
+ * maps take.
  *
  * @throws {Error} when the text is not of that form
  */
@@ -48,13 +49,13 @@ export function readRanks(text: string): Ranks {
   };
 }
 
-/** Spares most looks at tokens that are others: a vocabulary has fewer than 2^18. */
+/** Saves most comparisons with other tokens: a vocabulary has fewer than 2^18. */
 const TAG = -1 << 18;
 const tagOf = (hash: number): number => hash & TAG;
 
 const HEADER = "! 0 ";
 
-/** All tokens one behind the other, and where each ends, by rank. */
+/** All tokens one after the other, and where each ends, by rank. */
 function readTokens(text: string): { bytes: Uint8Array; ends: Uint32Array } {
   if (!text.startsWith(HEADER) || text.includes("\n"))
     throw new Error("the ranks of the tokenizer are not one line that begins at rank 0");

@@ -2,8 +2,9 @@
 const CUT_SEARCH_CHARS = 256;
 
 /**
- * Where to end a slice of a text that starts at `from` and should hold at most `charsMax` UTF-16 code units. Prefers a place between a
- * letter or digit and a space, where the pieces are the same with and without the cut; never splits a character.
+ * Returns where to end a slice of a text that starts at `from` and should have at most `charsMax` UTF-16 code
+ * units. Prefers a place between a letter or digit and a space, where the pieces are the same with and
+ * without the cut; never splits a character.
  */
 export function sliceEnd(text: string, from: number, charsMax: number): number {
   const limit = from + charsMax;

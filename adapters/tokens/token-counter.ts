@@ -6,13 +6,19 @@ import { createPieceEnd } from "./pieces.ts";
 import { readRanks } from "./ranks.ts";
 import { sliceEnd } from "./slices.ts";
 
-/** Texts up to this length are counted at once; longer ones in slices with a pause between, so that the loop stays free. */
+/**
+ * Texts up to this length are counted at once; longer ones in slices with a pause between, so that the loop
+ * stays free.
+ */
 const SLICE_CHARS = 4_096;
-/** UTF-8 of one UTF-16 code unit, at most. */
+/** At most so many bytes of UTF-8 for one UTF-16 code unit. */
 const SLICE_BYTES = SLICE_CHARS * 3;
-/** Merging is quadratic in the length of one piece; longer pieces are cut here. 256 keeps the error below 0.2 %. */
+/**
+ * Merging is quadratic in the length of one piece; longer pieces are cut here. 256 keeps the error below 0.2
+ * %.
+ */
 const PIECE_CHARS_MAX = 256;
-/** UTF-8 of one character, at most. */
+/** At most so many bytes of UTF-8 for one character. */
 const PIECE_BYTES_MAX = PIECE_CHARS_MAX * 4;
 
 export interface TokenCounter {
@@ -21,8 +27,9 @@ export interface TokenCounter {
 }
 
 /**
- * Counts tokens exactly as tiktoken does, in a tenth of its memory and without its traps: no input blocks the event loop. Exact except
- * inside runs of more than 256 characters without a boundary and where a long text had to be cut in such a run.
+ * Counts tokens exactly as tiktoken does, in a tenth of its memory and without its traps: no input blocks the
+ * event loop. Exact except inside runs of more than 256 characters without a boundary and where a long text
+ * had to be cut in such a run.
  */
 export function createTokenCounter(): TokenCounter {
   const countMerged = createMerge(readRanks(o200k.bpe_ranks), PIECE_BYTES_MAX);
