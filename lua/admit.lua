@@ -1,12 +1,13 @@
--- Takes a hold: 1 request and `tokens` from every window of a user and one place under the concurrency cap, all or nothing.
--- Idempotent: a request that already has a hold is admitted again and takes nothing.
+-- Takes a hold: 1 request and `tokens` from every window of a user and one place under the concurrency cap,
+-- all or nothing. Idempotent: a request that already has a hold is admitted again and takes nothing.
 --
 -- KEYS   user (shared/books.lua)
 -- ARGV   instance    run_id of the Redis process that the caller is connected to
 --        request_id
 --        tokens      the estimate, a whole number >= 0
 --        clock_ms    0: the clock of Redis; otherwise Unix milliseconds, for tests
--- Reply  {'unknown'}: load the user first; else {'admitted' | 'refused', …} as `use_reply` in shared/snapshot.lua
+-- Reply  {'unknown'}: load the user first; else {'admitted' | 'refused', …} as `use_reply` in
+--        shared/snapshot.lua
 local instance, request_id, tokens, clock_ms = unpack(ARGV)
 
 local use = read_use(instance, now(tonumber(clock_ms)))
@@ -14,7 +15,7 @@ if not use then
   return { 'unknown' }
 end
 
--- As texts: redis.call would write every number out again, which is slow.
+-- Texts, because redis.call would write every number out again, which is slow.
 local amounts = { '1', tokens, '1', tokens }
 local fits = use.concurrent == NO_LIMIT or use.open < use.concurrent
 for i = 1, 4 do
@@ -41,7 +42,7 @@ if redis.call('HSETNX', holds, request_id, pack_hold(tokens, use.day, use.at_ms)
   local held = held_keys(use.day)
   for i = 1, 2 do
     redis.call('INCRBY', held[i], amounts[i])
-    -- Those of a day come to be together.
+    -- The counters of a day are made together.
     if use.fresh[i] then
       redis.call('PEXPIRE', held[i], HELD_TTL_MS)
     end

@@ -1,16 +1,17 @@
--- Opens the loading of a user from PostgreSQL, or joins the one under way. Between this and `load` the caller reads PostgreSQL;
--- settlements in between are noted, so that an older reading loses none of them.
+-- Opens the loading of a user from PostgreSQL, or joins the one under way. Between this and `load` the caller
+-- reads PostgreSQL; settlements in between are noted, so that an older reading loses none of them.
 --
 -- KEYS   user (shared/books.lua)
 -- ARGV   instance    run_id of the Redis process that the caller is connected to
---        nonce       unique; starts with the instance, so that a nonce restored from an old dump is not taken for this run's
+--        nonce       unique; starts with the instance, so that a nonce restored from an old dump is not taken
+--                    for this run's
 --        clock_ms    0: the clock of Redis; otherwise Unix milliseconds, for tests
--- Reply  {}: the user is loaded already; else {nonce to load with, request ids of holds taken lately …}: requests of which
---        PostgreSQL may not know yet
+-- Reply  {}: the user is loaded already; else {nonce to load with, request ids of holds taken lately …}:
+--        requests of which PostgreSQL may not know yet
 local instance, nonce, clock_ms = unpack(ARGV)
 
--- Longer than an accept may take between its hold and its commit (gateway.accept_timeout_ms, 5 s by default). A hold that is lost
--- because its accept took longer still is missed when it is settled.
+-- Longer than an accept may take between its hold and its commit (gateway.accept_timeout_ms, 5 s by default).
+-- A hold that is lost because its accept took even longer is found missing when it is settled.
 local RECENT_MS = 30000
 
 if redis.call('GET', marker) == instance then
@@ -26,7 +27,7 @@ end
 
 local reply = { under_way }
 local taken_after_ms = now(tonumber(clock_ms)) - RECENT_MS
--- What is not ours is passed over: the load replaces it.
+-- What is not ours is ignored: the load replaces it.
 local entries = redis.call('TYPE', holds).ok == 'hash' and redis.call('HGETALL', holds) or {}
 for i = 1, #entries, 2 do
   local _, _, taken_at_ms = unpack_hold(entries[i + 1])

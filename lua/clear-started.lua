@@ -1,9 +1,11 @@
--- Takes back the mark of an attempt that ended in its worker's hands without ending the request. The mark of another start stays:
--- a worker that lost its channel may come to this after the broker gave the request to the next one.
+-- Removes the mark of an attempt that ended, without its worker dying and without ending the request. The
+-- mark of another start stays: a worker that lost its channel may call this after the broker gave the request
+-- to the next one.
 --
 -- KEYS   started        the mark, as start.lua sets it
 -- ARGV   started_at_ms  of the attempt, as given to start.lua
---        attempts_made  attempts that have ended so far; above 0 that is remembered, because such a request does not expire any more
+--        attempts_made  attempts that have ended so far; above 0 that is remembered, because such a request
+--                       does not expire any more
 -- Reply  'cleared' or 'kept'
 local started = KEYS[1]
 local started_at_ms, attempts_made = unpack(ARGV)

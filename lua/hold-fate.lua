@@ -5,9 +5,10 @@
 --        request_id
 --        created_at_ms  when the request was made, by the clock of its gateway
 -- Reply  'held'
---        'gone'     the hold was taken since the user was loaded, and is not there any more: it was settled or released
---        'unknown'  the user is not loaded, or was loaded about when the hold was taken: an accept that has not committed when Redis
---                   loses its hold is not seen by a load, and may commit afterwards
+--        'gone'     the hold was taken since the user was loaded, and is not there any more: it was settled
+--                   or released
+--        'unknown'  the user is not loaded, or was loaded about when the hold was taken: a load does not see
+--                   an accept that has not committed when Redis loses its hold, and that may commit later
 local marker, loaded_at, holds = unpack(KEYS)
 local instance, request_id, created_at_ms = unpack(ARGV)
 

@@ -1,12 +1,13 @@
--- Replaces everything that Redis holds about a user by what PostgreSQL knows. Applies only under the nonce of the loading that
--- the reading was made in. Windows that are over are dropped, not restored.
+-- Replaces everything that Redis knows of a user by what PostgreSQL knows. Applies only under the nonce of
+-- the loading that the reading was made in. Windows that are over are dropped, not restored.
 --
 -- KEYS   user (shared/books.lua)
 -- ARGV   instance      run_id of the Redis process that the loading was begun on
---        nonce         as answered by begin-load
+--        nonce         as begin-load returned it
 --        known_for_ms  how long the user counts as known; afterwards it is loaded anew
 --        clock_ms      0: the clock of Redis; otherwise Unix milliseconds, for tests
---        truth_json    JSON {limits: [daily requests, daily tokens, monthly requests, monthly tokens, concurrent], -1: no limit
+--        truth_json    JSON {limits: [daily requests, daily tokens, monthly requests, monthly tokens,
+--                               concurrent], -1: no limit
 --                      days: [[day, requests, tokens] …]   sums of the ledger
 --                      holds: [[request_id, day, tokens] …]   open requests
 --                      unstored: [request_id …]}   asked about, but PostgreSQL has no such request (yet)
@@ -97,24 +98,27 @@ for _, request_id in ipairs(truth.unstored) do
     settlement.is_placed = true
   end
 end
--- Bills whose hold Redis had lost and that the reading does not show as open: either it counts them already, or it is older than
--- the whole request. A later reading knows.
+-- Bills whose hold Redis had lost and that the reading does not show as open: either it counts them already,
+-- or it is older than the whole request. A later reading tells.
 for _, settlement in pairs(settled) do
   if settlement.day == '' and settlement.billed >= 0 and not settlement.is_placed then
     known_for_ms = math.min(known_for_ms, UNSURE_KNOWN_FOR_MS)
   end
 end
 
--- First, because a Redis that is out of memory refuses this, but not the deletes below: an error must leave nothing half done.
+-- First, because a Redis that is out of memory refuses this, but not the deletes below: an error must leave
+-- nothing half done.
 redis.call('SET', loaded_at, string.format('%.0f', now(0)), 'PX', known_for_ms)
 
--- A counter of any window comes with one of its month, which lives as long. Who has none was not seen for that long, or not since Redis was
--- emptied: then there is nothing to look for, and looking is two thirds of what a load costs.
+-- A counter of any window comes with one of its month, which lives as long. A user who has none was not seen
+-- for that long, or not since Redis was emptied: then there is nothing to look for, and looking is two thirds
+-- of what a load costs.
 local last_month_end = at_ms - tonumber(string.sub(today, 9, 10)) * DAY_MS
 local last_month, before_last = used_keys(day_of(last_month_end)), used_keys(day_of(at_ms - HELD_TTL_MS))
 local over = { last_month[3], last_month[4], holds, loading, settled_log }
 if redis.call('EXISTS', used_keys(today)[3], last_month[3], before_last[3]) > 0 then
-  -- Every window that is over but whose counters may still exist, and what was held on other days of the month.
+  -- Every window that is over but whose counters may still exist, and what was held on other days of the
+  -- month.
   for days_ago = 1, HELD_TTL_MS / DAY_MS do
     local day, last = day_of(at_ms - days_ago * DAY_MS), #over
     over[last + 1], over[last + 2] = daily_requests_used .. day, daily_tokens_used .. day

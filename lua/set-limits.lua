@@ -1,7 +1,9 @@
--- Changes the limits of a user that is loaded, and calls off a loading under way, which may have read the old ones.
+-- Changes the limits of a user that is loaded, and cancels a loading under way, which may have read the old
+-- ones.
 --
 -- KEYS   user (shared/books.lua)
--- ARGV   daily_requests, daily_tokens, monthly_requests, monthly_tokens, concurrent: whole numbers; -1: no limit
+-- ARGV   daily_requests, daily_tokens, monthly_requests, monthly_tokens, concurrent
+--        whole numbers; -1: no limit
 -- Reply  'set' | 'unknown' (nothing to change: the user is loaded with the new limits)
 redis.call('DEL', loading, settled_log)
 local known_for_ms = redis.call('PTTL', marker)

@@ -1,13 +1,15 @@
--- Replaces the hold of a request by what was really used, in the windows that the hold is pinned to. More than was held is
--- charged in full, less is given back. Idempotent: without a hold nothing changes.
+-- Replaces the hold of a request by what was really used, in the windows that the hold is pinned to. More
+-- than was held is charged in full, less is returned. Idempotent: without a hold nothing changes.
 --
--- While a user is being loaded the settlement is also noted for the load, whose reading of PostgreSQL may be older than it.
+-- While a user is being loaded the settlement is also noted for the load, whose reading of PostgreSQL may be
+-- older than it.
 --
 -- KEYS   user (shared/books.lua), then `started`: the mark that an attempt is under way, which ends here
 -- ARGV   request_id
---        billed_tokens  whole number >= 0; -1 releases: the request and all its tokens are given back
---        expect_hold    1: nobody settled this before, so a missing hold means that Redis lost something: the user is forgotten, to be
---                       loaded before the next admission. 0: a missing hold is fine (a repeat)
+--        billed_tokens  whole number >= 0; -1 releases: the request and all its tokens are returned
+--        expect_hold    1: nobody settled this before, so a missing hold means that Redis lost something: the
+--                       user is forgotten, to be loaded before the next admission. 0: a missing hold is fine
+--                       (a repeat)
 -- Reply  'settled' | 'absent'
 local started = KEYS[2]
 local request_id, billed_tokens, expect_hold = unpack(ARGV)
@@ -28,8 +30,8 @@ elseif not hold and expect_hold == '1' then
   if loaded_ago_ms >= UNSURE_KNOWN_FOR_MS then
     redis.call('DEL', marker)
   elseif redis.call('PTTL', marker) > UNSURE_KNOWN_FOR_MS then
-    -- Most likely the load already counted the bill, whose settlement was on its way. Forgetting the user at once would, under
-    -- load, make every load cause the next.
+    -- Most likely the load already counted the bill, whose settlement was on its way. Forgetting the user at
+    -- once would, under load, make every load cause the next.
     redis.call('PEXPIRE', marker, UNSURE_KNOWN_FOR_MS)
   end
 end
@@ -37,7 +39,8 @@ end
 if hold then
   local used, held = used_keys(day), held_keys(day)
   local present = redis.call('MGET', used[1], used[2], used[3], used[4], held[1], held[2])
-  -- A counter whose window is long gone is not brought back. Amounts are texts: redis.call would write every number out again.
+  -- A counter whose window is long over is not made again. Amounts are texts: redis.call would write every
+  -- number out again.
   local function change(i, key, amount)
     if present[i] and amount ~= '0' then
       redis.call('INCRBY', key, amount)
@@ -54,7 +57,8 @@ if hold then
   change(6, held[2], string.format('%d', -tokens))
 end
 
--- Last, because Redis lets these pass when it is out of memory, but not the ones above: an error must leave nothing half done.
+-- Last, because Redis allows these when it is out of memory, but not the ones above: an error must leave
+-- nothing half done.
 redis.call('HDEL', holds, request_id)
 redis.call('DEL', started)
 return hold and 'settled' or 'absent'

@@ -1,7 +1,9 @@
--- Marks that a worker begins an attempt. A delivery that the broker gives out again while the mark of an earlier start is still
--- there means that its worker died at it: that counts as a crash. Neighbours that the dead worker only held have no mark.
+-- Marks that a worker begins an attempt. If the broker delivers a request again while the mark of an earlier
+-- start is still there, its worker died during the attempt: that counts as a crash. Neighbours that the dead
+-- worker had not started have no mark.
 --
--- KEYS   started    the mark, a hash of attempt, startedAtMs, crashes; and attemptsMade (clear-started.lua), delayedUntilMs (request-hints.ts)
+-- KEYS   started    the mark, a hash of attempt, startedAtMs, crashes; and attemptsMade (clear-started.lua),
+--                   delayedUntilMs (request-hints.ts)
 --        cancelled  present when the user cancelled the request
 -- ARGV   attempt, started_at_ms (Unix milliseconds)
 --        redelivered  1: the broker has delivered this message before

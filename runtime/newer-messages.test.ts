@@ -41,7 +41,7 @@ const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(
 const away = (): Promise<void> => Promise.reject(new Error("the broker is away"));
 const silence = (): Promise<void> => new Promise(() => {});
 
-test("a newer version's message is published before it is acked: none is lost, no delivery is counted", async () => {
+test("a newer version's message is published before it is acked, and no delivery is counted", async () => {
   const { events, pass, isKept } = keepOne();
   const early = [...events];
 

@@ -85,11 +85,11 @@ export function createNewerMessages(ports: { schedule: Schedule; log: Log }): Ne
     },
     handOver: async (signal) => {
       handingOver.abort();
-      const giveBack = (): void => timeOver.abort();
-      if (signal.aborted) giveBack();
-      signal.addEventListener("abort", giveBack);
+      const endWait = (): void => timeOver.abort();
+      if (signal.aborted) endWait();
+      signal.addEventListener("abort", endWait);
       await Promise.all(kept);
-      signal.removeEventListener("abort", giveBack);
+      signal.removeEventListener("abort", endWait);
     },
   };
 }

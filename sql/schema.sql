@@ -1,5 +1,6 @@
--- The schema after all migrations. Compared with the migrated database by adapters/postgres/migrate.test.ts, which also says how
--- to write it anew. Change it only by adding a migration.
+-- The schema after all migrations. Compared with the migrated database by
+-- adapters/postgres/migrate.test.ts, which also says how to write it anew. Change it only by adding a
+-- migration.
 
 create table api_keys (
   key_id uuid not null,

@@ -15,8 +15,8 @@ interface Timer {
 }
 
 /**
- * A channel as its broker keeps it: what is not settled, and every frame. A frame for what is settled already would close the channel, so
- * it throws; so does one that settles what is still open here.
+ * A channel as its broker keeps it: what is not settled, and every frame. A frame for what is settled already
+ * would close the channel, so it throws; so does one that settles what is still open here.
  */
 function createBroker(prefetch: number) {
   const unsettled = new Set<number>();
@@ -181,7 +181,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("flush"), pick: fc.nat(1) }),
 );
 
-test("in whatever order deliveries end, each is settled once, none while it is open, and all within the time of gathering", () => {
+test("in any order of ends, each delivery is settled once, none while open, and all in time", () => {
   fc.assert(
     fc.property(
       fc.array(step, { maxLength: 120 }),

@@ -31,7 +31,7 @@ test("a connection that was cut comes back by itself, and says what state it is 
   expect(states).toEqual(["up", "down", "up"]);
 });
 
-test("waiting for a broker that is not there ends with a fault, and the connection comes up once it is", async () => {
+test("waiting for a broker that is away ends with a fault, and the connection comes up later", async () => {
   proxy.refuse();
   const connection = connectAmqp({
     url: proxy.url,

@@ -132,7 +132,7 @@ test("what was acked just before the consumer is closed stays acked", async () =
   await until(async () => (await depth())?.ready === 1, 2_000);
 });
 
-test("a paused consumer gets nothing, can settle what it holds, and goes on when it is resumed", async () => {
+test("a paused consumer gets nothing, can settle what it has, and goes on when it is resumed", async () => {
   const { deliveries, consumer } = collectDeliveries(observer, queue);
   await publish(1);
   await until(() => deliveries.length === 1, 5_000);
@@ -166,7 +166,7 @@ test("a consumer that is paused stays so over a reconnect", async () => {
   await consumer.close();
 });
 
-test("no more than the prefetch is held at once", async () => {
+test("no more than the prefetch is delivered at once", async () => {
   const { deliveries, consumer } = collectDeliveries(observer, queue, { prefetch: 3 });
   await publish(10);
 

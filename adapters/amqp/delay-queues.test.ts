@@ -46,7 +46,7 @@ const nameOf = (delayMs: number): string => `${broker.queues.requests.name}.retr
 const publish = (queue: string): Promise<void> =>
   publisher.publish(queue, encodeRequest(requestOf(10)));
 
-test("a queue is there before the first message is published to it, and the message comes back after the delay", async () => {
+test("a queue is there before the first message, which comes back after the delay", async () => {
   const { deliveries, consumer } = collectDeliveries(connection, broker.queues.requests.name);
   const startedMs = performance.now();
 
@@ -74,7 +74,7 @@ test("a queue that somebody deleted is there again at the second try", async () 
   await consumer.close();
 });
 
-test("what a reload brings can be declared before it is needed, and what is there already is left alone", async () => {
+test("a reload's queues can be declared before they are needed; existing ones are left alone", async () => {
   const name = nameOf(DELAYS_MS.reloaded);
 
   await delays.declare([DELAYS_MS.reloaded, DELAYS_MS.reloaded, DELAYS_MS.first]);
@@ -82,7 +82,7 @@ test("what a reload brings can be declared before it is needed, and what is ther
   expect((await queueDepths(connection, [name])).get(name)).toEqual({ ready: 0, consumers: 0 });
 });
 
-test("a queue that exists with other arguments is refused with its name, and nothing is published", async () => {
+test("a queue with other arguments is refused with its name, and nothing is published", async () => {
   const { foreign } = DELAYS_MS;
   await connection.withChannel((channel) =>
     channel.assertQueue(nameOf(foreign), { arguments: { "x-queue-type": "quorum" } }),

@@ -109,7 +109,7 @@ test("a message of a newer version is told from one that nobody can read, whatev
   expect(decoded.map((one) => !one.ok && one.isNewer)).toEqual([true, true, true]);
 });
 
-test("a message that only a newer version can read is published again as it came, without what the broker added", () => {
+test("a newer version's message is published again as it came, without the broker's headers", () => {
   const headers = { version: 9, novelty: true, nested: { list: [1, null] } };
   const message = { ...good, type: "novelty", headers };
 

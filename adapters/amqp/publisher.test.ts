@@ -106,7 +106,7 @@ test("a message that no queue takes is rejected, and its neighbours are confirme
   expect(publisher.unconfirmed()).toBe(0);
 });
 
-test("no more messages than the window allows are handed to the broker, and all of them get through in the end", async () => {
+test("no more messages than the window allows are sent, and all of them arrive in the end", async () => {
   const connection = await broker.connect({ url: proxy.url });
   const publisher = publisherOn(connection, { messagesMax: 10 });
   const observer = await broker.connect();
@@ -126,7 +126,7 @@ test("no more messages than the window allows are handed to the broker, and all 
   expect(await outcomesOf(publishes, 5_000)).toEqual({ confirmed: 25, codes: new Set() });
 });
 
-test("no more bytes than the window allows are handed to the broker; one larger message may go alone", async () => {
+test("no more bytes than the window allows are sent; one larger message may go alone", async () => {
   const connection = await broker.connect({ url: proxy.url });
   const publisher = publisherOn(connection, { bytesMax: 1_000 });
   const observer = await broker.connect();
@@ -160,7 +160,7 @@ test("more publishes than may wait are refused at once", async () => {
   expect(await outcomesOf(accepted, 5_000)).toEqual({ confirmed: 3, codes: new Set() });
 });
 
-test("publishes with more bytes than may wait are refused at once, but one large one may wait alone", async () => {
+test("more bytes than may wait are refused at once, but one large message may wait alone", async () => {
   const connection = await broker.connect({ url: proxy.url });
   const publisher = publisherOn(connection, { messagesMax: 1, pendingBytesMax: 2_500 });
   await publisher.publish(queue, encodeRequest(requestOf(10)));
@@ -183,7 +183,7 @@ test("publishes with more bytes than may wait are refused at once, but one large
   expect(await outcomesOf(large, 5_000)).toEqual({ confirmed: 2, codes: new Set() });
 });
 
-test("a broker that stops confirming fails every publish in time, and no further window is handed to it", async () => {
+test("a broker that stops confirming fails every publish in time, and gets no other window", async () => {
   const connection = await broker.connect({ url: proxy.url });
   const publisher = publisherOn(connection, { messagesMax: 5, confirmTimeoutMs: 300 });
   const observer = await broker.connect();
@@ -200,12 +200,12 @@ test("a broker that stops confirming fails every publish in time, and no further
 
   const failed = { confirmed: 0, codes: new Set(["BROKER_UNAVAILABLE"]) };
   expect([first, second]).toEqual([failed, failed]);
-  // What was held up on the other channel may come after the confirm on this one.
+  // What was delayed on the other channel may come after the confirm on this one.
   await until(async () => ((await depthOf(observer)) ?? 0) >= 6, 10_000);
   expect(await depthOf(observer)).toBe(6);
 });
 
-test("when the connection is cut everything settles at once, nothing confirmed is lost, and publishing works again after", async () => {
+test("a cut connection settles everything at once and loses nothing confirmed", async () => {
   const connection = await broker.connect({ url: proxy.url });
   const publisher = publisherOn(connection, { messagesMax: 50, confirmTimeoutMs: 30_000 });
   const observer = await broker.connect();

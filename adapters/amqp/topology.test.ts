@@ -70,7 +70,7 @@ test("a queue that exists with other arguments is named, with what differs and w
   expect(String(error)).toContain("drain and delete it");
 });
 
-test("a request comes back from a delay queue after its delay, as often as it is published anew", async () => {
+test("a request comes back from a delay queue after its delay, each time it is published", async () => {
   const { deliveries, consumer } = collectDeliveries(connection, broker.queues.requests.name);
   const rounds = 4;
   const startedMs = performance.now();
@@ -97,7 +97,7 @@ test("a message may come back before the delay of its queue", async () => {
   await consumer.close();
 });
 
-test("a request that keeps coming back unacknowledged ends in inference_results, still readable as a request", async () => {
+test("a request that keeps coming back unacknowledged ends in inference_results, readable", async () => {
   await publisher.publish(broker.queues.requests.name, encodeRequest(REQUEST));
   let requeued = 0;
   const consumer = createConsumer(connection, {

@@ -24,9 +24,10 @@ test("lines below the configured level are not written", async () => {
   ]);
 });
 
-test("what client libraries hang on their errors is not written, and causes are", async () => {
+test("what client libraries attach to their errors is not written, and causes are", async () => {
   const [line] = await linesOf(
-    `const cause = Object.assign(new Error("refused"), { code: "E1", parameters: ["secret"], command: { args: ["secret"] } });
+    `const attached = { code: "E1", parameters: ["secret"], command: { args: ["secret"] } };
+     const cause = Object.assign(new Error("refused"), attached);
      log.error({ err: new Error("failed", { cause }) }, "x");`,
   );
 

@@ -13,7 +13,10 @@ export interface MetricsRegistry {
   contentType: string;
   /** The text exposition; `refresh` callbacks run first. */
   render: () => Promise<string>;
-  /** Registers a callback that brings gauges up to date before each scrape; it should be quick and must not throw. */
+  /**
+   * Registers a callback that brings gauges up to date before each scrape; it should be quick and must not
+   * throw.
+   */
   onScrape: (refresh: () => void | Promise<void>) => void;
 }
 

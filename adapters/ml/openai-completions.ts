@@ -9,7 +9,10 @@ const Reply = t.Object({
   usage: Usage,
 });
 
-/** https://platform.openai.com/docs/api-reference/completions, without streaming. Messages are rendered into one prompt. */
+/**
+ * https://platform.openai.com/docs/api-reference/completions, without streaming. Messages are rendered into
+ * one prompt.
+ */
 export const openaiCompletions: Protocol = {
   writeRequest: ({ payload, upstreamModel }) => ({
     ...sharedFields(payload, upstreamModel),

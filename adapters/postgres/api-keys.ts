@@ -2,13 +2,13 @@ import type { KeyRecord } from "../../core/key-record.ts";
 import { bytesArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 
-/** What is stored of a key; the key itself is not. */
+/** What is stored of a key; the key itself is not stored. */
 export interface NewApiKey {
   keyId: string;
   userId: string;
   /** HMAC-SHA-256 of the key, 32 bytes. */
   keyHash: Uint8Array;
-  /** The first and last characters, by which a person knows it again. */
+  /** The first and last characters, by which a person recognises it. */
   prefix: string;
   last4: string;
   name: string;
@@ -37,14 +37,15 @@ interface KeyRow {
   usable: boolean;
 }
 
-/** Throws a data fault (`isForeignKeyViolation`) if there is no such user. */
+/** Adds a key. @throws a data fault (`isForeignKeyViolation`) when there is no such user */
 export async function addKey(database: Database, key: NewApiKey): Promise<void> {
   await database.run(
     "add a key",
     (sql) => sql`
       insert into api_keys (key_id, user_id, key_hash, prefix, last4, name, expires_at)
       values (
-        ${key.keyId}, ${key.userId}, ${key.keyHash}, ${key.prefix}, ${key.last4}, ${key.name}, ${key.expiresAtMs}::timestamptz
+        ${key.keyId}, ${key.userId}, ${key.keyHash}, ${key.prefix}, ${key.last4}, ${key.name},
+        ${key.expiresAtMs}::timestamptz
       )`,
   );
 }
@@ -93,7 +94,7 @@ export async function findKey(database: Database, keyId: string): Promise<ApiKey
   return row && keyOf(row);
 }
 
-/** Hashes of a user's keys that are not revoked, for telling the caches of a change of the user. */
+/** Hashes of a user's keys that are not revoked, by which the caches are told of a change of the user. */
 export async function keyHashesOf(database: Database, userId: string): Promise<Uint8Array[]> {
   const rows = await database.run(
     "find a user's keys",
@@ -107,7 +108,8 @@ export async function keyHashesOf(database: Database, userId: string): Promise<U
 }
 
 /**
- * Revokes a key and answers its hash, so that the caches can be told; undefined: no such key. Revoking again changes nothing.
+ * Revokes a key and returns its hash, so that the caches can be told; undefined: there is no such key.
+ * Revoking again changes nothing.
  */
 export async function revokeKey(
   database: Database,
@@ -125,8 +127,9 @@ export async function revokeKey(
 }
 
 /**
- * Adds `successor` for the owner of the key `keyId`, which stays usable for `overlapMs` more, at most. Answers the old key's hash, so
- * that the caches can be told; undefined: no usable key of that id, and nothing was added.
+ * Adds `successor` for the owner of the key `keyId`, which stays usable for `overlapMs` more, at most.
+ * Returns the old key's hash, so that the caches can be told; undefined: there is no usable key of that id,
+ * and nothing was added.
  */
 export async function rotateKey(
   database: Database,
@@ -153,8 +156,8 @@ export async function rotateKey(
       added as (
         insert into api_keys (key_id, user_id, key_hash, prefix, last4, name, expires_at)
         select
-          ${successor.keyId}::uuid, user_id, ${successor.keyHash}::bytea, ${successor.prefix}, ${successor.last4},
-          ${successor.name}, ${successor.expiresAtMs}::timestamptz
+          ${successor.keyId}::uuid, user_id, ${successor.keyHash}::bytea, ${successor.prefix},
+          ${successor.last4}, ${successor.name}, ${successor.expiresAtMs}::timestamptz
         from rotated
       )
       select user_id, key_hash from rotated`,
@@ -162,7 +165,10 @@ export async function rotateKey(
   return row && { userId: row.user_id, keyHash: row.key_hash };
 }
 
-/** Finds keys by their hashes in one query; answers in order, undefined where there is none or it is revoked. */
+/**
+ * Finds keys by their hashes in one query; returns them in order, undefined where there is none or it is
+ * revoked.
+ */
 export async function findKeys(
   database: Database,
   keyHashes: readonly Uint8Array[],

@@ -8,7 +8,7 @@ import type { DurableState } from "../../core/request.ts";
 import type { Database } from "./connect.ts";
 import { quotaTruth } from "./quotas.ts";
 
-/** What PostgreSQL holds of users, in order, in one snapshot. Who is not a user has empty books. */
+/** Reads what PostgreSQL knows of users, in order, in one snapshot. Whoever is not a user has empty books. */
 export async function readLedger(
   database: Database,
   userIds: readonly string[],
@@ -17,7 +17,7 @@ export async function readLedger(
   return truths.map((truth) => ({ days: truth?.days ?? [], holds: truth?.holds ?? [] }));
 }
 
-/** How many requests are kept, in all and in each state, in one snapshot. Reads them all. */
+/** Counts the requests that are kept, in all and in each state, in one snapshot. Reads them all. */
 export async function countRequests(database: Database): Promise<RequestCounts> {
   const rows = await database.run(
     "count requests",
@@ -32,8 +32,9 @@ export async function countRequests(database: Database): Promise<RequestCounts> 
 }
 
 /**
- * Requests that are kept and whose ledger row is not what their own state and usage say, in one snapshot, at most `limit`: a completed
- * one without a row, a row without usage, usage without a row, or figures that differ. Reads both tables.
+ * Finds requests that are kept and whose ledger row is not what their own state and usage say, in one
+ * snapshot, at most `limit`: a completed one without a row, a row without usage, usage without a row, or
+ * figures that differ. Reads both tables.
  */
 export async function ledgerAnomalies(database: Database, limit: number): Promise<LedgerAnomaly[]> {
   const rows = await database.run(
@@ -56,7 +57,10 @@ export async function ledgerAnomalies(database: Database, limit: number): Promis
   }));
 }
 
-/** Days of users whose kept sum is not that of the ledger, in one snapshot, at most `limit`. Reads both tables. */
+/**
+ * Finds days of users whose kept sum is not that of the ledger, in one snapshot, at most `limit`. Reads both
+ * tables.
+ */
 export async function sumAnomalies(database: Database, limit: number): Promise<SumAnomaly[]> {
   const rows = await database.run(
     "compare ledger and sums",
@@ -72,8 +76,10 @@ export async function sumAnomalies(database: Database, limit: number): Promise<S
     >`
       select
         user_id, window_day::text as day,
-        coalesce(sum(l.requests), 0)::bigint as ledger_requests, coalesce(sum(l.tokens), 0)::bigint as ledger_tokens,
-        coalesce(sum(d.requests), 0)::bigint as sum_requests, coalesce(sum(d.total_tokens), 0)::bigint as sum_tokens
+        coalesce(sum(l.requests), 0)::bigint as ledger_requests,
+        coalesce(sum(l.tokens), 0)::bigint as ledger_tokens,
+        coalesce(sum(d.requests), 0)::bigint as sum_requests,
+        coalesce(sum(d.total_tokens), 0)::bigint as sum_tokens
       from (
         select user_id, window_day, model, count(*) as requests, sum(total_tokens)::bigint as tokens
         from token_logs

@@ -6,50 +6,69 @@ import { isConnectionLoss, isDataFault, isServerError } from "./errors.ts";
 
 export interface PostgresOptions {
   url: string;
-  /** Most connections of this process; a third of them, at least one, is for statements planned once, unless there is only one. */
+  /**
+   * Most connections of this process; a third of them, at least one, is for statements planned once, unless
+   * there is only one.
+   */
   poolMax: number;
   /** The server cancels a statement after this, milliseconds. */
   statementTimeoutMs: number;
-  /** No answer by then, waiting for a free connection included: the pool is replaced. Keep above `statementTimeoutMs`. */
+  /**
+   * Without a reply by then, waiting for a free connection included, the pool is replaced. Keep above
+   * `statementTimeoutMs`.
+   */
   deadlineMs: number;
   /** `application_name`, as shown in `pg_stat_activity`. */
   name: string;
 }
 
 /**
- * Tagged templates only, no `begin`: what has to happen together is one statement with CTEs, which saves round trips. It is also safer:
- * when a connection ends within a transaction, postgres.js 3.4.9 writes its rollback to the closed socket and throws outside of any promise.
+ * Tagged templates only, no `begin`: what must happen together is one statement with CTEs, which saves round
+ * trips. It is also safer: when a connection ends within a transaction, postgres.js 3.4.9 writes its rollback
+ * to the closed socket and throws outside any promise.
  */
 export type Sql = postgres.ISql;
 
 /**
- * `each`: the server plans the statement anew each time, so that a plan made while today's partition was empty never reads it from end to
- * end once it is full, and only the partitions that are asked for are planned. Planning that was no slower: with 38 partitions, find 20
- * requests in 0.3 ms instead of 0.6.
- * `once`: each connection keeps its first plan. For what no plan but one can serve, or what would have to plan every partition.
+ * `each`: the server plans the statement anew each time, so that a plan made while today's partition was
+ * empty never reads it from end to end once it is full, and only the partitions that are asked for are
+ * planned. That planning was no slower: with 38 partitions, finding 20 requests took 0.3 ms instead of 0.6.
+ *
+ * `once`: each connection keeps its first plan. For statements that only one plan can serve, or that would
+ * have to plan every partition.
  */
 export type Planning = "each" | "once";
 
-type Run = <Answer>(
+type Run = <Result>(
   label: string,
-  statement: (sql: Sql) => PromiseLike<Answer>,
+  statement: (sql: Sql) => PromiseLike<Result>,
   planning?: Planning,
-) => Promise<Answer>;
+) => Promise<Result>;
 
 export interface Database {
   /**
-   * Runs one statement. Answers within the deadline, whatever the server does. Throws `Fault` STORE_UNAVAILABLE with its cause for
-   * everything that is wrong with the server, the network or the schema; after a deadline or a lost connection the outcome on the
-   * server is unknown. An error that lies in the data (`isDataFault`) is thrown as it is.
+   * Runs one statement. Settles within the deadline, whatever the server does.
+   *
+   * @throws {Fault} STORE_UNAVAILABLE with its cause for everything that is wrong with the server, the
+   * network or the schema; after a deadline or a lost connection the outcome on the server is unknown
+   * @throws an error that lies in the data (`isDataFault`), as it is
    */
   run: Run;
-  /** Resolves when the server answers; `aheadMs`: how far its clock is ahead of this machine's, give or take half the round trip. */
+  /**
+   * Resolves when the server answers. `aheadMs`: how far its clock is ahead of this machine's, give or take
+   * half the round trip.
+   *
+   * @throws as `run`
+   */
   ping: () => Promise<{ aheadMs: number; roundTripMs: number }>;
-  /** Lets running queries end for `graceMs`, then cuts them. Never rejects. */
+  /** Gives running queries `graceMs` to end, then cuts them. Never rejects. */
   close: (graceMs?: number) => Promise<void>;
 }
 
-/** Times are Unix milliseconds, days are `YYYY-MM-DD`, bigints are numbers: no `Date` is made that nobody needs. */
+/**
+ * Times are Unix milliseconds, days are `YYYY-MM-DD`, bigints are numbers: no `Date` is made, since nobody
+ * needs one.
+ */
 const TYPES = {
   timestamptz: {
     to: 1184,
@@ -93,11 +112,14 @@ export function clientOptions(
 
 const PLANNED: Record<Planning, Record<string, string>> = {
   each: { plan_cache_mode: "force_custom_plan" },
-  // Whatever was empty or small when the plan was made: it grows.
+  // A table that was empty or small when the plan was made grows.
   once: { plan_cache_mode: "force_generic_plan", enable_seqscan: "off" },
 };
 
-/** Connects lazily: the first query opens the first connection. Throws nothing; an unreachable server shows in `run`. */
+/**
+ * Connects lazily: the first query opens the first connection. It does not throw; an unreachable server shows
+ * in `run`.
+ */
 export function connectPostgres(options: PostgresOptions): Database {
   const onceMax = options.poolMax === 1 ? 0 : Math.ceil(options.poolMax / 3);
   const each = openLane(options, options.poolMax - onceMax, "each");
@@ -110,7 +132,7 @@ export function connectPostgres(options: PostgresOptions): Database {
       run("ping", async (sql) => {
         const startedMs = performance.now();
         const [row] = await sql<{ at: number }[]>`select clock_timestamp() as at`;
-        if (row === undefined) throw new Error("select answered no row");
+        if (row === undefined) throw new Error("select returned no row");
         const roundTripMs = performance.now() - startedMs;
         return { aheadMs: row.at - (Date.now() - roundTripMs / 2), roundTripMs };
       }),
@@ -141,17 +163,20 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
     });
   let pool = openPool();
 
-  /** postgres.js cannot replace one connection, so the whole pool goes; statements under way on its others may still end. */
+  /**
+   * postgres.js cannot replace one connection, so the whole pool goes; statements under way on its other
+   * connections may still end.
+   */
   function retire(stuck: postgres.Sql): void {
     if (stuck !== pool) return;
     pool = openPool();
     void endPool(stuck, options.deadlineMs);
   }
 
-  async function run<Answer>(
+  async function run<Result>(
     label: string,
-    statement: (sql: Sql) => PromiseLike<Answer>,
-  ): Promise<Answer> {
+    statement: (sql: Sql) => PromiseLike<Result>,
+  ): Promise<Result> {
     const used = pool;
     let timer: Timer | undefined;
     const deadline = new Promise<never>((_resolve, reject) => {
@@ -163,8 +188,8 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
     try {
       return await Promise.race([statement(used), deadline]);
     } catch (error) {
-      // postgres.js 3.4.9 carries half-read answers of a lost connection over to the next one on the same object, so that a later
-      // query fails for it or answers with holes in its rows: start afresh.
+      // postgres.js 3.4.9 carries half-read replies of a lost connection over to the next one on the same
+      // object, so that a later query fails or returns rows with holes: start afresh.
       if (isConnectionLoss(error)) retire(used);
       throw isServerError(error) && !isDataFault(error)
         ? unavailable("failed", label, error)
@@ -178,7 +203,8 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
 }
 
 async function endPool(pool: postgres.Sql, graceMs: number): Promise<void> {
-  // Past the grace the connections are cut and their queries rejected; whoever waits for those is told there.
+  // After the grace the connections are cut and their queries rejected; the callers of those queries learn of
+  // it.
   await pool.end({ timeout: graceMs / 1_000 }).catch(() => {});
 }
 

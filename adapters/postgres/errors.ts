@@ -1,13 +1,16 @@
 import postgres from "postgres";
 
-/** SQLSTATE classes of errors that lie in the values of a statement: 22 data exception, 23 integrity constraint violation. */
+/**
+ * SQLSTATE classes of errors that lie in the values of a statement: 22 data exception, 23 integrity
+ * constraint violation.
+ */
 const DATA_FAULT_CLASSES = ["22", "23"];
 const UNIQUE_VIOLATION = "23505";
 const FOREIGN_KEY_VIOLATION = "23503";
 
 /**
- * Whether a statement failed because of the values it was given: without the bad row the others of the batch succeed, so that the
- * batch may be bisected (runtime/bisect.ts). Everything else is wrong for all rows alike.
+ * Whether a statement failed because of the values it was given: without the bad row the others of the batch
+ * succeed, so that the batch may be bisected (runtime/bisect.ts). Everything else is wrong for all rows.
  */
 export function isDataFault(error: unknown): boolean {
   return (
@@ -26,7 +29,10 @@ export function isForeignKeyViolation(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === FOREIGN_KEY_VIOLATION;
 }
 
-/** Whether an error came from the server or the connection rather than our own code: it has a code (SQLSTATE, errno, CONNECTION_…). */
+/**
+ * Whether an error came from the server or the connection and not from our own code: it has a code (SQLSTATE,
+ * errno, CONNECTION_…).
+ */
 export function isServerError(error: unknown): boolean {
   return (
     error instanceof Error &&
@@ -44,7 +50,10 @@ const LOST_CODES = [
   "EPIPE",
 ];
 
-/** Whether an established connection ended with this error: the server's farewell (severity FATAL or PANIC) or the socket's. */
+/**
+ * Whether an established connection ended with this error: the last one of the server (severity FATAL or
+ * PANIC) or of the socket.
+ */
 export function isConnectionLoss(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return error.severity !== "ERROR";
   return isServerError(error) && LOST_CODES.includes(String((error as { code?: unknown }).code));

@@ -49,7 +49,10 @@ const LISTED_COLUMNS = [
 /** Above every id. */
 const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** Reads any number of requests of any users in one query; answers in order, undefined where the user has no such request (I6). */
+/**
+ * Reads any number of requests of any users in one query; returns them in order, undefined where the user has
+ * no such request (I6).
+ */
 export async function findRequests(
   database: Database,
   lookups: readonly RequestRef[],
@@ -125,8 +128,9 @@ function listedOf(row: ListedRow): ListedRequest {
 }
 
 /**
- * Requests as their first attempt is published, content and all; those no longer queued are left out. Asks for no owner. Queued is
- * asked for as "has no end", so that the index of all open requests is not read (see `moveAndBill`).
+ * Reads requests as their first attempt is published, with their content; those no longer queued are left
+ * out. It checks no owner. The condition for queued is "has no end", so that the index of all open requests
+ * is not read (see `moveAndBill`).
  */
 export async function readQueued(
   database: Database,

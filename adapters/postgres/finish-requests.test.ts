@@ -35,7 +35,7 @@ const idsOf = (rows: NewRequest[]): [string, string, string] => {
 };
 const finish = (...finishes: Finish[]) => finishRequests(server.database, finishes);
 
-test("a completed request has its result, its times and one bill, pinned to the day of its hold", async () => {
+test("a completed request has its result, its times and one bill on the day of its hold", async () => {
   const row = newRequest({ windowDay: "2026-10-31" });
   await insertRequests(server.database, [row]);
   const { requestId, userId } = row.head;
@@ -90,7 +90,7 @@ test("what was not executed is not billed, and its error is kept word for word",
 });
 
 describe("a second finish", () => {
-  test("changes nothing and answers what the first one did, whatever it says itself", async () => {
+  test("changes nothing and returns what the first one did, whatever it says itself", async () => {
     const [a, b] = idsOf(await stored(2));
     await finish(completion(a), ending(b, "cancelled"));
 
@@ -131,9 +131,9 @@ describe("a second finish", () => {
 
     const known = replies.flat().filter((reply) => reply !== "unknown");
     for (const { head } of rows) {
-      const answers = known.filter((reply) => reply.requestId === head.requestId);
-      expect(answers.filter((reply) => reply.moved).length).toBe(1);
-      expect(new Set(answers.map((reply) => reply.billedTokens)).size).toBe(1);
+      const ofRequest = known.filter((reply) => reply.requestId === head.requestId);
+      expect(ofRequest.filter((reply) => reply.moved).length).toBe(1);
+      expect(new Set(ofRequest.map((reply) => reply.billedTokens)).size).toBe(1);
     }
   });
 });
@@ -189,7 +189,7 @@ async function openEntriesRead(database: Database): Promise<number> {
   return row?.read ?? -1;
 }
 
-test("ending requests does not read the index of open ones, though the planner takes it for empty", async () => {
+test("ending requests does not read the index of open ones, even if it seems empty", async () => {
   // One connection, because a server process publishes its own statistics only.
   const database = server.connect({ poolMax: 1 });
   const ended = await stored(50);

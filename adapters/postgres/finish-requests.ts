@@ -14,11 +14,13 @@ interface FinishedRow {
 }
 
 /**
- * Ends requests and bills them, in one transaction: a request moves only if it is still queued (I5), and only one that this call
- * moved gets a ledger row, if it has usage (I2). Answers in order, also for requests that had ended before, so that the caller can
- * settle again what may not have been settled. If an id comes twice, its first finish counts. As with inserts, bound the
- * bytes of a batch. Throws STORE_UNAVAILABLE, after which
- * calling again with the same finishes is right, or a data fault if a row cannot be stored: then none is.
+ * Ends requests and bills them, in one transaction: a request moves only if it is still queued (I5), and only
+ * one that this call moved gets a ledger row, if it has usage (I2). Returns the replies in order, also for
+ * requests that had ended before, so that the caller can settle again what may not have been settled. If an
+ * id comes twice, its first finish counts. As with inserts, bound the bytes of a batch.
+ *
+ * @throws {Fault} STORE_UNAVAILABLE, after which it is right to call again with the same finishes
+ * @throws a data fault (`isDataFault`) when a row cannot be stored: then none is
  */
 export async function finishRequests(
   database: Database,
@@ -51,26 +53,30 @@ export async function finishRequests(
       replies.set(row.request_id, finishedOf({ ...row, state: row.state }, moved));
     }
   }
-  return answerInOrder(finishes, replies);
+  return repliesInOrder(finishes, replies);
 }
 
-function answerInOrder(finishes: readonly Finish[], replies: Map<string, Finished>): FinishReply[] {
-  const answered = new Set<string>();
+function repliesInOrder(
+  finishes: readonly Finish[],
+  replies: Map<string, Finished>,
+): FinishReply[] {
+  const seen = new Set<string>();
   return finishes.map(({ requestId }) => {
     const reply = replies.get(requestId);
     if (reply === undefined) return "unknown";
-    const repeated = answered.has(requestId);
-    answered.add(requestId);
+    const repeated = seen.has(requestId);
+    seen.add(requestId);
     return repeated ? { ...reply, moved: false } : reply;
   });
 }
 
 /**
- * One statement, hence one transaction and one round trip. A row that another transaction is ending is waited for and then seen as
- * ended. The ids are an array condition rather than a join, so that partitions are pruned and rows are locked in the order of ids.
- * Queued is asked for as "has no end" (a constraint makes the two the same): asked by status, the planner reads the whole index of open
- * requests, which it takes for empty as long as most have ended. `billed` is looked up by a hashed subplan, because the planner
- * expects one row of a data-modifying CTE and would join each row with each.
+ * One statement, hence one transaction and one round trip. It waits for a row that another transaction is
+ * ending, and then sees it as ended. The ids are an array condition rather than a join, so that partitions
+ * are pruned and rows are locked in the order of ids. The condition for queued is "has no end" (a constraint
+ * makes the two the same): with the status as condition, the planner reads the whole index of open requests,
+ * which it takes for empty as long as most have ended. `billed` is looked up by a hashed subplan, because the
+ * planner expects one row of a data-modifying CTE and would join each row with each.
  */
 function moveAndBill(database: Database, batch: readonly Finish[]): Promise<FinishedRow[]> {
   const ids = textArray(batch.map((finish) => finish.requestId));
@@ -94,8 +100,8 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
           ${results.firsts}::integer[],
           ${results.lengths}::integer[]
         ) as row (
-          request_id, state, attempts, started_ms, completed_ms, prompt_tokens, completion_tokens, usage_source, error_code,
-          error_message, result_first, result_length
+          request_id, state, attempts, started_ms, completed_ms, prompt_tokens, completion_tokens,
+          usage_source, error_code, error_message, result_first, result_length
         )
       ),
       moved as (
@@ -117,11 +123,13 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
           and r.request_id = f.request_id
           and r.completed_at is null
         returning
-          r.request_id, r.user_id, r.model, r.window_day, r.estimated_tokens, r.status, r.prompt_tokens, r.completion_tokens,
-          f.usage_source
+          r.request_id, r.user_id, r.model, r.window_day, r.estimated_tokens, r.status, r.prompt_tokens,
+          r.completion_tokens, f.usage_source
       ),
       billed as (
-        insert into token_logs (request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source)
+        insert into token_logs (
+          request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source
+        )
         select request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source
         from moved
         where usage_source is not null
@@ -130,12 +138,17 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
       )
       select
         request_id, user_id, status as state, window_day, estimated_tokens,
-        case when request_id in (select request_id from billed) then prompt_tokens + completion_tokens end as billed_tokens
+        case
+          when request_id in (select request_id from billed) then prompt_tokens + completion_tokens
+        end as billed_tokens
       from moved`,
   );
 }
 
-/** A statement of its own, because its snapshot has to be younger than the transactions that `moveAndBill` waited for. */
+/**
+ * A statement of its own, because its snapshot must be younger than the transactions that `moveAndBill`
+ * waited for.
+ */
 function readEnded(
   database: Database,
   batch: readonly Finish[],
@@ -144,7 +157,8 @@ function readEnded(
     "read ended requests",
     (sql) => sql<(Omit<FinishedRow, "state"> & { state: DurableState })[]>`
       select
-        r.request_id, r.user_id, r.status as state, r.window_day, r.estimated_tokens, l.total_tokens as billed_tokens
+        r.request_id, r.user_id, r.status as state, r.window_day, r.estimated_tokens,
+        l.total_tokens as billed_tokens
       from requests r
       left join token_logs l using (request_id)
       where r.request_id = any(${textArray(batch.map((finish) => finish.requestId))}::uuid[])`,

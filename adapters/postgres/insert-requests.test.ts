@@ -81,7 +81,8 @@ describe("an insert that comes late", () => {
   test("because the server was frozen stores nothing when it wakes up", async () => {
     const proxy = await startFreezingProxy(server.url);
     const frozen = server.connect({ url: proxy.url, deadlineMs: 200, poolMax: 1 });
-    await insertRequests(frozen, [newRequest()]); // The statement is prepared, so that the next one is one message.
+    // Prepares the statement, so that the next one is one message.
+    await insertRequests(frozen, [newRequest()]);
     const row = newRequest({ acceptUntilMs: Date.now() + 150 });
     proxy.freeze();
     const refused = await insertRequests(frozen, [row]).catch((error: unknown) => error);
@@ -93,8 +94,10 @@ describe("an insert that comes late", () => {
     await frozen.ping();
     await server.database.run(
       "wait for old statements",
-      (sql) =>
-        sql`select pg_sleep(0.05) from pg_stat_activity where state = 'active' and query like 'insert into requests%'`,
+      (sql) => sql`
+        select pg_sleep(0.05)
+        from pg_stat_activity
+        where state = 'active' and query like 'insert into requests%'`,
     );
     expect(await isStored([row])).toEqual([false]);
     proxy.stop();
@@ -141,7 +144,7 @@ describe("a batch with a bad row", () => {
 });
 
 describe("an Idempotency-Key", () => {
-  test("stores the first request only and names it to every repeat, in the same batch and later", async () => {
+  test("stores only the first request and names it to every repeat, in the batch and later", async () => {
     const [first, again, otherBody] = [keyed("k1", "a"), keyed("k1", "a"), keyed("k1", "b")];
 
     const batch = await insertRequests(server.database, [first, newRequest(), again]);
@@ -157,10 +160,11 @@ describe("an Idempotency-Key", () => {
     expect(await isStored([first, again, otherBody])).toEqual([true, false, false]);
   });
 
-  test("used on two gateways at once in crossing orders stores one request each, without a deadlock", async () => {
+  test("used on two gateways in crossing orders stores one request each, without a deadlock", async () => {
     const keys = Array.from({ length: 400 }, (_, i) => `race ${i}`);
     const gateways = Array.from({ length: 4 }, () => server.connect({ poolMax: 1 }));
-    await Promise.all(gateways.map((gateway) => gateway.ping())); // Connected, so that they do start together.
+    // Connects them, so that they do start together.
+    await Promise.all(gateways.map((gateway) => gateway.ping()));
     const batches = gateways.map((_, i) => {
       const rows = keys.map((key) => keyed(key, "a"));
       return i % 2 === 0 ? rows : rows.toReversed();

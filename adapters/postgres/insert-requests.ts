@@ -6,11 +6,13 @@ const STORED: InsertOutcome = { kind: "stored" };
 const LATE: InsertOutcome = { kind: "late" };
 
 /**
- * Stores a batch in one statement, all or nothing but for late rows and replays; answers in order. The batch travels as one message of
- * twice the size of its content: bound its bytes as well as its rows. The server's clock decides what is late, by a time of the gateway,
- * which therefore goes by the server's clock where the two differ (`createServerClock`).
+ * Stores a batch in one statement, all or nothing except for late rows and replays; returns the outcomes in
+ * order. The batch travels as one message of twice the size of its content: bound its bytes as well as its
+ * rows. The server's clock decides what is late, by a time that the gateway gives; so the gateway follows the
+ * server's clock where the two differ (`createServerClock`).
  *
- * Throws STORE_UNAVAILABLE with unknown outcome (`discardRequests` afterwards), or a data fault if a row cannot be stored.
+ * @throws {Fault} STORE_UNAVAILABLE with an unknown outcome: call `discardRequests` afterwards
+ * @throws a data fault (`isDataFault`) when a row cannot be stored
  */
 export function insertRequests(
   database: Database,
@@ -26,27 +28,31 @@ async function insertPlain(
   rows: readonly NewRequest[],
 ): Promise<InsertOutcome[]> {
   const { prompts, metadatas, ...columns } = columnsOf(rows);
-  // No `returning`: nearly always all rows are stored, and their number says so.
+  // No `returning`: nearly always all rows are stored, which their number tells.
   const { count } = await database.run(
     "insert requests",
     (sql) => sql`
       insert into requests (
-        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_at, expires_at
+        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id,
+        created_at, expires_at
       )
       select
         request_id, user_id, model,
-        substring(prompts from prompt_first for prompt_length), substring(metadatas from metadata_first for metadata_length),
-        estimated_tokens, window_day, publisher_id, to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
+        substring(prompts from prompt_first for prompt_length),
+        substring(metadatas from metadata_first for metadata_length),
+        estimated_tokens, window_day, publisher_id,
+        to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
       from
         (values (${prompts.bytes}::bytea, ${metadatas.bytes}::bytea)) as packed (prompts, metadatas),
         unnest(
           ${columns.requestId}::uuid[], ${columns.userId}::uuid[], ${columns.model}::text[],
-          ${prompts.firsts}::integer[], ${prompts.lengths}::integer[], ${metadatas.firsts}::integer[], ${metadatas.lengths}::integer[],
+          ${prompts.firsts}::integer[], ${prompts.lengths}::integer[],
+          ${metadatas.firsts}::integer[], ${metadatas.lengths}::integer[],
           ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
           ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[]
         ) as row (
-          request_id, user_id, model, prompt_first, prompt_length, metadata_first, metadata_length, estimated_tokens, window_day,
-          publisher_id, created_ms, expires_ms, accept_until_ms
+          request_id, user_id, model, prompt_first, prompt_length, metadata_first, metadata_length,
+          estimated_tokens, window_day, publisher_id, created_ms, expires_ms, accept_until_ms
         )
       where clock_timestamp() < to_timestamp(accept_until_ms / 1000)`,
     "once",
@@ -66,9 +72,10 @@ async function storedIds(database: Database, requestIds: string): Promise<Set<st
 }
 
 /**
- * The keys are claimed first and in order, so that two gateways with the same keys wait for each other instead of deadlocking; only
- * a row whose key was claimed by this statement is stored. A claim by another transaction is waited for, hence it is committed, but
- * not in this statement's snapshot: it is read by the next one.
+ * The keys are claimed first and in order, so that two gateways with the same keys wait for each other
+ * instead of deadlocking; only a row whose key was claimed by this statement is stored. The statement waits
+ * for a claim by another transaction, so that it is committed, but not in this statement's snapshot: the next
+ * one reads it.
  */
 async function insertKeyed(
   database: Database,
@@ -84,13 +91,15 @@ async function insertKeyed(
         select *
         from unnest(
           ${columns.requestId}::uuid[], ${columns.userId}::uuid[], ${columns.model}::text[],
-          ${prompts.firsts}::integer[], ${prompts.lengths}::integer[], ${metadatas.firsts}::integer[], ${metadatas.lengths}::integer[],
+          ${prompts.firsts}::integer[], ${prompts.lengths}::integer[],
+          ${metadatas.firsts}::integer[], ${metadatas.lengths}::integer[],
           ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
           ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[],
           ${keyHash}::bytea[], ${fingerprint}::bytea[]
         ) with ordinality as row (
-          request_id, user_id, model, prompt_first, prompt_length, metadata_first, metadata_length, estimated_tokens, window_day,
-          publisher_id, created_ms, expires_ms, accept_until_ms, key_hash, fingerprint, position
+          request_id, user_id, model, prompt_first, prompt_length, metadata_first, metadata_length,
+          estimated_tokens, window_day, publisher_id, created_ms, expires_ms, accept_until_ms, key_hash,
+          fingerprint, position
         )
         where clock_timestamp() < to_timestamp(accept_until_ms / 1000)
       ),
@@ -109,12 +118,15 @@ async function insertKeyed(
         returning request_id
       )
       insert into requests (
-        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id, created_at, expires_at
+        request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id,
+        created_at, expires_at
       )
       select
         request_id, user_id, model,
-        substring(prompts from prompt_first for prompt_length), substring(metadatas from metadata_first for metadata_length),
-        estimated_tokens, window_day, publisher_id, to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
+        substring(prompts from prompt_first for prompt_length),
+        substring(metadatas from metadata_first for metadata_length),
+        estimated_tokens, window_day, publisher_id,
+        to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
       from
         (values (${prompts.bytes}::bytea, ${metadatas.bytes}::bytea)) as packed (prompts, metadatas),
         batch
@@ -154,7 +166,10 @@ async function findReplays(
   });
 }
 
-/** What an Idempotency-Key of a user stands for; undefined: it is new. To answer a repeat before anything is held for it. */
+/**
+ * Finds the request of a user's Idempotency-Key; undefined: the key is new. A repeat is recognised by it
+ * before anything is held.
+ */
 export async function findReplay(
   database: Database,
   { userId, keyHash, fingerprint }: { userId: string } & Idempotency,
@@ -187,9 +202,9 @@ function columnsOf(rows: readonly NewRequest[]) {
 }
 
 /**
- * Takes back what an insert of unknown outcome may have stored, after the gateway refused the requests. A request with an
- * Idempotency-Key is kept, since another gateway may have answered 202 for it already: its hold has to stay, and it will run.
- * Answers the ids that are stored after all.
+ * Removes what an insert of unknown outcome may have stored, after the gateway refused the requests. A
+ * request with an Idempotency-Key stays, because another gateway may have returned 202 for it already: its
+ * hold must stay, and it will run. Returns the ids that are stored after all.
  */
 export async function discardRequests(
   database: Database,
@@ -209,7 +224,7 @@ export async function discardRequests(
   return [...(await storedIds(database, ids))];
 }
 
-/** Forgets Idempotency-Keys first used before an instant, at most `limit`; answers how many. */
+/** Deletes Idempotency-Keys first used before an instant, at most `limit`; returns how many. */
 export async function deleteIdempotencyKeysBefore(
   database: Database,
   createdBeforeMs: number,

@@ -6,22 +6,28 @@ export interface KeeperLockOptions {
   url: string;
   name: string;
   /**
-   * The server takes the lock back from a holder that was silent for this long, milliseconds: dead, frozen or cut off. The holder has
-   * to call `tryAcquire` several times within it.
+   * The server takes the lock back from a keeper that was silent for this long, milliseconds: dead, frozen or
+   * cut off. The keeper must call `tryAcquire` several times within it.
    */
   silentMs: number;
-  /** Longest wait for an answer. Keep below `silentMs`. */
+  /** Longest wait for a reply. Keep below `silentMs`. */
   deadlineMs: number;
-  /** Called once each time a held lock is lost otherwise than by `release`: stop what the keeper is doing. */
+  /** Called once each time the lock is lost other than by `release`: stop what the keeper is doing. */
   onLost: () => void;
   /** A clock that never goes back, milliseconds. */
   now?: () => number;
 }
 
 export interface KeeperLock {
-  /** Takes the lock if it is free, or confirms that it is still held. False: someone else has it, or the server does not answer. */
+  /**
+   * Takes the lock if it is free, or confirms that this process still has it. False: someone else has it, or
+   * the server does not answer.
+   */
   tryAcquire: () => Promise<boolean>;
-  /** Whether the lock was confirmed recently enough that nobody else can have it. Costs nothing: ask before every act. */
+  /**
+   * Whether this process is the keeper: the lock was confirmed so recently that nobody else can have
+   * it. Costs nothing: ask before every act.
+   */
   isOurs: () => boolean;
   release: () => Promise<void>;
 }
@@ -30,8 +36,9 @@ const LOCK_NAME = "tollgate keeper";
 const CLOSE_GRACE_MS = 1_000;
 
 /**
- * A session advisory lock on a connection of its own: one keeper at a time. PostgreSQL ends the session, and with it the lock, when
- * the holder's process dies, and after `silentMs` without a word (idle_session_timeout, so PostgreSQL 14 or later).
+ * A session advisory lock on a connection of its own: one keeper at a time. PostgreSQL ends the session, and
+ * with it the lock, when the keeper's process dies, and after `silentMs` without a statement
+ * (idle_session_timeout, so PostgreSQL 14 or later).
  */
 export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
   const now = options.now ?? (() => performance.now());
@@ -45,7 +52,7 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
         statement_timeout: options.deadlineMs,
       }),
       max: 1,
-      // Never closed by the client while the lock is held.
+      // Never closed by the client while it has the lock.
       max_lifetime: null,
       onclose: () => {
         if (client === opened) drop();
@@ -54,34 +61,35 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
     return opened;
   }
 
-  /** The lock lives and dies with its connection: without a sure answer the connection goes. */
+  /** The lock lives and dies with its connection: without a sure reply the connection goes. */
   function drop(): void {
     const dropped = client;
-    const wasHeld = confirmedAtMs !== undefined;
+    const wasOurs = confirmedAtMs !== undefined;
     client = undefined;
     confirmedAtMs = undefined;
     void dropped?.end({ timeout: 0 }).catch(() => {});
-    if (wasHeld) options.onLost();
+    if (wasOurs) options.onLost();
   }
 
   async function ask(sql: postgres.Sql): Promise<boolean> {
     let timer: Timer | undefined;
     const deadline = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`no answer within ${options.deadlineMs} ms`)),
+        () => reject(new Error(`no reply within ${options.deadlineMs} ms`)),
         options.deadlineMs,
       );
     });
     try {
-      // Asking again for a lock of one's own would count it twice, so a holder only shows that its session lives.
+      // Asking again for a lock that one has would count it twice, so the keeper only shows that its session
+      // lives.
       const query =
         confirmedAtMs === undefined
           ? sql<
-              { held: boolean }[]
-            >`select pg_try_advisory_lock(hashtextextended(${LOCK_NAME}, 0)) as held`
-          : sql<{ held: boolean }[]>`select true as held`;
+              { locked: boolean }[]
+            >`select pg_try_advisory_lock(hashtextextended(${LOCK_NAME}, 0)) as locked`
+          : sql<{ locked: boolean }[]>`select true as locked`;
       const [row] = await Promise.race([query, deadline]);
-      return row?.held === true;
+      return row?.locked === true;
     } finally {
       clearTimeout(timer);
     }
@@ -93,12 +101,12 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
       const askedAtMs = now();
       const asked = (client ??= open());
       try {
-        const held = await ask(asked);
+        const isLocked = await ask(asked);
         if (client !== asked) return false;
-        if (held) confirmedAtMs = askedAtMs;
-        return held;
+        if (isLocked) confirmedAtMs = askedAtMs;
+        return isLocked;
       } catch {
-        // Not an error of the caller: whoever cannot reach the server is not the keeper.
+        // This is no error: a process that cannot reach the server is not the keeper.
         if (client === asked) drop();
         return false;
       }

@@ -9,7 +9,10 @@ interface UsageRow {
   total_tokens: number;
 }
 
-/** What a user was billed, from the sums of the ledger, in the order of the key. Days without a bill are left out. */
+/**
+ * Returns what a user was billed, from the sums of the ledger, in the order of the key. Days without a bill
+ * are left out.
+ */
 export async function usage(
   database: Database,
   { userId, from, to, by }: UsageQuery,

@@ -7,7 +7,7 @@ import { clientOptions } from "./connect.ts";
 /** Where the migrations of this tree are. */
 export const MIGRATIONS_DIRECTORY = join(import.meta.dir, "../../sql");
 
-/** What is wrong with the migrations and what to do about it, in one line. */
+/** Says what is wrong with the migrations and what to do about it, in one line. */
 export class MigrationError extends Error {
   override readonly name = "MigrationError";
 }
@@ -34,7 +34,7 @@ const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
 const LOCK_NAME = "tollgate migrate";
 const LOCK_TIMEOUT_MS = 60_000;
 
-/** Reads `NNNN_name.sql` in order. Throws `MigrationError` on a gap or a number used twice. */
+/** Reads `NNNN_name.sql` in order. @throws {MigrationError} for a gap or a number that is used twice */
 export async function readMigrations(directory = MIGRATIONS_DIRECTORY): Promise<Migration[]> {
   const names = (await readdir(directory)).filter((name) => FILE_NAME.test(name)).sort();
   return Promise.all(
@@ -56,10 +56,13 @@ export async function readMigrations(directory = MIGRATIONS_DIRECTORY): Promise<
 }
 
 /**
- * Brings the schema up to date and answers the names of the files it applied. Each file is one transaction. Processes that start at
- * once wait for each other under an advisory lock; the later ones find nothing to do. Migrations of a newer release that are already
- * applied are left alone, so that an old process still starts during a rollout. Throws `MigrationError` if a file that was applied
- * has changed since, and what postgres.js throws if the server does not answer.
+ * Brings the schema up to date and returns the names of the files it applied. Each file is one transaction.
+ * Processes that start at once wait for each other under an advisory lock; the later ones find nothing to do.
+ * Migrations of a newer release that are already applied are left alone, so that an old process still starts
+ * during a rollout.
+ *
+ * @throws {MigrationError} when a file that was applied has changed since, or a file fails
+ * @throws what postgres.js throws when the server does not answer
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   const migrations = await readMigrations(options.directory);
@@ -96,7 +99,8 @@ async function applyPending(sql: postgres.Sql, migrations: Migration[]): Promise
       names.push(migration.name);
     } else if (checksum !== migration.checksum) {
       throw new MigrationError(
-        `${migration.name} has changed since it was applied: restore the file and put the change into a new migration`,
+        `${migration.name} has changed since it was applied: ` +
+          "restore the file and put the change into a new migration",
       );
     }
   }
@@ -105,7 +109,8 @@ async function applyPending(sql: postgres.Sql, migrations: Migration[]): Promise
 
 async function apply(sql: postgres.Sql, migration: Migration): Promise<void> {
   try {
-    // Statements of one simple query are one transaction. Only what the patterns above let through gets into the text.
+    // Statements of one simple query are one transaction. Only what passes the patterns above gets into the
+    // text.
     await sql
       .unsafe(
         `${migration.sql}

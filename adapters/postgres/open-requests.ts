@@ -5,7 +5,10 @@ import type { Database, Sql } from "./connect.ts";
 import { FIRST_ID, HEAD_COLUMNS, type OpenRow, pageOf, queuedOf } from "./request-rows.ts";
 import type { Page, RequestRef, RequestStanding, WaitingModel } from "../../core/stored-request.ts";
 
-/** How requests of any users stand, in order; undefined: not stored. For the keeper: it asks for no owner. */
+/**
+ * Reads how requests of any users stand, in order; undefined: not stored. For the keeper, so it checks no
+ * owner.
+ */
 export async function standings(
   database: Database,
   requestIds: readonly string[],
@@ -25,7 +28,10 @@ export async function standings(
   });
 }
 
-/** Open requests past their `expires_at` by the server's clock, those that were due first in front. Some may be executing. */
+/**
+ * Finds open requests past their `expires_at` by the server's clock, those that expired first in front. Some
+ * may be executing.
+ */
 export async function overdueRequests(
   database: Database,
   after: string | null,
@@ -48,7 +54,7 @@ export async function overdueRequests(
   }));
 }
 
-/** Open requests created before an instant, content and all, those that expire first in front. */
+/** Reads open requests created before an instant, with their content, those that expire first in front. */
 export async function queuedBefore(
   database: Database,
   createdBeforeMs: number,
@@ -89,8 +95,9 @@ function isBehind(sql: Sql, cursor: string | null) {
 }
 
 /**
- * What waits, by model: for the gauges that scale workers from zero. Reads every open request once through the index of open
- * requests: about 80 ms per 100,000 on two cores, so not more often than every few seconds.
+ * Sums what waits, by model, for the gauges that scale workers from zero. Reads every open request once
+ * through the index of open requests: about 80 ms per 100,000 on two cores, so not more often than every few
+ * seconds.
  */
 export async function waitingByModel(database: Database): Promise<WaitingModel[]> {
   const rows = await database.run(

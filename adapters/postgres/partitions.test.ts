@@ -35,7 +35,7 @@ async function partitionOf(requestId: string): Promise<string | undefined> {
 
 const partitionName = (atMs: number): string => `requests_${dayOf(atMs).replaceAll("-", "")}`;
 
-test("a request before its partition is stored all the same, and moves when the partition is made", async () => {
+test("a request before its partition is stored, and moves when the partition is made", async () => {
   const row = newRequest({ metadata: Buffer.from("kept") });
   const { requestId } = row.head;
   await insertRequests(server.database, [row]);
@@ -59,7 +59,7 @@ test("several keepers make each day once", async () => {
   expect(made.flat().sort()).toEqual([-1, 0, 1, 2, 3].map((days) => dayOf(NOW + days * DAY_MS)));
 });
 
-test("a request is stored in the partition of the day in its id, from the first to the last millisecond", async () => {
+test("a request is stored in the partition of its id's day, from first to last millisecond", async () => {
   await ensurePartitions(server.database, 1);
   const midnight = Date.parse(`${dayOf(NOW + DAY_MS)}T00:00:00Z`);
   const rows = [midnight - 1, midnight, midnight + DAY_MS - 1].map((createdAtMs) =>
@@ -72,7 +72,7 @@ test("a request is stored in the partition of the day in its id, from the first 
   expect(names).toEqual([midnight - 1, midnight, midnight].map(partitionName));
 });
 
-test("old days are dropped with their requests, but not a day with an open request, and never the ledger", async () => {
+test("old days are dropped, but not a day with an open request, and never the ledger", async () => {
   await ensurePartitions(server.database, 0);
   const [today, yesterday, forgotten] = [NOW, NOW - DAY_MS, NOW - 40 * DAY_MS].map((createdAtMs) =>
     newRequest({ createdAtMs }),

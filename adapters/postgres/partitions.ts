@@ -1,12 +1,14 @@
 import { dayOf } from "../../core/windows.ts";
 import type { Database } from "./connect.ts";
 
-/** How many days of partitions are made ahead of time: a week without a keeper does no harm. */
+/** For how many days partitions are made ahead of time: a week without a keeper does no harm. */
 export const PARTITION_DAYS_AHEAD = 7;
 
 /**
- * Makes the day partitions of `requests` from yesterday to `daysAhead` days from now (UTC), where they are missing; answers the days
- * made. Safe to call from several processes. Throws STORE_UNAVAILABLE if it would have to wait long for the table: try again later.
+ * Makes the day partitions of `requests` from yesterday to `daysAhead` days from now (UTC), where they are
+ * missing; returns the days made. Several processes may call it at once.
+ *
+ * @throws {Fault} STORE_UNAVAILABLE when it would have to wait long for the table: try again later
  */
 export async function ensurePartitions(database: Database, daysAhead: number): Promise<string[]> {
   const rows = await database.run(
@@ -24,8 +26,10 @@ export async function ensurePartitions(database: Database, daysAhead: number): P
 }
 
 /**
- * Drops the requests of all UTC days that ended before an instant, except days that still hold an open request; answers the days
- * dropped. The ledger stays. Throws like `ensurePartitions`.
+ * Drops the requests of all UTC days that ended before an instant, except days that still have an open
+ * request; returns the days dropped. The ledger stays.
+ *
+ * @throws {Fault} as `ensurePartitions`
  */
 export async function dropPartitionsBefore(
   database: Database,

@@ -7,8 +7,9 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const DEADLINE_MS = 35_000;
 
 /**
- * Makes a database ready: the schema, and the partitions of the first days, without which the first requests of a new installation
- * would have to be moved when the keeper makes them. Folds the emails that an older release stored. Returns the migrations applied.
+ * Makes a database ready: the schema, and the partitions of the first days, without which the first requests
+ * of a new installation would have to be moved when the keeper makes them. Folds the emails that an older
+ * release stored. Returns the migrations applied.
  *
  * @throws what `migrate` throws
  */

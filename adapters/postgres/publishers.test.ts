@@ -28,7 +28,9 @@ beforeAll(async () => {
 });
 afterAll(() => server.drop());
 
-/** A gateway with four requests: confirmed, ended, open, open with a key; the watermark is above the first. */
+/**
+ * A gateway with four requests: confirmed, ended, open, open with a key; the watermark is above the first.
+ */
 async function gatewayWithOutbox() {
   const publisherId = randomUUIDv7();
   const key = { keyHash: Buffer.alloc(32, publisherId), fingerprint: Buffer.alloc(32) };
@@ -60,7 +62,7 @@ async function outboxOf(publisherId: string, limit = 10): Promise<DeadOutbox | u
 const idsIn = (outbox: DeadOutbox | undefined): string[] | undefined =>
   outbox?.entries.map(({ request }) => request.head.requestId);
 
-test("the outbox of a silent gateway is its open requests from the watermark on; that of a living one is its own", async () => {
+test("a silent gateway's outbox is its open requests from the watermark on; a living one has none", async () => {
   const { publisherId, ids } = await gatewayWithOutbox();
   const alive = await outboxOf(publisherId);
 
@@ -92,7 +94,7 @@ test("an outbox is relayed in pages and then done", async () => {
   expect(await outboxOf(publisherId)).toBeUndefined();
 });
 
-test("a gateway taken for dead that notes again is alive, and has in its outbox what it says itself", async () => {
+test("a gateway taken for dead that notes again is alive, and its own note counts", async () => {
   const { publisherId, ids, note } = await gatewayWithOutbox();
   await fallSilent(publisherId);
   await noteRelayed(server.database, publisherId, ids[2] ?? "", SILENT_MS);
@@ -107,7 +109,7 @@ test("a gateway taken for dead that notes again is alive, and has in its outbox 
   await publisherDone(server.database, publisherId, SILENT_MS);
 });
 
-test("a gateway that notes again while a keeper relays for it stays alive, and keeps its own word", async () => {
+test("a gateway that notes while a keeper relays for it stays alive, and its own note counts", async () => {
   const { publisherId, ids, note } = await gatewayWithOutbox();
   await fallSilent(publisherId);
   await outboxOf(publisherId);

@@ -3,9 +3,10 @@ import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
 import type { DeadOutbox, OutboxEntry, PublisherNote } from "../../core/stored-request.ts";
 
 /**
- * Notes that a gateway lives and how far the broker has confirmed. Its first note must be committed before its first request is. The
- * gateway's word goes before what a keeper noted that took it for dead: a row that was being committed while the keeper looked may have
- * a smaller id than what it relayed. That makes duplicates, should the gateway really die; the other way round makes losses.
+ * Notes that a gateway lives and how far the broker has confirmed. Its first note must be committed before
+ * its first request is. What the gateway notes goes before what a keeper noted that took it for dead: a row
+ * that was being committed while the keeper looked may have a smaller id than what the keeper relayed. That
+ * makes duplicates, should the gateway really die; the other way round would make losses.
  */
 export async function notePublisher(database: Database, note: PublisherNote): Promise<void> {
   await database.run(
@@ -23,8 +24,8 @@ export async function notePublisher(database: Database, note: PublisherNote): Pr
 }
 
 /**
- * The outboxes of gateways that have noted nothing for `silentMs` by the server's clock and are not done, at most `limit` entries in
- * all. An empty one is answered too: it can be noted as done.
+ * Reads the outboxes of gateways that have noted nothing for `silentMs` by the server's clock and are not
+ * done, at most `limit` entries in all. Empty ones are returned too: they can be noted as done.
  */
 export async function outboxOfDeadPublishers(
   database: Database,
@@ -62,7 +63,7 @@ async function outboxOf(
       select ${sql(HEAD_COLUMNS)}, prompt, is_keyed
       from
         requests r,
-        -- For each row alone: a plain EXISTS may be answered by reading all keys.
+        -- For each row alone: the server may carry out a plain EXISTS by reading all keys.
         lateral (
           select count(*) > 0 as is_keyed
           from (select from idempotency_keys k where k.request_id = r.request_id limit 1) as key
@@ -77,8 +78,9 @@ async function outboxOf(
 }
 
 /**
- * Notes for a silent gateway that its outbox is relayed up to and including a request. It stays silent. One that has noted something
- * within `silentMs` is left alone: it woke up since its outbox was read, and its own word stands.
+ * Notes for a silent gateway that its outbox is relayed up to and including a request. It stays silent. One
+ * that has noted something within `silentMs` is left alone: it woke up since its outbox was read, and what it
+ * notes itself counts.
  */
 export async function noteRelayed(
   database: Database,
@@ -97,8 +99,9 @@ export async function noteRelayed(
 }
 
 /**
- * Notes that a silent gateway has nothing left to relay. It is not looked at again until it notes something itself. One that has noted
- * something within `silentMs` is left alone: done, nobody would relay what it has stored since.
+ * Notes that a silent gateway has nothing left to relay. It is not looked at again until it notes something
+ * itself. One that has noted something within `silentMs` is left alone: if it were done, nobody would relay
+ * what it has stored since.
  */
 export async function publisherDone(
   database: Database,
@@ -117,7 +120,7 @@ export async function publisherDone(
   );
 }
 
-/** Forgets gateways that are done and were last heard of before an instant; answers how many. */
+/** Deletes gateways that are done and noted something last before an instant; returns how many. */
 export async function deletePublishersBefore(
   database: Database,
   seenBeforeMs: number,
@@ -132,7 +135,7 @@ export async function deletePublishersBefore(
   return count;
 }
 
-/** Requests stored but not confirmed, by what the gateways noted last. */
+/** Returns how many requests are stored but not confirmed, by what the gateways noted last. */
 export async function outboxDepth(database: Database): Promise<number> {
   const [row] = await database.run(
     "sum the outboxes",

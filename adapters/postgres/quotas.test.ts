@@ -202,7 +202,9 @@ describe("the audit", () => {
     await database.run(
       "break",
       (sql) => sql`
-        insert into token_logs (request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source)
+        insert into token_logs (
+          request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source
+        )
         values (${unexpected}, ${userId}, 'sim-chat', ${TODAY}, 1, 1, 'counted')`,
     );
 

@@ -4,7 +4,7 @@ import type { WindowKind } from "../../core/windows.ts";
 import { textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
 
-/** A user's `QuotaTruth` before the configured tiers fill up the limits (`effectiveLimits`). */
+/** A user's `QuotaTruth` before the configured tiers complete the limits (`effectiveLimits`). */
 export interface StoredQuota {
   userId: string;
   limits: UserLimits;
@@ -19,7 +19,7 @@ export interface QuotaSetting extends UserQuota {
 interface TruthRow {
   kind: "user" | "quota" | "day" | "hold" | "stored";
   user_id: string;
-  /** Of a quota the window, of a hold the request. */
+  /** The window of a quota, the request of a hold. */
   id: string | null;
   tier: string | null;
   day: string | null;
@@ -28,8 +28,9 @@ interface TruthRow {
 }
 
 /**
- * Everything that Redis has to know of users, read in one snapshot: the limits stored for them, the ledger's sums by day since the
- * first of yesterday's UTC month (clocks may differ at its end), and a hold for each open request of whatever day. Answers in order; undefined: no such user.
+ * Reads everything that Redis must know of users in one snapshot: the limits stored for them, the ledger's
+ * sums by day since the first of yesterday's UTC month (clocks may differ at its end), and a hold for each
+ * open request of whatever day. Returned in order; undefined: there is no such user.
  */
 export async function quotaTruth(
   database: Database,
@@ -38,7 +39,7 @@ export async function quotaTruth(
   return collect(userIds, await readTruth(database, userIds, []));
 }
 
-/** `quotaTruth` of one user, and in the same snapshot which of some requests are not stored. */
+/** Reads `quotaTruth` of one user and, in the same snapshot, which of some requests are not stored. */
 export async function quotaTruthOf(
   database: Database,
   userId: string,
@@ -90,12 +91,13 @@ function readTruth(
         from requests
         where ${ofUsers(sql)}
           and status = 'queued'
-        -- In the order of the index to use: while all are empty another one looks as cheap, which has the requests of everybody.
+        -- In the order of the index to use: while all are empty another one looks as cheap, and that has the
+        -- requests of everybody.
         order by requests.request_id
       )
       ${recentRequestIds.length === 0 ? sql`` : stored(sql)}`,
-    // Open requests may lie in any partition: planning all of them costs ten times as much as reading one user. A plan for many users would
-    // have to guess their number.
+    // Open requests may lie in any partition: planning all of them costs ten times as much as reading one
+    // user. A plan for many users would have to guess their number.
     userIds.length === 1 ? "once" : "each",
   );
 }
@@ -153,8 +155,9 @@ function addRow(
 }
 
 /**
- * Sets one window of a user. null limits: the tier's; -1: none. Redis keeps the old limits until it is told. Throws a data fault
- * (`isForeignKeyViolation`) if there is no such user.
+ * Sets one window of a user. null limits: the tier's; -1: none. Redis keeps the old limits until it is told.
+ *
+ * @throws a data fault (`isForeignKeyViolation`) when there is no such user
  */
 export async function setQuota(database: Database, quota: QuotaSetting): Promise<void> {
   await database.run(
@@ -191,7 +194,7 @@ export async function findTiers(
   return found;
 }
 
-/** The limits stored for a user; undefined: no such user. */
+/** Reads the limits stored for a user; undefined: there is no such user. */
 export async function findLimits(
   database: Database,
   userId: string,

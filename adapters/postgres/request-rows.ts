@@ -23,7 +23,10 @@ export interface OpenRow {
   prompt: Buffer;
 }
 
-/** As its first attempt is published: attempts are counted in the messages, a queued row knows of none. */
+/**
+ * The request as its first attempt is published: attempts are counted in the messages, a queued row knows of
+ * none.
+ */
 export function queuedOf(row: OpenRow): QueuedRequest {
   return {
     head: {

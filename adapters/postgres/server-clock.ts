@@ -4,18 +4,24 @@ import type { Database } from "./connect.ts";
 /** The time that this process and PostgreSQL agree on, Unix milliseconds. */
 export interface ServerClock {
   now: () => number;
-  /** Compares the clocks; rejects like `ping`. A step of either is noticed by the next one. */
+  /** Compares the clocks; a step of either is noticed by the next call. @throws what `ping` throws */
   check: () => Promise<void>;
 }
 
-/** Half of it is the error of a comparison; a longer one, such as of a process that was frozen meanwhile, says nothing. */
+/**
+ * Half a round trip is the error of a comparison; a longer one, such as that of a process that was frozen
+ * meanwhile, says nothing.
+ */
 const ROUND_TRIP_MS_MAX = 1_000;
-/** Below this the machine's own clock is right enough, and does not jump with the noise of every comparison. */
+/**
+ * Below this the machine's own clock is good enough, and does not jump with the noise of every comparison.
+ */
 const DIFFERENCE_MS_MIN = 1_000;
 
 /**
- * This machine's clock, or where that is more than a second off, PostgreSQL's. A gateway whose clock is minutes behind would
- * otherwise be too late with every row, and one that is ahead would store rows long after it refused them.
+ * Makes a clock that is this machine's or, where that is more than a second off, PostgreSQL's. A gateway
+ * whose clock is minutes behind would otherwise be too late with every row, and one that is ahead would store
+ * rows long after it refused them.
  */
 export function createServerClock(
   { ping }: Pick<Database, "ping">,

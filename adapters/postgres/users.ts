@@ -39,7 +39,10 @@ const userOf = (row: UserRow): User => ({
   concurrentRequests: row.concurrent_limit,
 });
 
-/** @throws a data fault (`isUniqueViolation`) if the id is taken, or the email in any spelling of it (`foldEmail`) */
+/**
+ * @throws a data fault (`isUniqueViolation`) if the id is taken, or the email in any spelling of it
+ * (`foldEmail`)
+ */
 export async function addUser(database: Database, user: NewUser): Promise<void> {
   await database.run(
     "add a user",
@@ -60,7 +63,10 @@ export async function findUser(database: Database, userId: string): Promise<User
   return row && userOf(row);
 }
 
-/** Whatever the spelling of the email (`foldEmail`); of old users who share one, the user whose own spelling it is. */
+/**
+ * Whatever the spelling of the email (`foldEmail`); of old users who share one, the user whose own spelling
+ * it is.
+ */
 export async function findUserByEmail(
   database: Database,
   email: string,
@@ -84,8 +90,9 @@ interface UnfoldedRow {
 }
 
 /**
- * Folds the emails of users whom an older release added, so that nobody else takes another spelling of them. Of several who share an
- * email the first keeps it, the others stay as they are. Returns how many were folded.
+ * Folds the emails of users whom an older release added, so that nobody else takes another spelling of them.
+ * Of several who share an email the first keeps it, the others stay as they are. Returns how many were
+ * folded.
  */
 export async function foldEmails(database: Database, pageRows = 1_000): Promise<number> {
   let folded = 0;
@@ -162,7 +169,7 @@ export async function listUsers(
   return pageOf(rows, limit, (row) => row.user_id, userOf);
 }
 
-/** Answers whether there is such a user. Gateways serve cached keys until they are told. */
+/** Returns whether there is such a user. Gateways serve cached keys until they are told. */
 export async function setUserActive(
   database: Database,
   userId: string,
@@ -175,7 +182,7 @@ export async function setUserActive(
   return count > 0;
 }
 
-/** null: the tier's; -1: no limit. Answers whether there is such a user. */
+/** null: the tier's; -1: no limit. Returns whether there is such a user. */
 export async function setConcurrentLimit(
   database: Database,
   userId: string,

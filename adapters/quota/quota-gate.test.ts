@@ -50,7 +50,7 @@ const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-test("an unknown user is loaded from a truth read after the ticket was given out, then admitted", async () => {
+test("an unknown user is loaded from a truth read after the ticket was given, then admitted", async () => {
   const { ports, calls } = portsOf();
 
   const reply = await createQuotaGate(ports).admitOrRebuild(ADMISSION);
@@ -79,7 +79,7 @@ test("a hundred admissions of an unknown user at once share one rebuild", async 
   expect(calls.filter((call) => call === "load")).toHaveLength(1);
 });
 
-test("a user that is lost again after every rebuild is refused as unavailable, never let through", async () => {
+test("a user lost again after every rebuild is refused as unavailable, never let through", async () => {
   const { ports } = portsOf({ forgets: 1_000 });
 
   const admitted = createQuotaGate(ports).admitOrRebuild(ADMISSION);

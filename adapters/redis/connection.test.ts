@@ -67,7 +67,7 @@ test("commands that are sent in one turn leave in one system call", async () => 
   uncork.mockRestore();
 });
 
-test("when connections are cut in flight every promise settles at once and no command runs twice", async () => {
+test("after a cut in flight every promise settles at once and no command runs twice", async () => {
   const key = `test:${newId()}`;
   let acknowledgements = 0;
 
@@ -88,7 +88,7 @@ test("when connections are cut in flight every promise settles at once and no co
   expect(Math.max(...counts)).toBe(1);
 });
 
-test("behind a frozen server every promise settles within the limit, and work goes on after the thaw", async () => {
+test("behind a frozen server every promise settles in time, and work goes on after the thaw", async () => {
   const key = `test:${newId()}`;
   proxy.freeze();
   const startedMs = performance.now();

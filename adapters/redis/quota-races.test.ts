@@ -65,7 +65,10 @@ async function passThrough(
   await store.settle([{ userId, requestId, billedTokens, expectHold: true }]);
 }
 
-/** Runs requests on both connections while `disturb` does its worst; answers what the quota says at rest, and the ledger. */
+/**
+ * Runs requests on both connections while `disturb` does its worst; answers what the quota says at rest, and
+ * the ledger.
+ */
 async function runDisturbed(disturb: (userId: string) => Promise<unknown>) {
   const userId = newId();
   const tables = createTables(userId);
@@ -76,7 +79,8 @@ async function runDisturbed(disturb: (userId: string) => Promise<unknown>) {
     let startedBefore = 0;
     while (!over.signal.aborted) {
       await Bun.sleep(40);
-      // On a machine so busy that nothing came through meanwhile, the user would be lost at every try, and the gate rightly gives up.
+      // On a machine so busy that nothing came through meanwhile, the user would be lost at every try, and
+      // the gate rightly gives up.
       if (started < startedBefore + PARALLEL) continue;
       startedBefore = started;
       await disturb(userId);

@@ -10,7 +10,8 @@ const counter = createTokenCounter();
 const exact = (text: string): number => reference.encode_ordinary(text).length;
 
 const ENGLISH =
-  "The gate keeper's ledger shows 1,204 tokens; it DIDN'T lose any.\n\n  Next line, with\ttabs and 3.14159.\r\n";
+  "The gate keeper's ledger shows 1,204 tokens; it DIDN'T lose any.\n\n" +
+  "  Next line, with\ttabs and 3.14159.\r\n";
 const CODE =
   'export function f(x: number): string {\n    return `${x}`; // comment\n}\n\n\nconst a = {"b": [1, 2]};\n';
 const MIXED = "价格是一百二十元。 こんにちは世界 Привет, мир! 🙂👩‍👩‍👧‍👦 naïve café ſ's I'LL we'Re ";
@@ -91,7 +92,8 @@ describe("counting tokens", () => {
     clearInterval(timer);
 
     expect(tokens).toBeGreaterThan(0);
-    // The promise is 25 ms; crowded caches and the collector of garbage take their part. The naive encoder takes seconds here.
+    // The promise is 25 ms; crowded caches and the collector of garbage take their part. The naive encoder
+    // takes seconds here.
     expect(longestMs).toBeLessThan(50);
   });
 });

@@ -102,7 +102,7 @@ test("a drift that stays is reported with its amount, and mended only when that 
   expect(mending.rebuilt).toEqual(["u"]);
 });
 
-test("a user under whose keys something is not ours is a difference of its own, mended like the others", async () => {
+test("a user with something that is not ours is a difference of its own, mended like others", async () => {
   const users = {
     broken: { redis: ["broken" as const], postgres: [ledgerOf(30)] },
     sound: { redis: [booksOf(30)], postgres: [ledgerOf(30)] },

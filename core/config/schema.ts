@@ -121,9 +121,9 @@ const collector = t.Object(
     batch_wait_ms: ms(20, "Longest wait of a result for others to share its transaction.", 0),
     prefetch: count(
       1_000,
-      "Results that this process owns at once; at most 2000 on a quorum queue. It bounds the memory: each may " +
-        "be as long as the largest models.*.reply_bytes_max, so lower it where replies are long or memory is " +
-        "short.",
+      "Results that this process owns at once; at most 2000 on a quorum queue. It bounds the memory: each " +
+        "may be as long as the largest models.*.reply_bytes_max, so lower it where replies are long or " +
+        "memory is short.",
     ),
     grace_ms: ms(10_000, "Longest graceful stop."),
   },

@@ -1,9 +1,10 @@
--- Shared by every script that touches the books of a user; put before the script's own text.
+-- Shared by every script that uses the books of a user; it goes before the script's own text.
 --
--- KEYS[1] is `user:{USER}`: nothing is stored there, it names the cluster slot that all keys of the user share. The names are put
--- together here, and are those of `booksKeys` in adapters/redis/keys.ts: sending all seventeen cost more than the rest of a call.
--- The `…_used` and `…_held` keys are stems: the id of the window is appended, because only the clock of Redis says which it is. What
--- is held is kept by day alone: the month is the sum of its days, which hardly anybody asks for, while every request is counted.
+-- KEYS[1] is `user:{USER}`: nothing is stored there, it names the cluster slot that all keys of the user
+-- share. The names are made here, and are those of `booksKeys` in adapters/redis/keys.ts: sending all
+-- seventeen cost more than the rest of a call. The `…_used` and `…_held` keys are stems: the id of the window
+-- is appended, because only the clock of Redis says which it is. What is held is kept by day alone: the month
+-- is the sum of its days, which hardly anybody asks for, while every request is counted.
 local user = KEYS[1]
 local marker = user .. ':quota:instance'
 local loading = user .. ':quota:loading'
@@ -27,7 +28,8 @@ local DAY_MS = 86400000
 -- Counted from a key's first use, so at least 8 days past the end of its window: late settles still find it.
 local DAILY_TTL_MS = 9 * DAY_MS
 local MONTHLY_TTL_MS = 39 * DAY_MS
--- Longer than a request may wait (a week by default) and refreshed by every load; should it ever pass, the user is rebuilt.
+-- Longer than a request may wait (a week by default) and refreshed by every load; should it ever pass, the
+-- user is rebuilt.
 local HOLDS_TTL_MS = 32 * DAY_MS
 -- Bounds how long one loading may take; then the next one begins anew.
 local LOADING_TTL_MS = 60000
@@ -74,7 +76,7 @@ local function used_keys(day)
   }
 end
 
--- What the holds that are pinned to `day` hold: requests and tokens.
+-- The sums of the holds that are pinned to `day`: requests and tokens.
 local function held_keys(day)
   return { daily_requests_held .. day, daily_tokens_held .. day }
 end

@@ -1,7 +1,7 @@
--- Shared by the scripts that answer a snapshot; put after books.lua and before the script's own text.
+-- Shared by the scripts that return a snapshot; it goes after books.lua and before the script's own text.
 
--- Reads all that an admission is decided by. Answers nil when the user is unknown: never loaded under this run of Redis, or a limit
--- is gone (a missing limit must not pass for no limit).
+-- Reads everything that decides an admission. Returns nil when the user is unknown: never loaded under this
+-- run of Redis, or a limit is gone (a missing limit must not count as no limit).
 local function read_use(instance, at_ms)
   local day = day_of(at_ms)
   local keys = used_keys(day)
@@ -32,8 +32,8 @@ local function read_use(instance, at_ms)
   }
 end
 
--- {kind, at_ms, day, open requests, concurrency limit, 4 limits, 4 used}, where the four are requests and tokens of the day,
--- requests and tokens of the month; a limit of -1 is no limit.
+-- {kind, at_ms, day, open requests, concurrency limit, 4 limits, 4 used}, where the four are requests and
+-- tokens of the day, requests and tokens of the month; a limit of -1 is no limit.
 local function use_reply(kind, use)
   local limits, used = use.limits, use.used
   return {
@@ -43,7 +43,7 @@ local function use_reply(kind, use)
   }
 end
 
--- As above, and then 4 held: those of the month are summed up over its days.
+-- As above, then 4 held: those of the month are the sums over its days.
 local function snapshot_reply(use)
   local keys = {}
   for day_of_month = 1, 31 do
@@ -59,7 +59,8 @@ local function snapshot_reply(use)
   local today = 2 * tonumber(string.sub(use.day, 9, 10))
 
   local reply = use_reply('known', use)
-  for _, amount in ipairs({ tonumber(values[today - 1] or 0), tonumber(values[today] or 0), month[1], month[2] }) do
+  local day = { tonumber(values[today - 1] or 0), tonumber(values[today] or 0) }
+  for _, amount in ipairs({ day[1], day[2], month[1], month[2] }) do
     reply[#reply + 1] = amount
   end
   return reply

@@ -5,8 +5,8 @@ interface DumpRow {
 }
 
 /**
- * The schema as text, for people to read and tests to compare. Taken from the catalogue rather than from pg_dump, whose output differs
- * between versions. Day partitions are left out: they come and go.
+ * Returns the schema as text, for people to read and tests to compare. It comes from the catalogue and not
+ * from pg_dump, whose output differs between versions. Day partitions are left out: they come and go.
  */
 export async function dumpSchema(database: Database): Promise<string> {
   const parts = await Promise.all([
@@ -15,8 +15,9 @@ export async function dumpSchema(database: Database): Promise<string> {
     functions(database),
     triggers(database),
   ]);
-  return `-- The schema after all migrations. Compared with the migrated database by adapters/postgres/migrate.test.ts, which also says how
--- to write it anew. Change it only by adding a migration.
+  return `-- The schema after all migrations. Compared with the migrated database by
+-- adapters/postgres/migrate.test.ts, which also says how to write it anew. Change it only by adding a
+-- migration.
 
 ${parts.flat().join("\n\n")}
 `;
@@ -48,9 +49,11 @@ function tables(database: Database): Promise<string[]> {
           a.attnum::text as rank,
           format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod))
             || case when a.attstorage <> t.typstorage
-                 then ' storage ' || case a.attstorage when 'e' then 'external' when 'm' then 'main' when 'p' then 'plain' else 'extended' end
+                 then ' storage ' || case a.attstorage
+                   when 'e' then 'external' when 'm' then 'main' when 'p' then 'plain' else 'extended' end
                  else '' end
-            || case when a.attgenerated = 's' then format(' generated always as %s stored', pg_get_expr(d.adbin, d.adrelid))
+            || case when a.attgenerated = 's'
+                 then format(' generated always as %s stored', pg_get_expr(d.adbin, d.adrelid))
                  when d.adbin is not null then format(' default %s', pg_get_expr(d.adbin, d.adrelid))
                  else '' end
             || case when a.attnotnull then ' not null' else '' end as text
@@ -66,7 +69,12 @@ function tables(database: Database): Promise<string[]> {
       select format(
           E'create table %I (\n%s\n)%s%s;',
           s.relname,
-          (select string_agg('  ' || p.text, E',\n' order by p.section, case when p.section = 1 then lpad(p.rank, 4, '0') else p.rank end collate "C")
+          (select string_agg(
+               '  ' || p.text, E',\n'
+               order by
+                 p.section,
+                 case when p.section = 1 then lpad(p.rank, 4, '0') else p.rank end collate "C"
+             )
              from parts p where p.oid = s.oid),
           case when s.relkind = 'p' then ' partition by ' || pg_get_partkeydef(s.oid) else '' end,
           coalesce(' with (' || array_to_string(s.reloptions, ', ') || ')', '')
@@ -87,7 +95,9 @@ function indexes(database: Database): Promise<string[]> {
       join pg_class t on t.oid = i.indrelid
       where c.relnamespace = 'public'::regnamespace
         and not t.relispartition
-        and not exists (select 1 from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u'))
+        and not exists (
+          select 1 from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u')
+        )
       order by c.relname collate "C"`,
   );
 }
