@@ -5,12 +5,8 @@ import { purge, queueDepths } from "./inspect.ts";
 import { encodeRequest, encodeUnchanged } from "./messages.ts";
 import { requestOf } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
-import {
-  collectDeliveries,
-  startTestBroker,
-  type TestBroker,
-  until,
-} from "../../test/support/broker.ts";
+import { collectDeliveries, startTestBroker, type TestBroker } from "../../test/support/broker.ts";
+import { until } from "../../test/support/until.ts";
 
 let broker: TestBroker;
 let proxy: TcpProxy;

@@ -6,12 +6,8 @@ import { queueDepths } from "./inspect.ts";
 import { encodeRequest } from "./messages.ts";
 import { requestOf } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
-import {
-  collectDeliveries,
-  startTestBroker,
-  type TestBroker,
-  until,
-} from "../../test/support/broker.ts";
+import { collectDeliveries, startTestBroker, type TestBroker } from "../../test/support/broker.ts";
+import { until } from "../../test/support/until.ts";
 import { TopologyMismatchError } from "./topology.ts";
 
 let broker: TestBroker;

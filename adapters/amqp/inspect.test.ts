@@ -4,7 +4,8 @@ import { browse, purge, queueDepths, takeOne } from "./inspect.ts";
 import { encodeRequest } from "./messages.ts";
 import { requestOf } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
-import { startTestBroker, type TestBroker, until } from "../../test/support/broker.ts";
+import { startTestBroker, type TestBroker } from "../../test/support/broker.ts";
+import { until } from "../../test/support/until.ts";
 
 let broker: TestBroker;
 let connection: AmqpConnection;

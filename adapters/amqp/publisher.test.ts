@@ -6,7 +6,8 @@ import { browse, purge, queueDepths } from "./inspect.ts";
 import { decodeMessage, encodeRequest, encodeResult } from "./messages.ts";
 import { REQUEST, requestOf, RESULT } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher, type PublisherOptions } from "./publisher.ts";
-import { startTestBroker, type TestBroker, until } from "../../test/support/broker.ts";
+import { startTestBroker, type TestBroker } from "../../test/support/broker.ts";
+import { until } from "../../test/support/until.ts";
 
 let broker: TestBroker;
 let proxy: TcpProxy;

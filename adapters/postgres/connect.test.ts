@@ -3,22 +3,18 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Fault } from "../../core/faults.ts";
 import { connectPostgres, type Database, type Planning } from "./connect.ts";
 import { isDataFault } from "./errors.ts";
-import {
-  createMigratedDatabase,
-  type FreezingProxy,
-  type MigratedDatabase,
-  startFreezingProxy,
-} from "../../test/support/postgres.ts";
+import { createMigratedDatabase, type MigratedDatabase } from "../../test/support/postgres.ts";
+import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 
 const DEADLINE_MS = 300;
 
 let server: MigratedDatabase;
-let proxy: FreezingProxy;
+let proxy: TcpProxy;
 let frozen: Database;
 
 beforeAll(async () => {
   server = await createMigratedDatabase();
-  proxy = await startFreezingProxy(server.url);
+  proxy = await startTcpProxy(server.url);
   frozen = server.connect({
     url: proxy.url,
     deadlineMs: DEADLINE_MS,
@@ -27,8 +23,8 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  proxy.stop();
   await server.drop();
+  await proxy.stop();
 });
 
 const select1 = (database: Database) =>
@@ -55,7 +51,7 @@ describe("a server that freezes", () => {
 
     expect(failures.every(isUnavailable)).toBe(true);
     expect(performance.now() - startedAt).toBeLessThan(4 * DEADLINE_MS);
-    proxy.thaw();
+    proxy.heal();
     expect(await select1(frozen)).toMatchObject([{ one: 1 }]);
   });
 
@@ -69,13 +65,14 @@ describe("a server that freezes", () => {
     await database.close(50);
 
     expect(isUnavailable(await pending)).toBe(true);
-    proxy.thaw();
+    proxy.heal();
   });
 });
 
 test("connections that were cut without a word are replaced after one deadline", async () => {
   await Promise.all([select1(frozen), select1(frozen)]);
-  proxy.cutPresent();
+  proxy.blackhole();
+  proxy.heal();
 
   const failure = await failureOf(select1(frozen));
 

@@ -5,13 +5,8 @@ import { finishRequests } from "./finish-requests.ts";
 import { insertRequests } from "./insert-requests.ts";
 import { standings } from "./open-requests.ts";
 import { dropPartitionsBefore, ensurePartitions } from "./partitions.ts";
-import {
-  completion,
-  createMigratedDatabase,
-  HOUR_MS,
-  type MigratedDatabase,
-  newRequest,
-} from "../../test/support/postgres.ts";
+import { createMigratedDatabase, type MigratedDatabase } from "../../test/support/postgres.ts";
+import { completion, HOUR_MS, newRequest } from "../../test/support/request-samples.ts";
 
 const DAY_MS = 24 * HOUR_MS;
 const NOW = Date.now();

@@ -9,13 +9,8 @@ import { usage } from "./ledger.ts";
 import { overdueRequests, queuedBefore } from "./open-requests.ts";
 import { quotaTruth, quotaTruthOf } from "./quotas.ts";
 import { notePublisher, outboxOfDeadPublishers } from "./publishers.ts";
-import {
-  completion,
-  ending,
-  HOUR_MS,
-  type MigratedDatabase,
-  newRequest,
-} from "../../test/support/postgres.ts";
+import { type MigratedDatabase } from "../../test/support/postgres.ts";
+import { completion, ending, HOUR_MS, newRequest } from "../../test/support/request-samples.ts";
 import { createMigratedDatabase } from "../../test/support/postgres.ts";
 
 const ROWS = 3_000;

@@ -5,16 +5,13 @@ import { countRequests, ledgerAnomalies, readLedger } from "./audit.ts";
 import { isForeignKeyViolation } from "./errors.ts";
 import { finishRequests } from "./finish-requests.ts";
 import { insertRequests } from "./insert-requests.ts";
-import { usage } from "./ledger.ts";
 import { findLimits, findTiers, quotaTruth, quotaTruthOf, setQuota } from "./quotas.ts";
 import {
-  completion,
   createMigratedDatabase,
-  ending,
   type MigratedDatabase,
-  newRequest,
   newUser,
 } from "../../test/support/postgres.ts";
+import { completion, ending, newRequest } from "../../test/support/request-samples.ts";
 import { setConcurrentLimit } from "./users.ts";
 
 const TODAY = dayOf(Date.now());
@@ -144,26 +141,6 @@ test("a quota for nobody is refused", async () => {
   const failure = await setQuota(server.database, quota).catch((error: unknown) => error);
 
   expect(isForeignKeyViolation(failure)).toBe(true);
-});
-
-test("usage is summed by day and by model, from the first to the last day asked for", async () => {
-  const { userId } = await newUserWithHistory();
-
-  const byDay = await usage(server.database, { userId, from: LAST_YEAR, to: TODAY, by: "day" });
-  const byModel = await usage(server.database, {
-    userId,
-    from: FIRST_OF_MONTH,
-    to: TODAY,
-    by: "model",
-  });
-
-  const bill = { requests: 1, promptTokens: 10, completionTokens: 20, totalTokens: 30 };
-  const twice = { requests: 2, promptTokens: 20, completionTokens: 40, totalTokens: 60 };
-  expect(byDay).toEqual([
-    { key: LAST_YEAR, ...bill },
-    { key: FIRST_OF_MONTH, ...twice },
-  ]);
-  expect(byModel).toEqual([{ key: "sim-chat", ...twice }]);
 });
 
 describe("the audit", () => {

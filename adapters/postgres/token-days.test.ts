@@ -10,13 +10,8 @@ import { finishRequests } from "./finish-requests.ts";
 import { insertRequests } from "./insert-requests.ts";
 import { usage } from "./ledger.ts";
 import { migrate, type Migration, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
-import {
-  completion,
-  createMigratedDatabase,
-  ending,
-  type MigratedDatabase,
-  newRequest,
-} from "../../test/support/postgres.ts";
+import { createMigratedDatabase, type MigratedDatabase } from "../../test/support/postgres.ts";
+import { completion, ending, newRequest } from "../../test/support/request-samples.ts";
 
 let server: MigratedDatabase;
 beforeAll(async () => {

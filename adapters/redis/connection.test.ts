@@ -5,7 +5,8 @@ import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import { connectRedis, type RedisConnection } from "./connection.ts";
 import { createQuotaStore } from "./quota-store.ts";
 import { freshTruth, limitsOf, newId } from "../../test/support/quota-samples.ts";
-import { connectForTest, silent } from "../../test/support/redis.ts";
+import { connectForTest } from "../../test/support/redis.ts";
+import { silentLog } from "../../test/support/log.ts";
 
 setDefaultTimeout(20_000);
 
@@ -147,7 +148,7 @@ test("nothing can be sent before the server's run_id is known", async () => {
     url: redisUrl(),
     commandTimeoutMs: TIMEOUT_MS,
     name: "test",
-    log: silent,
+    log: silentLog,
   });
 
   expect(() => early.server()).toThrow("not connected");

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 
 import { createFakeClock } from "../../test/support/clock.ts";
-import { silentLog, storeDown, testConfig } from "../../test/support/gateway/world.ts";
+import { storeDown, testConfig } from "../../test/support/gateway/world.ts";
+import { silentLog } from "../../test/support/log.ts";
 import { createDiscards } from "./discards.ts";
 
 test("while the store is away no refused request is called not stored, however many there are", async () => {

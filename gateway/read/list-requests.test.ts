@@ -2,14 +2,10 @@ import { describe, expect, test } from "bun:test";
 
 import { Fault } from "../../core/faults.ts";
 import { encodeJson } from "../../core/payload.ts";
-import {
-  createFakeGateway,
-  problemOf,
-  silentLog,
-  storedRequest,
-} from "../../test/support/gateway/world.ts";
-import type { ListReply } from "../http/schemas.ts";
 import type { GatewayPorts } from "../ports.ts";
+import type { ListReply } from "../http/schemas.ts";
+import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway/world.ts";
+import { silentLog } from "../../test/support/log.ts";
 
 const idOf = (index: number): string =>
   `01900000-0000-7000-8000-${String(index).padStart(12, "0")}`;

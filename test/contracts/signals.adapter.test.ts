@@ -1,5 +1,6 @@
 import { createSignals } from "../../adapters/redis/signals.ts";
-import { connectThroughProxy, silent } from "../support/redis.ts";
+import { connectThroughProxy } from "../support/redis.ts";
+import { silentLog } from "../support/log.ts";
 import { redisUrl } from "../support/servers.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { describeSignalsContract } from "./signals.ts";
@@ -7,7 +8,7 @@ import { describeSignalsContract } from "./signals.ts";
 describeSignalsContract("Redis", async () => {
   const announcing = await connectThroughProxy();
   const subscribing = await startTcpProxy(redisUrl());
-  const options = { url: subscribing.url, commandTimeoutMs: 500, name: "test", log: silent };
+  const options = { url: subscribing.url, commandTimeoutMs: 500, name: "test", log: silentLog };
   const signals = createSignals(announcing.redis, options);
   return {
     signals,

@@ -69,7 +69,7 @@ export function describeSignalsContract(
       expect(heard).toEqual([`cancel ${requestId}`]);
     });
 
-    test("after a lost connection the subscriptions stand again, and listeners are told of the gap", async () => {
+    test("after a lost connection the subscriptions stand again, and listeners are told", async () => {
       const id = newId();
       const received = Promise.withResolvers<void>();
       const subscribed = nextResubscribed();

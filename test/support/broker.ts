@@ -1,6 +1,6 @@
 import { uniqueQueuePrefix } from "../../local/stack/queue-prefix.ts";
 import { amqpUrl } from "./servers.ts";
-import type { Log } from "../../runtime/log.ts";
+import { silentLog } from "./log.ts";
 import {
   connectAmqp,
   type AmqpConnection,
@@ -22,8 +22,6 @@ export interface TestBroker {
   connect: (options?: Partial<AmqpOptions>) => Promise<AmqpConnection>;
   stop: () => Promise<void>;
 }
-
-export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** Declares a topology under a prefix that nobody else uses. */
 export async function startTestBroker(retryDelaysMs: readonly number[]): Promise<TestBroker> {
@@ -54,18 +52,6 @@ export async function startTestBroker(retryDelaysMs: readonly number[]): Promise
       await Promise.all(connections.map((connection) => connection.close()));
     },
   };
-}
-
-/** Resolves as soon as `isTrue` holds; throws after `withinMs`. */
-export async function until(
-  isTrue: () => boolean | Promise<boolean>,
-  withinMs: number,
-): Promise<void> {
-  const deadlineMs = performance.now() + withinMs;
-  while (!(await isTrue())) {
-    if (performance.now() > deadlineMs) throw new Error(`not true within ${withinMs} ms`);
-    await Bun.sleep(10);
-  }
 }
 
 /** Subscribes and keeps what arrives, unsettled. */

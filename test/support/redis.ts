@@ -1,8 +1,7 @@
+import { silentLog } from "./log.ts";
 import { redisUrl } from "./servers.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
 import { connectRedis, type RedisConnection } from "../../adapters/redis/connection.ts";
-
-export const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** A logical database that one test file has to itself, and may flush. */
 export function ownDatabaseUrl(): string {
@@ -15,7 +14,7 @@ export async function connectForTest(
   url = redisUrl(),
   commandTimeoutMs = 2_000,
 ): Promise<RedisConnection> {
-  const redis = connectRedis({ url, commandTimeoutMs, name: "test", log: silent });
+  const redis = connectRedis({ url, commandTimeoutMs, name: "test", log: silentLog });
   await redis.untilReady(5_000);
   return redis;
 }

@@ -1,5 +1,5 @@
 import { Fault } from "../../../core/faults.ts";
-import type { Log } from "../../../runtime/log.ts";
+import { silentLog } from "../log.ts";
 import { parseConfig } from "../../../core/config/parse.ts";
 import type { Config } from "../../../core/config/schema.ts";
 import type { QueuedRequest } from "../../../core/messages.ts";
@@ -15,8 +15,6 @@ import type { NewRequest, OutboxNote, StoredRequest } from "../../../core/stored
 
 /** Unix milliseconds at which the fake world starts: 2026-11-21T12:00:00Z. */
 const START_MS = Date.UTC(2026, 10, 21, 12);
-
-export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export const testConfig = (gateway: Partial<Config["gateway"]>): Config =>
   parseConfig(

@@ -1,0 +1,17 @@
+import { createFakeKeyStore } from "../support/fakes/key-store.ts";
+import { createFakeServer } from "../support/fakes/server.ts";
+import { describeKeyStoreContract } from "./key-store.ts";
+
+describeKeyStoreContract("the fake", async () => {
+  const server = createFakeServer("STORE_UNAVAILABLE");
+  const keys = createFakeKeyStore(server);
+  return {
+    readStoredKeys: keys.readStoredKeys,
+    addUser: async () => crypto.randomUUID(),
+    addKey: async ({ keyHash, ...record }) => keys.add(keyHash, record),
+    revokeKey: async (keyId) => keys.revoke(keyId),
+    setUserActive: async (userId, isActive) => keys.setUserActive(userId, isActive),
+    setAway: async (isAway) => void (server.isAway = isAway),
+    stop: async () => {},
+  };
+});

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { randomUUIDv7 } from "bun";
+import { randomBytes } from "node:crypto";
+
+import type { GatewayPorts } from "../../gateway/ports.ts";
+
+export interface KeyStoreSubject {
+  readStoredKeys: GatewayPorts["readStoredKeys"];
+  /** Returns the id of a new user. */
+  addUser: () => Promise<string>;
+  addKey: (key: {
+    keyId: string;
+    userId: string;
+    keyHash: Uint8Array;
+    expiresAtMs: number | null;
+  }) => Promise<void>;
+  revokeKey: (keyId: string) => Promise<void>;
+  setUserActive: (userId: string, isActive: boolean) => Promise<void>;
+  setAway: (isAway: boolean) => Promise<void>;
+  stop: () => Promise<void>;
+}
+
+/** What the store of API keys promises to authentication. */
+export function describeKeyStoreContract(
+  name: string,
+  makeSubject: () => Promise<KeyStoreSubject>,
+): void {
+  describe(`stored keys: ${name}`, () => {
+    let subject: KeyStoreSubject;
+    beforeAll(async () => {
+      subject = await makeSubject();
+    });
+    afterAll(() => subject.stop());
+
+    async function addKey(userId: string, expiresAtMs: number | null = null) {
+      const key = { keyId: randomUUIDv7(), userId, keyHash: randomBytes(32), expiresAtMs };
+      await subject.addKey(key);
+      return key;
+    }
+
+    test("are found by their hashes, many at once and in order, also when they have expired", async () => {
+      const userId = await subject.addUser();
+      const [plain, expired] = [await addKey(userId), await addKey(userId, Date.now() - 1)];
+
+      const found = await subject.readStoredKeys([expired.keyHash, randomBytes(32), plain.keyHash]);
+
+      expect(found).toEqual([
+        { keyId: expired.keyId, userId, userActive: true, expiresAtMs: expired.expiresAtMs },
+        undefined,
+        { keyId: plain.keyId, userId, userActive: true, expiresAtMs: null },
+      ]);
+    });
+
+    test("tell whether their user is active", async () => {
+      const userId = await subject.addUser();
+      const { keyHash } = await addKey(userId);
+
+      await subject.setUserActive(userId, false);
+      const [inactive] = await subject.readStoredKeys([keyHash]);
+      await subject.setUserActive(userId, true);
+      const [active] = await subject.readStoredKeys([keyHash]);
+
+      expect([inactive?.userActive, active?.userActive]).toEqual([false, true]);
+    });
+
+    test("that are revoked are not found any more, and the others of the user are", async () => {
+      const userId = await subject.addUser();
+      const [revoked, kept] = [await addKey(userId), await addKey(userId)];
+
+      await subject.revokeKey(revoked.keyId);
+
+      const found = await subject.readStoredKeys([revoked.keyHash, kept.keyHash]);
+      expect(found.map((key) => key?.keyId)).toEqual([undefined, kept.keyId]);
+    });
+
+    test("cannot be read while the server is away", async () => {
+      await subject.setAway(true);
+
+      const reading = subject.readStoredKeys([randomBytes(32)]);
+      const failure = await reading.catch((error: unknown) => error);
+      await subject.setAway(false);
+
+      expect(failure).toMatchObject({ code: "STORE_UNAVAILABLE" });
+    });
+  });
+}

@@ -1,0 +1,169 @@
+import { describe, expect, test } from "bun:test";
+
+import type { Finish } from "../../core/finish.ts";
+import type { NewRequest } from "../../core/stored-request.ts";
+import { runBisected } from "../../runtime/bisect.ts";
+import { completion, ending, newRequest, SEALED } from "../support/request-samples.ts";
+import { idOf, type MakeRequestStore, useRequestStore } from "./request-store-subject.ts";
+
+/** What ending requests and billing them promises. */
+export function describeRequestEnds(name: string, makeSubject: MakeRequestStore): void {
+  describe(`ending requests: ${name}`, () => {
+    const subject = useRequestStore(makeSubject);
+    const finish = (...finishes: Finish[]) => subject().store.finishRequests(finishes);
+
+    async function storeThree(): Promise<{ rows: NewRequest[]; ids: [string, string, string] }> {
+      const rows = [newRequest(), newRequest(), newRequest()];
+      await subject().store.insertRequests(rows);
+      const [a = "", b = "", c = ""] = rows.map(idOf);
+      return { rows, ids: [a, b, c] };
+    }
+
+    test("a completed request has its result, its times and one bill on the day of its hold", async () => {
+      const { store } = subject();
+      const row = newRequest({ windowDay: "2026-10-31" });
+      await store.insertRequests([row]);
+      const { requestId, userId } = row.head;
+
+      const replies = await finish(completion(requestId));
+
+      expect(replies).toEqual([
+        {
+          requestId,
+          moved: true,
+          state: "completed",
+          userId,
+          windowDay: "2026-10-31",
+          estimatedTokens: 100,
+          billedTokens: 30,
+        },
+      ]);
+      const [found] = await store.findRequests([row.head]);
+      expect(found).toMatchObject({
+        state: "completed",
+        attempts: 1,
+        startedAtMs: 1_795_000_000_000,
+        completedAtMs: 1_795_000_001_234,
+        promptTokens: 10,
+        completionTokens: 20,
+        totalTokens: 30,
+        errorCode: null,
+        result: SEALED,
+      });
+    });
+
+    test("what was not executed is not billed, and its error is kept word for word", async () => {
+      const { rows, ids } = await storeThree();
+      const [a, b, c] = ids;
+
+      const replies = await finish(
+        ending(a, "cancelled"),
+        ending(b, "expired"),
+        ending(c, "failed"),
+      );
+
+      expect(replies).toMatchObject([
+        { moved: true, state: "cancelled", billedTokens: null },
+        { moved: true, state: "expired", billedTokens: null },
+        { moved: true, state: "failed", billedTokens: null },
+      ]);
+      const [found] = await subject().store.findRequests(rows.map(({ head }) => head));
+      expect(found).toMatchObject({
+        errorCode: "CANCELLED",
+        errorMessage: ending(a, "cancelled").error?.message ?? "",
+        totalTokens: null,
+      });
+    });
+
+    test("a second finish changes nothing and learns what the first one did", async () => {
+      const [a, b] = (await storeThree()).ids;
+      await finish(completion(a), ending(b, "cancelled"));
+
+      const replies = await finish(ending(a, "failed"), completion(b));
+
+      expect(replies).toMatchObject([
+        { moved: false, state: "completed", billedTokens: 30 },
+        { moved: false, state: "cancelled", billedTokens: null },
+      ]);
+      expect(await subject().store.standings([a, b])).toEqual([
+        { state: "completed", billedTokens: 30 },
+        { state: "cancelled", billedTokens: null },
+      ]);
+    });
+
+    test("a second finish in the same batch loses to the first", async () => {
+      const [a] = (await storeThree()).ids;
+
+      const replies = await finish(ending(a, "failed"), completion(a));
+
+      expect(replies).toMatchObject([
+        { moved: true, state: "failed", billedTokens: null },
+        { moved: false, state: "failed", billedTokens: null },
+      ]);
+    });
+
+    test("an id that is not stored is unknown and bills nobody", async () => {
+      const { requestId } = newRequest().head;
+
+      expect(await finish(completion(requestId))).toEqual(["unknown"]);
+      expect(await subject().store.standings([requestId])).toEqual([undefined]);
+    });
+
+    test("a finish that cannot be stored fails alone and leaves its request open", async () => {
+      const { store } = subject();
+      const [a, b, c] = (await storeThree()).ids;
+      const finishes = [completion(a), completion(b, { result: null }), completion(c)];
+
+      const failure = await store.finishRequests(finishes).catch((error: unknown) => error);
+      const outcomes = await runBisected(finishes, store.finishRequests, store.isDataFault);
+
+      expect(store.isDataFault(failure)).toBe(true);
+      expect(outcomes.map((outcome) => outcome.ok)).toEqual([true, false, true]);
+      expect(await store.standings([b])).toEqual([{ state: "queued", billedTokens: null }]);
+    });
+
+    test("usage is summed by day and by model, from the first to the last day asked for", async () => {
+      const { store } = subject();
+      const userId = crypto.randomUUID();
+      const rows = [
+        newRequest({ userId, windowDay: "2025-12-31", model: "slow" }),
+        newRequest({ userId, windowDay: "2026-11-01" }),
+        newRequest({ userId, windowDay: "2026-11-01" }),
+        newRequest({ userId, windowDay: "2026-11-02" }),
+      ];
+      await store.insertRequests([...rows, newRequest({ userId, windowDay: "2026-11-01" })]);
+      await finish(...rows.slice(0, 3).map((row) => completion(idOf(row))));
+      await finish(ending(idOf(rows[3] ?? newRequest()), "cancelled"));
+
+      const from = "2025-12-31";
+      const byDay = await store.readUsage({ userId, from, to: "2026-11-01", by: "day" });
+      const byModel = await store.readUsage({
+        userId,
+        from: "2026-01-01",
+        to: "2026-12-31",
+        by: "model",
+      });
+
+      const bill = { requests: 1, promptTokens: 10, completionTokens: 20, totalTokens: 30 };
+      const twice = { requests: 2, promptTokens: 20, completionTokens: 40, totalTokens: 60 };
+      expect(byDay).toEqual([
+        { key: from, ...bill },
+        { key: "2026-11-01", ...twice },
+      ]);
+      expect(byModel).toEqual([{ key: "sim-chat", ...twice }]);
+    });
+
+    test("while the server is away nothing ends, and that is no fault of a finish", async () => {
+      const { store, setAway } = subject();
+      const [a] = (await storeThree()).ids;
+      await setAway(true);
+
+      const failure = await finish(completion(a)).catch((error: unknown) => error);
+      await setAway(false);
+
+      expect(failure).toMatchObject({ code: "STORE_UNAVAILABLE" });
+      expect(store.isDataFault(failure)).toBe(false);
+      expect(await store.standings([a])).toEqual([{ state: "queued", billedTokens: null }]);
+    });
+  });
+}

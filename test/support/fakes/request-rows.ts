@@ -1,0 +1,112 @@
+import type { Finish, Finished } from "../../../core/finish.ts";
+import type { QueuedRequest } from "../../../core/messages.ts";
+import { isTerminal } from "../../../core/request.ts";
+import type {
+  ListedRequest,
+  NewRequest,
+  Page,
+  StoredRequest,
+} from "../../../core/stored-request.ts";
+
+/** A request, and how it ended. */
+export interface FakeRow extends NewRequest {
+  end: Finish | null;
+}
+
+export const byId = (a: FakeRow, b: FakeRow): number =>
+  a.head.requestId < b.head.requestId ? -1 : 1;
+
+export function stateOf({ end }: FakeRow): StoredRequest["state"] {
+  return end?.state ?? "queued";
+}
+
+export function finishedOf(
+  { head: { requestId, userId, windowDay, estimatedTokens }, end }: FakeRow,
+  moved: boolean,
+  billedTokens: number | null,
+): Finished {
+  const state = end?.state;
+  if (state === undefined || !isTerminal(state)) throw new Error("the request has not ended");
+  return { requestId, moved, state, userId, windowDay, estimatedTokens, billedTokens };
+}
+
+export function queuedOf({ head, prompt }: NewRequest): QueuedRequest {
+  return { head, attempt: 1, payload: prompt };
+}
+
+export function storedOf(row: FakeRow): StoredRequest {
+  return { ...listedOf(row), result: row.end?.result ?? null };
+}
+
+export function listedOf(row: FakeRow): ListedRequest {
+  const { head, metadata, end } = row;
+  const { promptTokens = null, completionTokens = null } = end?.usage ?? {};
+  const isBilled = promptTokens !== null && completionTokens !== null;
+  return {
+    requestId: head.requestId,
+    userId: head.userId,
+    model: head.model,
+    state: stateOf(row),
+    estimatedTokens: head.estimatedTokens,
+    promptTokens,
+    completionTokens,
+    totalTokens: isBilled ? promptTokens + completionTokens : null,
+    attempts: end?.attempts ?? 0,
+    createdAtMs: head.createdAtMs,
+    startedAtMs: end?.startedAtMs ?? null,
+    completedAtMs: end?.completedAtMs ?? null,
+    errorCode: end?.error?.code ?? null,
+    errorMessage: end?.error?.message ?? null,
+    metadata,
+  };
+}
+
+export function sumUsage(rows: FakeRow[], by: "day" | "model") {
+  const sums = new Map<string, { promptTokens: number; completionTokens: number; n: number }>();
+  for (const { head, end } of rows) {
+    if (end === null || end.usage === null) continue;
+    const key = by === "day" ? head.windowDay : head.model;
+    const sum = sums.get(key) ?? { promptTokens: 0, completionTokens: 0, n: 0 };
+    sum.promptTokens += end.usage.promptTokens;
+    sum.completionTokens += end.usage.completionTokens;
+    sum.n += 1;
+    sums.set(key, sum);
+  }
+  return [...sums]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, { n: requests, promptTokens, completionTokens }]) => {
+      const totalTokens = promptTokens + completionTokens;
+      return { key, requests, promptTokens, completionTokens, totalTokens };
+    });
+}
+
+export function sumWaiting(rows: FakeRow[]) {
+  const byModel = Map.groupBy(rows, ({ head }) => head.model);
+  return [...byModel.keys()].toSorted().map((model) => {
+    const heads = (byModel.get(model) ?? []).map(({ head }) => head);
+    return {
+      model,
+      requests: heads.length,
+      tokens: heads.reduce((sum, { estimatedTokens }) => sum + estimatedTokens, 0),
+      oldestCreatedAtMs: Math.min(...heads.map(({ createdAtMs }) => createdAtMs)),
+    };
+  });
+}
+
+/** Those that expire first in front; the cursor is the place of the last one. */
+export function pageOf<Item>(
+  rows: FakeRow[],
+  after: string | null,
+  limit: number,
+  itemOf: (row: FakeRow) => Item,
+): Page<Item> {
+  const placeOf = ({ head: { expiresAtMs, requestId } }: FakeRow): string =>
+    `${String(expiresAtMs).padStart(16, "0")}/${requestId}`;
+  const page = rows
+    .toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1))
+    .filter((row) => after === null || placeOf(row) > after)
+    .slice(0, limit);
+  const last = page.at(-1);
+  const isFull = last !== undefined && page.length === limit;
+  return { items: page.map(itemOf), next: isFull ? placeOf(last) : null };
+}

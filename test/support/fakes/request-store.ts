@@ -1,0 +1,229 @@
+import type { KeeperPorts } from "../../../collector/ports.ts";
+import type { Finish, FinishReply } from "../../../core/finish.ts";
+import type { InsertOutcome, NewRequest, Replay } from "../../../core/stored-request.ts";
+import type { GatewayPorts } from "../../../gateway/ports.ts";
+import { createFakeOutboxes, type FakeOutboxes } from "./outboxes.ts";
+import {
+  byId,
+  type FakeRow,
+  finishedOf,
+  listedOf,
+  pageOf,
+  queuedOf,
+  stateOf,
+  storedOf,
+  sumUsage,
+  sumWaiting,
+} from "./request-rows.ts";
+import type { FakeServer } from "./server.ts";
+
+/** The ports of the services that PostgreSQL stands behind, keys and users aside. */
+export type RequestStore = Pick<
+  GatewayPorts,
+  | "insertRequests"
+  | "findReplay"
+  | "discardRequests"
+  | "readQueued"
+  | "findRequests"
+  | "listRequests"
+  | "finishRequests"
+  | "isDataFault"
+  | "readUsage"
+  | "waitingByModel"
+> &
+  Pick<
+    KeeperPorts,
+    "queuedBefore" | "overdueRequests" | "standings" | "deleteIdempotencyKeysBefore"
+  > &
+  Omit<FakeOutboxes, "agePublisher">;
+
+/** Requests, ledger, idempotency keys and outboxes without PostgreSQL. Ids need not be UUIDs. */
+export interface FakeRequestStore extends RequestStore, FakeOutboxes {
+  /** Oldest first. */
+  rows: () => FakeRow[];
+  row: (requestId: string) => FakeRow | undefined;
+  /** In the order of the bills. */
+  ledger: () => { requestId: string; tokens: number }[];
+  /** Requests whose results cannot be stored, whatever they are. */
+  poison: Set<string>;
+}
+
+interface IdempotencyKey {
+  fingerprint: string;
+  requestId: string;
+  createdAtMs: number;
+}
+
+/** What `isDataFault` knows: a value that cannot be stored. */
+class FakeDataFault extends Error {}
+
+interface FakeRequestStoreOptions {
+  server: FakeServer;
+  /** Clock of the server, Unix milliseconds. */
+  now: () => number;
+}
+
+export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions): FakeRequestStore {
+  const rows = new Map<string, FakeRow>();
+  const keys = new Map<string, IdempotencyKey>();
+  const billed = new Map<string, number>();
+  const poison = new Set<string>();
+
+  const inOrder = (): FakeRow[] => [...rows.values()].toSorted(byId);
+  const open = (): FakeRow[] => inOrder().filter(({ end }) => end === null);
+  const isKeyed = (requestId: string): boolean =>
+    [...keys.values()].some((key) => key.requestId === requestId);
+  const outboxes = createFakeOutboxes({ server, now, open, isKeyed });
+
+  function insert(row: NewRequest): void {
+    const { head, idempotency } = row;
+    if (row.acceptUntilMs <= now()) return;
+    if (idempotency !== null) {
+      const key = keyOf(head.userId, idempotency.keyHash);
+      if (keys.has(key)) return;
+      const fingerprint = hex(idempotency.fingerprint);
+      keys.set(key, { fingerprint, requestId: head.requestId, createdAtMs: now() });
+    }
+    rows.set(head.requestId, { ...row, end: null });
+  }
+
+  function replayOf(
+    userId: string,
+    keyHash: Uint8Array,
+    fingerprint: Uint8Array,
+  ): Replay | undefined {
+    const key = keys.get(keyOf(userId, keyHash));
+    return key && { requestId: key.requestId, sameBody: key.fingerprint === hex(fingerprint) };
+  }
+
+  function outcomeOf({ head, idempotency }: NewRequest): InsertOutcome {
+    if (rows.has(head.requestId)) return { kind: "stored" };
+    const replay =
+      idempotency && replayOf(head.userId, idempotency.keyHash, idempotency.fingerprint);
+    return replay ? { kind: "replay", ...replay } : { kind: "late" };
+  }
+
+  function finish(wanted: Finish): FinishReply {
+    const row = rows.get(wanted.requestId);
+    if (row === undefined) return "unknown";
+    const moved = row.end === null;
+    if (moved) {
+      row.end = wanted;
+      if (wanted.usage !== null) {
+        const { promptTokens, completionTokens } = wanted.usage;
+        billed.set(wanted.requestId, promptTokens + completionTokens);
+      }
+    }
+    return finishedOf(row, moved, billed.get(wanted.requestId) ?? null);
+  }
+
+  return {
+    ...outboxes,
+    insertRequests: (batch) =>
+      server.ask(() => {
+        for (const row of batch)
+          if (!canBeStored(row) || rows.has(row.head.requestId)) throw new FakeDataFault();
+        for (const row of batch) insert(row);
+        return batch.map(outcomeOf);
+      }),
+    findReplay: ({ userId, keyHash, fingerprint }) =>
+      server.ask(() => replayOf(userId, keyHash, fingerprint)),
+    discardRequests: (requestIds) =>
+      server.ask(() => {
+        for (const requestId of requestIds)
+          if (rows.get(requestId)?.end === null && !isKeyed(requestId)) rows.delete(requestId);
+        return requestIds.filter((requestId) => rows.has(requestId));
+      }),
+    readQueued: (requestIds) =>
+      server.ask(() =>
+        open()
+          .filter(({ head }) => requestIds.includes(head.requestId))
+          .map(queuedOf),
+      ),
+    findRequests: (lookups) =>
+      server.ask(() =>
+        lookups.map(({ requestId, userId }) => {
+          const row = rows.get(requestId);
+          return row?.head.userId === userId ? storedOf(row) : undefined;
+        }),
+      ),
+    listRequests: ({ userId, state, before, limit }) =>
+      server.ask(() =>
+        inOrder()
+          .toReversed()
+          .filter(({ head }) => head.userId === userId)
+          .filter(({ head }) => before === undefined || head.requestId < before)
+          .filter((row) => state === undefined || stateOf(row) === state)
+          .slice(0, limit)
+          .map(listedOf),
+      ),
+    finishRequests: (finishes) =>
+      server.ask(() => {
+        for (const wanted of finishes)
+          if (!canEnd(wanted) || (wanted.state === "completed" && poison.has(wanted.requestId)))
+            throw new FakeDataFault();
+        return finishes.map(finish);
+      }),
+    isDataFault: (error) => error instanceof FakeDataFault,
+    readUsage: ({ userId, from, to, by }) =>
+      server.ask(() => {
+        const ended = inOrder().filter(({ head }) => head.userId === userId);
+        return sumUsage(
+          ended.filter(({ head }) => isWithin(head.windowDay, from, to)),
+          by,
+        );
+      }),
+    waitingByModel: () => server.ask(() => sumWaiting(open())),
+    queuedBefore: (createdBeforeMs, after, limit) =>
+      server.ask(() =>
+        pageOf(
+          open().filter(({ head }) => head.createdAtMs < createdBeforeMs),
+          after,
+          limit,
+          queuedOf,
+        ),
+      ),
+    overdueRequests: (after, limit) =>
+      server.ask(() =>
+        pageOf(
+          open().filter(({ head }) => head.expiresAtMs <= now()),
+          after,
+          limit,
+          ({ head: { requestId, userId } }) => ({ requestId, userId }),
+        ),
+      ),
+    standings: (requestIds) =>
+      server.ask(() =>
+        requestIds.map((requestId) => {
+          const row = rows.get(requestId);
+          if (row === undefined) return undefined;
+          return { state: stateOf(row), billedTokens: billed.get(requestId) ?? null };
+        }),
+      ),
+    deleteIdempotencyKeysBefore: (createdBeforeMs, limit) =>
+      server.ask(() => {
+        const old = [...keys].filter(([, { createdAtMs }]) => createdAtMs < createdBeforeMs);
+        for (const [key] of old.slice(0, limit)) keys.delete(key);
+        return Math.min(old.length, limit);
+      }),
+    rows: inOrder,
+    row: (requestId) => rows.get(requestId),
+    ledger: () => [...billed].map(([requestId, tokens]) => ({ requestId, tokens })),
+    poison,
+  };
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const keyOf = (userId: string, keyHash: Uint8Array): string => `${userId}/${hex(keyHash)}`;
+const isWithin = (day: string, from: string, to: string): boolean => from <= day && day <= to;
+const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0;
+
+/** The constraints of the table, as far as a caller can come to violate them. */
+function canBeStored({ head: { model, estimatedTokens } }: NewRequest): boolean {
+  return isCount(estimatedTokens) && !model.includes("\0");
+}
+
+function canEnd({ state, result, attempts, usage }: Finish): boolean {
+  const counts = usage === null ? [] : [usage.promptTokens, usage.completionTokens];
+  return (state === "completed") === (result !== null) && [attempts, ...counts].every(isCount);
+}
