@@ -33,11 +33,9 @@ export interface Gates {
 export interface Pass {
   /** False: the turn must not call the ML service, the delivery only has to be ended. */
   mayCall: boolean;
-  /**
-   * Gives back the place at the model, and says what the call showed of the ML service's health. Counts once.
-   */
+  /** Frees the place at the model, and says what the call showed of the ML service's health. Counts once. */
   endCall: (signal: HealthSignal) => void;
-  /** Gives back all that is left. Call it once. */
+  /** Frees all that is left. Call it once. */
   endTurn: () => void;
 }
 

@@ -68,17 +68,14 @@ export function createPool(
     pass.endTurn();
   }
 
-  /**
-   * An attempt that our own code broke off is concluded as a failed one; if even that fails, the delivery is
-   * requeued.
-   */
+  /** An attempt in which our own code threw is concluded as a failed one; if even that throws, it is requeued. */
   async function recover(turn: Turn, error: unknown): Promise<void> {
     const { requestId } = turn.owned.request.head;
     log.error({ err: error, request_id: requestId }, "an actor threw and was replaced");
     try {
       await turns.recover(turn);
     } catch (again) {
-      log.error({ err: again, request_id: requestId }, "a failed attempt is given back");
+      log.error({ err: again, request_id: requestId }, "a failed attempt is requeued");
       turn.owned.delivery.requeue();
     } finally {
       endTurn(turn);

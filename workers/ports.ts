@@ -8,6 +8,7 @@ import type { InferencePayload, InferenceResult } from "../core/payload.ts";
 import type { RequestError, RequestHead } from "../core/request.ts";
 import type { ReachCrashPoint } from "../runtime/crash-points.ts";
 import type { Log } from "../runtime/log.ts";
+import type { Schedule } from "../runtime/schedule.ts";
 
 /** A message of `inference_requests` that this worker owns until it acks, requeues or rejects it, once. */
 export interface Delivery {
@@ -110,8 +111,7 @@ export interface WorkerPorts {
   now: () => number;
   /** In [0, 1). */
   random: () => number;
-  /** Calls back after `ms`; returns how to call that off. */
-  schedule: (callback: () => void, ms: number) => () => void;
+  schedule: Schedule;
   reach: ReachCrashPoint;
 }
 

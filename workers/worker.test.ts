@@ -134,7 +134,7 @@ describe("one attempt", () => {
     expect(world.results[0]?.state).toBe("completed");
   });
 
-  test("that our own code breaks off counts as an attempt, and its actor is replaced", async () => {
+  test("in which our own code throws counts as one, and its actor is replaced", async () => {
     const world = await startFakeWorld({ actors: 1 });
     await world.deliver("a");
 
@@ -147,7 +147,7 @@ describe("one attempt", () => {
     expect(world.worker.snapshot()).toMatchObject({ owned: 0, actors: { idle: 1, busy: 0 } });
   });
 
-  test("that breaks off again and again ends the request", async () => {
+  test("in which our own code throws again and again ends the request", async () => {
     const world = await startFakeWorld();
     await world.deliver("a", { request: { attempt: 3 } });
 

@@ -11,8 +11,8 @@ import { settleAll } from "./settle.ts";
  * letters. Only after that may its deliveries be acked. So whatever dies on the way, the broker delivers them
  * again, and every step is repeated without effect.
  *
- * It waits for a store that is away. It rejects only when the signal has aborted: then nothing of the batch
- * may be acked.
+ * It waits for a store that is away.
+ * @throws what the last try threw, once the signal has aborted: then nothing of the batch may be acked
  */
 export async function runBatch(
   ports: CollectorPorts,
