@@ -2,7 +2,7 @@ import type { QueuedRequest } from "./messages.ts";
 import type { DurableState, RequestHead } from "./request.ts";
 
 /**
- * How long an Idempotency-Key is remembered. No queue_ttl may be longer: while a request can wait, a repeat
+ * How long an Idempotency-Key is remembered. No queue_ttl may be longer: while a request can wait, a replay
  * with its key must find it instead of making another.
  */
 export const IDEMPOTENCY_KEYS_MS = 7 * 86_400_000;

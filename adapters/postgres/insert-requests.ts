@@ -167,7 +167,7 @@ async function findReplays(
 }
 
 /**
- * Finds the request of a user's Idempotency-Key; undefined: the key is new. A repeat is recognised by it
+ * Finds the request of a user's Idempotency-Key; undefined: the key is new. A replay is recognised by it
  * before anything is held.
  */
 export async function findReplay(

@@ -92,7 +92,7 @@ export interface Refusal {
 export type PostReply = { kind: "accepted"; accepted: Accepted } | Refusal;
 
 /**
- * Posts one request. A repeat with the same `idempotencyKey` and body answers the same request.
+ * Posts one request. A replay, with the same `idempotencyKey` and body, returns the same request.
  *
  * @throws {CommandFailure} when no gateway answers there
  */

@@ -60,7 +60,7 @@ export function createRelay(
  * Why this never finds one that got a 202: a 202 is given only while the hold is there. From then on only a
  * settle takes the hold away; that follows the end of the request, and these are still queued. Redis says
  * `gone` only of a user whom it has known without a gap since well before the request was made; after any
- * loss of memory it says `unknown`. One exception: a repeat with the same Idempotency-Key may have got a 202
+ * loss of memory it says `unknown`. One exception: a replay with the same Idempotency-Key may have got a 202
  * later, for the stored row. Hence keyed requests are relayed whatever their hold. In doubt, relay: running a
  * request that nobody waits for costs tokens, losing one breaks the promise.
  */
