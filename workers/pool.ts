@@ -68,7 +68,7 @@ export function createPool(
     pass.endTurn();
   }
 
-  /** An attempt in which our own code threw is concluded as a failed one; if even that throws, it is requeued. */
+  /** An attempt in which our own code threw is concluded as failed; if even that throws, it is requeued. */
   async function recover(turn: Turn, error: unknown): Promise<void> {
     const { requestId } = turn.owned.request.head;
     log.error({ err: error, request_id: requestId }, "an actor threw and was replaced");
