@@ -85,7 +85,11 @@ export function createDelivery(home: DeliveryChannel, message: Message): Deliver
   };
 }
 
-/** False when the channel is closing and its `close` event has not come yet. */
+/**
+ * Writes; returns false when the channel is closing and its `close` event has not come yet.
+ *
+ * @throws what `write` throws for any other reason
+ */
 export function unlessClosing(write: () => void): boolean {
   try {
     write();

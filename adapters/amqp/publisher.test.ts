@@ -44,7 +44,7 @@ function publisherOn(
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && "code" in error ? error.code : error;
 
-/** Settles all, within a limit; answers how many were confirmed and which codes the others failed with. */
+/** Settles all, within a limit; returns how many were confirmed and which codes the others failed with. */
 async function outcomesOf(
   publishes: Promise<void>[],
   withinMs: number,

@@ -119,8 +119,10 @@ export type WithChannel = <T>(use: (channel: Channel) => Promise<T>) => Promise<
 const PRECONDITION_FAILED = 406;
 
 /**
- * Declares the queues one by one; those that exist alike are left as they are. Throws `TopologyMismatchError`
- * for the first one that exists with other arguments, Fault BROKER_UNAVAILABLE otherwise.
+ * Declares the queues one by one; those that exist with these arguments are left as they are.
+ *
+ * @throws {TopologyMismatchError} for the first one that exists with other arguments
+ * @throws {Fault} BROKER_UNAVAILABLE otherwise
  */
 export async function declareTopology(
   withChannel: WithChannel,

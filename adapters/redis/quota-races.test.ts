@@ -66,7 +66,7 @@ async function passThrough(
 }
 
 /**
- * Runs requests on both connections while `disturb` does its worst; answers what the quota says at rest, and
+ * Runs requests on both connections while `disturb` does its worst; returns what the quota says at rest, and
  * the ledger.
  */
 async function runDisturbed(disturb: (userId: string) => Promise<unknown>) {

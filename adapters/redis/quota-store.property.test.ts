@@ -42,7 +42,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.close());
 
-/** One step of a random history: does the same to Redis and to the model and compares the answers. */
+/** One step of a random history: does the same to Redis and to the model and compares the replies. */
 type Step = () => Promise<void>;
 
 function pick<Item>(items: readonly Item[], index: number): Item | undefined {

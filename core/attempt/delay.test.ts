@@ -29,7 +29,7 @@ describe("the delay before a retry", () => {
     [3, 10, 0, 25_000, 12_500],
     [1, 3_600_000, 0, 25_000, 25_000],
   ])(
-    "is never shorter than a Retry-After that a step can hold: retry %d after %d ms",
+    "is never shorter than a Retry-After within the steps: retry %d after %d ms",
     (retry, after, random, stepMs, expirationMs) => {
       expect(retryDelay(STEPS, retry, after, random)).toEqual({ stepMs, expirationMs });
     },

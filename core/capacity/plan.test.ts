@@ -42,7 +42,7 @@ describe("the capacity for a traffic", () => {
     expect(plan.beyondBounds).toEqual([]);
   });
 
-  test("counts prompts and answers as tokens per minute", () => {
+  test("counts prompts and outputs as tokens per minute", () => {
     const plan = planCapacity(TRAFFIC, SPEED, POOLS);
 
     expect(plan.tokensPerMinute).toBe(100 * 500 * 60);
