@@ -1,11 +1,16 @@
 import type { AttemptMark } from "../core/attempt/mark.ts";
 import type { AuditPorts } from "../core/audit/audit-ports.ts";
-import type { Finish, FinishReply } from "../core/finish.ts";
-import type { QueuedRequest, QueuedResult } from "../core/messages.ts";
+import type { Finish, FinishReply } from "../core/request/finish.ts";
+import type { QueuedRequest, QueuedResult } from "../core/request/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { AgedHold, HoldFate, Settlement, SettleReply } from "../core/quota/quota.ts";
-import type { RequestError } from "../core/request.ts";
-import type { DeadOutbox, Page, RequestRef, RequestStanding } from "../core/stored-request.ts";
+import type { RequestError } from "../core/request/request.ts";
+import type {
+  DeadOutbox,
+  Page,
+  RequestRef,
+  RequestStanding,
+} from "../core/request/stored-request.ts";
 import type { ReachCrashPoint } from "../runtime/crash-points.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Schedule } from "../runtime/schedule.ts";

@@ -1,8 +1,8 @@
 import type { StartedHint } from "../core/attempt/start.ts";
 import type { Config } from "../core/config/schema.ts";
-import type { Finish, FinishReply } from "../core/finish.ts";
+import type { Finish, FinishReply } from "../core/request/finish.ts";
 import type { KeyRecord } from "../core/key-record.ts";
-import type { QueuedRequest } from "../core/messages.ts";
+import type { QueuedRequest } from "../core/request/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { Admission, QuotaSnapshot, QuotaUse, Settlement } from "../core/quota/quota.ts";
 import type {
@@ -17,8 +17,8 @@ import type {
   SealedField,
   StoredRequest,
   WaitingModel,
-} from "../core/stored-request.ts";
-import type { Usage, UsageQuery } from "../core/usage.ts";
+} from "../core/request/stored-request.ts";
+import type { Usage, UsageQuery } from "../core/quota/usage.ts";
 import type { ReachCrashPoint } from "../runtime/crash-points.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Schedule } from "../runtime/schedule.ts";

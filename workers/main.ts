@@ -17,7 +17,7 @@ import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import { missingKeys } from "../core/config/missing-keys.ts";
 import { ConfigError } from "../core/config/parse.ts";
 import { createGather } from "../runtime/gather.ts";
-import { decodeJson, encodeJson, type InferencePayload } from "../core/payload.ts";
+import { decodeJson, encodeJson, type InferencePayload } from "../core/request/payload.ts";
 import type { WorkerPorts } from "./ports.ts";
 import { messagePorts } from "./wiring/messages.ts";
 import { createWorker } from "./worker.ts";

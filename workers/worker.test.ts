@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { chatTokens } from "../core/estimate.ts";
+import { chatTokens } from "../core/request/estimate.ts";
 import { untilIdle } from "../test/support/clock.ts";
 import {
   answered,

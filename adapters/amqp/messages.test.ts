@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import { randomUUIDv7 } from "bun";
-import { MESSAGE_VERSION, type QueuedRequest, type QueuedResult } from "../../core/messages.ts";
+import {
+  MESSAGE_VERSION,
+  type QueuedRequest,
+  type QueuedResult,
+} from "../../core/request/messages.ts";
 import {
   decodeMessage,
   decodeRequest,

@@ -6,8 +6,12 @@ import {
   MESSAGE_VERSION_OLDEST,
   type QueuedRequest,
   type QueuedResult,
-} from "../../core/messages.ts";
-import { TERMINAL_STATES, type RequestError, type RequestHead } from "../../core/request.ts";
+} from "../../core/request/messages.ts";
+import {
+  TERMINAL_STATES,
+  type RequestError,
+  type RequestHead,
+} from "../../core/request/request.ts";
 
 /** A message to publish. The body travels as it is; everything else becomes properties and headers. */
 export interface OutgoingMessage {

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import type { RequestRef, SealedField } from "../../core/stored-request.ts";
+import type { RequestRef, SealedField } from "../../core/request/stored-request.ts";
 
 export interface Sealer {
   /** Encrypts with the first key. The record is longer than the content by 30 bytes and the key's id. */

@@ -1,5 +1,5 @@
 import type { ModelConfig } from "../../core/config/schema.ts";
-import type { InferencePayload } from "../../core/payload.ts";
+import type { InferencePayload } from "../../core/request/payload.ts";
 import type { InferenceOutcome, UpstreamFaultCode } from "../../core/attempt/outcome.ts";
 import { promptText } from "../../core/attempt/prompt-text.ts";
 import { plausibleUsage, usageBounds } from "../../core/attempt/usage.ts";

@@ -1,6 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
 
-import type { ChatMessage, InferencePayload } from "../../core/payload.ts";
+import type { ChatMessage, InferencePayload } from "../../core/request/payload.ts";
 import { FinishReason, fitting, memberOf, sharedFields, Usage } from "./openai-fields.ts";
 import type { Protocol } from "./protocol.ts";
 

@@ -1,7 +1,7 @@
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/payload.ts";
+import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/request/payload.ts";
 
 /**
  * The fields that both OpenAI protocols share. What was estimated for the request wins over the caller's

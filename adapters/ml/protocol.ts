@@ -1,4 +1,4 @@
-import type { InferencePayload } from "../../core/payload.ts";
+import type { InferencePayload } from "../../core/request/payload.ts";
 
 /** One call as the protocols see it. */
 export interface MlCall {

@@ -4,7 +4,7 @@ import type {
   RequestCounts,
   SumAnomaly,
 } from "../../core/audit/books.ts";
-import type { DurableState } from "../../core/request.ts";
+import type { DurableState } from "../../core/request/request.ts";
 import type { Database } from "./connect.ts";
 import { quotaTruth } from "./quotas.ts";
 

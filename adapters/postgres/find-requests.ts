@@ -1,5 +1,5 @@
-import type { DurableState } from "../../core/request.ts";
-import type { QueuedRequest } from "../../core/messages.ts";
+import type { DurableState } from "../../core/request/request.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
 import { textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
 import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
@@ -8,7 +8,7 @@ import type {
   ListedRequest,
   RequestRef,
   StoredRequest,
-} from "../../core/stored-request.ts";
+} from "../../core/request/stored-request.ts";
 
 interface ListedRow {
   request_id: string;

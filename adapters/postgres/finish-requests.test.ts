@@ -5,7 +5,7 @@ import { finishRequests } from "./finish-requests.ts";
 import { insertRequests } from "./insert-requests.ts";
 import { createMigratedDatabase, type MigratedDatabase } from "../../test/support/postgres.ts";
 import { completion, newRequest } from "../../test/support/request-samples.ts";
-import type { NewRequest } from "../../core/stored-request.ts";
+import type { NewRequest } from "../../core/request/stored-request.ts";
 
 let server: MigratedDatabase;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { Fault } from "../../core/faults.ts";
-import type { Finish, Finished, FinishReply } from "../../core/finish.ts";
-import { type DurableState, isTerminal, type TerminalState } from "../../core/request.ts";
+import type { Finish, Finished, FinishReply } from "../../core/request/finish.ts";
+import { type DurableState, isTerminal, type TerminalState } from "../../core/request/request.ts";
 import { numberArray, packBytes, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 

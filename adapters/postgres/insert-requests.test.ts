@@ -7,7 +7,7 @@ import { standings } from "./open-requests.ts";
 import { createMigratedDatabase, type MigratedDatabase } from "../../test/support/postgres.ts";
 import { newRequest } from "../../test/support/request-samples.ts";
 import { startTcpProxy } from "../../test/support/tcp-proxy.ts";
-import type { NewRequest } from "../../core/stored-request.ts";
+import type { NewRequest } from "../../core/request/stored-request.ts";
 
 let server: MigratedDatabase;
 beforeAll(async () => {

@@ -1,6 +1,11 @@
 import { bytesArray, numberArray, packBytes, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
-import type { Idempotency, InsertOutcome, NewRequest, Replay } from "../../core/stored-request.ts";
+import type {
+  Idempotency,
+  InsertOutcome,
+  NewRequest,
+  Replay,
+} from "../../core/request/stored-request.ts";
 
 const STORED: InsertOutcome = { kind: "stored" };
 const LATE: InsertOutcome = { kind: "late" };

@@ -1,5 +1,5 @@
 import type { Database } from "./connect.ts";
-import type { Usage, UsageQuery } from "../../core/usage.ts";
+import type { Usage, UsageQuery } from "../../core/quota/usage.ts";
 
 interface UsageRow {
   key: string;

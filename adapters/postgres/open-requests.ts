@@ -1,9 +1,14 @@
-import type { QueuedRequest } from "../../core/messages.ts";
-import type { DurableState } from "../../core/request.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
+import type { DurableState } from "../../core/request/request.ts";
 import { textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
 import { FIRST_ID, HEAD_COLUMNS, type OpenRow, pageOf, queuedOf } from "./request-rows.ts";
-import type { Page, RequestRef, RequestStanding, WaitingModel } from "../../core/stored-request.ts";
+import type {
+  Page,
+  RequestRef,
+  RequestStanding,
+  WaitingModel,
+} from "../../core/request/stored-request.ts";
 
 /**
  * Reads how requests of any users stand, in order; undefined: not stored. For the keeper, so it checks no

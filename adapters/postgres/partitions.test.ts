@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import { finishRequests } from "./finish-requests.ts";
 import { insertRequests } from "./insert-requests.ts";
 import { standings } from "./open-requests.ts";

@@ -1,4 +1,4 @@
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import type { Database } from "./connect.ts";
 
 /** For how many days partitions are made ahead of time: a week without a keeper does no harm. */

@@ -1,6 +1,6 @@
 import type { Database } from "./connect.ts";
 import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
-import type { DeadOutbox, OutboxEntry, PublisherNote } from "../../core/stored-request.ts";
+import type { DeadOutbox, OutboxEntry, PublisherNote } from "../../core/request/stored-request.ts";
 
 /**
  * Notes that a gateway lives and how far the broker has confirmed. Its first note must be committed before

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import { countRequests, ledgerAnomalies, readLedger } from "./audit.ts";
 import { isForeignKeyViolation } from "./errors.ts";
 import { finishRequests } from "./finish-requests.ts";

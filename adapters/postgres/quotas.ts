@@ -1,6 +1,6 @@
 import type { UserLimits, UserQuota } from "../../core/quota/limits.ts";
 import type { QuotaTruth } from "../../core/quota/quota.ts";
-import type { WindowKind } from "../../core/windows.ts";
+import type { WindowKind } from "../../core/quota/windows.ts";
 import { textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
 

@@ -1,5 +1,5 @@
-import type { QueuedRequest } from "../../core/messages.ts";
-import type { Page } from "../../core/stored-request.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
+import type { Page } from "../../core/request/stored-request.ts";
 
 /** The columns of `requests` that make a `RequestHead`. */
 export const HEAD_COLUMNS = [

@@ -2,7 +2,7 @@ import { foldEmail } from "../../core/email.ts";
 import { textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 import { FIRST_ID, pageOf } from "./request-rows.ts";
-import type { Page } from "../../core/stored-request.ts";
+import type { Page } from "../../core/request/stored-request.ts";
 
 export interface User {
   userId: string;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { Fault } from "../../core/faults.ts";
-import { snapshotOfModel, UNKNOWN_USER } from "../../core/quota/model.ts";
+import { snapshotOfModel, UNKNOWN_USER } from "../../test/support/fakes/quota-model.ts";
 import type { AdmitReply, LoadReply, LoadTicket, QuotaTruth } from "../../core/quota/quota.ts";
 import { createQuotaGate, type QuotaGatePorts } from "./quota-gate.ts";
 

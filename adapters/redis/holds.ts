@@ -1,6 +1,6 @@
 import type { QuotaBooks } from "../../core/audit/books.ts";
 import type { AgedHold, Hold, HoldFate, WindowSnapshot } from "../../core/quota/quota.ts";
-import type { RequestRef } from "../../core/stored-request.ts";
+import type { RequestRef } from "../../core/request/stored-request.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, HOLDS_KEY_PATTERN, holdsKey, userKey, userOfHoldsKey } from "./keys.ts";
 import { HOLD_FATE, READ_BOOKS } from "./quota-scripts.ts";

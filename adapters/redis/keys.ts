@@ -1,4 +1,4 @@
-import { windowIdOf } from "../../core/windows.ts";
+import { windowIdOf } from "../../core/quota/windows.ts";
 
 /**
  * The key that the scripts on the books of a user take. The braces are literal: everything of a user sits in

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { QuotaTruth } from "../../core/quota/quota.ts";
 import { createQuotaGate, type QuotaGate } from "../quota/quota-gate.ts";
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, counterKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";

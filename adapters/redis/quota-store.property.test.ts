@@ -9,9 +9,9 @@ import {
   snapshotOfModel,
   UNKNOWN_USER,
   useOfModel,
-} from "../../core/quota/model.ts";
+} from "../../test/support/fakes/quota-model.ts";
 import type { Consumption, Settlement } from "../../core/quota/quota.ts";
-import { windowIdOf } from "../../core/windows.ts";
+import { windowIdOf } from "../../core/quota/windows.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, counterKeys, holdsKey } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";

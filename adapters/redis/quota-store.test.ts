@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { QuotaLimits, QuotaTruth } from "../../core/quota/quota.ts";
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";

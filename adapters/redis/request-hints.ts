@@ -1,6 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
 import type { AttemptStart, StartedHint, StartHints } from "../../core/attempt/start.ts";
-import type { RequestRef } from "../../core/stored-request.ts";
+import type { RequestRef } from "../../core/request/stored-request.ts";
 import clearStartedLua from "../../lua/clear-started.lua" with { type: "text" };
 import start from "../../lua/start.lua" with { type: "text" };
 import type { RedisConnection } from "./connection.ts";

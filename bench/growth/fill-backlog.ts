@@ -4,8 +4,8 @@ import { encodeRequest } from "../../adapters/amqp/messages.ts";
 import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { createSealer } from "../../adapters/crypto/envelope.ts";
 import { insertRequests } from "../../adapters/postgres/insert-requests.ts";
-import { encodeJson, type InferencePayload } from "../../core/payload.ts";
-import type { NewRequest } from "../../core/stored-request.ts";
+import { encodeJson, type InferencePayload } from "../../core/request/payload.ts";
+import type { NewRequest } from "../../core/request/stored-request.ts";
 import type { Session } from "../scenarios/session.ts";
 import { everyTenth, partsOf } from "./parts.ts";
 

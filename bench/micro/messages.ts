@@ -4,8 +4,8 @@ import {
   encodeRequest,
   encodeResult,
 } from "../../adapters/amqp/messages.ts";
-import type { QueuedRequest, QueuedResult } from "../../core/messages.ts";
-import { decodeJson, encodeJson } from "../../core/payload.ts";
+import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
+import { decodeJson, encodeJson } from "../../core/request/payload.ts";
 import { mixedBodies } from "../prompts/prompts.ts";
 import { keep, measureAll } from "./measure.ts";
 

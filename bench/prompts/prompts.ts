@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import type { GenerateBody } from "../../core/generate-body.ts";
+import type { GenerateBody } from "../../core/request/generate-body.ts";
 import { seededRandom } from "../statistics.ts";
 
 /** Lines of our own text; files of this folder. */

@@ -1,4 +1,4 @@
-import type { GenerateBody } from "../../core/generate-body.ts";
+import type { GenerateBody } from "../../core/request/generate-body.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import { percentilesOf } from "../statistics.ts";
 import { storedRequests } from "./status.ts";

@@ -1,6 +1,6 @@
 import { after } from "../../adapters/process/timers.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
-import type { GenerateBody } from "../../core/generate-body.ts";
+import type { GenerateBody } from "../../core/request/generate-body.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import { FAST_MODEL_WORKER } from "./pipeline.ts";
 import type { Scenario } from "./scenario.ts";

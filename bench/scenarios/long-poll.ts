@@ -2,7 +2,7 @@ import { after } from "../../adapters/process/timers.ts";
 import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
 import { createSealer } from "../../adapters/crypto/envelope.ts";
 import { createSignals } from "../../adapters/redis/signals.ts";
-import { encodeJson } from "../../core/payload.ts";
+import { encodeJson } from "../../core/request/payload.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { type HttpConnection, openHttpConnection } from "../load/paced/http-connection.ts";
 import { percentilesOf } from "../statistics.ts";

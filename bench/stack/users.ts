@@ -5,7 +5,7 @@ import { bytesArray, textArray } from "../../adapters/postgres/arrays.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
 import { displayOfApiKey } from "../../core/api-key.ts";
 import type { WindowLimit } from "../../core/quota/quota.ts";
-import { WINDOW_KINDS } from "../../core/windows.ts";
+import { WINDOW_KINDS } from "../../core/quota/windows.ts";
 
 export interface BenchUser {
   userId: string;

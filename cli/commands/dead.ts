@@ -4,7 +4,7 @@ import { takeOne } from "../../adapters/amqp/inspect.ts";
 import { encodeRequest, encodeResult, type OutgoingMessage } from "../../adapters/amqp/messages.ts";
 import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
-import type { QueuedRequest } from "../../core/messages.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { parseCount } from "../operator/arguments.ts";
 import {

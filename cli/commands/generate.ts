@@ -2,7 +2,7 @@ import { randomUUIDv7 } from "bun";
 
 import type { Command } from "commander";
 
-import type { GenerateBody } from "../../core/generate-body.ts";
+import type { GenerateBody } from "../../core/request/generate-body.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { parseCount } from "../operator/arguments.ts";
 import {

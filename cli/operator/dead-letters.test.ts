@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 
 import { encodeDeadRequest, encodeResult } from "../../adapters/amqp/messages.ts";
-import type { RequestHead } from "../../core/request.ts";
+import type { RequestHead } from "../../core/request/request.ts";
 import { type DeadLetter, planRetry, readLetter } from "./dead-letters.ts";
 import { formatLetter } from "./dead-text.ts";
 import { bodyOf } from "./resubmit.ts";
-import type { RequestStanding } from "../../core/stored-request.ts";
+import type { RequestStanding } from "../../core/request/stored-request.ts";
 
 const HEAD: RequestHead = {
   requestId: "01980f6e-8a3e-7000-8000-3f1d5b0c9a11",

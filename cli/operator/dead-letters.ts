@@ -2,10 +2,10 @@ import { lookThrough, purge, queueDepths, takeOne } from "../../adapters/amqp/in
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { decodeMessage, type IncomingMessage } from "../../adapters/amqp/messages.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
-import type { QueuedRequest, QueuedResult } from "../../core/messages.ts";
-import type { RequestHead } from "../../core/request.ts";
+import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
+import type { RequestHead } from "../../core/request/request.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
-import type { RequestStanding } from "../../core/stored-request.ts";
+import type { RequestStanding } from "../../core/request/stored-request.ts";
 
 export const DEAD_QUEUES = ["requests", "results"] as const;
 export type DeadQueue = (typeof DEAD_QUEUES)[number];

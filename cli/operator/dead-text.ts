@@ -1,7 +1,7 @@
 import type { DeadLetter } from "./dead-letters.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
 import { formatInstant, formatNumber, formatTable } from "../../adapters/terminal/table.ts";
-import type { RequestStanding } from "../../core/stored-request.ts";
+import type { RequestStanding } from "../../core/request/stored-request.ts";
 
 /** A letter as `--json` prints it; without its content. */
 export function letterJson({ queue, id, content, error, message }: DeadLetter) {

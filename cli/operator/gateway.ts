@@ -1,8 +1,8 @@
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-import { isTerminal, REQUEST_STATES } from "../../core/request.ts";
-import type { GenerateBody } from "../../core/generate-body.ts";
+import { isTerminal, REQUEST_STATES } from "../../core/request/request.ts";
+import type { GenerateBody } from "../../core/request/generate-body.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import type { UpJson } from "../../adapters/state/up-json.ts";
 

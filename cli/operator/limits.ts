@@ -1,5 +1,5 @@
 import { type UserLimits, type UserQuota } from "../../core/quota/limits.ts";
-import { WINDOW_KINDS, type WindowKind } from "../../core/windows.ts";
+import { WINDOW_KINDS, type WindowKind } from "../../core/quota/windows.ts";
 
 /** A limit as it is stored: a number, `NO_LIMIT`, or null for the tier's. */
 export type StoredLimit = number | null;

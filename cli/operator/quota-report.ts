@@ -1,7 +1,12 @@
 import type { User } from "../../adapters/postgres/users.ts";
 import type { UserLimits } from "../../core/quota/limits.ts";
 import type { QuotaSnapshot } from "../../core/quota/quota.ts";
-import { WINDOW_KINDS, type WindowKind, windowEndMs, windowIdOf } from "../../core/windows.ts";
+import {
+  WINDOW_KINDS,
+  type WindowKind,
+  windowEndMs,
+  windowIdOf,
+} from "../../core/quota/windows.ts";
 import { type LimitSource, sourceOf, tierOf } from "./limits.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
 import { formatInstant, formatNumber, formatTable } from "../../adapters/terminal/table.ts";

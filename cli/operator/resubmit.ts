@@ -2,10 +2,10 @@ import { createSealer, UnreadableRecord } from "../../adapters/crypto/envelope.t
 import { revokeKey } from "../../adapters/postgres/api-keys.ts";
 import { findRequests } from "../../adapters/postgres/find-requests.ts";
 import { findUser } from "../../adapters/postgres/users.ts";
-import type { QueuedRequest } from "../../core/messages.ts";
-import { decodeJson, type InferencePayload } from "../../core/payload.ts";
-import type { RequestHead } from "../../core/request.ts";
-import type { GenerateBody } from "../../core/generate-body.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
+import { decodeJson, type InferencePayload } from "../../core/request/payload.ts";
+import type { RequestHead } from "../../core/request/request.ts";
+import type { GenerateBody } from "../../core/request/generate-body.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { type PostReply, postRequest } from "./gateway.ts";
 import { forgetKeys, giveKey } from "./keys.ts";

@@ -1,7 +1,7 @@
 import { formatInstant, formatTable } from "../../adapters/terminal/table.ts";
 import type { WindowTiers } from "../../adapters/postgres/quotas.ts";
 import type { User } from "../../adapters/postgres/users.ts";
-import { WINDOW_KINDS, type WindowKind } from "../../core/windows.ts";
+import { WINDOW_KINDS, type WindowKind } from "../../core/quota/windows.ts";
 
 /** A user as `user list` shows it. */
 export interface ListedUser extends User {

@@ -12,7 +12,7 @@ import {
 } from "../../adapters/postgres/users.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { foldEmail, isEmail } from "../../core/email.ts";
-import { WINDOW_KINDS } from "../../core/windows.ts";
+import { WINDOW_KINDS } from "../../core/quota/windows.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

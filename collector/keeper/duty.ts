@@ -1,4 +1,4 @@
-import type { Page } from "../../core/stored-request.ts";
+import type { Page } from "../../core/request/stored-request.ts";
 
 /**
  * One of the keeper's duties. Every round is bounded, and this keeper or another may repeat it without harm.

@@ -1,5 +1,5 @@
-import type { RequestError } from "../../core/request.ts";
-import type { TerminalState } from "../../core/request.ts";
+import type { RequestError } from "../../core/request/request.ts";
+import type { TerminalState } from "../../core/request/request.ts";
 import { announce } from "../results/announce.ts";
 import { settlementsOf } from "../results/finishes.ts";
 import type { FinishPorts, Process } from "../ports.ts";

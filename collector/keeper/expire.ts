@@ -1,7 +1,7 @@
 import type { ExpirePorts, Process } from "../ports.ts";
 import { createWalk, type Duty } from "./duty.ts";
 import { endRequests } from "./end-requests.ts";
-import type { RequestRef } from "../../core/stored-request.ts";
+import type { RequestRef } from "../../core/request/stored-request.ts";
 
 const PAGE_MAX = 500;
 const PAGES_MAX = 10;

@@ -1,10 +1,10 @@
 import type { AgedHold, Hold, Settlement } from "../../core/quota/quota.ts";
 import type { OrphanPorts, Process } from "../ports.ts";
 import { settleAll } from "../results/settle.ts";
-import { isTerminal } from "../../core/request.ts";
+import { isTerminal } from "../../core/request/request.ts";
 import type { Duty } from "./duty.ts";
 import { createRest } from "../../runtime/rest.ts";
-import type { RequestStanding } from "../../core/stored-request.ts";
+import type { RequestStanding } from "../../core/request/stored-request.ts";
 
 export interface OrphanOptions {
   everyMs: number;

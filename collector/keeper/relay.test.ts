@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { createWorld, queuedOf } from "../../test/support/collector/world.ts";
 import type { HoldFate } from "../../core/quota/quota.ts";
 import { createRelay } from "./relay.ts";
-import type { OutboxEntry } from "../../core/stored-request.ts";
+import type { OutboxEntry } from "../../core/request/stored-request.ts";
 
 const GATEWAY = "gateway-1";
 const { signal } = new AbortController();

@@ -1,7 +1,7 @@
 import type { FinishPorts, Process, RelayPorts } from "../ports.ts";
 import type { Duty } from "./duty.ts";
 import { endRequests } from "./end-requests.ts";
-import type { DeadOutbox, OutboxEntry } from "../../core/stored-request.ts";
+import type { DeadOutbox, OutboxEntry } from "../../core/request/stored-request.ts";
 
 export interface RelayOptions {
   everyMs: number;

@@ -1,4 +1,4 @@
-import type { QueuedRequest } from "../../core/messages.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { Process, RepublishPorts } from "../ports.ts";
 import { createWalk, type Duty } from "./duty.ts";
 

@@ -1,4 +1,4 @@
-import { IDEMPOTENCY_KEYS_MS } from "../../core/stored-request.ts";
+import { IDEMPOTENCY_KEYS_MS } from "../../core/request/stored-request.ts";
 import type { Process, RetentionPorts } from "../ports.ts";
 import type { Duty } from "./duty.ts";
 import { createRest } from "../../runtime/rest.ts";

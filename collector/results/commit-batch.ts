@@ -1,5 +1,5 @@
 import { runBisected } from "../../runtime/bisect.ts";
-import type { Finish, FinishReply } from "../../core/finish.ts";
+import type { Finish, FinishReply } from "../../core/request/finish.ts";
 import { finishOf, unreadableFinish } from "./finishes.ts";
 import type { CollectorPorts, ResultDelivery } from "../ports.ts";
 

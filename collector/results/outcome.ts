@@ -1,5 +1,5 @@
-import type { FinishReply } from "../../core/finish.ts";
-import type { TerminalState } from "../../core/request.ts";
+import type { FinishReply } from "../../core/request/finish.ts";
+import type { TerminalState } from "../../core/request/request.ts";
 import type { DecodedDelivery } from "../ports.ts";
 
 /**

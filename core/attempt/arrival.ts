@@ -1,4 +1,4 @@
-import type { RequestError } from "../request.ts";
+import type { RequestError } from "../request/request.ts";
 
 /** What is known of a delivery when its turn has come. */
 export interface Arrival {

@@ -1,5 +1,5 @@
 import type { FaultCode } from "../faults.ts";
-import type { InferenceChoice } from "../payload.ts";
+import type { InferenceChoice } from "../request/payload.ts";
 
 /** The faults that an ML service can cause. */
 export type UpstreamFaultCode = Extract<FaultCode, `UPSTREAM_${string}`>;

@@ -1,4 +1,4 @@
-import type { ChatMessage, InferencePayload } from "../payload.ts";
+import type { ChatMessage, InferencePayload } from "../request/payload.ts";
 
 const SPEAKERS = {
   system: "System",

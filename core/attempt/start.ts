@@ -1,4 +1,4 @@
-import type { RequestRef } from "../stored-request.ts";
+import type { RequestRef } from "../request/stored-request.ts";
 
 /** The start of one attempt, as its worker marks it. */
 export interface AttemptStart extends RequestRef {

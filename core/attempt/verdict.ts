@@ -1,6 +1,6 @@
 import { FAULTS } from "../faults.ts";
-import type { InferenceChoice } from "../payload.ts";
-import type { RequestError } from "../request.ts";
+import type { InferenceChoice } from "../request/payload.ts";
+import type { RequestError } from "../request/request.ts";
 import { type Delay, retryDelay } from "./delay.ts";
 import type { InferenceOutcome, ReportedUsage } from "./outcome.ts";
 

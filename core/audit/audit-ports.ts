@@ -1,4 +1,4 @@
-import type { Page, RequestStanding } from "../stored-request.ts";
+import type { Page, RequestStanding } from "../request/stored-request.ts";
 import type { LedgerAnomaly, LedgerBooks, QuotaBooks, RequestCounts, SumAnomaly } from "./books.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Consumption, Hold, QuotaTruth } from "../quota/quota.ts";
-import type { DurableState } from "../request.ts";
-import type { WindowKind } from "../windows.ts";
+import type { DurableState } from "../request/request.ts";
+import type { WindowKind } from "../quota/windows.ts";
 
 /** What Redis counts for one user at one instant. `used` includes `held`, as in a `WindowSnapshot`. */
 export interface QuotaBooks {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import type { DurableState } from "../request.ts";
+import type { DurableState } from "../request/request.ts";
 import { judgeLedger, judgeRequests } from "./compare-system.ts";
 
 test("accepted requests are open or in one terminal state", () => {

@@ -1,4 +1,4 @@
-import type { DurableState } from "../request.ts";
+import type { DurableState } from "../request/request.ts";
 import type { LedgerAnomaly, RequestCounts, SumAnomaly } from "./books.ts";
 import type { SystemDifference } from "./difference.ts";
 

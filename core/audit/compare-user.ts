@@ -1,5 +1,5 @@
 import type { Consumption, Hold } from "../quota/quota.ts";
-import { WINDOW_KINDS, type WindowKind, windowIdOf } from "../windows.ts";
+import { WINDOW_KINDS, type WindowKind, windowIdOf } from "../quota/windows.ts";
 import type { LedgerBooks, QuotaBooks } from "./books.ts";
 import type { HoldDifference, UserDifference, WindowDifference } from "./difference.ts";
 

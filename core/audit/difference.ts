@@ -1,4 +1,4 @@
-import type { WindowKind } from "../windows.ts";
+import type { WindowKind } from "../quota/windows.ts";
 
 /** One place where the books do not agree. */
 export type Difference = UserDifference | SystemDifference;

@@ -1,6 +1,6 @@
 import { type Static, Type as t } from "@sinclair/typebox";
 
-import { IDEMPOTENCY_KEYS_MS } from "../stored-request.ts";
+import { IDEMPOTENCY_KEYS_MS } from "../request/stored-request.ts";
 import { closed, count, ms, port } from "./fields.ts";
 import { model } from "./model-schema.ts";
 

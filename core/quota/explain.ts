@@ -1,4 +1,4 @@
-import { WINDOW_KINDS, type WindowKind, windowEndMs } from "../windows.ts";
+import { WINDOW_KINDS, type WindowKind, windowEndMs } from "./windows.ts";
 import type { Consumption, QuotaUse } from "./quota.ts";
 
 /** One limit that stands in the way of a request. */

@@ -1,5 +1,5 @@
 import type { TierConfig } from "../config/schema.ts";
-import type { WindowKind } from "../windows.ts";
+import type { WindowKind } from "./windows.ts";
 import type { QuotaLimits, WindowLimit } from "./quota.ts";
 
 /** How "no limit" is written for one user, where null means "as the tier says". */

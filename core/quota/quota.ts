@@ -1,4 +1,4 @@
-import type { WindowKind } from "../windows.ts";
+import type { WindowKind } from "./windows.ts";
 
 export interface WindowLimit {
   /** null: no limit. */

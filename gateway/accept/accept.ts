@@ -1,10 +1,10 @@
-import { estimateTokens } from "../../core/estimate.ts";
+import { estimateTokens } from "../../core/request/estimate.ts";
 import { Fault } from "../../core/faults.ts";
-import type { GenerateBody } from "../../core/generate-body.ts";
-import { encodeJson } from "../../core/payload.ts";
+import type { GenerateBody } from "../../core/request/generate-body.ts";
+import { encodeJson } from "../../core/request/payload.ts";
 import type { QuotaUse } from "../../core/quota/quota.ts";
-import type { RequestHead } from "../../core/request.ts";
-import type { Idempotency, NewRequest, Replay } from "../../core/stored-request.ts";
+import type { RequestHead } from "../../core/request/request.ts";
+import type { Idempotency, NewRequest, Replay } from "../../core/request/stored-request.ts";
 import { createGather } from "../../runtime/gather.ts";
 import type { GatewayPorts, Principal } from "../ports.ts";
 import { idempotencyOf } from "./idempotency.ts";

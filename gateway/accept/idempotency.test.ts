@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import type { NewRequest } from "../../core/stored-request.ts";
+import type { NewRequest } from "../../core/request/stored-request.ts";
 import { untilIdle } from "../../test/support/clock.ts";
 import {
   createFakeGateway,

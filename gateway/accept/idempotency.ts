@@ -1,6 +1,6 @@
 import { canonicalJson } from "../../core/canonical-json.ts";
-import type { GenerateBody } from "../../core/generate-body.ts";
-import type { Idempotency } from "../../core/stored-request.ts";
+import type { GenerateBody } from "../../core/request/generate-body.ts";
+import type { Idempotency } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
 
 /**

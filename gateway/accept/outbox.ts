@@ -1,5 +1,5 @@
 import { Fault } from "../../core/faults.ts";
-import type { QueuedRequest } from "../../core/messages.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
 import { repeat } from "../../runtime/repeat.ts";
 import type { GatewayPorts } from "../ports.ts";
 

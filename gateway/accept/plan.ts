@@ -1,8 +1,8 @@
 import type { Config, ModelConfig } from "../../core/config/schema.ts";
-import { chatTokens } from "../../core/estimate.ts";
+import { chatTokens } from "../../core/request/estimate.ts";
 import { Fault, invalidField } from "../../core/faults.ts";
-import type { GenerateBody } from "../../core/generate-body.ts";
-import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/payload.ts";
+import type { GenerateBody } from "../../core/request/generate-body.ts";
+import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/request/payload.ts";
 
 /** What a body asks for, with the configuration's defaults filled in and its bounds checked. */
 export interface Plan {

@@ -1,5 +1,5 @@
 import { Fault } from "../../core/faults.ts";
-import type { Replay } from "../../core/stored-request.ts";
+import type { Replay } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { AcceptedRequest } from "./accept.ts";
 

@@ -1,5 +1,5 @@
 import { Fault } from "../../core/faults.ts";
-import type { InsertOutcome, NewRequest } from "../../core/stored-request.ts";
+import type { InsertOutcome, NewRequest } from "../../core/request/stored-request.ts";
 import { createBatcher } from "../../runtime/batcher.ts";
 import { type ItemOutcome, runBisected } from "../../runtime/bisect.ts";
 import type { GatewayPorts } from "../ports.ts";

@@ -1,6 +1,6 @@
 import { explainQuota } from "../../core/quota/explain.ts";
 import type { Consumption, QuotaSnapshot } from "../../core/quota/quota.ts";
-import { type WindowKind, windowEndMs, windowIdOf } from "../../core/windows.ts";
+import { type WindowKind, windowEndMs, windowIdOf } from "../../core/quota/windows.ts";
 import type { ExplainReply, QuotaReply } from "./schemas.ts";
 
 const iso = (ms: number): string => new Date(ms).toISOString();

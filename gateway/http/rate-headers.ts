@@ -1,6 +1,6 @@
 import { secondsToReset } from "../../core/quota/explain.ts";
 import type { QuotaUse } from "../../core/quota/quota.ts";
-import { WINDOW_KINDS } from "../../core/windows.ts";
+import { WINDOW_KINDS } from "../../core/quota/windows.ts";
 
 const MEASURES = ["requests", "tokens"] as const;
 

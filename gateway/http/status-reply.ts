@@ -1,5 +1,5 @@
 import { isFaultCode } from "../../core/faults.ts";
-import { isTerminal } from "../../core/request.ts";
+import { isTerminal } from "../../core/request/request.ts";
 import type { RequestView } from "../read/request-view.ts";
 import type { StatusReply } from "./schemas.ts";
 

@@ -1,7 +1,7 @@
 import { CANCELLED } from "../../core/attempt/arrival.ts";
 import { Fault } from "../../core/faults.ts";
-import { isTerminal, type TerminalState } from "../../core/request.ts";
-import type { RequestRef } from "../../core/stored-request.ts";
+import { isTerminal, type TerminalState } from "../../core/request/request.ts";
+import type { RequestRef } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { RequestView } from "./request-view.ts";
 import type { StatusReader } from "./status.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { Fault } from "../../core/faults.ts";
-import { encodeJson } from "../../core/payload.ts";
+import { encodeJson } from "../../core/request/payload.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { ListReply } from "../http/schemas.ts";
 import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway/world.ts";

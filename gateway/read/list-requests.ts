@@ -1,6 +1,6 @@
 import type { StartedHint } from "../../core/attempt/start.ts";
-import type { RequestState } from "../../core/request.ts";
-import type { ListedRequest, Page } from "../../core/stored-request.ts";
+import type { RequestState } from "../../core/request/request.ts";
+import type { ListedRequest, Page } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
 import { type RequestView, viewRequest } from "./request-view.ts";
 

@@ -1,7 +1,7 @@
 import type { StartedHint } from "../../core/attempt/start.ts";
-import { decodeJson, type InferenceResult } from "../../core/payload.ts";
-import { isTerminal, type RequestState } from "../../core/request.ts";
-import type { StoredRequest } from "../../core/stored-request.ts";
+import { decodeJson, type InferenceResult } from "../../core/request/payload.ts";
+import { isTerminal, type RequestState } from "../../core/request/request.ts";
+import type { StoredRequest } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
 
 /** A request as its owner sees it: its content open, its worker's mark taken into account. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { encodeJson } from "../../core/payload.ts";
+import { encodeJson } from "../../core/request/payload.ts";
 import { untilIdle } from "../../test/support/clock.ts";
 import { createFakeGateway, storedRequest } from "../../test/support/gateway/world.ts";
 

@@ -1,7 +1,7 @@
 import type { StartedHint } from "../../core/attempt/start.ts";
 import { Fault } from "../../core/faults.ts";
-import { isTerminal } from "../../core/request.ts";
-import type { RequestRef, StoredRequest } from "../../core/stored-request.ts";
+import { isTerminal } from "../../core/request/request.ts";
+import type { RequestRef, StoredRequest } from "../../core/request/stored-request.ts";
 import { createBatcher } from "../../runtime/batcher.ts";
 import type { GatewayPorts } from "../ports.ts";
 import { type RequestView, viewRequest } from "./request-view.ts";

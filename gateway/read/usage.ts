@@ -1,6 +1,6 @@
 import { invalidParameter } from "../../core/faults.ts";
-import type { Usage, UsageQuery } from "../../core/usage.ts";
-import { dayOf } from "../../core/windows.ts";
+import type { Usage, UsageQuery } from "../../core/quota/usage.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import type { GatewayPorts } from "../ports.ts";
 
 /** The days and the grouping that a usage is asked for, as given; undefined: the default. */

@@ -1,5 +1,5 @@
-import { isTerminal } from "../../core/request.ts";
-import type { RequestRef } from "../../core/stored-request.ts";
+import { isTerminal } from "../../core/request/request.ts";
+import type { RequestRef } from "../../core/request/stored-request.ts";
 import { repeat } from "../../runtime/repeat.ts";
 import type { GatewayPorts } from "../ports.ts";
 

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 
 import { booksKeys, holdsKey } from "../../adapters/redis/keys.ts";
 import { EXIT } from "../../adapters/terminal/failure.ts";
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import { commandsOn, commandsWith, jsonOf } from "./command.ts";
 

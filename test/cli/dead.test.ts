@@ -4,7 +4,7 @@ import { decodeMessage, encodeDeadRequest } from "../../adapters/amqp/messages.t
 import { readQueued } from "../../adapters/postgres/find-requests.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
 import { EXIT } from "../../adapters/terminal/failure.ts";
-import type { QueuedRequest } from "../../core/messages.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
 import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { eventually } from "../../local/stack/eventually.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import { freshTruth, limitsOf, newId } from "../support/quota-samples.ts";
 import type { QuotaActs } from "./quota-subject.ts";
 

@@ -2,7 +2,7 @@ import { createHoldBooks } from "../../adapters/redis/holds.ts";
 import { booksKeys } from "../../adapters/redis/keys.ts";
 import { createQuotaStore } from "../../adapters/redis/quota-store.ts";
 import { createRequestHints } from "../../adapters/redis/request-hints.ts";
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import { newId } from "../support/quota-samples.ts";
 import { asInstance, connectForTest, connectThroughProxy } from "../support/redis.ts";
 import { describeQuotaContract } from "./quota.ts";

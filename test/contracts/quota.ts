@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import { limitsOf, newId } from "../support/quota-samples.ts";
 import { describeBooks } from "./quota-books.ts";
 import { describeLoads } from "./quota-loads.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import type { Finish } from "../../core/finish.ts";
-import type { NewRequest } from "../../core/stored-request.ts";
+import type { Finish } from "../../core/request/finish.ts";
+import type { NewRequest } from "../../core/request/stored-request.ts";
 import { runBisected } from "../../runtime/bisect.ts";
 import { completion, ending, newRequest, SEALED } from "../support/request-samples.ts";
 import { idOf, type MakeRequestStore, useRequestStore } from "./request-store-subject.ts";

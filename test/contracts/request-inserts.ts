@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import type { NewRequest } from "../../core/stored-request.ts";
+import type { NewRequest } from "../../core/request/stored-request.ts";
 import { runBisected } from "../../runtime/bisect.ts";
 import { completion, HOUR_MS, newRequest } from "../support/request-samples.ts";
 import { idOf, isStored, type MakeRequestStore, useRequestStore } from "./request-store-subject.ts";

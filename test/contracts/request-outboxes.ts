@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { randomUUIDv7 } from "bun";
 
-import type { DeadOutbox } from "../../core/stored-request.ts";
+import type { DeadOutbox } from "../../core/request/stored-request.ts";
 import { ending, HOUR_MS, newRequest } from "../support/request-samples.ts";
 import { idOf, type MakeRequestStore, useRequestStore } from "./request-store-subject.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from "bun:test";
 
-import type { NewRequest } from "../../core/stored-request.ts";
+import type { NewRequest } from "../../core/request/stored-request.ts";
 import type { RequestStore } from "../support/fakes/request-store.ts";
 
 /** An empty store whose clock is this machine's. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { FormatRegistry, type TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-import { GenerateBody } from "../../core/generate-body.ts";
+import { GenerateBody } from "../../core/request/generate-body.ts";
 import * as replies from "../../gateway/http/schemas.ts";
 import { createFakeGateway } from "../support/gateway/world.ts";
 

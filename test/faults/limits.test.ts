@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import { concurrently } from "../support/stack/crowd.ts";
 import { eventually } from "../../local/stack/eventually.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";

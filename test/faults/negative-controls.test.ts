@@ -2,7 +2,7 @@ import { randomUUIDv7 } from "bun";
 import { expect, test } from "bun:test";
 
 import { counterKeys } from "../../adapters/redis/keys.ts";
-import { dayOf } from "../../core/windows.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { openPostOffice } from "../support/stack/post-office.ts";
 import { withStack } from "../support/stack/stack-tests.ts";

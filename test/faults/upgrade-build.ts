@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { readMigrations } from "../../adapters/postgres/migrate.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
-import { MESSAGE_VERSION } from "../../core/messages.ts";
+import { MESSAGE_VERSION } from "../../core/request/messages.ts";
 
 /** A folder with the code of another release. */
 export interface Build {
@@ -42,7 +42,7 @@ export async function makeNextBuild(): Promise<Build> {
     cpSync(join(PROJECT_ROOT, part), join(folder, part), { recursive: true });
   symlinkSync(join(PROJECT_ROOT, "node_modules"), join(folder, "node_modules"));
   replaceOnce(
-    join(folder, "core/messages.ts"),
+    join(folder, "core/request/messages.ts"),
     `export const MESSAGE_VERSION = ${MESSAGE_VERSION};`,
     `export const MESSAGE_VERSION = ${MESSAGE_VERSION + 1};`,
   );

@@ -75,8 +75,6 @@ describe("the files of the image", () => {
     expect(code.filter((file) => !imported.has(file)).toSorted()).toEqual([
       // For local/ alone, but client libraries belong to adapters/.
       "adapters/ping.ts",
-      // What the scripts are held against: a specification.
-      "core/quota/model.ts",
     ]);
   });
 

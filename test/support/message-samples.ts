@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "bun";
-import type { QueuedRequest, QueuedResult } from "../../core/messages.ts";
+import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
 
 const everyByte = Uint8Array.from({ length: 256 }, (_, index) => index);
 

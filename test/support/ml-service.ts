@@ -1,5 +1,5 @@
 import type { ModelConfig } from "../../core/config/schema.ts";
-import type { InferencePayload } from "../../core/payload.ts";
+import type { InferencePayload } from "../../core/request/payload.ts";
 import type { InferenceOutcome } from "../../core/attempt/outcome.ts";
 import { createInfer } from "../../adapters/ml/infer.ts";
 

@@ -1,7 +1,7 @@
-import { type QuotaModel, UNKNOWN_USER } from "../../core/quota/model.ts";
-import * as modelOf from "../../core/quota/model.ts";
+import { type QuotaModel, UNKNOWN_USER } from "./fakes/quota-model.ts";
+import * as modelOf from "./fakes/quota-model.ts";
 import type { LoadTicket, QuotaLimits, QuotaTruth, Settlement } from "../../core/quota/quota.ts";
-import { dayOf, windowIdOf } from "../../core/windows.ts";
+import { dayOf, windowIdOf } from "../../core/quota/windows.ts";
 
 /** One request as PostgreSQL would know it; `held`: the accept has not committed yet. */
 interface WorldRequest {

@@ -1,8 +1,8 @@
 import { randomUUIDv7 } from "bun";
 
-import type { Finish } from "../../core/finish.ts";
-import type { NewRequest } from "../../core/stored-request.ts";
-import { dayOf } from "../../core/windows.ts";
+import type { Finish } from "../../core/request/finish.ts";
+import type { NewRequest } from "../../core/request/stored-request.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 
 export const HOUR_MS = 3_600_000;
 export const PUBLISHER = randomUUIDv7();

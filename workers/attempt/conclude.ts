@@ -1,7 +1,7 @@
 import type { Delay } from "../../core/attempt/delay.ts";
-import type { RequestEnd } from "../../core/finish.ts";
-import type { InferenceChoice } from "../../core/payload.ts";
-import type { RequestError } from "../../core/request.ts";
+import type { RequestEnd } from "../../core/request/finish.ts";
+import type { InferenceChoice } from "../../core/request/payload.ts";
+import type { RequestError } from "../../core/request/request.ts";
 import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { pause } from "../../runtime/schedule.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";

@@ -1,8 +1,8 @@
 import { healthSignalOf, type InferenceOutcome } from "../../core/attempt/outcome.ts";
 import type { ModelConfig } from "../../core/config/schema.ts";
-import { chatTokens } from "../../core/estimate.ts";
-import type { InferenceChoice, InferencePayload } from "../../core/payload.ts";
-import type { TokenUsage } from "../../core/request.ts";
+import { chatTokens } from "../../core/request/estimate.ts";
+import type { InferenceChoice, InferencePayload } from "../../core/request/payload.ts";
+import type { TokenUsage } from "../../core/request/request.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { Pass } from "../gates.ts";
 import type { WorkerPorts } from "../ports.ts";

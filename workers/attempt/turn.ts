@@ -5,7 +5,7 @@ import {
   retryOrDead,
   type RetryPolicy,
 } from "../../core/attempt/verdict.ts";
-import type { TokenUsage } from "../../core/request.ts";
+import type { TokenUsage } from "../../core/request/request.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { Pass } from "../gates.ts";
 import type { WorkerConfig, WorkerPorts } from "../ports.ts";

@@ -1,5 +1,5 @@
 import { isSuspect } from "../../core/attempt/arrival.ts";
-import type { QueuedRequest } from "../../core/messages.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { Delivery } from "../ports.ts";
 
 /** A delivery that this worker owns: taken, and neither concluded nor lost. */

@@ -1,7 +1,7 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { Fault } from "../../../core/faults.ts";
-import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
+import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
 import type { AcceptedRequest } from "../../accept/accept.ts";
 import { compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";

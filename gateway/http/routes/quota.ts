@@ -1,7 +1,7 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
-import { estimateTokens } from "../../../core/estimate.ts";
-import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/generate-body.ts";
+import { estimateTokens } from "../../../core/request/estimate.ts";
+import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
 import { countPrompt, planRequest } from "../../accept/plan.ts";
 import { compileBody, readJson } from "../body.ts";
 import { jsonResponse } from "../json-response.ts";

@@ -1,7 +1,7 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { invalidParameter } from "../../../core/faults.ts";
-import { REQUEST_STATES } from "../../../core/request.ts";
+import { REQUEST_STATES } from "../../../core/request/request.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, problemReply } from "../openapi.ts";
 import { oneOf, queryOf } from "../parameters.ts";

@@ -1,6 +1,6 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
-import { isTerminal } from "../../../core/request.ts";
+import { isTerminal } from "../../../core/request/request.ts";
 import { waitOf } from "../headers.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, pathId, problemReply } from "../openapi.ts";

@@ -1,6 +1,6 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
-import type { Usage } from "../../../core/usage.ts";
+import type { Usage } from "../../../core/quota/usage.ts";
 import { readUsage } from "../../read/usage.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, optionalParameter, problemReply } from "../openapi.ts";

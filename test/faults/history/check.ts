@@ -1,4 +1,4 @@
-import { isTerminal } from "../../../core/request.ts";
+import { isTerminal } from "../../../core/request/request.ts";
 import { simulatedAnswer } from "../../support/stack/simulated-answer.ts";
 import type { Facts, LedgerFact, RequestFact } from "./facts.ts";
 import { LOAD_MAX_TOKENS } from "./load.ts";

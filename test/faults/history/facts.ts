@@ -1,6 +1,6 @@
 import { createKeyHash } from "../../../adapters/crypto/key-hash.ts";
 import type { AuditReport } from "../../../core/audit/run-audit.ts";
-import type { DurableState } from "../../../core/request.ts";
+import type { DurableState } from "../../../core/request/request.ts";
 import type { SimTotals } from "../../../ml-sim/stats.ts";
 import type { TestStack } from "../../support/stack/stack.ts";
 

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 
-import type { RequestState } from "../../../core/request.ts";
+import type { RequestState } from "../../../core/request/request.ts";
 
 /**
  * What a client did and saw. `ok` and `fail`: the client knows the outcome. `info`: it does not; the call may

@@ -1,7 +1,7 @@
-import type { Finish, FinishReply } from "../../../core/finish.ts";
+import type { Finish, FinishReply } from "../../../core/request/finish.ts";
 import { Fault } from "../../../core/faults.ts";
 import type { Hold, Settlement, SettleReply } from "../../../core/quota/quota.ts";
-import { type DurableState, isTerminal, type RequestHead } from "../../../core/request.ts";
+import { type DurableState, isTerminal, type RequestHead } from "../../../core/request/request.ts";
 
 export interface FakeRequest {
   head: RequestHead;

@@ -1,7 +1,7 @@
 import type { CrashPoint } from "../../../runtime/crash-points.ts";
 import type { Log } from "../../../runtime/log.ts";
-import type { QueuedRequest, QueuedResult } from "../../../core/messages.ts";
-import type { RequestHead } from "../../../core/request.ts";
+import type { QueuedRequest, QueuedResult } from "../../../core/request/messages.ts";
+import type { RequestHead } from "../../../core/request/request.ts";
 import {
   type Collector,
   type CollectorOptions,

@@ -1,5 +1,5 @@
 import type { KeeperPorts } from "../../../collector/ports.ts";
-import type { PublisherNote } from "../../../core/stored-request.ts";
+import type { PublisherNote } from "../../../core/request/stored-request.ts";
 import { type FakeRow, queuedOf } from "./request-rows.ts";
 import type { FakeServer } from "./server.ts";
 

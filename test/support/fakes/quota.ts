@@ -11,12 +11,12 @@ import {
   snapshotOfModel,
   UNKNOWN_USER,
   useOfModel,
-} from "../../../core/quota/model.ts";
+} from "./quota-model.ts";
 import type { Hold, Settlement, SettleReply, WindowSnapshot } from "../../../core/quota/quota.ts";
-import { dayOf } from "../../../core/windows.ts";
+import { dayOf } from "../../../core/quota/windows.ts";
 import type { FakeServer } from "./server.ts";
 
-/** The quotas of users without Redis: what `core/quota/model.ts` says, and the times that it leaves out. */
+/** The quotas of users without Redis: what `quota-model.ts` says, and the times that it leaves out. */
 export interface FakeQuota extends QuotaStore, HoldBooks {
   /** The server starts again with what it had stored: it knows no user until that user is loaded. */
   restart: () => void;

@@ -1,12 +1,12 @@
-import type { Finish, Finished } from "../../../core/finish.ts";
-import type { QueuedRequest } from "../../../core/messages.ts";
-import { isTerminal } from "../../../core/request.ts";
+import type { Finish, Finished } from "../../../core/request/finish.ts";
+import type { QueuedRequest } from "../../../core/request/messages.ts";
+import { isTerminal } from "../../../core/request/request.ts";
 import type {
   ListedRequest,
   NewRequest,
   Page,
   StoredRequest,
-} from "../../../core/stored-request.ts";
+} from "../../../core/request/stored-request.ts";
 
 /** A request, and how it ended. */
 export interface FakeRow extends NewRequest {

@@ -1,6 +1,6 @@
 import type { KeeperPorts } from "../../../collector/ports.ts";
-import type { Finish, FinishReply } from "../../../core/finish.ts";
-import type { InsertOutcome, NewRequest, Replay } from "../../../core/stored-request.ts";
+import type { Finish, FinishReply } from "../../../core/request/finish.ts";
+import type { InsertOutcome, NewRequest, Replay } from "../../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../../../gateway/ports.ts";
 import { createFakeOutboxes, type FakeOutboxes } from "./outboxes.ts";
 import {

@@ -1,6 +1,6 @@
-import type { Finish, FinishReply } from "../../../core/finish.ts";
+import type { Finish, FinishReply } from "../../../core/request/finish.ts";
 import type { GatewayPorts } from "../../../gateway/ports.ts";
-import type { StoredRequest } from "../../../core/stored-request.ts";
+import type { StoredRequest } from "../../../core/request/stored-request.ts";
 
 /** Above every id. */
 const LAST_ID = "g";

@@ -1,5 +1,5 @@
 import type { ModelConfig } from "../../../core/config/schema.ts";
-import type { QueuedRequest, QueuedResult } from "../../../core/messages.ts";
+import type { QueuedRequest, QueuedResult } from "../../../core/request/messages.ts";
 import { silentMetrics } from "../../../core/metrics.ts";
 import type { Delay } from "../../../core/attempt/delay.ts";
 import type { InferenceOutcome, UpstreamFaultCode } from "../../../core/attempt/outcome.ts";

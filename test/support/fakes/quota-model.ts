@@ -1,5 +1,5 @@
-import { WINDOW_KINDS, windowIdOf, type WindowKind } from "../windows.ts";
-import { explainQuota } from "./explain.ts";
+import { WINDOW_KINDS, windowIdOf, type WindowKind } from "../../../core/quota/windows.ts";
+import { explainQuota } from "../../../core/quota/explain.ts";
 import type {
   Admission,
   Consumption,
@@ -11,7 +11,7 @@ import type {
   QuotaUse,
   Settlement,
   SettleReply,
-} from "./quota.ts";
+} from "../../../core/quota/quota.ts";
 
 /** The counters of one window; `used` includes `held`. */
 export interface WindowCounters {

@@ -1,4 +1,4 @@
-import type { FaultCode } from "./faults.ts";
+import type { FaultCode } from "../faults.ts";
 
 /** The states of a request, in the order in which it passes through them. */
 export const REQUEST_STATES = [
