@@ -27,7 +27,8 @@ function backlogLines({ given, backlog }: CapacityReport): string[] {
   return [
     head,
     `  the queue grows by     ${number(backlog.growthPerSecond)} requests/s`,
-    `  after ${duration(given.peakSeconds).padEnd(16)} ${number(backlog.requestsAtEnd)} requests wait, ${number(backlog.tokensAtEnd)} tokens`,
+    `  after ${duration(given.peakSeconds).padEnd(16)} ${number(backlog.requestsAtEnd)} requests wait, ` +
+      `${number(backlog.tokensAtEnd)} tokens`,
     `  the last one waits     ${duration(backlog.lastWaitSeconds)}`,
     `  the queue is empty     ${backlog.drainSeconds === null ? drain : `${drain} after the peak`}`,
   ];
@@ -40,7 +41,8 @@ export function formatCapacity(report: CapacityReport, pools: Pools): string {
     plan.beyondBounds.includes(name) ? `   more than the bound of ${bound}` : "";
   return [
     "For this traffic, in the mean:",
-    `  an attempt takes       ${duration(plan.attemptSeconds)}, ${number(plan.attemptsPerRequest)} attempts a request`,
+    `  an attempt takes       ${duration(plan.attemptSeconds)}, ` +
+      `${number(plan.attemptsPerRequest)} attempts a request`,
     `  under way at once      ${number(plan.concurrency)} attempts`,
     `  tokens per minute      ${number(plan.tokensPerMinute)}`,
     "",
@@ -48,7 +50,8 @@ export function formatCapacity(report: CapacityReport, pools: Pools): string {
     `  gateways               ${plan.gateways}${limit("gateways", pools.gatewaysMax)}`,
     `  workers                ${plan.workers}${limit("workers", pools.workersMax)}`,
     `  ML replicas            ${plan.mlReplicas}${limit("ml", pools.mlReplicasMax)}`,
-    `  one ML replica carries ${number(plan.perMlReplica.requestsPerSecond)} requests/s, ${number(plan.perMlReplica.tokensPerMinute)} tokens/min`,
+    `  one ML replica carries ${number(plan.perMlReplica.requestsPerSecond)} requests/s, ` +
+      `${number(plan.perMlReplica.tokensPerMinute)} tokens/min`,
     "",
     ...backlogLines(report),
     "",
@@ -58,6 +61,7 @@ export function formatCapacity(report: CapacityReport, pools: Pools): string {
     `  worker token-rate      ${number(plan.thresholds.workerTokensPerMinute)}`,
     `  ml token-rate          ${number(plan.thresholds.mlTokensPerMinute)}`,
     "",
-    "Rate times duration (Little's law) on means: it holds for any distribution, and says nothing about the wait while all keeps up.",
+    "Rate times duration (Little's law) on means: it holds for any distribution, and says nothing about the",
+    "wait while all keeps up.",
   ].join("\n");
 }

@@ -17,8 +17,10 @@ import { versionText } from "./version.ts";
 const HELP = `
 Start here:  ./tollgate up
 
-Exit codes: 0 done, ${EXIT.failed} failed, ${EXIT.usage} wrong use or configuration, ${EXIT.notRunning} nothing is up, ${EXIT.alreadyRunning} already up,
-${EXIT.refused} refused by the quota, ${EXIT.unreachable} a server cannot be reached, ${EXIT.stillOpen} the request goes on, ${EXIT.interrupted} interrupted.
+Exit codes: 0 done, ${EXIT.failed} failed, ${EXIT.usage} wrong use or configuration,
+${EXIT.notRunning} nothing is up, ${EXIT.alreadyRunning} already up, ${EXIT.refused} refused by the quota,
+${EXIT.unreachable} a server cannot be reached, ${EXIT.stillOpen} the request goes on,
+${EXIT.interrupted} interrupted.
 TOLLGATE_DEBUG=1 shows where an error comes from.`;
 
 const program = createProgram("tollgate")

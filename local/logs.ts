@@ -18,7 +18,7 @@ const FOLLOW_PERIOD_MS = 200;
 /** From the time that a line says until it stands in its file. */
 const WRITE_LIMIT_MS = 100;
 
-/** Prints the last lines of one log or of all in the order of their times, and goes on with new ones if told so. */
+/** Prints the last lines of one log or of all, in the order of their times, and if told so the new ones. */
 export async function logs(component: string | undefined, options: LogsOptions): Promise<void> {
   const folder = statePaths().logs;
   const names = chooseLogs(folder, component);
@@ -39,7 +39,8 @@ export async function logs(component: string | undefined, options: LogsOptions):
   // Ends when nobody reads any more.
   while (options.follow && process.stdout.writable) {
     await Bun.sleep(FOLLOW_PERIOD_MS);
-    // A line of a log that is read first may be younger than one that its neighbour gets meanwhile: it waits for the next round.
+    // A line of a log that is read first may be younger than one that its neighbour gets meanwhile: it waits
+    // for the next round.
     const beforeMs = Date.now() - WRITE_LIMIT_MS;
     for (const { name, follower } of followers) merge.add(name, follower.readNew(), Date.now());
     print(merge.take(beforeMs));

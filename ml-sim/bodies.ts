@@ -4,7 +4,9 @@ const DRIP_INTERVAL_MS = 100;
 
 type Push = (controller: ReadableStreamDefaultController<Uint8Array>) => void | Promise<void>;
 
-/** A body that begins with `first` and goes on as `next` says, each time the caller has taken what there was. */
+/**
+ * A body that begins with `first` and goes on as `next` says whenever the caller has taken what there was.
+ */
 function bodyOf(first: string, next: Push): Response {
   let hasBegun = false;
   const stream = new ReadableStream<Uint8Array>({

@@ -38,7 +38,10 @@ function isFaultKind(name: string): name is FaultKind {
   return Object.hasOwn(FAULTS, name);
 }
 
-/** The fault that a prompt asks for with `[[sim:KIND]]` or `[[sim:KIND:NUMBER]]`, the first of them; null when it does not. */
+/**
+ * The fault that a prompt asks for with `[[sim:KIND]]` or `[[sim:KIND:NUMBER]]`, the first of them; null when
+ * it does not.
+ */
 export function faultOfPrompt(prompt: string): FaultWish | null {
   const start = prompt.indexOf(MARKER);
   if (start === -1) return null;

@@ -15,7 +15,8 @@ const variableOf = (name: string): string => `ML_SIM_${name.toUpperCase()}`;
 function helpText(): string {
   const settings = Object.entries(SettingsSchema.properties).map(
     ([name, { description, default: fallback }]) =>
-      `  --${flagOf(name).padEnd(22)} ${description} (${variableOf(name)}, default ${JSON.stringify(fallback)})`,
+      `  --${flagOf(name).padEnd(22)} ${description} ` +
+      `(${variableOf(name)}, default ${JSON.stringify(fallback)})`,
   );
   const faults = Object.entries(FAULTS).map(([kind, does]) => `  ${kind.padEnd(24)} ${does}`);
   return `Simulates an ML service: deterministic answers and token counts, a latency model, faults on demand.
@@ -30,7 +31,7 @@ ${settings.join("\n")}
 routes: POST /v1/chat/completions, /v1/completions, /generate {input, max_new_tokens?, n?}
         GET /health, GET /sim/stats, GET and POST /sim/settings (a JSON object with some of the settings)
 
-A prompt that holds [[sim:KIND]] or [[sim:KIND:NUMBER]], or a header x-sim-fault: KIND:NUMBER, asks for a fault:
+[[sim:KIND]] or [[sim:KIND:NUMBER]] in a prompt, or a header x-sim-fault: KIND:NUMBER, asks for a fault:
 ${faults.join("\n")}
 
 A prompt token is four characters, an output token is a word. The same prompt always gets the same answer.

@@ -10,7 +10,9 @@ export type Refuse = (
   signal: AbortSignal,
 ) => Response | Promise<Response> | null;
 
-/** Prompts whose failures are counted for `fail-times`; the one that failed longest ago is forgotten first. */
+/**
+ * Prompts whose failures are counted for `fail-times`; the one that failed longest ago is forgotten first.
+ */
 const FAILING_PROMPTS_MAX = 10_000;
 const RETRY_AFTER_SECONDS = 1;
 const HUGE_BYTES = 209_715_200;

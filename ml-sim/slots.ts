@@ -1,4 +1,4 @@
-/** The places where calls are worked on, with a queue of bounded length in front. Limits may change while it runs. */
+/** The places where calls are worked on, behind a queue of bounded length. Limits may change at any time. */
 export interface Slots {
   /** Takes a place, at once or when one is free; null: the queue is full. Rejects when the signal aborts. */
   take: (signal: AbortSignal) => Promise<void> | null;

@@ -1,4 +1,7 @@
-/** What the simulator has done since it started. Tokens are those of good answers: what a bill may be compared with. */
+/**
+ * What the simulator has done since it started. Tokens are those of good replies: what a bill is compared
+ * with.
+ */
 export interface SimTotals {
   calls: number;
   answered: number;

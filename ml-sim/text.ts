@@ -1,9 +1,10 @@
 import { seededRandom } from "./faults.ts";
 
 const WORDS = (
-  "the a this that each some quiet bright narrow open slow plain early distant river gate lamp stone bridge ledger window " +
-  "harbour signal garden letter engine valley market corner forest holds keeps opens counts follows carries answers waits " +
-  "turns finds gives takes marks under over beside behind across without before after until and or then while because"
+  "the a this that each some quiet bright narrow open slow plain early distant river gate lamp stone " +
+  "bridge ledger window harbour signal garden letter engine valley market corner forest holds keeps " +
+  "opens counts follows carries answers waits turns finds gives takes marks under over beside behind " +
+  "across without before after until and or then while because"
 ).split(" ");
 
 /** Output is cut from one long text of this many words, so that making it costs one slice. */
@@ -37,7 +38,7 @@ export interface Output {
   finishReason: "stop" | "length";
 }
 
-/** The output that a prompt always leads to, cut at `maxTokens`. Choices of one call differ by their index. */
+/** The output that a prompt always leads to, cut at `maxTokens`. Choices of a call differ by their index. */
 export function makeOutput(
   prompt: string,
   index: number,

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-/** The file's content if it is there and fits; a missing, cut-off or foreign file is undefined, as if never written. */
+/** The content of a file that is there and fits; undefined for a missing, cut-off or foreign one. */
 export function readJsonFile<Schema extends TSchema>(
   path: string,
   schema: Schema,
@@ -18,7 +18,7 @@ export function readJsonFile<Schema extends TSchema>(
   return Value.Check(schema, content) ? content : undefined;
 }
 
-/** Replaces the file at once, so that no reader sees half of it. Only the owner may read it: these files hold passwords. */
+/** Replaces the file at once: nobody reads half of it. Only the owner may read it, for it holds passwords. */
 export function writeJsonFile(path: string, content: unknown): void {
   mkdirSync(dirname(path), { recursive: true });
   const unfinished = `${path}.${process.pid}.new`;

@@ -3,7 +3,7 @@ import { dirname, join, relative } from "node:path";
 /** The checkout that this command belongs to, whatever the current directory. */
 export const PROJECT_ROOT = dirname(dirname(import.meta.dir));
 
-/** Where a set of processes keeps its state; everything below `dir` is ours and may be deleted by `down --purge`. */
+/** Where a set of processes keeps its state. All below `dir` is ours; `down --purge` may delete it. */
 export interface StatePaths {
   dir: string;
   /** State and data of the private servers. */

@@ -8,7 +8,9 @@ import { PROJECT_ROOT } from "./paths.ts";
 
 type Environment = Record<string, string | undefined>;
 
-/** The path of the configuration file that the components read: `TOLLGATE_CONFIG`, or `tollgate.yaml` of the checkout; absolute. */
+/**
+ * Absolute path of the file that the components read: `TOLLGATE_CONFIG`, or `tollgate.yaml` of the checkout.
+ */
 export const configPath = (env: Environment): string =>
   resolve(env["TOLLGATE_CONFIG"] || join(PROJECT_ROOT, "tollgate.yaml"));
 
@@ -23,7 +25,8 @@ export async function readConfig(env: Environment): Promise<Config> {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new CommandFailure(
-      `the configuration is not valid: ${error.problems.join("; ")}: correct ${configPath(env)} or the TOLLGATE_ variables`,
+      `the configuration is not valid: ${error.problems.join("; ")}: ` +
+        `correct ${configPath(env)} or the TOLLGATE_ variables`,
       { exitCode: EXIT.usage, cause: error },
     );
   }

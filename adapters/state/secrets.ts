@@ -42,8 +42,9 @@ export function readEnvFile(path: string): Record<string, string> | undefined {
 }
 
 /**
- * The keys that prompts, results and API keys are protected with: those of the environment, else those of `.tollgate/secrets.env`,
- * which is made at the first call. Without the same keys the stored data cannot be read again.
+ * The keys that prompts, results and API keys are protected with: those of the environment, else those of
+ * `.tollgate/secrets.env`, which is made at the first call. Without the same keys the stored data cannot be
+ * read again.
  *
  * @throws {CommandFailure} when the file is there but incomplete
  */
@@ -67,7 +68,8 @@ export function readOrMakeSecrets(
   const missing = names.filter((name) => !secrets[name]);
   if (missing.length > 0) {
     throw new CommandFailure(
-      `${paths.secretsEnv} lacks ${missing.join(" and ")}: restore the file, or start over without the data: ./tollgate down --purge`,
+      `${paths.secretsEnv} lacks ${missing.join(" and ")}: ` +
+        "restore the file, or start over without the data: ./tollgate down --purge",
     );
   }
   return { secrets, isNew: false };

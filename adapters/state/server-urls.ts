@@ -1,4 +1,4 @@
-/** Where the three servers answer. */
+/** Where the three servers are. */
 export interface ServerUrls {
   postgres: string;
   redis: string;

@@ -3,7 +3,7 @@ import { type Static, Type as t } from "@sinclair/typebox";
 import { readJsonFile, writeJsonFile } from "./json-file.ts";
 import type { StatePaths } from "./paths.ts";
 
-/** What `up` tells scripts in `.tollgate/up.json`: where everything answers, and the demo user's key. */
+/** What `up` tells scripts in `.tollgate/up.json`: where everything is, and the demo user's key. */
 const UpJsonSchema = t.Object({
   gateway: t.String(),
   metrics: t.Object({ gateway: t.String(), worker: t.String(), collector: t.String() }),
@@ -11,7 +11,7 @@ const UpJsonSchema = t.Object({
   redis: t.String(),
   amqp: t.String(),
   ml: t.String(),
-  /** The configuration file it was started with, an absolute path; absent when an older release started it. */
+  /** Absolute path of the configuration file it was started with; absent: by an older release. */
   config: t.Optional(t.String()),
   /** Only with `--observe`. */
   prometheus: t.Optional(t.String()),

@@ -16,7 +16,9 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-/** A command that cannot do what was asked. The message is one line and says what to do; it is printed without a stack trace. */
+/**
+ * A command cannot do what was asked. The message, one line that says what to do, is printed without a stack.
+ */
 export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
   readonly exitCode: number;

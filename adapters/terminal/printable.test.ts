@@ -16,8 +16,9 @@ test.each([
 });
 
 test("what people write with is shown as it is", () => {
-  for (const text of ["Ünï Žižek", "山田 太郎", "می‌خواهم", "👩‍🚀", "O'Brien \\n", "a\u0301"])
-    expect(printable(text)).toBe(text);
+  const names = ["Ünï Žižek", "山田 太郎", "می‌خواهم", "👩‍🚀", "O'Brien"];
+
+  expect(names.map(printable)).toEqual(names);
 });
 
 test("text keeps its lines and tabs, and nothing else that a terminal obeys", () => {

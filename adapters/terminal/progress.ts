@@ -1,6 +1,8 @@
-/** Tells a person what is being done: one line per finished step, and on a terminal one changing line of what is under way. */
+/**
+ * Tells a person what is done: a line per finished step; on a terminal, one changing line of what goes on.
+ */
 export interface Progress {
-  /** Runs the step and prints its line when it is over; what `act` returns as `detail` is added to the line. */
+  /** Runs the step and prints its line when it is over, with what `act` returns as `detail`. */
   step: <Result extends StepResult>(label: string, act: () => Promise<Result>) => Promise<Result>;
   say: (line: string) => void;
 }

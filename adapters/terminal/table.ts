@@ -2,7 +2,7 @@ import { printable, printableText } from "./printable.ts";
 
 const GAP = "  ";
 
-/** Rows as aligned columns under a heading; numbers stand at the right of their column. Cells may hold anything. */
+/** Rows as aligned columns under a heading; numbers stand at the right. Cells may hold anything. */
 export function formatTable(heading: readonly string[], rows: readonly string[][]): string {
   const lines = [[...heading], ...rows.map((row) => row.map(printable))];
   const widths = heading.map((_, column) =>
@@ -35,7 +35,9 @@ export const formatNumber = (value: number): string => NUMBERS.format(value);
 export const formatInstant = (atMs: number): string =>
   new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
 
-/** Whatever the line holds, the terminal obeys nothing of it but newlines and tabs; one value that must stay on its line is `printable`. */
+/**
+ * The terminal obeys nothing of the line but newlines and tabs; a value that must stay on it is `printable`.
+ */
 export const printLine = (line: string): void =>
   void process.stdout.write(`${printableText(line)}\n`);
 

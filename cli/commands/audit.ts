@@ -43,8 +43,9 @@ its amounts; Redis used = ledger + open estimates, per user and window; every ho
 every open request its hold. Safe under load: what differs is read three times, and only what stays is told.
 Of queues other than the dead letters only the depth is read, because looking into one counts as a delivery.
 
-Exit codes: 0 the books agree (after --repair: agree again), ${EXIT.failed} they differ, ${EXIT.usage} wrong use or
-configuration, ${EXIT.notRunning} nothing is up, ${EXIT.unreachable} it could not look.
+Exit codes: 0 the books agree (after --repair: agree again), ${EXIT.failed} they differ,
+${EXIT.usage} wrong use or configuration, ${EXIT.notRunning} nothing is up,
+${EXIT.unreachable} it could not look.
 
 Examples:
   ./tollgate audit
@@ -130,7 +131,13 @@ function describeCounts(counts: RequestCounts): string {
   const { accepted, queued, completed, failed, cancelled, expired } = counts;
   const ended = completed + failed + cancelled + expired;
   const [a, e, q] = [accepted, ended, queued].map(formatNumber);
-  return `${a} accepted = ${e} ended (${completed} completed, ${failed} failed, ${cancelled} cancelled, ${expired} expired) + ${q} open`;
+  const ends = [
+    `${completed} completed`,
+    `${failed} failed`,
+    `${cancelled} cancelled`,
+    `${expired} expired`,
+  ];
+  return `${a} accepted = ${e} ended (${ends.join(", ")}) + ${q} open`;
 }
 
 function jsonOf(report: AuditReport, look: QueueLook | undefined, before: AuditReport | undefined) {

@@ -55,7 +55,7 @@ export function registerCapacity(program: Command): void {
     )
     .requiredOption("--rate <number>", "requests per second in the busiest minutes", positive)
     .requiredOption("--prompt-tokens <number>", "tokens of a prompt, mean", notNegative)
-    .requiredOption("--output-tokens <number>", "tokens of an answer, mean", positive)
+    .requiredOption("--output-tokens <number>", "tokens of an output, mean", positive)
     .option(
       "--output-cap <number>",
       "max_tokens that callers name (default: --output-tokens)",
@@ -94,11 +94,13 @@ export function registerCapacity(program: Command): void {
     .addHelpText(
       "after",
       `
-Measure --tokens-per-second and --first-token-ms at your ML service with --slots calls at once: both fall with every call more.
+Measure --tokens-per-second and --first-token-ms at your ML service with --slots calls at once: both get worse
+with every call more.
 
 Examples:
   ./tollgate capacity --rate 20 --prompt-tokens 400 --output-tokens 250 --tokens-per-second 30 --slots 64
-  ./tollgate capacity --rate 20 --prompt-tokens 400 --output-tokens 250 --tokens-per-second 30 --slots 64 --replicas 2 --minutes 30`,
+  ./tollgate capacity --rate 20 --prompt-tokens 400 --output-tokens 250 --tokens-per-second 30 --slots 64 \\
+    --replicas 2 --minutes 30`,
     )
     .action(capacity);
 }

@@ -143,7 +143,9 @@ What has ended stays as it ended. So the content is sent as a new request of the
 gateway, with a hold and a bill of its own; its id is printed, and the letter is dropped. Repeating it after
 an interruption makes no second request. Only if the request is still open does it get its message back.
 
-Exit codes: 0 done, ${EXIT.failed} it cannot be retried, ${EXIT.usage} wrong use or not accepted, ${EXIT.refused} refused by the quota, ${EXIT.unreachable} no gateway.
+Exit codes: 0 done, ${EXIT.failed} it cannot be retried, ${EXIT.usage} wrong use or not accepted,
+${EXIT.notRunning} nothing is up, ${EXIT.refused} refused by the quota,
+${EXIT.unreachable} a server cannot be reached.
 
 Example:
   ./tollgate dead list --json | jq -r '.[].request_id' | xargs -n1 ./tollgate dead retry`,

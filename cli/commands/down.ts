@@ -12,7 +12,8 @@ export function registerDown(program: Command): void {
     .addHelpText(
       "after",
       `
-Servers given by DATABASE_URL, REDIS_URL and AMQP_URL are somebody else's: they are neither stopped nor emptied.
+Servers given by DATABASE_URL, REDIS_URL and AMQP_URL are somebody else's: they are neither stopped nor
+emptied.
 
 Examples:
   ./tollgate down

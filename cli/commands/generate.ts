@@ -48,8 +48,10 @@ export function registerGenerate(program: Command): void {
       "after",
       `
 The text goes to standard output, everything else to standard error.
-Exit codes: 0 completed (or accepted, with --no-wait), ${EXIT.failed} failed, cancelled or expired, ${EXIT.usage} wrong use, ${EXIT.refused} refused
-by the quota, ${EXIT.unreachable} the gateway cannot be reached or cannot work, ${EXIT.stillOpen} not ended within --timeout.
+Exit codes: 0 completed (or accepted, with --no-wait), ${EXIT.failed} failed, cancelled or expired,
+${EXIT.usage} wrong use, ${EXIT.notRunning} nothing is up, ${EXIT.refused} refused by the quota,
+${EXIT.unreachable} the gateway cannot be reached or cannot work,
+${EXIT.stillOpen} not ended within --timeout.
 
 Examples:
   ./tollgate generate "Why is the sky blue?"
@@ -102,7 +104,9 @@ async function bodyOf(
   };
 }
 
-/** One changing line on a terminal; nothing elsewhere. Ctrl-C leaves the request running and says how to find it. */
+/**
+ * One changing line on a terminal, nothing elsewhere. Ctrl-C leaves the request open and says how to find it.
+ */
 function showProgress(
   request: string,
   startedAtMs: number,

@@ -175,7 +175,8 @@ async function rotate(text: string, options: NewKeyOptions & { overlap: string }
     });
     if (rotated === undefined) {
       throw new CommandFailure(
-        `the key ${old.keyId} is ${stateOf(old)}: give its owner a new one with ./tollgate key add ${old.userId}`,
+        `the key ${old.keyId} is ${stateOf(old)}: ` +
+          `give its owner a new one with ./tollgate key add ${old.userId}`,
       );
     }
     // First of all: if the gateways cannot be told, the new key must not be lost with the error.
@@ -190,7 +191,7 @@ async function rotate(text: string, options: NewKeyOptions & { overlap: string }
   });
 }
 
-/** A key that was to work for 90 days is followed by one that does, even while its overlap is about to end it. */
+/** A key that was made for 90 days is followed by one that works for 90, even in its overlap. */
 function sameLifetime({ createdAtMs, meantExpiresAtMs }: ApiKey, nowMs: number): number | null {
   return meantExpiresAtMs === null ? null : nowMs + (meantExpiresAtMs - createdAtMs);
 }

@@ -12,7 +12,7 @@ export function registerPs(program: Command): void {
     .addHelpText(
       "after",
       `
-Exits with ${EXIT.notRunning} when nothing runs, and with ${EXIT.failed} when something should run but does not.
+Exit codes: 0 all runs, ${EXIT.failed} something should run but does not, ${EXIT.notRunning} nothing is up.
 
 Examples:
   ./tollgate ps

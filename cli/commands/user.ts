@@ -208,7 +208,7 @@ function changeOf(options: QuotaOptions): LimitChange {
   };
 }
 
-/** PostgreSQL first, then Redis. Only limits are written there, never counters, so that what settles meanwhile is kept. */
+/** PostgreSQL first, then Redis: limits only, never counters, so that what settles meanwhile is kept. */
 async function changeLimits(operation: Operation, user: User, change: LimitChange): Promise<void> {
   const { config, database } = operation;
   const { userId } = user;
@@ -229,7 +229,8 @@ async function changeLimits(operation: Operation, user: User, change: LimitChang
     await live.store.setLimits(userId, limits);
   } catch (error) {
     throw new CommandFailure(
-      `the limits are stored, but the old ones stay in force for hours, because Redis does not answer (${describeError(error)}): repeat the command when it does`,
+      "the limits are stored, but the old ones stay in force for hours, because Redis does not answer " +
+        `(${describeError(error)}): repeat the command when it does`,
       { cause: error },
     );
   }

@@ -30,8 +30,8 @@ const SCALED = /^(\d+)([kKM])$/;
 const SCALES: Readonly<Record<string, number>> = { k: 1e3, K: 1e3, M: 1e6 };
 
 /**
- * A whole number as we print it (`1,000,000`) or people write it (`1000000`, `1_000_000`, `200k`, `5M`). undefined: it is something
- * else, or could be meant otherwise, such as `1,5`.
+ * A whole number as we print it (`1,000,000`) or people write it (`1000000`, `1_000_000`, `200k`, `5M`).
+ * undefined: it is something else, or could be meant otherwise, such as `1,5`.
  */
 export function readAmount(text: string): number | undefined {
   const [, count, unit = ""] = SCALED.exec(text) ?? [];
@@ -58,7 +58,11 @@ export function parseCount(
   throw wrongUse(`${flag} ${text} is not valid: give a whole number from ${least} to ${most}`);
 }
 
-/** A limit as PostgreSQL stores it: a number, `none` as `NO_LIMIT`, `tier` as null. @throws {CommandFailure} */
+/**
+ * A limit as PostgreSQL stores it: a number, `none` as `NO_LIMIT`, `tier` as null.
+ *
+ * @throws {CommandFailure}
+ */
 export function parseLimit(text: string, flag: string, min = 0, max?: number): number | null {
   if (text === "tier") return null;
   if (text === "none") return NO_LIMIT;

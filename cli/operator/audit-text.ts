@@ -5,38 +5,62 @@ import { formatNumber } from "../../adapters/terminal/table.ts";
 export function describeDifference(difference: Difference): string {
   switch (difference.kind) {
     case "hold_without_request":
-      return `user ${difference.userId}: Redis holds ${tokens(difference.tokens)} for the request ${difference.requestId}, which is not open`;
+      return (
+        `user ${difference.userId}: Redis holds ${tokens(difference.tokens)} ` +
+        `for the request ${difference.requestId}, which is not open`
+      );
     case "request_without_hold":
-      return `user ${difference.userId}: the request ${difference.requestId} is open and Redis holds nothing of its ${tokens(difference.tokens)}`;
+      return (
+        `user ${difference.userId}: the request ${difference.requestId} is open ` +
+        `and Redis holds nothing of its ${tokens(difference.tokens)}`
+      );
     case "hold_differs":
-      return `user ${difference.userId}: for the request ${difference.requestId} Redis holds ${difference.redis}, the request asks for ${difference.postgres}`;
+      return (
+        `user ${difference.userId}: for the request ${difference.requestId} ` +
+        `Redis holds ${difference.redis}, the request asks for ${difference.postgres}`
+      );
     case "books_broken":
-      return `user ${difference.userId}: what Redis stores cannot be read: a key of another type, or a value that is not ours`;
+      return (
+        `user ${difference.userId}: what Redis stores cannot be read: ` +
+        "a key of another type, or a value that is not ours"
+      );
     case "used_differs":
     case "held_differs": {
       const { userId, windowId, unit, redis, postgres } = difference;
       const [word, truth] =
         difference.kind === "used_differs" ? ["used", "ledger + holds"] : ["held", "open requests"];
-      return `user ${userId}: ${windowId} ${unit} ${word}: Redis ${formatNumber(redis)}, ${truth} ${formatNumber(postgres)}`;
+      const figures = `Redis ${formatNumber(redis)}, ${truth} ${formatNumber(postgres)}`;
+      return `user ${userId}: ${windowId} ${unit} ${word}: ${figures}`;
     }
     case "ledger_duplicate":
       return `the request ${difference.requestId} is billed ${difference.rows} times`;
     case "ledger_unexecuted":
-      return `the request ${difference.requestId} is billed although it is ${difference.state} and nothing was executed`;
+      return (
+        `the request ${difference.requestId} is billed ` +
+        `although it is ${difference.state} and nothing was executed`
+      );
     case "ledger_differs":
-      return `the request ${difference.requestId} (${difference.state}): its ledger row is not what the request says`;
+      return (
+        `the request ${difference.requestId} (${difference.state}): ` +
+        "its ledger row is not what the request says"
+      );
     case "ledger_missing":
       return `the request ${difference.requestId} is completed and was never billed`;
     case "ledger_sum_differs": {
       const { userId, day, ledger, sum } = difference;
-      return `user ${userId}: the sum of ${day} is ${formatNumber(sum)}, that of the ledger ${formatNumber(ledger)}`;
+      const figures = `${formatNumber(sum)}, that of the ledger ${formatNumber(ledger)}`;
+      return `user ${userId}: the sum of ${day} is ${figures}`;
     }
     case "requests_unaccounted": {
       const { accepted, terminal, open } = difference;
-      return `${formatNumber(accepted)} requests accepted, but ${formatNumber(terminal)} ended + ${formatNumber(open)} open`;
+      const [a, t, o] = [accepted, terminal, open].map(formatNumber);
+      return `${a} requests accepted, but ${t} ended + ${o} open`;
     }
     case "message_unknown":
-      return `${difference.queue} holds a message of the request ${difference.requestId}, which PostgreSQL does not know`;
+      return (
+        `${difference.queue} has a message of the request ${difference.requestId}, ` +
+        "which PostgreSQL does not know"
+      );
   }
 }
 

@@ -116,7 +116,7 @@ async function filledQueues(
   return names.filter((name) => (depths.get(name)?.ready ?? 0) > 0);
 }
 
-/** Drops every copy of a letter: a request may have left several. Answers how many there were. */
+/** Drops every copy of a letter: a request may have left several. Returns how many there were. */
 export async function dropLetters(
   amqp: AmqpConnection,
   queues: Topology,
@@ -128,7 +128,7 @@ export async function dropLetters(
   return dropped;
 }
 
-/** Drops all letters that no one else is looking at; answers how many there were. */
+/** Drops all letters that no one else is looking at; returns how many there were. */
 export async function dropAllLetters(
   amqp: AmqpConnection,
   queues: Topology,
@@ -152,8 +152,9 @@ export async function countLetters(
 }
 
 /**
- * What trying a letter again means. A terminal state never changes (guarantee I5), so the content of a request that has ended can only
- * be sent as a new one, with a hold and a bill of its own. One that is still open takes its message back.
+ * What trying a letter again means. A terminal state never changes (guarantee I5), so the content of a
+ * request that has ended can only be sent as a new one, with a hold and a bill of its own. One that is still
+ * open takes its message back.
  */
 export type RetryPlan =
   | { kind: "give-back"; to: "requests"; request: QueuedRequest }
@@ -161,7 +162,7 @@ export type RetryPlan =
   | { kind: "send-anew"; request: QueuedRequest }
   | { kind: "impossible"; reason: string };
 
-/** `standing` undefined: PostgreSQL does not know the request (past its retention, or restored to an earlier point). */
+/** `standing` undefined: PostgreSQL does not know the request (past its retention, or an older restore). */
 export function planRetry(
   { content }: Pick<DeadLetter, "content">,
   standing: RequestStanding | undefined,

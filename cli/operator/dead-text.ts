@@ -42,7 +42,7 @@ export function formatLetters(letters: readonly DeadLetter[]): string {
 const stateOf = (content: Exclude<DeadLetter["content"], { kind: "unreadable" }>): string =>
   content.kind === "result" ? content.result.state : "unknown";
 
-/** All that is known of one letter, and how its request stands now. Headers are our own words, never a user's. */
+/** All that is known of one letter, and how its request stands. Headers are our own words, not a user's. */
 export function formatLetter(letter: DeadLetter, standing: RequestStanding | undefined): string {
   const { queue, id, content, error, message } = letter;
   const lines: [string, string][] = [

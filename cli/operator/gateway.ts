@@ -23,7 +23,7 @@ const STATUS_LIMIT_MS = (WAIT_SECONDS + 10) * 1_000;
 /** Between two tries to reach a gateway that has accepted a request and is away. */
 const RETRY_PAUSE_MS = 1_000;
 
-/** Where the gateway answers. @throws {CommandFailure} when nothing says so */
+/** The URL of the gateway. @throws {CommandFailure} when nothing says so */
 export function findGateway(
   given: string | undefined,
   env: Environment,
@@ -43,7 +43,11 @@ export function findGateway(
   return url.replace(/\/+$/, "");
 }
 
-/** The key to call it with. The demo user's goes to the gateway of `up` only. @throws {CommandFailure} when there is none */
+/**
+ * The key to call it with. The demo user's goes to the gateway of `up` only.
+ *
+ * @throws {CommandFailure} when there is none
+ */
 export function findApiKey(
   given: string | undefined,
   env: Environment,
@@ -135,8 +139,8 @@ function exitCodeOf(status: number): number {
 }
 
 /**
- * Waits for the end of a request, telling each state that it is seen in. Goes on through a gateway that is away for a while. Answers
- * the state at `deadlineMs` (Unix milliseconds) if it has not ended by then.
+ * Waits for the end of a request, telling each state that it is seen in. Goes on through a gateway that is
+ * away for a while. Returns the state at `deadlineMs` (Unix milliseconds) if it has not ended by then.
  *
  * @throws {CommandFailure} when the gateway refuses to tell, or is still away at the deadline
  */

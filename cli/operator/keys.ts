@@ -101,7 +101,8 @@ export async function forgetKeys(
     }
   } catch (error) {
     throw new CommandFailure(
-      `the change is stored, but gateways may use what they have cached for minutes, because Redis does not answer (${describeError(error)}): repeat the command when it does`,
+      "the change is stored, but gateways may use what they have cached for minutes, because Redis does " +
+        `not answer (${describeError(error)}): repeat the command when it does`,
       { cause: error },
     );
   }

@@ -24,7 +24,7 @@ const QUEUE_LOOK_MS = 60_000;
 /** A command prints what matters itself. */
 export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** What a command works with; each server is connected to when it is asked for, and closed when the command is over. */
+/** What a command works with. Connections open when they are asked for and close when the command is over. */
 export interface Operation {
   config: Config;
   /** Of the `up` that runs here, if one does. */
@@ -88,7 +88,8 @@ function explain(error: unknown, { postgres, redis, amqp }: Config): unknown {
   const why = describeError(error.cause ?? error);
   const tell = (server: string, url: string, variable: string): CommandFailure =>
     new CommandFailure(
-      `${server} at ${withoutPassword(url)} does not answer (${why}): does it run (./tollgate ps), and is ${variable} right?`,
+      `${server} at ${withoutPassword(url)} does not answer (${why}): ` +
+        `does it run (./tollgate ps), and is ${variable} right?`,
       { exitCode: EXIT.unreachable, cause: error },
     );
   if (error.code === "QUOTA_UNAVAILABLE") return tell("Redis", redis.url, "REDIS_URL");

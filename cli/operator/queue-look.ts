@@ -28,8 +28,9 @@ export async function lookAtQueues(amqp: AmqpConnection, queues: Topology): Prom
 }
 
 /**
- * The request ids of dead letters. Other queues are not looked into: reading a message and giving it back counts as a delivery there,
- * and too many of those fail the request. A letter without an id names no request, so there is nothing to compare.
+ * The request ids of dead letters. Other queues are not looked into: reading a message and giving it back
+ * counts as a delivery there, and too many of those fail the request. A letter without an id names no
+ * request, so there is nothing to compare.
  */
 export async function browseDeadLetters(
   amqp: AmqpConnection,
@@ -52,8 +53,8 @@ export async function browseDeadLetters(
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Every message on the path belongs to an open request, or it is a duplicate, which changes nothing: so more messages than open requests
- * are worth a look, but no proof of an error.
+ * Every message on the path belongs to an open request, or it is a duplicate, which changes nothing: so more
+ * messages than open requests are worth a look, but no proof of an error.
  */
 export function describeQueues({ ready, readyOnPath }: QueueLook, openRequests: number): string[] {
   const filled = Object.entries(ready).filter(([, count]) => count !== null && count > 0);
@@ -61,9 +62,11 @@ export function describeQueues({ ready, readyOnPath }: QueueLook, openRequests: 
   const missing = Object.entries(ready).filter(([, count]) => count === null);
   if (missing.length > 0)
     lines.push(`  not there (yet): ${missing.map(([name]) => name).join(", ")}`);
+  const [messages, requests] = [readyOnPath, openRequests].map(formatNumber);
   const verdict =
     readyOnPath <= openRequests
-      ? `${formatNumber(readyOnPath)} messages ready on the path, not more than the ${formatNumber(openRequests)} open requests`
-      : `${formatNumber(readyOnPath)} messages ready on the path, but only ${formatNumber(openRequests)} requests open: duplicates (harmless), or messages of requests that PostgreSQL has lost; look again when the queues are empty`;
-  return [`queues    ${verdict}`, ...lines];
+      ? `not more than the ${requests} open requests`
+      : `but only ${requests} requests open: duplicates (harmless), or messages of requests that ` +
+        "PostgreSQL has lost; look again when the queues are empty";
+  return [`queues    ${messages} messages ready on the path, ${verdict}`, ...lines];
 }

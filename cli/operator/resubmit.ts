@@ -11,7 +11,7 @@ import { type PostReply, postRequest } from "./gateway.ts";
 import { forgetKeys, giveKey } from "./keys.ts";
 import type { Operation } from "./operate.ts";
 
-/** The key that a request is sent with on behalf of its user lives no longer, whatever happens to this command. */
+/** How long the key lives that a request is sent with for its user, whatever happens to this command. */
 const KEY_LIFE_MS = 60_000;
 
 /** Content as it was sealed. @throws {CommandFailure} when it cannot be opened */
@@ -51,9 +51,10 @@ export function bodyOf(
 }
 
 /**
- * Sends the content of a request again as a new request of the same user, through the gateway like any other: counted, held, billed.
- * Repeating it answers the same new request (an Idempotency-Key made of the old id sees to that), so that an interruption between the
- * acceptance and the end of the dead letter charges nobody twice.
+ * Sends the content of a request again as a new request of the same user, through the gateway like any other:
+ * counted, held, billed. Repeating it returns the same new request (an Idempotency-Key made of the old id
+ * sees to that), so that an interruption between the acceptance and the end of the dead letter charges nobody
+ * twice.
  */
 export async function resubmit(
   operation: Operation,

@@ -47,7 +47,7 @@ test("without servers in the environment a command works on the running up, with
   expect(config.secrets.key_pepper).toBe(PEPPER);
 });
 
-/** A configuration file of a user: the checkout's with another tier. It names servers as the checkout's does. */
+/** A configuration file of a user: the checkout's, with its servers, and one tier more. */
 function makeConfig(postgresUrl?: string): string {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-config-"));
   folders.push(folder);
@@ -63,7 +63,7 @@ function makeConfig(postgresUrl?: string): string {
   return path;
 }
 
-test("a configuration file that the running up was started with leads to its servers and secrets", async () => {
+test("the configuration file that up was started with leads to its servers and secrets", async () => {
   const mine = makeConfig();
   const paths = makeState({ isUp: true, config: mine });
 
@@ -76,7 +76,7 @@ test("a configuration file that the running up was started with leads to its ser
   }
 });
 
-test("a configuration file that names the database of the running up leads to its secrets", async () => {
+test("a configuration file that names the database of up leads to its secrets", async () => {
   const env = { TOLLGATE_CONFIG: makeConfig(UP.postgres) };
 
   const { config } = await readSetup(env, makeState({ isUp: true }), ALL);
@@ -85,7 +85,7 @@ test("a configuration file that names the database of the running up leads to it
   expect(config.secrets.key_pepper).toBe(PEPPER);
 });
 
-test("any other configuration file speaks for the servers it names, and is not given the secrets of up", async () => {
+test("any other configuration file speaks for its servers, and gets no secrets of up", async () => {
   const env = { TOLLGATE_CONFIG: makeConfig("postgres://prod@db.example.org/tollgate") };
   const paths = makeState({ isUp: true });
 

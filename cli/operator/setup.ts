@@ -17,7 +17,10 @@ export type ServerName = keyof ServerUrls;
 /** What a command cannot do without. */
 export interface Needs {
   servers: readonly ServerName[];
-  /** Whether keys are hashed or content is opened. Without it the command runs where no secrets are known, and must not use them. */
+  /**
+   * Whether keys are hashed or content is opened. Without it the command runs where no secrets are known, and
+   * must not use them.
+   */
   secrets: boolean;
 }
 
@@ -37,9 +40,9 @@ const NO_SECRETS = {
 };
 
 /**
- * The configuration that a command works with: of the environment if that names servers or a configuration file, else of the running
- * `up`. The two are never mixed: the ledger of one system and the counters of another would be repaired into each other. The secrets
- * that `up` made are used where its database is.
+ * The configuration that a command works with: of the environment if that names servers or a configuration
+ * file, else of the running `up`. The two are never mixed: the ledger of one system and the counters of
+ * another would be repaired into each other. The secrets that `up` made are used where its database is.
  *
  * @throws {CommandFailure} saying what to set or start
  */
@@ -57,7 +60,7 @@ export async function readSetup(
   return { config: await readConfig({ ...named, ...secretsOf(known) }), up };
 }
 
-/** What the environment does not say itself: the servers and the configuration file of `up`, if the command is about that. */
+/** What the environment leaves open: the servers and the file of `up`, if the command is about that. */
 function systemOf(
   env: Environment,
   up: UpJson | undefined,
@@ -83,7 +86,8 @@ function systemOf(
     list.map((server) => SERVER_VARIABLES[server]).join(" and "),
   );
   throw new CommandFailure(
-    `the environment names ${set} but not ${unset}: set what belongs together, or nothing to use ./tollgate up`,
+    `the environment names ${set} but not ${unset}: ` +
+      "set what belongs together, or nothing to use ./tollgate up",
     { exitCode: EXIT.usage },
   );
 }

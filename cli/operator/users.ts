@@ -46,7 +46,8 @@ export async function createUser(
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw new CommandFailure(
-      `the email ${email} belongs to a user already: see ./tollgate user quota ${email}, add a key with ./tollgate key add ${email}`,
+      `the email ${email} belongs to a user already: see ./tollgate user quota ${email}, ` +
+        `add a key with ./tollgate key add ${email}`,
       { cause: error },
     );
   }
@@ -55,7 +56,7 @@ export async function createUser(
   return userId;
 }
 
-/** As the constraints of `users` have it. */
+/** What the constraints of `users` would refuse. */
 function nameProblem(name: string): string | undefined {
   if (name.trim() !== "" && name.length <= 200) return undefined;
   return "the name must have 1 to 200 characters";
@@ -67,7 +68,8 @@ function emailProblem(email: string): string | undefined {
 }
 
 /**
- * The name and the email of a new user, from what a person gave: a name and an email, or an email that stands for both.
+ * The name and the email of a new user, from what a person gave: a name and an email, or an email that stands
+ * for both.
  *
  * @throws {CommandFailure} when there is no email, or two
  */

@@ -50,15 +50,17 @@ const TELLING_CHARS_MAX = 500;
 /** How long the logs of a folder are, by path. */
 export type LogEnds = ReadonlyMap<string, number>;
 
-/** Where the logs of a folder end now, so that what a start writes can be told from what an earlier one left. */
+/**
+ * Where the logs of a folder end now, so that what a start writes can be told from what an earlier one left.
+ */
 export function logEnds(folder: string): LogEnds {
   const paths = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
   return new Map(paths.map((path) => [path, statSync(path, { throwIfNoEntry: false })?.size ?? 0]));
 }
 
 /**
- * The line of a log that most likely says why its process ended: the last one that speaks of trouble, else the last. With `since` only
- * of what was written since then.
+ * The line of a log that most likely says why its process ended: the last one that speaks of trouble, else
+ * the last. With `since` only of what was written since then.
  */
 export function lastTellingLine(path: string, since?: LogEnds): string {
   const lines = lastLines(path, 50, { fromByte: since?.get(path) ?? 0 });

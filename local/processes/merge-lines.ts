@@ -15,8 +15,9 @@ export interface LineMerge {
 }
 
 /**
- * A line without a time, such as those of a stack trace, stays behind the one before it. No line is younger than the moment it was
- * read: one whose clock is ahead would be waited for. Within a log the order of the file stands.
+ * A line without a time, such as those of a stack trace, stays behind the one before it. No line is younger
+ * than the moment it was read: one whose clock is ahead would be waited for. Within a log the order of the
+ * file stands.
  */
 export function createLineMerge(): LineMerge {
   const lastMs = new Map<string, number>();
