@@ -34,7 +34,7 @@ const program = createProgram("tollgate test")
     "after",
     `
 Stages, in this order:
-  check    format, lint, types, dead code
+  check    format, lint, types, dead code, line length
 ${stageLines}
 
 Servers come from DATABASE_URL, REDIS_URL and AMQP_URL (the tests may wreck those), else from Docker, else
@@ -105,10 +105,10 @@ async function testRandomFaults(
       { exitCode: EXIT.usage },
     );
   }
-  const held = await runRandomFaults({ minutes, seed }, interrupt);
+  const isKept = await runRandomFaults({ minutes, seed }, interrupt);
   if (interrupt.aborted) throw new CommandFailure("interrupted", { exitCode: EXIT.interrupted });
-  process.stdout.write(held ? "1 passed, 0 failed\n" : "0 passed, 1 failed\n");
-  if (!held) process.exitCode = EXIT.failed;
+  process.stdout.write(isKept ? "1 passed, 0 failed\n" : "0 passed, 1 failed\n");
+  if (!isKept) process.exitCode = EXIT.failed;
 }
 
 /**

@@ -60,7 +60,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(!isInstalled)("a private set of servers", () => {
-  test("is started, kept while it runs, mended where it was killed, and stopped with nothing left", async () => {
+  test("is started, kept while it runs, mended where it was killed, and stopped completely", async () => {
     const urls = await start();
     const started = processes();
     await start();
@@ -92,7 +92,7 @@ describe.skipIf(!isInstalled)("a private set of servers", () => {
     await stopLocalServers(paths);
   }, 120_000);
 
-  test("keeps its data over a stop, lets nobody in without the password, and its secrets to its owner", async () => {
+  test("keeps its data over a stop, lets nobody in without the password, and hides its secrets", async () => {
     const first = await start();
     const before = postgres(first.postgres, { max: 1 });
     await before`create table kept as select 1 as one`;

@@ -14,7 +14,9 @@ export type Tollgate = (...args: string[]) => Promise<Ran>;
 
 const LIMIT_MS = 25_000;
 
-/** Commands with exactly these variables and what a process needs to run, of this checkout or a copy of it. */
+/**
+ * Commands with exactly these variables and what a process needs to run, of this checkout or a copy of it.
+ */
 export function commandsWith(
   env: Readonly<Record<string, string>>,
   root: string = PROJECT_ROOT,

@@ -18,7 +18,10 @@ interface Loader {
   truth: QuotaTruth | undefined;
 }
 
-/** Everything around the quota of one user in a property test: the clock, PostgreSQL, loaders under way, and the model. */
+/**
+ * Everything around the quota of one user in a property test: the clock, PostgreSQL, loaders under way, and
+ * the model.
+ */
 export interface QuotaWorld {
   userId: string;
   nowMs: number;

@@ -1,7 +1,10 @@
 import type { ServerUrls } from "../../adapters/state/server-urls.ts";
 import { createDatabaseOn, type OwnDatabase } from "../../local/stack/own-database.ts";
 
-/** The servers of a test run. `./tollgate test` starts them and sets these; by hand, set them to servers you may wreck. */
+/**
+ * The servers of a test run. `./tollgate test` starts them and sets these; by hand, set them to servers you
+ * may wreck.
+ */
 function requireUrl(name: "DATABASE_URL" | "REDIS_URL" | "AMQP_URL"): string {
   const url = process.env[name];
   if (url === undefined || url === "")

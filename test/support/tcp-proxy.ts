@@ -1,7 +1,10 @@
 import { once } from "node:events";
 import { createConnection, createServer, type AddressInfo, type Socket } from "node:net";
 
-/** A TCP proxy in front of one server, with the faults of a network. Its port stays the same through all of them. */
+/**
+ * A TCP proxy in front of one server, with the faults of a network. Its port stays the same through all of
+ * them.
+ */
 export interface TcpProxy {
   port: number;
   /** The server's URL, going through the proxy. */
@@ -16,11 +19,17 @@ export interface TcpProxy {
   refuse: () => void;
   /** Holds every byte until `heal` and then delivers it: a server that is frozen and thawed. */
   freeze: () => void;
-  /** Swallows every byte and closes nothing: a peer that has vanished. Until `heal` for new connections, for ever for those of that time. */
+  /**
+   * Swallows every byte and closes nothing: a peer that has vanished. Until `heal` for new connections, for
+   * ever for those of that time.
+   */
   blackhole: () => void;
   /** Ends `refuse`, `freeze`, `blackhole` and the latency. */
   heal: () => void;
-  /** Leads new connections to other servers, to each in turn, as the address of a service does. Those that are open stay. */
+  /**
+   * Leads new connections to other servers, to each in turn, as the address of a service does. Those that are
+   * open stay.
+   */
   leadTo: (...serverUrls: readonly string[]) => void;
   stop: () => Promise<void>;
 }

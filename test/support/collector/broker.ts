@@ -12,7 +12,10 @@ export interface FakeBroker {
   settled: string[];
 }
 
-/** A queue with one consumer, a prefetch, redelivery and a dead-letter queue. `note` hears of every ack and reject. */
+/**
+ * A queue with one consumer, a prefetch, redelivery and a dead-letter queue. `note` hears of every ack and
+ * reject.
+ */
 export function createFakeBroker(prefetch: number, note: (event: string) => void): FakeBroker {
   const unacked = new Map<number, DecodedDelivery>();
   let onDelivery: ((delivery: ResultDelivery) => void) | undefined;

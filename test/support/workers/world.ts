@@ -80,7 +80,9 @@ interface Journal {
   calls: FakeCall[];
 }
 
-/** A worker among fakes: the test holds the clock, the broker, the hint store and the ML service in its hands. */
+/**
+ * A worker among fakes: the test holds the clock, the broker, the hint store and the ML service in its hands.
+ */
 export interface FakeWorld extends Journal {
   worker: Worker;
   config: WorkerConfig;

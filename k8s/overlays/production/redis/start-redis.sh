@@ -1,29 +1,34 @@
 #!/bin/sh
-# Starts one Redis node as the follower of whatever master the Sentinels name; on the very first start node 0 is the master.
-# Environment: NODES, DOMAIN (of the headless service), TOLLGATE_PASSWORD, REPLICATION_PASSWORD, PROXY_PASSWORD.
+# Starts one Redis node as the follower of whatever master the Sentinels name; on the very first start node 0
+# is the master. Environment: NODES, DOMAIN (of the headless service), TOLLGATE_PASSWORD,
+# REPLICATION_PASSWORD, PROXY_PASSWORD.
 set -eu
 self="$(hostname).$DOMAIN"
 hash() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
 
-# Without the administrative commands; INFO for the client's readiness check, SCRIPT LOAD because the scripts are called by digest.
+# Without the administrative commands; INFO for the client's readiness check, SCRIPT LOAD because the scripts
+# are called by digest.
 cat > /run/redis/users.acl <<ACL
 user default off
 user tollgate on #$(hash "$TOLLGATE_PASSWORD") ~* &* +@all -@admin -@dangerous +info +script|load
 user proxy on #$(hash "$PROXY_PASSWORD") +ping +info
-user replication on #$(hash "$REPLICATION_PASSWORD") &* +psync +replconf +ping +info +multi +exec +slaveof +replicaof +config|rewrite +client|setname +client|kill +subscribe +publish +script|kill +role
+user replication on #$(hash "$REPLICATION_PASSWORD") &* +psync +replconf +ping +info +multi +exec \
++slaveof +replicaof +config|rewrite +client|setname +client|kill +subscribe +publish +script|kill +role
 ACL
 
 master=
 for node in $(seq 0 $((NODES - 1))); do
-  master=$(timeout 3 redis-cli --tls --cacert /tls/ca.crt -h "redis-$node.$DOMAIN" -p 26379 --user default -a "$REPLICATION_PASSWORD" \
-    --no-auth-warning sentinel get-master-addr-by-name tollgate 2>/dev/null | head -n 1) || master=
+  master=$(timeout 3 redis-cli --tls --cacert /tls/ca.crt -h "redis-$node.$DOMAIN" -p 26379 \
+    --user default -a "$REPLICATION_PASSWORD" --no-auth-warning \
+    sentinel get-master-addr-by-name tollgate 2>/dev/null | head -n 1) || master=
   [ -n "$master" ] && break
 done
 master=${master:-redis-0.$DOMAIN}
 
-set -- --port 0 --tls-port 6379 --tls-cert-file /tls/tls.crt --tls-key-file /tls/tls.key --tls-ca-cert-file /tls/ca.crt \
-  --tls-auth-clients no --tls-replication yes --dir /data --aclfile /run/redis/users.acl \
-  --masteruser replication --masterauth "$REPLICATION_PASSWORD" --replica-announce-ip "$self" \
+set -- --port 0 --tls-port 6379 --tls-cert-file /tls/tls.crt --tls-key-file /tls/tls.key \
+  --tls-ca-cert-file /tls/ca.crt --tls-auth-clients no --tls-replication yes --dir /data \
+  --aclfile /run/redis/users.acl --masteruser replication --masterauth "$REPLICATION_PASSWORD" \
+  --replica-announce-ip "$self" \
   --appendonly yes --appendfsync everysec --maxmemory-policy noeviction --maxmemory 1gb \
   --min-replicas-to-write 1 --min-replicas-max-lag 10
 [ "$master" = "$self" ] || set -- "$@" --replicaof "$master" 6379

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Starts one Sentinel; it learns the master from the others, or takes node 0 on the very first start. Environment as start-redis.sh.
+# Starts one Sentinel; it learns the master from the others, or takes node 0 on the very first start.
+# Environment as start-redis.sh.
 set -eu
 self="$(hostname).$DOMAIN"
 master=
 for node in $(seq 0 $((NODES - 1))); do
-  master=$(timeout 3 redis-cli --tls --cacert /tls/ca.crt -h "redis-$node.$DOMAIN" -p 26379 --user default -a "$REPLICATION_PASSWORD" \
-    --no-auth-warning sentinel get-master-addr-by-name tollgate 2>/dev/null | head -n 1) || master=
+  master=$(timeout 3 redis-cli --tls --cacert /tls/ca.crt -h "redis-$node.$DOMAIN" -p 26379 \
+    --user default -a "$REPLICATION_PASSWORD" --no-auth-warning \
+    sentinel get-master-addr-by-name tollgate 2>/dev/null | head -n 1) || master=
   [ -n "$master" ] && break
 done
 master=${master:-redis-0.$DOMAIN}
