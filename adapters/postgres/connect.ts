@@ -45,7 +45,10 @@ type Run = <Result>(
   planning?: Planning,
 ) => Promise<Result>;
 
-/** Statements on PostgreSQL. Every function of this folder that takes a `Database` throws what its `run` throws. */
+/**
+ * Statements on PostgreSQL. Every function of this folder that takes a `Database` throws what its `run`
+ * throws.
+ */
 export interface Database {
   /**
    * Runs one statement. Settles within the deadline, whatever the server does.

@@ -67,7 +67,7 @@ test.each([
   expect(outcomes.map(({ ok }) => ok)).toEqual(rows.map(isSound));
 });
 
-test("keys used on several gateways in crossing orders store one request each, without a deadlock", async () => {
+test("keys used on gateways in crossing orders store one request each, without a deadlock", async () => {
   const keys = Array.from({ length: 400 }, (_, i) => `race ${i}`);
   const gateways = Array.from({ length: 4 }, () => server.connect({ poolMax: 1 }));
   // Connects them, so that they do start together.

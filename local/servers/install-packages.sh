@@ -10,7 +10,8 @@ before=$(mktemp -d)
 
 # By their links, since a container or chroot may have no systemctl.
 list_enabled() {
-  find /etc/systemd/system -path '*.wants/*' \( -name '*.service' -o -name '*.socket' \) -printf '%f\n' 2>/dev/null | sort -u
+  find /etc/systemd/system -path '*.wants/*' \( -name '*.service' -o -name '*.socket' \) \
+    -printf '%f\n' 2>/dev/null | sort -u
 }
 disable() {
   if command -v systemctl >/dev/null 2>&1; then
@@ -25,7 +26,8 @@ list_active() {
   [ -d /run/systemd/system ] || return 0
   systemctl list-units --no-legend --plain --state=active --type=service,socket | awk '{ print $1 }' | sort
 }
-# Erlang starts a daemon from package scripts, past every policy; they run as rabbitmq, which tells it from anybody else's.
+# Erlang starts a daemon from package scripts, past every policy; they run as rabbitmq, which tells it from
+# anybody else's.
 list_epmd() {
   for folder in /proc/[0-9]*; do
     [ "$(cat "$folder/comm" 2>/dev/null || true)" = epmd ] || continue
@@ -56,7 +58,8 @@ list_epmd >"$before/epmd"
 trap restore EXIT
 trap 'exit 130' INT TERM HUP
 
-# 101: "action forbidden by policy"; invoke-rc.d(8) then starts nothing. A policy that is there already is somebody's choice.
+# 101: "action forbidden by policy"; invoke-rc.d(8) then starts nothing. A policy that is there already is
+# somebody's choice.
 if [ ! -e "$policy" ]; then
   printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
   chmod 755 "$policy"
