@@ -46,34 +46,6 @@ async function depth(): Promise<{ ready: number; consumers: number } | null | un
   return (await queueDepths(observer, [queue])).get(queue);
 }
 
-test("consuming goes on after a cut, and what was not acked is delivered again and counted", async () => {
-  const connection = await broker.connect({ url: proxy.url });
-  const { deliveries, consumer } = collectDeliveries(connection, queue);
-  await publish(3);
-  await until(() => deliveries.length === 3, 5_000);
-  const [first, second, third] = deliveries;
-  first?.ack();
-  await until(async () => (await depth())?.ready === 0, 2_000);
-
-  proxy.cut();
-
-  await until(() => deliveries.length === 5, 5_000);
-  expect([second?.ack(), second?.requeue(), third?.reject()]).toEqual([false, false, false]);
-  const again = deliveries.slice(3);
-  expect(again.map(({ redelivered, deliveryCount }) => ({ redelivered, deliveryCount }))).toEqual([
-    { redelivered: true, deliveryCount: 1 },
-    { redelivered: true, deliveryCount: 1 },
-  ]);
-  expect(new Set(again.map((delivery) => delivery.messageId))).toEqual(
-    new Set([second?.messageId, third?.messageId]),
-  );
-  expect(again.map((delivery) => delivery.ack())).toEqual([true, true]);
-  await publish(1);
-  await until(() => deliveries.length === 6, 5_000);
-  deliveries[5]?.ack();
-  await consumer.close();
-});
-
 test("a delivery published again unchanged is the same message, never delivered before", async () => {
   const { deliveries, consumer } = collectDeliveries(observer, queue);
   const headers = { version: 9, text: "é", flag: true, nothing: null, list: [1, { two: 2.5 }] };
@@ -95,23 +67,6 @@ test("a delivery published again unchanged is the same message, never delivered 
   expect([third?.messageId, third?.timestampMs]).toEqual([first?.messageId, first?.timestampMs]);
   third?.ack();
   await consumer.close();
-});
-
-test("acks in any order take only what was acked, and settling twice does nothing", async () => {
-  const { deliveries, consumer } = collectDeliveries(observer, queue);
-  await publish(10);
-  await until(() => deliveries.length === 10, 5_000);
-
-  const order = [2, 0, 1, 9, 5, 4];
-  const acked = order.map((index) => deliveries[index]?.ack());
-  const rejected = deliveries[3]?.requeue();
-  const again = [deliveries[2]?.ack(), deliveries[0]?.requeue(), deliveries[3]?.reject()];
-  await until(() => deliveries.length === 11, 5_000);
-  await consumer.close();
-
-  expect([...acked, rejected]).toEqual(Array.from({ length: 7 }, () => true));
-  expect(again).toEqual([false, false, false]);
-  await until(async () => (await depth())?.ready === 4, 2_000);
 });
 
 test("what was acked just before the consumer is closed stays acked", async () => {
@@ -160,17 +115,6 @@ test("a consumer that is paused stays so over a reconnect", async () => {
 
   deliveries[0]?.ack();
   await consumer.close();
-});
-
-test("no more than the prefetch is delivered at once", async () => {
-  const { deliveries, consumer } = collectDeliveries(observer, queue, { prefetch: 3 });
-  await publish(10);
-
-  await until(() => deliveries.length === 3, 5_000);
-  expect(await depth()).toEqual({ ready: 7, consumers: 1 });
-  await consumer.close();
-
-  await until(async () => (await depth())?.ready === 10, 2_000);
 });
 
 test("a handler that throws gives its delivery back and keeps the others", async () => {

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
 
-import { codeOf, startFakeMlService } from "../../test/support/ml-service.ts";
+import { codeOf, startMlServer } from "../../test/support/ml-server.ts";
 
-const ml = startFakeMlService();
+const ml = startMlServer();
 afterAll(() => ml.stop());
 
 const chatReply = (usage: unknown = { prompt_tokens: 3, completion_tokens: 2 }) => ({

@@ -4,7 +4,7 @@ import type { ModelConfig } from "../../core/config/schema.ts";
 import { loadConfig } from "../config/load.ts";
 import { changeSettings } from "../../ml-sim/settings.ts";
 import { createSimulator } from "../../ml-sim/simulator.ts";
-import { codeOf, startFakeMlService } from "../../test/support/ml-service.ts";
+import { codeOf, startMlServer } from "../../test/support/ml-server.ts";
 
 /**
  * The simulator speaks every protocol as the adapters expect it: what develops against it also runs against a
@@ -17,7 +17,7 @@ const server = Bun.serve({
   idleTimeout: 0,
   fetch: simulator.fetch,
 });
-const ml = startFakeMlService();
+const ml = startMlServer();
 afterAll(async () => {
   await Promise.all([server.stop(true), ml.stop()]);
 });

@@ -11,8 +11,8 @@ export interface SeenCall {
 
 export type Answer = (request: Request) => Response | Promise<Response>;
 
-/** An ML service for tests: a real HTTP server on loopback, whose answer each call of `infer` names. */
-export interface FakeMlService {
+/** A real HTTP server on loopback in the place of an ML service; each call of `infer` says how it replies. */
+export interface MlServer {
   url: string;
   seen: SeenCall[];
   infer: (
@@ -24,7 +24,7 @@ export interface FakeMlService {
   stop: () => Promise<void>;
 }
 
-const MODEL: Omit<ModelConfig, "url"> = {
+export const ML_MODEL: Omit<ModelConfig, "url"> = {
   protocol: "openai-chat",
   headers: {},
   timeout_ms: 2_000,
@@ -38,14 +38,14 @@ const MODEL: Omit<ModelConfig, "url"> = {
   breaker_open_ms: 5_000,
 };
 
-const PAYLOAD: InferencePayload = {
+export const ML_PAYLOAD: InferencePayload = {
   input: { prompt: "Why?" },
   maxTokens: 10,
   n: 1,
   parameters: {},
 };
 
-export function startFakeMlService(): FakeMlService {
+export function startMlServer(): MlServer {
   let currentAnswer: Answer = () => new Response();
   const seen: SeenCall[] = [];
   const server = Bun.serve({
@@ -65,7 +65,7 @@ export function startFakeMlService(): FakeMlService {
     seen,
     infer(answer, config, payload, signal = new AbortController().signal) {
       currentAnswer = answer;
-      return infer("small", { ...MODEL, url, ...config }, { ...PAYLOAD, ...payload }, signal);
+      return infer("small", { ...ML_MODEL, url, ...config }, { ...ML_PAYLOAD, ...payload }, signal);
     },
     stop: () => server.stop(true),
   };

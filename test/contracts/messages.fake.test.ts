@@ -1,0 +1,30 @@
+import { topology } from "../../adapters/amqp/topology.ts";
+import { createFakeClock } from "../support/clock.ts";
+import { createFakeBroker } from "../support/fakes/broker.ts";
+import { createFakeMessages, type FakeMessage } from "../support/fakes/messages.ts";
+import { describeMessagesContract } from "./messages.ts";
+import { LONG_STEP_MS, STEP_MS } from "./messages-subject.ts";
+
+describeMessagesContract("the fake", async () => {
+  const clock = createFakeClock(0);
+  const queues = topology({ prefix: "", retryDelaysMs: [STEP_MS, LONG_STEP_MS] });
+  const broker = createFakeBroker<FakeMessage>(clock, queues.queues);
+  return {
+    ...createFakeMessages(broker, queues),
+    publishUnreadable: (queue, message) =>
+      broker.publish(queues[queue].name, { kind: "unreadable", ...message }),
+    ready: async (queue) => broker.ready(queues[queue].name).length,
+    cutConsumers: () => {
+      broker.setAway(true);
+      broker.setAway(false);
+    },
+    setAway: async (isAway) => broker.setAway(isAway),
+    until: async (isTrue) => {
+      for (let tries = 0; !(await isTrue()); tries += 1) {
+        if (tries === 100) throw new Error("it did not come true");
+        await clock.advance(10);
+      }
+    },
+    stop: async () => {},
+  };
+});

@@ -1,0 +1,108 @@
+import type { Topology } from "../../../adapters/amqp/topology.ts";
+import type { CollectorPorts, DecodedDelivery, KeeperPorts } from "../../../collector/ports.ts";
+import type { QueuedRequest, QueuedResult } from "../../../core/request/messages.ts";
+import type { GatewayPorts } from "../../../gateway/ports.ts";
+import type { WorkerPorts } from "../../../workers/ports.ts";
+import type { FakeBroker } from "./broker.ts";
+
+/** A message as it travels through the fake broker: in plain words instead of headers. */
+export type FakeMessage =
+  | { kind: "request"; request: QueuedRequest }
+  | { kind: "result"; result: QueuedResult }
+  /** `type`: what it says that it is. */
+  | { kind: "unreadable"; type: "request" | "result"; isNewer: boolean; requestId?: string };
+
+/** The ports of the services that RabbitMQ stands behind. */
+export interface MessagePorts {
+  gateway: Pick<GatewayPorts, "publish" | "brokerUp">;
+  worker: Pick<
+    WorkerPorts,
+    "consume" | "publishResult" | "publishAgain" | "publishRetry" | "publishDead"
+  >;
+  /** `consumeResults` with at most so many deliveries owned at once. */
+  collector: (
+    prefetch: number,
+  ) => Pick<CollectorPorts, "consumeResults" | "publishDeadRequest"> &
+    Pick<KeeperPorts, "publishRequest">;
+}
+
+const UNREADABLE = "it cannot be read";
+
+/** Messages between the services without RabbitMQ. The delay queues are those of the topology. */
+export function createFakeMessages(
+  broker: FakeBroker<FakeMessage>,
+  queues: Topology,
+): MessagePorts {
+  const { requests, results, requestsDead, retries } = queues;
+  const publishRequest = (request: QueuedRequest): Promise<void> =>
+    broker.publish(requests.name, { kind: "request", request });
+
+  return {
+    gateway: { publish: publishRequest, brokerUp: () => !broker.isAway() },
+    worker: {
+      consume: async (onDelivery, prefetch) =>
+        broker.consume({
+          queue: requests.name,
+          prefetch,
+          onDelivery: ({ message, ...delivery }) =>
+            onDelivery({
+              ...delivery,
+              decoded: decodeRequest(message),
+              publishUnchanged: () => broker.publish(requests.name, message),
+            }),
+        }),
+      publishResult: (result) => broker.publish(results.name, { kind: "result", result }),
+      publishAgain: publishRequest,
+      publishRetry: async (request, { stepMs, expirationMs }) => {
+        const retry = retries.find(({ delayMs }) => delayMs === stepMs);
+        if (retry === undefined) throw new Error(`the topology has no delay of ${stepMs} ms`);
+        await broker.publish(retry.queue.name, { kind: "request", request }, expirationMs);
+      },
+      publishDead: (request) => broker.publish(requestsDead.name, { kind: "request", request }),
+    },
+    collector: (prefetch) => ({
+      consumeResults: async (onDelivery) =>
+        broker.consume({
+          queue: results.name,
+          prefetch,
+          onDelivery: ({ message, ...delivery }) =>
+            onDelivery({
+              ...delivery,
+              decoded: decodeResult(message),
+              publishUnchanged: () => broker.publish(results.name, message),
+            }),
+        }),
+      publishDeadRequest: (request) =>
+        broker.publish(requestsDead.name, { kind: "request", request }),
+      publishRequest,
+    }),
+  };
+}
+
+type DecodedRequest = Parameters<Parameters<WorkerPorts["consume"]>[0]>[0]["decoded"];
+
+function decodeRequest(message: FakeMessage): DecodedRequest {
+  switch (message.kind) {
+    case "request":
+      return { ok: true, request: message.request };
+    case "result":
+      return { ok: false, isNewer: false, reason: UNREADABLE };
+    case "unreadable":
+      return { ok: false, isNewer: message.isNewer, reason: UNREADABLE };
+  }
+}
+
+function decodeResult(message: FakeMessage): DecodedDelivery {
+  switch (message.kind) {
+    case "request":
+      return { kind: "poisoned-request", request: message.request };
+    case "result":
+      return message;
+    case "unreadable": {
+      const { type: what, isNewer, requestId } = message;
+      if (isNewer) return { kind: "newer", reason: UNREADABLE };
+      const named = requestId === undefined ? {} : { requestId };
+      return { kind: "unreadable", what, reason: UNREADABLE, ...named };
+    }
+  }
+}
