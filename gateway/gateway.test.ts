@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { createFakeGateway, problemOf, storedRequest } from "../test/support/gateway/world.ts";
+import { createFakeGateway, problemOf, storedRequest } from "../test/support/gateway-world.ts";
 
 test("a gateway that announced its drain is not ready any more and still serves calls", async () => {
   const { call, gateway, stored } = createFakeGateway();

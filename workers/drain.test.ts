@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { untilIdle } from "../test/support/clock.ts";
-import { answered, type FakeWorld, MODEL, startFakeWorld } from "../test/support/workers/world.ts";
+import { answered, type FakeWorld, MODEL, startFakeWorld } from "../test/support/worker-world.ts";
 
 const callOf = (world: FakeWorld, id: string) => {
   const call = world.calls.findLast(({ requestId }) => requestId === id);

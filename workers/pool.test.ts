@@ -8,7 +8,7 @@ import {
   type FakeWorld,
   MODEL,
   startFakeWorld,
-} from "../test/support/workers/world.ts";
+} from "../test/support/worker-world.ts";
 
 const running = (world: FakeWorld): string[] =>
   world.events.filter((event) => event.startsWith("call ")).map((event) => event.slice(5));

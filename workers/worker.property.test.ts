@@ -10,7 +10,7 @@ import {
   type FakeWorld,
   MODEL,
   startFakeWorld,
-} from "../test/support/workers/world.ts";
+} from "../test/support/worker-world.ts";
 
 /** What may happen to a worker, in any order. `pick` chooses among the calls or deliveries there are. */
 const happening = fc.oneof(

@@ -8,7 +8,7 @@ import {
   type FakeWorld,
   MODEL,
   startFakeWorld,
-} from "../test/support/workers/world.ts";
+} from "../test/support/worker-world.ts";
 
 const callOf = (world: FakeWorld, id: string) => {
   const call = world.calls.findLast(({ requestId }) => requestId === id);

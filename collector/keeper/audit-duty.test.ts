@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import type { LedgerBooks, QuotaBooks } from "../../core/audit/books.ts";
 import { pause } from "../../runtime/schedule.ts";
-import { createWorld } from "../../test/support/collector/world.ts";
+import { createWorld } from "../../test/support/collector-world.ts";
 import { createAuditDuty } from "./audit-duty.ts";
 
 const DAY = "2026-11-21";

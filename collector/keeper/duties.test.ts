@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { pause } from "../../runtime/schedule.ts";
-import { createWorld, headOf, START_MS } from "../../test/support/collector/world.ts";
+import { createWorld, headOf, START_MS } from "../../test/support/collector-world.ts";
 import type { AttemptMark } from "../../core/attempt/mark.ts";
 import { createExpire } from "./expire.ts";
 import { createGauges } from "./gauges.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { createWorld } from "../../test/support/collector/world.ts";
+import { createWorld } from "../../test/support/collector-world.ts";
 import type { KeeperLock } from "../ports.ts";
 import { createWalk, type Duty } from "./duty.ts";
 import { runDuties } from "./keeper.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { createWorld } from "../../test/support/collector/world.ts";
+import { createWorld } from "../../test/support/collector-world.ts";
 import { createLimits } from "./limits.ts";
 
 const { signal } = new AbortController();

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { createWorld, queuedOf } from "../../test/support/collector/world.ts";
+import { createWorld, queuedOf } from "../../test/support/collector-world.ts";
 import type { HoldFate } from "../../core/quota/quota.ts";
 import { createRelay } from "./relay.ts";
 import type { OutboxEntry } from "../../core/request/stored-request.ts";

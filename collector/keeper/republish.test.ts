@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { createWorld, queuedOf } from "../../test/support/collector/world.ts";
+import { createWorld, queuedOf } from "../../test/support/collector-world.ts";
 import type { AttemptMark } from "../../core/attempt/mark.ts";
 import { createRepublish } from "./republish.ts";
 

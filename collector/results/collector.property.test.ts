@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { createWorld, resultOf, type World } from "../../test/support/collector/world.ts";
+import { createWorld, resultOf, type World } from "../../test/support/collector-world.ts";
 
 const IDS = ["a", "b", "c", "d", "e", "f"];
 const LATER_MS = 60_000;

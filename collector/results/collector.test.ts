@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { createWorld, headOf, resultOf } from "../../test/support/collector/world.ts";
+import { createWorld, headOf, resultOf } from "../../test/support/collector-world.ts";
 
 const SOON_MS = 100;
 /** Longer than the longest pause between two tries. */

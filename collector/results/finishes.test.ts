@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { resultOf, START_MS } from "../../test/support/collector/world.ts";
+import { resultOf, START_MS } from "../../test/support/collector-world.ts";
 import { clampUsage, finishOf, TOKENS_MAX } from "./finishes.ts";
 
 test.each([

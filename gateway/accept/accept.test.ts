@@ -7,7 +7,7 @@ import {
   problemOf,
   snapshotWith,
   storeDown,
-} from "../../test/support/gateway/world.ts";
+} from "../../test/support/gateway-world.ts";
 import type { AcceptedReply } from "../http/schemas.ts";
 
 describe("an accepted request", () => {

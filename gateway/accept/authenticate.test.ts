@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../core/api-key.ts";
 import type { KeyRecord } from "../../core/key-record.ts";
-import { createFakeGateway } from "../../test/support/gateway/world.ts";
+import { createFakeGateway } from "../../test/support/gateway-world.ts";
 
 const RECORD: KeyRecord = {
   keyId: "key-1",

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { untilIdle } from "../../test/support/clock.ts";
-import { createFakeGateway, problemOf, snapshotWith } from "../../test/support/gateway/world.ts";
+import { createFakeGateway, problemOf, snapshotWith } from "../../test/support/gateway-world.ts";
 
 const init = { body: { prompt: "x".repeat(900) } };
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { createFakeClock } from "../../test/support/clock.ts";
-import { storeDown, testConfig } from "../../test/support/gateway/world.ts";
+import { storeDown, testConfig } from "../../test/support/gateway-world.ts";
 import { silentLog } from "../../test/support/log.ts";
 import { createDiscards } from "./discards.ts";
 

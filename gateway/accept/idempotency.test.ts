@@ -8,7 +8,7 @@ import {
   snapshotWith,
   storeDown,
   storedRequest,
-} from "../../test/support/gateway/world.ts";
+} from "../../test/support/gateway-world.ts";
 import type { GatewayPorts } from "../ports.ts";
 
 const init = { body: { prompt: "x" }, headers: { "idempotency-key": '"order-1"' } };

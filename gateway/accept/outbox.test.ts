@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { untilIdle } from "../../test/support/clock.ts";
-import { createFakeGateway } from "../../test/support/gateway/world.ts";
+import { createFakeGateway } from "../../test/support/gateway-world.ts";
 
 describe("what the keeper reads of a gateway", () => {
   test("never runs ahead of a request that is not confirmed", async () => {

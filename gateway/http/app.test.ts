@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { createFakeGateway } from "../../test/support/gateway/world.ts";
+import { createFakeGateway } from "../../test/support/gateway-world.ts";
 
 describe("routes", () => {
   test("that do not exist, or not for a method, say so", async () => {

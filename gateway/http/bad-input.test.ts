@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { createFakeGateway, problemOf, storeDown } from "../../test/support/gateway/world.ts";
+import { createFakeGateway, problemOf, storeDown } from "../../test/support/gateway-world.ts";
 
 describe("a body that is not right", () => {
   const cases: [

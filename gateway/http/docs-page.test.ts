@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { createFakeGateway } from "../../test/support/gateway/world.ts";
+import { createFakeGateway } from "../../test/support/gateway-world.ts";
 
 describe("the API page", () => {
   test.each(["/docs", "/docs/"])("at %s needs nothing from the internet", async (path) => {

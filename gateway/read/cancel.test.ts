@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { Fault } from "../../core/faults.ts";
 import { untilIdle } from "../../test/support/clock.ts";
-import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway/world.ts";
+import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway-world.ts";
 import type { GatewayPorts } from "../ports.ts";
 
 const ID = "01900000-0000-7000-8000-000000000001";

@@ -4,7 +4,7 @@ import { Fault } from "../../core/faults.ts";
 import { encodeJson } from "../../core/request/payload.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { ListReply } from "../http/schemas.ts";
-import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway/world.ts";
+import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway-world.ts";
 import { silentLog } from "../../test/support/log.ts";
 
 const idOf = (index: number): string =>

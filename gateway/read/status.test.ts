@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { encodeJson } from "../../core/request/payload.ts";
 import { untilIdle } from "../../test/support/clock.ts";
-import { createFakeGateway, storedRequest } from "../../test/support/gateway/world.ts";
+import { createFakeGateway, storedRequest } from "../../test/support/gateway-world.ts";
 
 const ID = "01900000-0000-7000-8000-000000000001";
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { silentMetrics } from "../../core/metrics.ts";
 import type { WaitingModel } from "../../core/request/stored-request.ts";
 import { untilIdle } from "../../test/support/clock.ts";
-import { createFakeGateway } from "../../test/support/gateway/world.ts";
+import { createFakeGateway } from "../../test/support/gateway-world.ts";
 import type { GatewayPorts } from "../ports.ts";
 
 const NOON_MS = Date.UTC(2026, 10, 21, 12);

@@ -5,7 +5,7 @@ import { Value } from "@sinclair/typebox/value";
 
 import { GenerateBody } from "../../core/request/generate-body.ts";
 import * as replies from "../../gateway/http/schemas.ts";
-import { createFakeGateway } from "../support/gateway/world.ts";
+import { createFakeGateway } from "../support/gateway-world.ts";
 
 const schemas = { GenerateBody, ...replies };
 

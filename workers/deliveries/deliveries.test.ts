@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { untilIdle } from "../../test/support/clock.ts";
-import { answered, MODEL, startFakeWorld } from "../../test/support/workers/world.ts";
+import { answered, MODEL, startFakeWorld } from "../../test/support/worker-world.ts";
 
 test("a channel that goes takes with it what came on it, and nothing of another", async () => {
   const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 2 } });

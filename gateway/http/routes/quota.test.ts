@@ -6,7 +6,7 @@ import {
   problemOf,
   snapshotWith,
   storeDown,
-} from "../../../test/support/gateway/world.ts";
+} from "../../../test/support/gateway-world.ts";
 import type { ExplainReply } from "../schemas.ts";
 
 /** 12:00 on 21 November 2026; the month allows nothing more, the day nothing for a while. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { UsageQuery } from "../../../core/quota/usage.ts";
-import { createFakeGateway, problemOf } from "../../../test/support/gateway/world.ts";
+import { createFakeGateway, problemOf } from "../../../test/support/gateway-world.ts";
 
 const NOTHING = { requests: 0, promptTokens: 0, completionTokens: 0, totalTokens: 0 };
 

@@ -1,21 +1,17 @@
-import { Fault } from "../../../core/faults.ts";
-import { silentLog } from "../log.ts";
-import { parseConfig } from "../../../core/config/parse.ts";
-import type { Config } from "../../../core/config/schema.ts";
-import type { QueuedRequest } from "../../../core/request/messages.ts";
-import { silentMetrics } from "../../../core/metrics.ts";
-import type { QuotaSnapshot, Settlement } from "../../../core/quota/quota.ts";
-import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../../core/api-key.ts";
-import { createFakeClock } from "../clock.ts";
-import { createFakeRequestTable } from "./request-table.ts";
-import { createGateway } from "../../../gateway/gateway.ts";
-import type { GatewayPorts } from "../../../gateway/ports.ts";
-import type { KeyRecord } from "../../../core/key-record.ts";
-import type {
-  NewRequest,
-  OutboxNote,
-  StoredRequest,
-} from "../../../core/request/stored-request.ts";
+import { Fault } from "../../core/faults.ts";
+import { silentLog } from "./log.ts";
+import { parseConfig } from "../../core/config/parse.ts";
+import type { Config } from "../../core/config/schema.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
+import { silentMetrics } from "../../core/metrics.ts";
+import type { QuotaSnapshot, Settlement } from "../../core/quota/quota.ts";
+import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../core/api-key.ts";
+import { createFakeClock } from "./clock.ts";
+import { createFakeRequestTable } from "./gateway/request-table.ts";
+import { createGateway } from "../../gateway/gateway.ts";
+import type { GatewayPorts } from "../../gateway/ports.ts";
+import type { KeyRecord } from "../../core/key-record.ts";
+import type { NewRequest, OutboxNote, StoredRequest } from "../../core/request/stored-request.ts";
 
 /** Unix milliseconds at which the fake world starts: 2026-11-21T12:00:00Z. */
 const START_MS = Date.UTC(2026, 10, 21, 12);

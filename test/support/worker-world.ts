@@ -1,18 +1,18 @@
-import type { ModelConfig } from "../../../core/config/schema.ts";
-import type { QueuedRequest, QueuedResult } from "../../../core/request/messages.ts";
-import { silentMetrics } from "../../../core/metrics.ts";
-import type { Delay } from "../../../core/attempt/delay.ts";
-import type { InferenceOutcome, UpstreamFaultCode } from "../../../core/attempt/outcome.ts";
-import type { StartHints } from "../../../core/attempt/start.ts";
-import { createFakeClock, type FakeClock, untilIdle } from "../clock.ts";
+import type { ModelConfig } from "../../core/config/schema.ts";
+import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
+import { silentMetrics } from "../../core/metrics.ts";
+import type { Delay } from "../../core/attempt/delay.ts";
+import type { InferenceOutcome, UpstreamFaultCode } from "../../core/attempt/outcome.ts";
+import type { StartHints } from "../../core/attempt/start.ts";
+import { createFakeClock, type FakeClock, untilIdle } from "./clock.ts";
 import type {
   Consumer,
   DeadReason,
   Delivery,
   WorkerConfig,
   WorkerPorts,
-} from "../../../workers/ports.ts";
-import { createWorker, type Worker } from "../../../workers/worker.ts";
+} from "../../workers/ports.ts";
+import { createWorker, type Worker } from "../../workers/worker.ts";
 
 /** One call of the ML service, to be answered by the test. */
 export interface FakeCall {

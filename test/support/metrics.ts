@@ -1,4 +1,4 @@
-import { METRICS, type MetricName, type Metrics } from "../../../core/metrics.ts";
+import { METRICS, type MetricName, type Metrics } from "../../core/metrics.ts";
 
 export interface RecordedMetrics {
   metrics: Metrics;

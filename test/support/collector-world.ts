@@ -1,17 +1,17 @@
-import type { CrashPoint } from "../../../runtime/crash-points.ts";
-import type { Log } from "../../../runtime/log.ts";
-import type { QueuedRequest, QueuedResult } from "../../../core/request/messages.ts";
-import type { RequestHead } from "../../../core/request/request.ts";
+import type { CrashPoint } from "../../runtime/crash-points.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
+import type { RequestHead } from "../../core/request/request.ts";
 import {
   type Collector,
   type CollectorOptions,
   createCollector,
-} from "../../../collector/results/collector.ts";
-import type { CollectorPorts } from "../../../collector/ports.ts";
-import { createFakeBroker } from "./broker.ts";
-import { createFakeClock } from "../clock.ts";
+} from "../../collector/results/collector.ts";
+import type { CollectorPorts } from "../../collector/ports.ts";
+import { createFakeBroker } from "./collector/broker.ts";
+import { createFakeClock } from "./clock.ts";
 import { recordMetrics } from "./metrics.ts";
-import { createFakePostgres, createFakeRedis, FakeDataFault } from "./stores.ts";
+import { createFakePostgres, createFakeRedis, FakeDataFault } from "./collector/stores.ts";
 
 export const START_MS = Date.UTC(2026, 10, 21, 12);
 const OPTIONS: CollectorOptions = { batch_results_max: 4, batch_wait_ms: 5, grace_ms: 10_000 };
