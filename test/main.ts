@@ -138,6 +138,8 @@ async function runStages(
       }
       if (stage.wantsPrometheus === true)
         await bringTestPrometheus(createProgress(process.stdout), process.env["PATH"] ?? "");
+      // Bringing servers and programs takes long enough to be interrupted.
+      if (interrupt.aborted) return;
       const env =
         stage.needsServers && servers !== undefined ? serverEnvironment(servers.urls) : {};
       results.push(await runStage(run, env, interrupt));
