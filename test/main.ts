@@ -16,7 +16,7 @@ import {
   TEST_STAGES,
   type StageRun,
 } from "./run/stages.ts";
-import { bringTestPrometheus } from "../local/observe/test-prometheus.ts";
+import { bringTestPrometheus } from "./run/bring-prometheus.ts";
 import { startTestServers, type TestServers } from "../local/servers/test-servers.ts";
 
 const stageLines = TEST_STAGES.map(({ name, about }) => `  ${name.padEnd(9)}${about}`).join("\n");
