@@ -1,11 +1,9 @@
 import { connectRedis } from "../../adapters/redis/connection.ts";
 import { createQuotaStore } from "../../adapters/redis/quota-store.ts";
-import { measureAll } from "./measure.ts";
+import { measureAll, requireServer } from "./measure.ts";
 
-// Needs a Redis that may be written to: its URL in REDIS_URL. What it leaves expires by itself; users are random.
-const url = process.env["REDIS_URL"];
-if (url === undefined) throw new Error("set REDIS_URL to a Redis that may be written to");
-
+// What it leaves in that Redis expires by itself; users are random.
+const url = requireServer("REDIS_URL");
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const redis = connectRedis({ url, commandTimeoutMs: 5_000, name: "tollgate-micro", log: silent });
 await redis.untilReady(5_000);
@@ -48,42 +46,18 @@ async function admitAndSettle(count: number): Promise<void> {
   await store.settle(holds.map((hold) => ({ ...hold, billedTokens: 50, expectHold: true })));
 }
 
+async function loadForgotten(i: number): Promise<void> {
+  const userId = users[i % USERS] ?? "";
+  await store.forget(userId);
+  await load(userId);
+}
+
 await measureAll([
-  {
-    name: "load a user seen for the first time",
-    run: async (times) => {
-      for (let i = 0; i < times; i += 1) await load(crypto.randomUUID());
-    },
-  },
-  {
-    name: "load a user who was forgotten",
-    run: async (times) => {
-      for (let i = 0; i < times; i += 1) {
-        const userId = users[i % USERS] ?? "";
-        await store.forget(userId);
-        await load(userId);
-      }
-    },
-  },
-  {
-    name: `load a user with ${OPEN} open requests`,
-    run: async (times) => {
-      for (let i = 0; i < times; i += 1) await loadCrowded();
-    },
-  },
-  {
-    name: `admit and settle, ${AT_ONCE} at once`,
-    run: async (times) => {
-      for (let done = 0; done < times; done += AT_ONCE)
-        await admitAndSettle(Math.min(AT_ONCE, times - done));
-    },
-  },
-  {
-    name: "admit and settle, one after the other",
-    run: async (times) => {
-      for (let i = 0; i < times; i += 1) await admitAndSettle(1);
-    },
-  },
+  ["load a user seen for the first time", () => load(crypto.randomUUID())],
+  ["load a user who was forgotten", loadForgotten],
+  [`load a user with ${OPEN} open requests`, loadCrowded],
+  [`admit and settle, ${AT_ONCE} at once`, () => admitAndSettle(AT_ONCE), AT_ONCE],
+  ["admit and settle, one after the other", () => admitAndSettle(1)],
 ]);
 redis.close();
 process.exit(0);

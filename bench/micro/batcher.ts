@@ -1,7 +1,7 @@
-import { createBatcher } from "../../runtime/batcher.ts";
 import { createIdSource } from "../../adapters/ids/id-source.ts";
 import { after } from "../../adapters/process/timers.ts";
-import { keep, measureAll } from "./measure.ts";
+import { createBatcher } from "../../runtime/batcher.ts";
+import { measureAll } from "./measure.ts";
 
 const batcher = createBatcher<number, number>({
   itemsMax: 200,
@@ -12,22 +12,9 @@ const batcher = createBatcher<number, number>({
   schedule: after,
 });
 const newId = createIdSource();
-const AT_ONCE = 1_000;
+const items = Array.from({ length: 1_000 }, (_, index) => index);
 
 await measureAll([
-  {
-    name: `batcher, ${AT_ONCE} at once`,
-    run: async (times) => {
-      for (let done = 0; done < times; done += AT_ONCE) {
-        const length = Math.min(AT_ONCE, times - done);
-        await Promise.all(Array.from({ length }, (_, index) => batcher.add(index)));
-      }
-    },
-  },
-  {
-    name: "new request id",
-    run: (times) => {
-      for (let i = 0; i < times; i += 1) keep(newId(Date.now()));
-    },
-  },
+  ["batcher, 1,000 at once", () => Promise.all(items.map(batcher.add)), items.length],
+  ["new request id", () => newId(Date.now())],
 ]);

@@ -1,53 +1,54 @@
-/** Something small that is called on the path of every request. */
-export interface Micro {
-  name: string;
-  /** Calls it so many times and resolves when all are done. */
-  run: (times: number) => void | Promise<void>;
-}
-
-export interface MicroResult {
-  name: string;
-  perSecond: number;
-  microseconds: number;
-}
+/**
+ * Something small that is called on the path of every request, `act(i)` for the ith time, and how many of the
+ * named things one call does; default 1.
+ */
+export type Micro = readonly [name: string, act: (i: number) => unknown, things?: number];
 
 const WARM_UP_MS = 200;
 const ROUNDS = 5;
 const ROUND_MS = 200;
 
-/** The best of a few rounds: the others were disturbed by the machine, not by the function. */
-export async function measure({ name, run }: Micro): Promise<MicroResult> {
+/** Keeps the compiler from leaving out what nobody reads. */
+export let sink: unknown;
+
+async function repeat(act: (i: number) => unknown, times: number): Promise<number> {
+  const startedAt = performance.now();
+  for (let i = 0; i < times; i += 1) {
+    sink = act(i);
+    if (sink instanceof Promise) await sink;
+  }
+  return Math.max(performance.now() - startedAt, 0.001);
+}
+
+/**
+ * Microseconds of the best of a few rounds: the others were disturbed by the machine, not by the function.
+ */
+async function measure([, act, things = 1]: Micro): Promise<number> {
   let times = 1;
   const startedAt = performance.now();
-  let lastMs = 0;
   while (performance.now() - startedAt < WARM_UP_MS) {
-    const roundAt = performance.now();
-    await run(times);
-    lastMs = Math.max(performance.now() - roundAt, 0.001);
-    if (lastMs < ROUND_MS) times = Math.ceil(times * Math.min(8, ROUND_MS / lastMs));
+    const ms = await repeat(act, times);
+    if (ms < ROUND_MS) times = Math.ceil(times * Math.min(8, ROUND_MS / ms));
   }
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const roundAt = performance.now();
-    await run(times);
-    best = Math.min(best, (performance.now() - roundAt) / times);
-  }
-  return { name, perSecond: 1_000 / best, microseconds: best * 1_000 };
+  let bestMs = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round += 1)
+    bestMs = Math.min(bestMs, await repeat(act, times));
+  return (bestMs * 1_000) / (times * things);
 }
 
 /** Measures one after the other and prints a line for each. */
 export async function measureAll(micros: readonly Micro[]): Promise<void> {
   for (const micro of micros) {
-    const { name, perSecond, microseconds } = await measure(micro);
-    const rate = Math.round(perSecond).toLocaleString("en");
-    process.stdout.write(
-      `${name.padEnd(48)} ${microseconds.toFixed(2).padStart(10)} µs ${rate.padStart(12)}/s\n`,
-    );
+    const us = await measure(micro);
+    const rate = Math.round(1e6 / us).toLocaleString("en");
+    const line = `${micro[0].padEnd(48)} ${us.toFixed(2).padStart(10)} µs ${rate.padStart(12)}/s`;
+    process.stdout.write(`${line}\n`);
   }
 }
 
-/** Keeps the compiler from leaving out what nobody reads. */
-export let sink: unknown;
-export function keep(value: unknown): void {
-  sink = value;
+/** The server that a script needs. @throws when the variable is not set */
+export function requireServer(variable: string): string {
+  const url = process.env[variable];
+  if (url === undefined) throw new Error(`set ${variable} to a server that may be written to`);
+  return url;
 }

@@ -7,7 +7,7 @@ import {
 import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
 import { decodeJson, encodeJson } from "../../core/request/payload.ts";
 import { mixedBodies } from "../prompts/prompts.ts";
-import { keep, measureAll } from "./measure.ts";
+import { measureAll } from "./measure.ts";
 
 const head = {
   requestId: crypto.randomUUID(),
@@ -37,25 +37,14 @@ const payloads = (await mixedBodies(200)).map((input) => ({
   n: 1,
   parameters: {},
 }));
+const NOTHING = new Uint8Array();
 const encoded = payloads.map(encodeJson);
 
-const repeat =
-  (act: (index: number) => unknown) =>
-  (times: number): void => {
-    for (let i = 0; i < times; i += 1) keep(act(i));
-  };
-
 await measureAll([
-  { name: "encode a request message", run: repeat(() => encodeRequest(request)) },
-  { name: "decode a request message", run: repeat(() => decodeRequest(requestMessage)) },
-  { name: "encode a result message", run: repeat(() => encodeResult(result)) },
-  { name: "decode a result message", run: repeat(() => decodeResult(resultMessage)) },
-  {
-    name: "payload to JSON bytes, mixed",
-    run: repeat((i) => encodeJson(payloads[i % payloads.length])),
-  },
-  {
-    name: "payload from JSON bytes, mixed",
-    run: repeat((i) => decodeJson(encoded[i % encoded.length] ?? new Uint8Array())),
-  },
+  ["encode a request message", () => encodeRequest(request)],
+  ["decode a request message", () => decodeRequest(requestMessage)],
+  ["encode a result message", () => encodeResult(result)],
+  ["decode a result message", () => decodeResult(resultMessage)],
+  ["payload to JSON bytes, mixed", (i) => encodeJson(payloads[i % payloads.length])],
+  ["payload from JSON bytes, mixed", (i) => decodeJson(encoded[i % encoded.length] ?? NOTHING)],
 ]);

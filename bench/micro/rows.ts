@@ -8,13 +8,10 @@ import type { NewRequest } from "../../core/request/stored-request.ts";
 import { dayOf } from "../../core/quota/windows.ts";
 import { createDatabaseOn } from "../../local/stack/own-database.ts";
 import { createIdSource } from "../../adapters/ids/id-source.ts";
-import { measureAll, type Micro } from "./measure.ts";
+import { measureAll, type Micro, requireServer } from "./measure.ts";
 
-// Needs a PostgreSQL that may be written to: its URL in DATABASE_URL. What is measured stands in a database of its own, dropped afterwards.
-const server = process.env["DATABASE_URL"];
-if (server === undefined)
-  throw new Error("set DATABASE_URL to a PostgreSQL that may be written to");
-
+// What is measured stands in a database of its own on that server, dropped afterwards.
+const server = requireServer("DATABASE_URL");
 const scratch = await createDatabaseOn(server);
 await prepareDatabase(scratch.url);
 const options = {
@@ -71,30 +68,21 @@ function finishOf({ head }: NewRequest): Finish {
 const batchOf = (rows: number, bytes: number): NewRequest[] =>
   Array.from({ length: rows }, () => rowOf(bytes));
 
-const inserting = (rows: number, bytes: number): Micro => ({
-  name: `insert ${rows} rows of ${bytes} bytes`,
-  run: async (times) => {
-    for (let i = 0; i < times; i += 1) await insertRequests(database, batchOf(rows, bytes));
-  },
-});
+const inserting = (rows: number, bytes: number): Micro => [
+  `insert ${rows} rows of ${bytes} bytes`,
+  () => insertRequests(database, batchOf(rows, bytes)),
+];
 
-const insertingAndFinishing = (rows: number, bytes: number): Micro => ({
-  name: `insert and finish ${rows} rows of ${bytes} bytes`,
-  run: async (times) => {
-    for (let i = 0; i < times; i += 1) {
-      const batch = batchOf(rows, bytes);
-      await insertRequests(database, batch);
-      await finishRequests(database, batch.map(finishOf));
-    }
-  },
-});
+async function insertAndFinish(rows: number, bytes: number): Promise<void> {
+  const batch = batchOf(rows, bytes);
+  await insertRequests(database, batch);
+  await finishRequests(database, batch.map(finishOf));
+}
 
-const loadingAUser = (how: string, by: Database): Micro => ({
-  name: `load a user, 38 partitions, ${how}`,
-  run: async (times) => {
-    for (let i = 0; i < times; i += 1) await quotaTruth(by, [userIds[i % userIds.length] ?? ""]);
-  },
-});
+const loadingAUser = (how: string, by: Database): Micro => [
+  `load a user, 38 partitions, ${how}`,
+  (i) => quotaTruth(by, [userIds[i % userIds.length] ?? ""]),
+];
 
 try {
   await database.run(
@@ -111,7 +99,7 @@ try {
     inserting(20, 2_200),
     inserting(20, 16_000),
     inserting(200, 500),
-    insertingAndFinishing(20, 500),
+    ["insert and finish 20 rows of 500 bytes", () => insertAndFinish(20, 500)],
   ]);
 } finally {
   await Promise.all([database.close(), planningEach.close()]);

@@ -1,6 +1,6 @@
 import { createTokenCounter } from "../../adapters/tokens/token-counter.ts";
 import { mixedBodies, shortBodies } from "../prompts/prompts.ts";
-import { keep, measureAll, type Micro } from "./measure.ts";
+import { measureAll, type Micro } from "./measure.ts";
 
 const textOf = (body: { prompt?: string; messages?: { content: string }[] }): string =>
   body.prompt ?? (body.messages ?? []).map(({ content }) => content).join("\n");
@@ -14,15 +14,7 @@ const run = "a".repeat(8_000);
 
 function counting(name: string, texts: readonly string[]): Micro {
   const counter = createTokenCounter();
-  return {
-    name,
-    run: async (times) => {
-      for (let i = 0; i < times; i += 1) {
-        const count = counter.count(texts[i % texts.length] ?? "");
-        keep(typeof count === "number" ? count : await count);
-      }
-    },
-  };
+  return [name, (i) => counter.count(texts[i % texts.length] ?? "")];
 }
 
 await measureAll([
