@@ -1,8 +1,7 @@
 import type { TargetId } from "./targets.ts";
 
-/** One measured number. With a target it becomes a row of the summary and may fail the run. */
+/** One measured number. With a target it is a row of the design's numbers and may fail the run. */
 export interface Figure {
-  /** The row of `targets.ts` it answers. */
   target?: TargetId;
   what: string;
   unit: string;
@@ -20,23 +19,14 @@ export interface Percentiles {
 }
 
 /** A stretch of a run, as seen by the load generator. */
-export interface Moment {
+export interface Moment extends Pick<Percentiles, "p50" | "p95" | "p99"> {
   /** Seconds since the measured part began. */
   atSeconds: number;
   perSecond: number;
-  p50: number;
-  p95: number;
-  p99: number;
 }
 
-/** What one run of a load generator saw. */
-export interface LoadResult {
-  /** As in `accept 1,000/s`. */
-  name: string;
-  generator: "k6" | "wrk" | "paced";
-  /** Open loop: what was to be sent. null: closed loop, the next call is sent when the last one is answered. */
-  offeredPerSecond: number | null;
-  connections: number;
+/** What a load generator prints. */
+export interface LoadReport {
   seconds: number;
   /** Answers with the expected status, and how many per second. */
   expected: number;
@@ -47,8 +37,20 @@ export interface LoadResult {
   dropped: number;
   latencyMs: Percentiles;
   overTime: Moment[];
-  /** Mean CPU that the generator itself took, cores; undefined when the platform does not tell. */
-  generatorCores?: number;
+}
+
+/** What one run of a load generator saw. */
+export interface LoadResult extends LoadReport {
+  /** As in `accept 1,000/s`. */
+  name: string;
+  generator: "k6" | "wrk" | "paced";
+  /**
+   * Open loop: what was to be sent. null: closed loop, the next call is sent when the last one is answered.
+   */
+  offeredPerSecond: number | null;
+  connections: number;
+  /** Mean CPU that the generator itself took, cores. */
+  generatorCores: number;
 }
 
 /** One look at the machine. */
@@ -71,17 +73,30 @@ export interface Table {
   rows: readonly (readonly (string | number)[])[];
 }
 
-/** Everything one scenario found out. */
-export interface Outcome {
-  scenario: string;
-  about: string;
+/** What a scenario measured. */
+export interface Measured {
   figures: Figure[];
-  tables?: Table[];
+  tables: Table[];
   loads: LoadResult[];
   samples: Sample[];
   /** What a reader must know to judge the figures. */
   notes: string[];
   /** What is wrong regardless of figures, such as books that differ; each fails the run. */
   failures: string[];
+}
+
+/** Everything that a run knows of one scenario. */
+export interface Outcome extends Measured {
+  scenario: string;
+  about: string;
   seconds: number;
 }
+
+export const nothingMeasured = (): Measured => ({
+  figures: [],
+  tables: [],
+  loads: [],
+  samples: [],
+  notes: [],
+  failures: [],
+});

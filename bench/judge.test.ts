@@ -1,46 +1,33 @@
 import { expect, test } from "bun:test";
 
-import type { LoadResult, Outcome } from "./figures.ts";
-import { failuresOf, format, judge, peerRatios } from "./judge.ts";
+import { failuresOf, format, howToMeasure, judge, peerRatios, type Row } from "./judge.ts";
+import { sampleLoad, sampleOutcome } from "./report/sample-report.ts";
+import { TARGET_IDS, type TargetId } from "./targets.ts";
 
-const outcome = (scenario: string, parts: Partial<Outcome>): Outcome => ({
-  scenario,
-  about: "",
-  figures: [],
-  loads: [],
-  samples: [],
-  notes: [],
-  failures: [],
-  seconds: 1,
-  ...parts,
-});
-
-const load = (perSecond: number): LoadResult => ({
-  name: "",
-  generator: "wrk",
-  offeredPerSecond: null,
-  connections: 1,
-  seconds: 1,
-  expected: perSecond,
-  perSecond,
-  unexpected: {},
-  dropped: 0,
-  latencyMs: { p50: 0, p90: 0, p95: 0, p99: 0, p999: 0, max: 0 },
-  overTime: [],
-});
-
-const rowOf = (outcomes: Outcome[], id: string) => judge(outcomes).find((row) => row.id === id);
+const judged = (figures: Partial<Record<TargetId, number>>): Row[] =>
+  judge([
+    sampleOutcome("any", {
+      figures: Object.entries(figures).map(([target, value]) => {
+        return { target: target as TargetId, what: "", unit: "", value };
+      }),
+    }),
+  ]);
 
 test("more is better for rates and less for latencies", () => {
-  const measured = outcome("any", {
-    figures: [
-      { target: "accepted_per_second", what: "", unit: "", value: 7_000 },
-      { target: "accept_p99_ms", what: "", unit: "", value: 50 },
-    ],
-  });
+  const rows = judged({ accepted_per_second: 7_000, accept_p99_ms: 50 });
+  const rowOf = (id: TargetId) => rows.find((row) => row.id === id);
 
-  expect(rowOf([measured], "accepted_per_second")).toMatchObject({ verdict: "at least" });
-  expect(rowOf([measured], "accept_p99_ms")).toMatchObject({ verdict: "missed", ratio: 0.5 });
+  expect(rowOf("accepted_per_second")).toMatchObject({ verdict: "at least" });
+  expect(rowOf("accept_p99_ms")).toMatchObject({ verdict: "missed", ratio: 0.5 });
+});
+
+test("a bound that is met exactly is reached, and memory that shrinks reaches any", () => {
+  const rows = judged({ accept_p99_ms: 10, status_p99_ms: 20, gateway_memory_slope: -3 });
+  const verdicts = rows.map(({ id, verdict }) => [id, verdict]);
+
+  expect(verdicts).toContainEqual(["accept_p99_ms", "aim"]);
+  expect(verdicts).toContainEqual(["status_p99_ms", "at least"]);
+  expect(verdicts).toContainEqual(["gateway_memory_slope", "aim"]);
 });
 
 test("what was not measured neither passes nor fails", () => {
@@ -50,41 +37,33 @@ test("what was not measured neither passes nor fails", () => {
   expect(failuresOf([], rows)).toEqual([]);
 });
 
+test("every number of the design says which run measures it", () => {
+  expect(TARGET_IDS.map(howToMeasure)).not.toContain("");
+  expect(howToMeasure("gateway_memory_slope")).toBe("--soak");
+  expect(howToMeasure("accept_p99_ms")).toBe("--only pipeline");
+});
+
 test("a run fails with the figure that missed and with what a scenario found broken", () => {
-  const measured = outcome("pipeline", {
-    figures: [{ target: "accept_p99_ms", what: "", unit: "", value: 31 }],
-    failures: ["the books differ in 2 places"],
-  });
+  const broken = sampleOutcome("pipeline", { failures: ["the books differ in 2 places"] });
 
-  const failures = failuresOf([measured], judge([measured]));
-
-  expect(failures).toEqual([
+  expect(failuresOf([broken], judged({ accept_p99_ms: 31 }))).toEqual([
     "pipeline: the books differ in 2 places",
     "acceptance at 1,000/s, whole pipeline running, p99: 31 ms, must be at most 25",
   ]);
 });
 
-test("a peer is compared by the most that each accepted per second", () => {
-  const outcomes = [
-    outcome("frontier", { loads: [load(1_000), load(9_000)] }),
-    outcome("bento-tuned", { loads: [load(3_000), load(2_000)] }),
-  ];
+test("a peer is compared by the most that each accepted per second; one left out is not", () => {
+  const outcomeOf = (scenario: string, ...rates: number[]) =>
+    sampleOutcome(scenario, { loads: rates.map((perSecond) => sampleLoad({ perSecond })) });
+  const outcomes = [outcomeOf("frontier", 1_000, 9_000), outcomeOf("bento-tuned", 3_000, 2_000)];
 
-  expect(peerRatios(outcomes)).toEqual([{ what: "against Bento, tuned", value: 3 }]);
-});
-
-test("a peer that was left out makes no ratio", () => {
-  expect(
-    peerRatios([outcome("frontier", { loads: [load(1)] }), outcome("bento-tuned", {})]),
-  ).toEqual([]);
+  expect(peerRatios([...outcomes, outcomeOf("portkey")])).toEqual([
+    { what: "against Bento, tuned", value: 3 },
+  ]);
 });
 
 test("numbers have three significant digits, or all those before the point", () => {
-  expect([0, 0.1234, 2.34567, 42.42, 1_234.5].map(format)).toEqual([
-    "0",
-    "0.12",
-    "2.35",
-    "42.4",
-    "1,235",
-  ]);
+  const shown = [0, 0.1234, 2.34567, 42.42, 1_234.5].map(format);
+
+  expect(shown).toEqual(["0", "0.12", "2.35", "42.4", "1,235"]);
 });

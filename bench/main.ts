@@ -7,20 +7,12 @@ import { shortPath } from "../adapters/state/paths.ts";
 import { createProgress } from "../adapters/terminal/progress.ts";
 import { createProgram, runProgram } from "../adapters/terminal/program.ts";
 import { summaryLines } from "./report/text.ts";
-import { runBench } from "./run.ts";
+import { type BenchOptions, runBench } from "./run.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
 
-interface BenchFlags {
-  quick?: boolean;
-  soak?: boolean;
-  growth?: boolean;
-  all?: boolean;
-  only?: string[];
-  json?: boolean;
-  profile?: boolean;
-  list?: boolean;
-  gateways: number;
-  workers: number;
+interface BenchFlags extends BenchOptions {
+  list: boolean;
+  json: boolean;
 }
 
 const PROCESSES_MAX = 64;
@@ -34,23 +26,25 @@ function parseCount(text: string): number {
 
 const program = createProgram("tollgate bench")
   .description("measure on a private stack, compare the books afterwards, write a report")
-  .option("--quick", "fewer and shorter scenarios: under three minutes")
-  .option("--soak", "half an hour of steady load, to see whether memory grows")
-  .option("--growth", "what a request costs with more users, rows, backlog and processes")
-  .option(
-    "--all",
-    "the usual scenarios and --soak: every row of the design's numbers in one report",
-  )
+  .option("--quick", "fewer and shorter scenarios: under three minutes", false)
+  .option("--soak", "half an hour of steady load, to see whether memory grows", false)
+  .option("--growth", "what a request costs with more users, rows, backlog and processes", false)
+  .option("--all", "the usual scenarios and --soak: every row of the design's numbers", false)
   .option(
     "--only <name>",
     "only this scenario; may be repeated",
-    (name, list: string[] | undefined) => [...(list ?? []), name],
+    (name, list: readonly string[]) => [...list, name],
+    [],
   )
   .option("--gateways <n>", "gateways on one port", parseCount, 1)
   .option("--workers <n>", "worker processes", parseCount, 1)
-  .option("--profile", "CPU profiles of all processes, beside the report; slows them down")
-  .option("--list", "name the scenarios; those of --quick have a star")
-  .option("--json", "print the report as JSON on standard output, progress on standard error")
+  .option("--profile", "CPU profiles of all processes, beside the report; slows them down", false)
+  .option("--list", "name the scenarios; those of --quick have a star", false)
+  .option(
+    "--json",
+    "print the report as JSON on standard output, progress on standard error",
+    false,
+  )
   .addHelpText(
     "after",
     `
@@ -64,41 +58,26 @@ Examples:
   )
   .action(bench);
 
-async function bench(flags: BenchFlags): Promise<void> {
-  if (flags.list === true) {
+async function bench({ list, json, ...options }: BenchFlags): Promise<void> {
+  if (list) {
     listScenarios();
     return;
   }
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => interrupt.abort());
-  const progress = createProgress(flags.json === true ? process.stderr : process.stdout);
-  const { report, folder } = await runBench(
-    {
-      quick: flags.quick === true,
-      soak: flags.soak === true,
-      growth: flags.growth === true,
-      all: flags.all === true,
-      only: flags.only ?? [],
-      gateways: flags.gateways,
-      workers: flags.workers,
-      profile: flags.profile === true,
-    },
-    progress,
-    process.env,
-    interrupt.signal,
-  );
-  if (flags.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
+  const progress = createProgress(json ? process.stderr : process.stdout);
+  const { report, folder } = await runBench(options, progress, process.env, interrupt.signal);
+  if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
   for (const line of summaryLines(report)) progress.say(line);
   progress.say(`\nReport: ${shortPath(join(folder, "report.html"))}`);
   if (report.failures.length > 0) process.exitCode = EXIT.failed;
 }
 
 function listScenarios(): void {
-  for (const { name, about, inQuick, onlyWith } of SCENARIOS) {
-    const star = inQuick && onlyWith === undefined ? "*" : " ";
-    const flag = onlyWith === undefined ? "" : `--${onlyWith}: `;
-    process.stdout.write(`${star} ${name.padEnd(17)}${flag}${about}\n`);
+  for (const { name, about, part } of SCENARIOS) {
+    const flag = part === "soak" || part === "growth" ? `--${part}: ` : "";
+    process.stdout.write(`${part === "quick" ? "*" : " "} ${name.padEnd(17)}${flag}${about}\n`);
   }
 }
 

@@ -1,8 +1,8 @@
 import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-// The functions that a process spent its time in: `bun bench/profile-summary.ts FILE.cpuprofile [ROWS]`. Flame graphs: load the file
-// into the developer tools of Chromium or https://www.speedscope.app.
+// The functions that a process spent its time in: `bun bench/profile-summary.ts FILE.cpuprofile [ROWS]`.
+// Flame graphs: load the file into the developer tools of Chromium or https://www.speedscope.app.
 
 const ProfileSchema = t.Object({
   nodes: t.Array(

@@ -2,18 +2,18 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
 import { PROJECT_ROOT } from "../adapters/state/paths.ts";
+import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
 import type { Progress } from "../adapters/terminal/progress.ts";
-import type { Outcome } from "./figures.ts";
+import { nothingMeasured, type Outcome } from "./figures.ts";
 import { failuresOf, judge, peerRatios, type Ratio, type Row } from "./judge.ts";
-import { describeMachine, type Machine } from "./machine.ts";
+import { describeMachine, type Machine } from "./machine/describe-machine.ts";
+import { type BenchContext, openBench, type Scenario } from "./measure/bench.ts";
 import { renderPage } from "./report/page.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
-import type { BenchContext, Scenario } from "./scenarios/scenario.ts";
-import { meanCores } from "./stack/sampler.ts";
-import { startBenchServers } from "./stack/servers.ts";
-import { buildTools, checkTools, installTools, type Tools } from "./tools/tools.ts";
+import { meanCores } from "./machine/sampler.ts";
+import { startBenchServers } from "./machine/servers.ts";
+import { buildTools, checkTools, describeK6, installTools } from "./tools/tools.ts";
 
 export interface BenchOptions {
   quick: boolean;
@@ -25,7 +25,9 @@ export interface BenchOptions {
   only: readonly string[];
   gateways: number;
   workers: number;
-  /** Take CPU profiles of all processes. They slow them down: the figures of such a run are not comparable. */
+  /**
+   * Take CPU profiles of all processes. They slow them down: the figures of such a run are not comparable.
+   */
   profile: boolean;
 }
 
@@ -51,23 +53,28 @@ export interface BenchRun {
 
 /** @throws {CommandFailure} naming a scenario that does not exist */
 export function chooseScenarios({ quick, soak, growth, all, only }: BenchOptions): Scenario[] {
-  const unknown = only.find((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  const names = SCENARIOS.map(({ name }) => name);
+  const unknown = only.find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw new CommandFailure(
-      `there is no scenario ${unknown}: choose from ${SCENARIOS.map(({ name }) => name).join(", ")}`,
-      { exitCode: EXIT.usage },
-    );
+    const message = `there is no scenario ${unknown}: choose from ${names.join(", ")}`;
+    throw new CommandFailure(message, { exitCode: EXIT.usage });
   }
   if (only.length > 0) return SCENARIOS.filter(({ name }) => only.includes(name));
   const isUsual = all || !(soak || growth);
-  return SCENARIOS.filter(({ inQuick, onlyWith }) => {
-    if (onlyWith === "growth") return growth;
-    if (onlyWith === "soak") return soak || all;
-    return isUsual && (inQuick || !quick);
-  });
+  const isChosen = {
+    quick: isUsual,
+    full: isUsual && !quick,
+    soak: soak || all,
+    growth,
+  } satisfies Record<Scenario["part"], boolean>;
+  return SCENARIOS.filter(({ part }) => isChosen[part]);
 }
 
-/** Measures everything that was asked for and writes the report. Failures are in the report; it throws only when nothing could be measured. */
+/**
+ * Measures everything that was asked for and writes the report. Failures are in the report.
+ *
+ * @throws only when nothing could be measured
+ */
 export async function runBench(
   options: BenchOptions,
   progress: Progress,
@@ -80,28 +87,19 @@ export async function runBench(
   const machine = describeMachine(PROJECT_ROOT);
   const plan = checkTools(new Set(scenarios.flatMap(({ needs = [] }) => needs)));
   await installTools(plan, progress);
-  // Before the programs are built, which takes minutes: servers may have to be installed as well, or cannot be had.
+  // Before programs are built, which takes minutes: servers may have to be installed too, or cannot be had.
   const servers = await startBenchServers(env, progress);
-  const work = mkdtempSync(join(tmpdir(), "tollgate-bench-run-"));
+  const folder = mkdtempSync(join(tmpdir(), "tollgate-bench-run-"));
   try {
     const tools = await Promise.race([buildTools(plan, progress), whenAborted(interrupt)]);
-    const context: BenchContext = {
-      servers,
-      tools,
-      progress,
-      isQuick: options.quick,
-      gateways: options.gateways,
-      workers: options.workers,
-      folder: work,
-      profileFolder: undefined,
-    };
+    const { quick: isQuick, gateways, workers } = options;
     const outcomes: Outcome[] = [];
     for (const scenario of scenarios) {
       progress.say(`\n── ${scenario.name}: ${scenario.about}`);
-      const profileFolder = options.profile
-        ? join(resultFolder, "profiles", scenario.name)
-        : undefined;
-      const run = runScenario(scenario, { ...context, profileFolder });
+      const profiles = join(resultFolder, "profiles", scenario.name);
+      const profileFolder = options.profile ? profiles : undefined;
+      const shared = { servers, tools, progress, isQuick, gateways, workers };
+      const run = runScenario(scenario, { ...shared, folder, profileFolder });
       outcomes.push(await Promise.race([run, whenAborted(interrupt)]));
     }
     const rows = judge(outcomes);
@@ -117,10 +115,12 @@ export async function runBench(
       failures: failuresOf(outcomes, rows),
       outcomes,
     };
-    await writeReport(report, resultFolder);
+    mkdirSync(resultFolder, { recursive: true });
+    await Bun.write(join(resultFolder, "raw.json"), `${JSON.stringify(report, null, 1)}\n`);
+    await Bun.write(join(resultFolder, "report.html"), await renderPage(report));
     return { report, folder: resultFolder };
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
     await servers.remove();
   }
 }
@@ -138,48 +138,27 @@ function whenAborted(interrupt: AbortSignal): Promise<never> {
 /** Above this the machine was not ours alone; the kernel's own work stays below. */
 const OTHERS_CORES_MAX = 0.15;
 
+/** What a scenario measured before it broke is kept, and the others are still worth measuring. */
 async function runScenario(scenario: Scenario, context: BenchContext): Promise<Outcome> {
   const { name, about } = scenario;
   const startedAt = performance.now();
-  const seconds = (): number => (performance.now() - startedAt) / 1_000;
+  const measured = nothingMeasured();
   try {
-    const measured = await scenario.run(context);
-    const others = meanCores(measured.samples, "other") ?? 0;
-    if (others > OTHERS_CORES_MAX) {
-      measured.notes.push(
-        `noisy: other programs of this machine took ${others.toFixed(2)} cores meanwhile`,
-      );
-    }
-    return { scenario: name, about, ...measured, seconds: seconds() };
+    await scenario.run(openBench(context, measured));
   } catch (error) {
-    // The others are still worth measuring.
     const failure = error instanceof Error ? error.message : String(error);
     context.progress.say(`✗ ${name}: ${failure}`);
-    return {
-      scenario: name,
-      about,
-      figures: [],
-      loads: [],
-      samples: [],
-      notes: [],
-      failures: [failure.split("\n", 1).join("")],
-      seconds: seconds(),
-    };
+    measured.failures.push(failure.split("\n", 1).join(""));
   }
-}
-
-function describeK6({ k6 }: Tools): string {
-  if (k6 === undefined) return "not used";
-  return "problem" in k6 ? `replaced by the paced generator: ${k6.problem}` : k6.version;
+  const others = meanCores(measured.samples, "other") ?? 0;
+  if (others > OTHERS_CORES_MAX) {
+    const took = `took ${others.toFixed(2)} cores meanwhile`;
+    measured.notes.push(`noisy: other programs of this machine ${took}`);
+  }
+  return { scenario: name, about, ...measured, seconds: (performance.now() - startedAt) / 1_000 };
 }
 
 function resultFolderOf(startedAt: Date): string {
   const name = startedAt.toISOString().replaceAll(":", "").slice(0, "2026-01-01T000000".length);
   return join(PROJECT_ROOT, "bench/results", name);
-}
-
-async function writeReport(report: BenchReport, folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  await Bun.write(join(folder, "raw.json"), `${JSON.stringify(report, null, 1)}\n`);
-  await Bun.write(join(folder, "report.html"), await renderPage(report));
 }

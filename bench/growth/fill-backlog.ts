@@ -6,39 +6,34 @@ import { createSealer } from "../../adapters/crypto/envelope.ts";
 import { insertRequests } from "../../adapters/postgres/insert-requests.ts";
 import { encodeJson, type InferencePayload } from "../../core/request/payload.ts";
 import type { NewRequest } from "../../core/request/stored-request.ts";
-import type { Session } from "../scenarios/session.ts";
-import { everyTenth, partsOf } from "./parts.ts";
+import { dayOf } from "../../core/quota/windows.ts";
+import type { Session } from "../measure/session.ts";
+import { type Filling, inParts } from "./parts.ts";
 
-const ROWS_PER_STATEMENT = 500;
-/** Batches under way at once. */
-const LANES = 4;
 const HOUR_MS = 3_600_000;
 const CONFIRM_MS = 60_000;
 const ESTIMATED_TOKENS = 100;
+const PUBLISHER = {
+  channels: 4,
+  messagesMax: 4_000,
+  bytesMax: 32 * 1024 * 1024,
+  confirmTimeoutMs: CONFIRM_MS,
+};
 
 /**
- * Adds so many queued requests: rows and sealed, confirmed messages by the gateway's own functions, without HTTP, counting and holds.
- * Their holds come to be when Redis loads their users, so it must not know these yet.
+ * Adds so many queued requests: rows and sealed, confirmed messages by the gateway's own functions, without
+ * HTTP, counting and holds. Their holds come to be when Redis loads their users, so it must not know these
+ * yet.
  */
 export async function fillBacklog(
-  { stack, users }: Session,
-  count: number,
+  { stack: { books, config }, users }: Session,
   payload: InferencePayload,
-  say: (text: string) => void,
+  filling: Pick<Filling, "to" | "say">,
 ): Promise<void> {
-  const { books, config } = stack;
   const sealer = createSealer(config.secrets.encryption_keys);
-  const publisher = createPublisher(books.broker, {
-    channels: 4,
-    messagesMax: 4_000,
-    bytesMax: 32 * 1024 * 1024,
-    confirmTimeoutMs: CONFIRM_MS,
-  });
+  const publisher = createPublisher(books.broker, PUBLISHER);
   const content = encodeJson(payload);
   const publisherId = crypto.randomUUID();
-  const tell = everyTenth(count, say);
-  const parts = [...partsOf(count, ROWS_PER_STATEMENT)];
-  let done = 0;
 
   function make(n: number): NewRequest {
     const createdAtMs = Date.now();
@@ -46,7 +41,7 @@ export async function fillBacklog(
       requestId: randomUUIDv7(),
       userId: users[n % users.length]?.userId ?? "",
       model: config.default_model,
-      windowDay: new Date(createdAtMs).toISOString().slice(0, 10),
+      windowDay: dayOf(createdAtMs),
       estimatedTokens: ESTIMATED_TOKENS,
       createdAtMs,
       expiresAtMs: createdAtMs + HOUR_MS,
@@ -61,26 +56,16 @@ export async function fillBacklog(
     };
   }
 
-  async function work(): Promise<void> {
-    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
-      const [first, end] = part;
+  try {
+    await inParts({ ...filling, size: 500, lanes: 4 }, async (first, end) => {
       const rows = Array.from({ length: end - first }, (_, i) => make(first + i));
       await insertRequests(books.database, rows);
-      await Promise.all(
-        rows.map(({ head, prompt }) =>
-          publisher.publish(
-            books.queues.requests.name,
-            encodeRequest({ head, attempt: 1, payload: prompt }),
-          ),
-        ),
+      const messages = rows.map(({ head, prompt }) =>
+        encodeRequest({ head, attempt: 1, payload: prompt }),
       );
-      done += rows.length;
-      tell(done);
-    }
-  }
-
-  try {
-    await Promise.all(Array.from({ length: LANES }, work));
+      const queue = books.queues.requests.name;
+      await Promise.all(messages.map((message) => publisher.publish(queue, message)));
+    });
   } finally {
     await publisher.close();
   }

@@ -1,15 +1,39 @@
-/** From 0 to `count` in parts, [from, to). */
-export function* partsOf(count: number, size: number, start = 0): Generator<[number, number]> {
-  for (let from = start; from < count; from += size) yield [from, Math.min(count, from + size)];
+/** How a long filling is cut. */
+export interface Filling {
+  /** From this one to before that one. */
+  from?: number;
+  to: number;
+  /** Of one statement or round. */
+  size: number;
+  /** Parts under way at once. */
+  lanes?: number;
+  /** After this long no further part is begun. */
+  limitMs?: number;
+  /** Told every tenth of the way. */
+  say: (share: string) => void;
 }
 
-/** Calls back with every tenth of the way; `done` may grow by any steps. */
-export function everyTenth(whole: number, say: (text: string) => void): (done: number) => void {
+/** Calls `act` for every part, [first, end), of a filling. */
+export async function inParts(
+  { from = 0, to, size, lanes = 1, limitMs = Number.POSITIVE_INFINITY, say }: Filling,
+  act: (first: number, end: number) => Promise<unknown>,
+): Promise<void> {
+  const startedAt = performance.now();
+  let next = from;
+  let done = 0;
   let told = 0;
-  return (done) => {
-    const tenth = Math.floor((done / whole) * 10);
-    if (tenth <= told || tenth >= 10) return;
-    told = tenth;
-    say(`${tenth * 10} %`);
-  };
+  async function work(): Promise<void> {
+    while (next < to && performance.now() - startedAt < limitMs) {
+      const first = next;
+      next = Math.min(to, first + size);
+      const end = next;
+      await act(first, end);
+      done += end - first;
+      const tenth = Math.floor((done / (to - from)) * 10);
+      if (tenth <= told || tenth >= 10) continue;
+      told = tenth;
+      say(`${tenth * 10} %`);
+    }
+  }
+  await Promise.all(Array.from({ length: lanes }, work));
 }

@@ -1,5 +1,5 @@
 import { untilTrue } from "../../local/stack/eventually.ts";
-import type { Session } from "../scenarios/session.ts";
+import type { Session } from "../measure/session.ts";
 
 const REST_LIMIT_MS = 120_000;
 /** Commands that took less than this per request are not worth a word, microseconds. */
@@ -13,7 +13,10 @@ export async function redisBytes(session: Session): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await infoOf(session, "memory"))?.[1] ?? 0);
 }
 
-/** Waits until Redis has written its log anew, which it does after it was filled and which takes a core meanwhile. */
+/**
+ * Waits until Redis has written its log anew, which it does after it was filled and which takes a core
+ * meanwhile.
+ */
 export async function untilRedisRests(session: Session): Promise<void> {
   await untilTrue("Redis has rewritten its log", REST_LIMIT_MS, async () =>
     isResting(await infoOf(session, "persistence")),
@@ -28,13 +31,19 @@ export async function redisCommands(session: Session): Promise<Map<string, numbe
   return parseCommands(await infoOf(session, "commandstats"));
 }
 
-/** `cmdstat_evalsha:calls=3,usec=120,…` → evalsha: 120. Commands within scripts are counted there and in the script. */
+/**
+ * `cmdstat_evalsha:calls=3,usec=120,…` → evalsha: 120. Commands within scripts are counted there and in the
+ * script.
+ */
 export function parseCommands(info: string): Map<string, number> {
   const found = info.matchAll(/^cmdstat_([^:]+):calls=\d+,usec=(\d+)/gm);
   return new Map([...found].map(([, name = "", usec]) => [name, Number(usec)]));
 }
 
-/** Which commands took how much of the time between two readings, per request; those that come from scripts are part of `evalsha`. */
+/**
+ * Which commands took how much of the time between two readings, per request; those that come from scripts
+ * are part of `evalsha`.
+ */
 export function describeCommands(
   before: ReadonlyMap<string, number>,
   after: ReadonlyMap<string, number>,

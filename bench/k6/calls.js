@@ -1,11 +1,14 @@
-// Sends the calls of a job at a constant rate, whatever the answers (open loop), and sums up by stretches of time.
+// Sends the calls of a job (`LoadJob` of bench/load/run-load.ts) at a constant rate, whatever the answers
+// (open loop), and prints a `LoadReport` of bench/figures.ts as one line of JSON.
 import { SharedArray } from "k6/data";
 import exec from "k6/execution";
 import http from "k6/http";
 import { Counter, Trend } from "k6/metrics";
 
-const job = JSON.parse(open(__ENV.BENCH_JOB));
-const calls = new SharedArray("calls", () => JSON.parse(open(job.callsPath)));
+const job = JSON.parse(__ENV.BENCH_JOB);
+const calls = new SharedArray("calls", () => JSON.parse(open(job.files.json)));
+const buckets = Math.ceil(job.seconds / job.bucketSeconds) + 1;
+const STATUSES = [0, 200, 202, 400, 401, 404, 408, 429, 500, 502, 503, 504];
 
 const latency = new Trend("bench_latency", true);
 const expected = new Counter("bench_expected");
@@ -13,12 +16,9 @@ const unexpected = new Counter("bench_unexpected");
 
 // k6 keeps a series per tag only where a threshold asks for it; these always hold.
 const thresholds = {};
-for (let bucket = 0; bucket < job.buckets; bucket += 1) {
+for (let bucket = 0; bucket < buckets; bucket += 1)
   thresholds[`bench_latency{bucket:${bucket}}`] = ["max>=0"];
-}
-for (const status of [0, 200, 202, 400, 401, 404, 408, 429, 500, 502, 503, 504]) {
-  thresholds[`bench_unexpected{status:${status}}`] = ["count>=0"];
-}
+for (const status of STATUSES) thresholds[`bench_unexpected{status:${status}}`] = ["count>=0"];
 
 export const options = {
   scenarios: {
@@ -40,10 +40,9 @@ export const options = {
 };
 
 export function call() {
-  const index = exec.scenario.iterationInTest;
-  const { method, path, headers, body } = calls[(index + job.firstCall) % calls.length];
+  const { method, path, headers, body } = calls[exec.scenario.iterationInTest % calls.length];
   const bucket = Math.min(
-    job.buckets - 1,
+    buckets - 1,
     Math.floor((Date.now() - exec.scenario.startTime) / (job.bucketSeconds * 1000)),
   );
   const reply = http.request(method, `${job.url}${path}`, body, { headers });
@@ -53,6 +52,33 @@ export function call() {
   } else unexpected.add(1, { status: String(reply.status) });
 }
 
+/** A metric that never counted is absent. */
+const valuesOf = ({ metrics }, name) => metrics[name]?.values ?? {};
+
+function percentilesOf(values) {
+  const [p50, p90, p95, p99, p999, max] = options.summaryTrendStats.map((key) => values[key] ?? 0);
+  return { p50, p90, p95, p99, p999, max };
+}
+
+function momentOf(data, bucket) {
+  const values = valuesOf(data, `bench_latency{bucket:${bucket}}`);
+  const { p50, p95, p99 } = percentilesOf(values);
+  const perSecond = (values.count ?? 0) / job.bucketSeconds;
+  return { atSeconds: bucket * job.bucketSeconds, perSecond, p50, p95, p99 };
+}
+
 export function handleSummary(data) {
-  return { [job.summaryPath]: JSON.stringify(data) };
+  const count = (name) => valuesOf(data, name).count ?? 0;
+  const statuses = STATUSES.map((status) => [status, count(`bench_unexpected{status:${status}}`)]);
+  const moments = Array.from({ length: buckets }, (_, bucket) => momentOf(data, bucket));
+  const report = {
+    seconds: job.seconds,
+    expected: count("bench_expected"),
+    perSecond: count("bench_expected") / job.seconds,
+    unexpected: Object.fromEntries(statuses.filter(([, times]) => times > 0)),
+    dropped: count("dropped_iterations"),
+    latencyMs: percentilesOf(valuesOf(data, "bench_latency")),
+    overTime: moments.filter(({ perSecond }) => perSecond > 0),
+  };
+  return { stdout: `${JSON.stringify(report)}\n` };
 }

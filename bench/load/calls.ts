@@ -29,21 +29,17 @@ export function writeCalls(calls: readonly Call[], url: string, stem: string): C
   const { host } = new URL(url);
   const files = { json: `${stem}.json`, raw: `${stem}.raw` };
   writeFileSync(files.json, JSON.stringify(calls));
-  const parts = calls.flatMap((call) => {
-    const request = rawRequest(call, host);
-    return [Buffer.from(`${request.length}\n`), request];
-  });
+  const requests = calls.map((call) => rawRequest(call, host));
+  const parts = requests.flatMap((request) => [Buffer.from(`${request.length}\n`), request]);
   writeFileSync(files.raw, Buffer.concat(parts));
   return files;
 }
-
-const NEWLINE = 0x0a;
 
 /** Reads a file of raw requests. */
 export function readRawCalls(bytes: Buffer): Buffer[] {
   const requests: Buffer[] = [];
   for (let at = 0; at < bytes.length;) {
-    const lineEnd = bytes.indexOf(NEWLINE, at);
+    const lineEnd = bytes.indexOf("\n", at);
     const size = Number(bytes.subarray(at, lineEnd).toString("latin1"));
     requests.push(bytes.subarray(lineEnd + 1, lineEnd + 1 + size));
     at = lineEnd + 1 + size;
@@ -68,12 +64,9 @@ export function generateCalls(
   }));
 }
 
-/** `GET /status/{id}` of requests of these users. */
-export function statusCalls(requests: readonly { apiKey: string; requestId: string }[]): Call[] {
-  return requests.map(({ apiKey, requestId }) => ({
-    method: "GET",
-    path: `/status/${requestId}`,
-    headers: { authorization: `Bearer ${apiKey}` },
-    body: null,
-  }));
-}
+export const getCall = (path: string, apiKey: string): Call => ({
+  method: "GET",
+  path,
+  headers: { authorization: `Bearer ${apiKey}` },
+  body: null,
+});

@@ -1,4 +1,6 @@
--- Sends raw calls from a file in turn and prints what wrk measured as one line of JSON. The file is the first argument after `--`.
+-- Sends raw calls from a file in turn and prints what wrk measured as one line of JSON, a `LoadReport` of
+-- bench/figures.ts. The file is the first argument after `--`. wrk itself counts every status from 400 on as
+-- an error; what has another one below that is taken for good.
 local requests = {}
 local at = 0
 
@@ -20,14 +22,25 @@ function request()
 end
 
 function done(summary, latency, _)
-  local function ms(microseconds)
-    return string.format("%.3f", microseconds / 1000)
-  end
   local errors = summary.errors
-  print(string.format(
-    '{"requests":%d,"microseconds":%d,"refused":%d,"lost":%d,"p50":%s,"p90":%s,"p95":%s,"p99":%s,"p999":%s,"max":%s}',
-    summary.requests, summary.duration, errors.status, errors.connect + errors.read + errors.write + errors.timeout,
-    ms(latency:percentile(50)), ms(latency:percentile(90)), ms(latency:percentile(95)), ms(latency:percentile(99)),
-    ms(latency:percentile(99.9)), ms(latency.max)
-  ))
+  local seconds = summary.duration / 1e6
+  local expected = summary.requests - errors.status
+  local lost = errors.connect + errors.read + errors.write + errors.timeout
+  local unexpected = {}
+  if errors.status > 0 then
+    unexpected[#unexpected + 1] = string.format('"refused":%d', errors.status)
+  end
+  if lost > 0 then
+    unexpected[#unexpected + 1] = string.format('"0":%d', lost)
+  end
+  local latencies = {}
+  for name, share in pairs({ p50 = 50, p90 = 90, p95 = 95, p99 = 99, p999 = 99.9 }) do
+    latencies[#latencies + 1] = string.format('"%s":%.3f', name, latency:percentile(share) / 1000)
+  end
+  latencies[#latencies + 1] = string.format('"max":%.3f', latency.max / 1000)
+  print(table.concat({
+    string.format('{"seconds":%.6f,"expected":%d,"perSecond":%.3f', seconds, expected, expected / seconds),
+    string.format('"unexpected":{%s},"dropped":0', table.concat(unexpected, ",")),
+    string.format('"latencyMs":{%s},"overTime":[]}', table.concat(latencies, ",")),
+  }, ","))
 end

@@ -10,7 +10,7 @@ import { connectPostgres, type Database } from "../../adapters/postgres/connect.
 import { createDatabaseOn } from "../../local/stack/own-database.ts";
 import { uniqueQueuePrefix } from "../../local/stack/queue-prefix.ts";
 import { claimRedisIndex } from "../../local/stack/redis-index.ts";
-import type { BenchServers } from "../stack/servers.ts";
+import type { BenchServers } from "../machine/servers.ts";
 
 /** What the peer has stored and published so far. */
 export interface Stored {
@@ -24,7 +24,7 @@ export interface Stored {
 export interface BentoRoom {
   env: Record<string, string>;
   read: () => Promise<Stored>;
-  /** The content of a record that the peer encrypted. Throws on one that it did not. */
+  /** The content of a record that the peer encrypted. @throws on one that it did not */
   open: (record: Uint8Array) => string;
 }
 
@@ -34,15 +34,18 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** A database, an index of Redis with the hashes of `apiKeys`, and a quorum queue as Tollgate's, all its own. `undo` takes how each is removed. */
+/**
+ * A database, an index of Redis with the hashes of `apiKeys`, and a quorum queue as Tollgate's, all its own.
+ * `undo` takes how each is removed.
+ */
 export async function makeBentoRoom(
   { urls }: BenchServers,
   apiKeys: readonly string[],
-  undo: (() => Promise<unknown>)[],
+  undo: AsyncDisposableStack,
 ): Promise<BentoRoom> {
   const { sql, url } = await makeDatabase(urls.postgres, undo);
   const redis = await claimRedisIndex(urls.redis);
-  undo.push(() => redis.release());
+  undo.defer(() => redis.release());
   const pepper = generatePepper();
   await storeKeys(redis.url, pepper, apiKeys);
   const queue = `${uniqueQueuePrefix()}inference_requests`;
@@ -64,10 +67,10 @@ export async function makeBentoRoom(
 
 async function makeDatabase(
   server: string,
-  undo: (() => Promise<unknown>)[],
+  undo: AsyncDisposableStack,
 ): Promise<{ sql: Database; url: string }> {
   const database = await createDatabaseOn(server);
-  undo.push(() => database.drop());
+  undo.defer(() => database.drop());
   const sql = connectPostgres({
     url: database.url,
     poolMax: 1,
@@ -75,7 +78,7 @@ async function makeDatabase(
     deadlineMs: READY_MS,
     name: "tollgate-bench",
   });
-  undo.push(() => sql.close());
+  undo.defer(() => sql.close());
   const schema = await Bun.file(join(import.meta.dir, "bento/schema.sql")).text();
   await sql.run("make the schema", (run) => run.unsafe(schema).simple());
   const dsn = new URL(database.url);
@@ -88,10 +91,9 @@ async function storeKeys(url: string, pepper: string, apiKeys: readonly string[]
   const hash = createKeyHash(pepper);
   const redis = new Redis(url, { maxRetriesPerRequest: 1 });
   redis.on("error", () => {});
+  const keyOf = (key: string): string => `key:${hash(key).toString("hex")}`;
   try {
-    await redis.mset(
-      apiKeys.flatMap((key, index) => [`key:${hash(key).toString("hex")}`, `user-${index}`]),
-    );
+    await redis.mset(apiKeys.flatMap((key, index) => [keyOf(key), `user-${index}`]));
   } finally {
     redis.disconnect();
   }
@@ -100,16 +102,18 @@ async function storeKeys(url: string, pepper: string, apiKeys: readonly string[]
 async function makeQueue(
   url: string,
   queue: string,
-  undo: (() => Promise<unknown>)[],
+  undo: AsyncDisposableStack,
 ): Promise<AmqpConnection> {
   const broker = connectAmqp({ url, heartbeatSeconds: 20, name: "tollgate-bench", log: silent });
-  undo.push(() => broker.close());
+  undo.defer(() => broker.close());
   await broker.whenUp(READY_MS);
   await broker.withChannel(async (channel) => {
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.bindQueue(queue, "amq.direct", queue);
   });
-  undo.push(() => broker.withChannel((channel) => channel.deleteQueue(queue)));
+  undo.defer(async () => {
+    await broker.withChannel((channel) => channel.deleteQueue(queue));
+  });
   return broker;
 }
 

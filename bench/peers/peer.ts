@@ -1,101 +1,119 @@
 import { join } from "node:path";
 
-import type { Figure } from "../figures.ts";
-import { generateCalls, writeCalls } from "../load/calls.ts";
-import { type LoadPlan, runLoad } from "../load/run-load.ts";
+import { describeError } from "../../adapters/terminal/failure.ts";
+import { findFreePorts } from "../../local/processes/ports.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { type Call, generateCalls } from "../load/calls.ts";
+import type { Bench } from "../measure/bench.ts";
+import {
+  climb,
+  CONNECTIONS,
+  CONNECTIONS_QUICK,
+  countExpected,
+  mostPerSecond,
+} from "../measure/climb.ts";
+import { noteCosts } from "../measure/cost.ts";
+import { openLoads } from "../measure/loads.ts";
 import { shortBodies } from "../prompts/prompts.ts";
-import type { BenchContext, Measured } from "../scenarios/scenario.ts";
-import { costFigures, type Sampler, startSampler } from "../stack/sampler.ts";
-import { type Peer, peerUsers, type RunningPeer, startPeer } from "./start-peer.ts";
+import { startSampler } from "../machine/sampler.ts";
 
-const CONNECTIONS = [8, 16, 32, 64, 128, 256, 512];
-const CONNECTIONS_QUICK = [64, 256];
+/** Something that is measured beside Tollgate by the same calls. */
+export interface Peer {
+  /** As in the figures: `Bento, tuned`. */
+  title: string;
+  command: readonly string[];
+  env: Record<string, string>;
+  readyPath: string;
+  /** Of a good answer; default 202. */
+  status?: number;
+  /** What it is asked; default: `POST /generate` of `peerUsers`. */
+  calls?: readonly Call[];
+  /** Looks, once it is warm, whether it does what it is said to do; returns what is wrong. */
+  probe?: (url: string) => Promise<string[]>;
+}
+
+export interface RunningPeer extends Peer {
+  url: string;
+  pid: number;
+  /** The end of what it wrote to its standard error. */
+  logTail: () => Promise<string>;
+}
+
+const READY_MS = 30_000;
+const USERS = 2_000;
+const LOG_TAIL_CHARS = 2_000;
+
+/** Keys as long as Tollgate's. A peer that does not authenticate takes them for the users' ids. */
+export const peerUsers = (): { apiKey: string }[] =>
+  Array.from({ length: USERS }, (_, index) => ({
+    apiKey: `tg_${String(index).padStart(43, "0")}`,
+  }));
+
+export const peerCalls = async (): Promise<Call[]> =>
+  generateCalls(peerUsers(), await shortBodies(500));
+
+/** Runs a peer as a process of its own, on the port that `build` is given; it responds when this returns. */
+export async function startPeer(
+  bench: Bench,
+  build: (port: number) => Peer,
+  undo: AsyncDisposableStack,
+): Promise<RunningPeer> {
+  const [port = 0] = await findFreePorts(1);
+  const peer = build(port);
+  const url = `http://127.0.0.1:${port}`;
+  const logPath = join(bench.folder, `peer-${port}.log`);
+  const child = Bun.spawn([...peer.command], {
+    env: { PATH: process.env["PATH"], ...peer.env },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: Bun.file(logPath),
+  });
+  const logTail = async (): Promise<string> =>
+    (await Bun.file(logPath).text()).slice(-LOG_TAIL_CHARS);
+  undo.defer(async () => {
+    child.kill("SIGKILL");
+    await child.exited;
+  });
+  await untilTrue(`${peer.title} is ready`, READY_MS, async () => {
+    if (child.exitCode !== null) return true;
+    const reply = await fetch(`${url}${peer.readyPath}`, { signal: AbortSignal.timeout(1_000) });
+    await reply.body?.cancel();
+    return reply.status < 500;
+  });
+  if (child.exitCode !== null) throw new Error(`${peer.title} ended at once: ${await logTail()}`);
+  return { ...peer, url, pid: child.pid, logTail };
+}
+
 /** Connections to the servers, plans and caches are made by the first calls. */
-export const PEER_WARM_UP = {
-  name: "warm-up",
-  generator: "paced",
-  ratePerSecond: 1_000,
-  seconds: 2,
-  connections: 32,
-} as const;
+export const PEER_WARM_UP = { ratePerSecond: 1_000, seconds: 2, connections: 32 } as const;
 
 /**
- * Measures a peer as `climb` does Tollgate: the same bodies, the same numbers of connections, and at 1,000/s. `build` gets the port
- * that it is to listen on.
+ * Measures a peer as the frontier of Tollgate is: the same bodies and numbers of connections, and at 1,000/s.
  */
-export async function measurePeer(
-  context: BenchContext,
-  build: (port: number) => Promise<Peer> | Peer,
-): Promise<Measured> {
-  const peer = await startPeer(context, build);
-  const labels = new Map([...context.servers.labels, [process.pid, "bench"], [peer.pid, "peer"]]);
+export async function measurePeer(bench: Bench, peer: RunningPeer): Promise<void> {
+  const { title, status = 202 } = peer;
+  const labels = new Map([...bench.servers.labels, [process.pid, "bench"], [peer.pid, "peer"]]);
   const sampler = startSampler({ labels });
   try {
-    return await climbPeer(context, peer, sampler);
+    const loads = openLoads(bench, peer.url, sampler);
+    const files = loads.calls(peer.calls ?? (await peerCalls()));
+    await loads.unmeasured(files, { ...PEER_WARM_UP, status });
+    for (const wrong of (await peer.probe?.(peer.url)) ?? []) bench.fail(wrong);
+    sampler.restart();
+    const [steady, ...closed] = await climb(loads, files, {
+      rates: [1_000],
+      connectionsAtRate: 128,
+      connections: bench.isQuick ? CONNECTIONS_QUICK : CONNECTIONS,
+      seconds: bench.isQuick ? 2 : 8,
+      status,
+    });
+    bench.figure(`${title}: accepted per second, most`, "req/s", mostPerSecond(closed));
+    bench.figure(`${title}: accept at 1,000/s, p99`, "ms", steady?.latencyMs.p99 ?? 0);
+    bench.measured.samples = [...sampler.samples()];
+    noteCosts({ ...bench, sampler }, countExpected(bench.measured.loads));
   } catch (error) {
-    const what = error instanceof Error ? error.message : String(error);
-    throw new Error(`${what}\n${await peer.logTail()}`, { cause: error });
+    throw new Error(`${describeError(error)}\n${await peer.logTail()}`, { cause: error });
   } finally {
     sampler.stop();
-    await peer.stop();
   }
-}
-
-async function climbPeer(
-  context: BenchContext,
-  { title, url, probe, calls, expectStatus = 202 }: RunningPeer,
-  sampler: Sampler,
-): Promise<Measured> {
-  const stem = join(context.folder, "calls-peer");
-  const files = writeCalls(calls ?? generateCalls(peerUsers(), await shortBodies(500)), url, stem);
-  const tools = { programs: context.tools, folder: context.folder, watch: sampler.watch };
-  const seconds = context.isQuick ? 2 : 8;
-  const measured: Measured = { figures: [], loads: [], samples: [], notes: [], failures: [] };
-  const plan = { url, files, seconds, expectStatus };
-  const run = (wish: LoadPlan): Promise<unknown> =>
-    context.progress.step(`  ${wish.name}`, async () => {
-      const result = await runLoad(wish, tools);
-      measured.loads.push(result);
-      return {
-        detail: `${Math.round(result.perSecond)}/s, p99 ${result.latencyMs.p99.toFixed(1)} ms`,
-      };
-    });
-  await runLoad({ ...plan, ...PEER_WARM_UP }, tools);
-  measured.failures.push(...((await probe?.(url)) ?? []));
-  sampler.restart();
-  await run({
-    ...plan,
-    name: `${title} at 1,000/s`,
-    generator: "paced",
-    ratePerSecond: 1_000,
-    connections: 128,
-  });
-  for (const connections of context.isQuick ? CONNECTIONS_QUICK : CONNECTIONS) {
-    const name = `${title}, ${connections} connections`;
-    await run({ ...plan, name, generator: "wrk", connections });
-  }
-  measured.samples = [...sampler.samples()];
-  const accepted = measured.loads.reduce((sum, { expected }) => sum + expected, 0);
-  measured.figures.push(...figuresOf(title, measured), ...costFigures(measured.samples, accepted));
-  for (const { name, unexpected } of measured.loads) {
-    const wrong = Object.entries(unexpected).map(([status, count]) => `${count} × ${status}`);
-    if (wrong.length > 0) measured.notes.push(`${name}: ${wrong.join(", ")}`);
-  }
-  return measured;
-}
-
-function figuresOf(title: string, { loads }: Measured): Figure[] {
-  const [steady, ...closed] = loads;
-  return [
-    {
-      what: `${title}: accepted per second, most`,
-      unit: "req/s",
-      value: Math.max(0, ...closed.map(({ perSecond }) => perSecond)),
-    },
-    {
-      what: `${title}: accept at 1,000/s, p99`,
-      unit: "ms",
-      value: steady?.latencyMs.p99 ?? 0,
-    },
-  ];
 }

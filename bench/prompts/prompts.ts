@@ -48,8 +48,8 @@ function chat({ prose }: Sources, random: Random): GenerateBody {
 }
 
 /**
- * What real callers send, as shares: 60 % chat turns (a few hundred bytes), 20 % texts of 2 KB, 8 % documents of 16 KB, 6 % Chinese,
- * Japanese and Korean, 6 % code. The mean is about 2.2 KB. The same at every run.
+ * What real callers send, as shares: 60 % chat turns (a few hundred bytes), 20 % texts of 2 KB, 8 % documents
+ * of 16 KB, 6 % Chinese, Japanese and Korean, 6 % code. The mean is about 2.2 KB. The same at every run.
  */
 export async function mixedBodies(count: number, seed = 1): Promise<GenerateBody[]> {
   const sources = await readSources();

@@ -1,5 +1,6 @@
 import type { LoadResult, Outcome } from "../figures.ts";
-import { FRONTIER_P99_MS } from "../scenarios/accept.ts";
+import type { Contender } from "./tables.ts";
+import { FRONTIER_P99_MS } from "../measure/climb.ts";
 
 /** A line, or loose dots where the points are not a course in time. */
 interface Series {
@@ -66,9 +67,7 @@ function partsOf(
 }
 
 /** Each load as a dot: what was accepted per second against the 99th percentile of the latency meanwhile. */
-export function frontierChart(
-  contenders: readonly { name: string; loads: readonly LoadResult[] }[],
-): Chart {
+export function frontierChart(contenders: readonly Contender[]): Chart {
   const dots = contenders.flatMap(({ name, loads }) =>
     [true, false].map((isOpen): Series => ({
       name: `${name}, ${isOpen ? "open" : "closed"} loop`,

@@ -2,76 +2,24 @@ import { join } from "node:path";
 
 import { expect, test } from "bun:test";
 
-import type { Outcome } from "../figures.ts";
-import { judge } from "../judge.ts";
-import type { BenchReport } from "../run.ts";
 import { renderPage } from "./page.ts";
+import { sampleLoad, sampleOutcome, sampleReport } from "./sample-report.ts";
 
-const outcome: Outcome = {
-  scenario: "frontier",
+const seconds = [0, 1, 2];
+const overTime = seconds.map((atSeconds) => ({ atSeconds, perSecond: 9, p50: 1, p95: 3, p99: 4 }));
+const outcome = sampleOutcome("frontier", {
   about: "a <script> & more",
   figures: [{ target: "accepted_per_second", what: "accepted", unit: "req/s", value: 7_000 }],
-  loads: [
-    {
-      name: "1,000/s",
-      generator: "paced",
-      offeredPerSecond: 1_000,
-      connections: 8,
-      seconds: 3,
-      expected: 3_000,
-      perSecond: 1_000,
-      unexpected: { "503": 2 },
-      dropped: 1,
-      latencyMs: { p50: 1, p90: 2, p95: 3, p99: 4, p999: 5, max: 6 },
-      overTime: [0, 1, 2].map((atSeconds) => ({
-        atSeconds,
-        perSecond: 1_000,
-        p50: 1,
-        p95: 3,
-        p99: 4,
-      })),
-    },
-  ],
-  samples: [0, 1, 2].map((atSeconds) => ({
+  loads: [sampleLoad({ unexpected: { "503": 2 }, dropped: 1, overTime })],
+  samples: seconds.map((atSeconds) => ({
     atSeconds,
     cores: { gateway: 0.5 },
     bytes: { gateway: 100 * 2 ** 20 },
     queues: { requests: 10 },
   })),
   notes: ["a note"],
-  failures: [],
-  seconds: 5,
-};
-const report: BenchReport = {
-  startedAt: "2026-01-01T00:00:00.000Z",
-  seconds: 5,
-  options: {
-    quick: true,
-    soak: false,
-    growth: false,
-    all: false,
-    only: [],
-    gateways: 1,
-    workers: 1,
-    profile: false,
-  },
-  machine: {
-    cores: 2,
-    cpu: "a CPU",
-    memoryBytes: 2 ** 33,
-    kernel: "6.1",
-    distribution: "Debian",
-    bun: "1.4.5",
-    commit: "abc",
-    loadBefore: 0,
-  },
-  servers: "private",
-  k6: "v2.2.0",
-  rows: judge([outcome]),
-  ratios: [],
-  failures: [],
-  outcomes: [outcome],
-};
+});
+const report = sampleReport([outcome]);
 
 test("the page loads nothing from anywhere", async () => {
   const page = await renderPage(report);
@@ -100,9 +48,9 @@ test("a course over time, CPU, memory, queues and the frontier are drawn", async
 });
 
 test("a scenario that failed at once still has its place", async () => {
-  const failed = { ...outcome, loads: [], samples: [], figures: [], failures: ["it broke"] };
+  const failed = sampleOutcome("pipeline", { failures: ["it broke"] });
 
-  expect(await renderPage({ ...report, outcomes: [failed] })).toContain("it broke");
+  expect(await renderPage(sampleReport([failed]))).toContain("it broke");
 });
 
 test("every part has one colour, in light and in dark", async () => {

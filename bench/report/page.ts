@@ -1,12 +1,19 @@
 import { join } from "node:path";
 
-import type { Figure, LoadResult, Outcome, Table } from "../figures.ts";
-import { format, howToMeasure, type Row } from "../judge.ts";
+import type { Outcome, Table } from "../figures.ts";
+import { format } from "../judge.ts";
 import type { BenchReport } from "../run.ts";
-import { frontier, FRONTIER_P99_MS } from "../scenarios/accept.ts";
-import { meanCores } from "../stack/sampler.ts";
 import { type Chart, chartsOf, frontierChart } from "./charts.ts";
 import { markup, Markup } from "./markup.ts";
+import {
+  contendersOf,
+  figureTable,
+  frontierTable,
+  loadTable,
+  meanParts,
+  ratioTable,
+  summaryTable,
+} from "./tables.ts";
 
 /** The whole report as one page that loads nothing from anywhere. */
 export async function renderPage(report: BenchReport): Promise<string> {
@@ -30,11 +37,11 @@ export async function renderPage(report: BenchReport): Promise<string> {
 <p class="soft">${day} UTC · ${formatSeconds(report.seconds)} · ${kindOf(report)}</p>
 ${verdict}
 ${listOf("bad", failures)}
-${summaryTable(report.rows)}
-${ratioTable(report)}
-${factsOf(machineFacts(report))}
+${titled(summaryTable(report))}
+${ratioSection(report)}
+${tableOf({ title: "", columns: [], rows: machineRows(report) })}
 <nav>${outcomes.map(({ scenario }) => markup`<a href="#${scenario}">${scenario}</a>`)}</nav>
-${frontierSection(outcomes)}
+${frontierSection(report)}
 ${outcomes.map(scenarioSection)}
 <footer><p>Charts by uPlot.</p><pre>${licence}</pre></footer>
 <script>${script}</script>
@@ -72,28 +79,25 @@ function kindOf({ options }: BenchReport): string {
   return words.join(" · ");
 }
 
-type Cell = string | number | Markup;
-const shown = (cell: Cell): string | Markup => (typeof cell === "number" ? format(cell) : cell);
-
 /** More columns than this fit a usual screen only in small print. */
 const COLUMNS_MAX = 12;
+const TONES: Record<string, string> = { aim: "good", "at least": "fine", missed: "bad" };
 
 /** Every cell knows its column, because on a narrow screen a row is shown as a card. */
-const tableOf = (columns: readonly string[], rows: readonly (readonly Cell[])[]): Markup =>
-  markup`<table class="${columns.length > COLUMNS_MAX ? "rows dense" : "rows"}">
+function tableOf({ columns, rows }: Table): Markup {
+  const rowOf = (row: Table["rows"][number]): Markup =>
+    markup`<tr>${row.map((cell, at) => {
+      const text = typeof cell === "number" ? format(cell) : cell;
+      return markup`<td data-column="${columns[at] ?? ""}" class="${TONES[text] ?? ""}">${text}</td>`;
+    })}</tr>`;
+  if (columns.length === 0) return markup`<table class="facts">${rows.map(rowOf)}</table>`;
+  return markup`<table class="${columns.length > COLUMNS_MAX ? "rows dense" : "rows"}">
 <thead><tr>${columns.map((column) => markup`<th>${column}</th>`)}</tr></thead>
-${rows.map((row) => {
-  const cells = row.map(
-    (cell, i) => markup`<td data-column="${columns[i] ?? ""}">${shown(cell)}</td>`,
-  );
-  return markup`<tr>${cells}</tr>`;
-})}
+${rows.map(rowOf)}
 </table>`;
+}
 
-const factsOf = (rows: readonly (readonly [string, Cell])[]): Markup =>
-  markup`<table class="facts">${rows.map(
-    ([name, value]) => markup`<tr><td>${name}</td><td>${shown(value)}</td></tr>`,
-  )}</table>`;
+const titled = (table: Table): Markup => markup`<h3>${table.title}</h3>${tableOf(table)}`;
 
 const listOf = (style: string, texts: readonly string[]): Markup =>
   texts.length === 0
@@ -103,40 +107,16 @@ const listOf = (style: string, texts: readonly string[]): Markup =>
 const chartOf = (chart: Chart): Markup =>
   markup`<figure data-chart="${JSON.stringify(chart)}"><figcaption>${chart.title}</figcaption></figure>`;
 
-const VERDICT_CLASS = {
-  aim: "good",
-  "at least": "fine",
-  missed: "bad",
-  "not measured": "soft",
-} as const satisfies Record<Row["verdict"], string>;
-
-const summaryTable = (rows: readonly Row[]): Markup =>
-  tableOf(
-    ["what", "at least", "aim", "measured", "ratio to at least", "reached"],
-    rows.map(({ id, what, unit, better, atLeast, aim, measured, ratio, verdict }) => {
-      const bound = (value: number): string => `${better === "less" ? "≤ " : ""}${format(value)}`;
-      const word = verdict === "not measured" ? `not measured: ${howToMeasure(id)}` : verdict;
-      return [
-        `${what}, ${unit}`,
-        bound(atLeast),
-        bound(aim),
-        markup`<strong>${measured === null ? "–" : format(measured)}</strong>`,
-        ratio === null ? "–" : `${format(ratio)} ×`,
-        markup`<span class="${VERDICT_CLASS[verdict]}">${word}</span>`,
-      ];
-    }),
-  );
-
-function ratioTable({ ratios }: BenchReport): Markup {
-  if (ratios.length === 0) return markup``;
-  return markup`<h3>Beside others in the same run, accepted per second</h3>
-${factsOf(ratios.map(({ what, value }) => [`Tollgate ${what}`, `${format(value)} ×`]))}
-<p class="soft">The echo stores nothing. The pipelines on Bento look the key up by its keyed hash, take the quota
-in Redis by a script, encrypt the prompt, insert a row and publish a confirmed, persistent message before they
-answer 202; without keys and encryption they do the rest. bench/README.md tells the method and its limits.</p>`;
+function ratioSection(report: BenchReport): Markup {
+  if (report.ratios.length === 0) return markup``;
+  return markup`${titled(ratioTable(report))}
+<p class="soft">The echo stores nothing. The pipelines on Bento look the key up by its keyed hash, take the
+quota in Redis by a script, encrypt the prompt, insert a row and publish a confirmed, persistent message before
+they respond with 202; without keys and encryption they do the rest. bench/README.md tells the method and its
+limits.</p>`;
 }
 
-function machineFacts({ machine, servers, k6 }: BenchReport): [string, string][] {
+function machineRows({ machine, servers, k6 }: BenchReport): string[][] {
   const memory = `${format(machine.memoryBytes / 2 ** 30)} GB`;
   return [
     ["machine", `${machine.cores} cores, ${machine.cpu}, ${memory}`],
@@ -147,102 +127,32 @@ function machineFacts({ machine, servers, k6 }: BenchReport): [string, string][]
   ];
 }
 
-/** Who is drawn, by scenario; the echo would squeeze the others against the axis and has its row only. */
-const CONTENDERS = [
-  ["frontier", "Tollgate"],
-  ["bento-tuned", "Bento, tuned"],
-  ["bento-documented", "Bento, documented"],
-  ["echo", "bare Elysia echo"],
-] as const;
-
 /** Throughput against latency of everything that accepts requests. */
-function frontierSection(outcomes: readonly Outcome[]): Markup {
-  const found = CONTENDERS.flatMap(([scenario, name]) => {
-    const loads = outcomes.find((outcome) => outcome.scenario === scenario)?.loads ?? [];
-    return loads.length === 0 ? [] : [{ scenario, name, loads }];
-  });
-  if (found.length === 0) return markup``;
-  const orDash = (value: number): string => (value === 0 ? "–" : format(value));
-  return markup`<h2 id="throughput-against-latency">Throughput against latency</h2>
+function frontierSection(report: BenchReport): Markup {
+  const contenders = contendersOf(report);
+  if (contenders.length === 0) return markup``;
+  const table = frontierTable(contenders);
+  // The echo would squeeze the others against the axis.
+  const drawn = contenders.filter(({ scenario }) => scenario !== "echo");
+  return markup`<h2 id="throughput-against-latency">${table.title}</h2>
 <p>Each dot is one load: how much was accepted per second, and the 99th percentile of its latency meanwhile.
 Open loop: calls come at a constant rate, whatever the answers, and their latency counts from the instant they
 were due. Closed loop: each connection sends its next call when the last is answered, so that a slow server is
 asked less.</p>
-${tableOf(
-  ["accepted per second with p99 below", ...FRONTIER_P99_MS.map((ms) => `${ms} ms`), "most"],
-  found.map(({ name, loads }) => [
-    name,
-    ...FRONTIER_P99_MS.map((ms) => orDash(frontier(loads, ms))),
-    Math.max(...loads.map(({ perSecond }) => perSecond)),
-  ]),
-)}
-${chartOf(frontierChart(found.filter(({ scenario }) => scenario !== "echo")))}`;
+${tableOf(table)}
+${chartOf(frontierChart(drawn))}`;
 }
 
 function scenarioSection(outcome: Outcome): Markup {
-  const { scenario, about, figures, tables = [], notes, failures, seconds } = outcome;
+  const { scenario, about, loads, samples } = outcome;
+  const cores = samples.length === 0 ? "" : `Mean cores meanwhile: ${meanParts(outcome)}`;
   return markup`<h2 id="${scenario}">${scenario}</h2>
-<p>${about} <span class="soft">(${formatSeconds(seconds)})</span></p>
-${listOf("bad", failures)}
-${factsOf(figures.map(figureRow))}
-${tables.map(titledTable)}
-${listOf("soft", notes)}
+<p>${about} <span class="soft">(${formatSeconds(outcome.seconds)})</span></p>
+${listOf("bad", outcome.failures)}
+${tableOf(figureTable(outcome))}
+${outcome.tables.map(titled)}
+${listOf("soft", outcome.notes)}
 <div class="charts">${chartsOf(outcome).map(chartOf)}</div>
-${loadTable(outcome)}`;
-}
-
-function figureRow({ target, what, value, unit }: Figure): [string, Cell] {
-  const text = `${format(value)} ${unit}`;
-  return [what, target === undefined ? text : markup`<strong>${text}</strong>`];
-}
-
-const titledTable = ({ title, columns, rows }: Table): Markup =>
-  markup`<h3>${title}</h3>${tableOf(columns, rows)}`;
-
-const LOAD_COLUMNS = [
-  "load",
-  "by",
-  "offered/s",
-  "answered/s",
-  "p50 ms",
-  "p95 ms",
-  "p99 ms",
-  "p99.9 ms",
-];
-
-function loadTable({ loads, samples }: Outcome): Markup {
-  if (loads.length === 0) return markup``;
-  const rows = loads.map((load) => [
-    load.name,
-    load.generator,
-    load.offeredPerSecond ?? "closed loop",
-    load.perSecond,
-    load.latencyMs.p50,
-    load.latencyMs.p95,
-    load.latencyMs.p99,
-    load.latencyMs.p999,
-    load.latencyMs.max,
-    otherAnswers(load),
-    load.generatorCores ?? 0,
-  ]);
-  const columns = [...LOAD_COLUMNS, "longest, ms", "other answers", "generator, cores"];
-  return markup`${tableOf(columns, rows)}
-<p class="soft">${samples.length === 0 ? "" : `Mean cores meanwhile: ${meanParts(samples)}`}</p>`;
-}
-
-function meanParts(samples: Outcome["samples"]): string {
-  const names = [...new Set(samples.flatMap(({ cores }) => Object.keys(cores)))];
-  return names
-    .map((name) => ({ name, cores: meanCores(samples, name) ?? 0 }))
-    .sort((a, b) => b.cores - a.cores)
-    .map(({ name, cores }) => `${name} ${cores.toFixed(2)}`)
-    .join(" · ");
-}
-
-function otherAnswers({ unexpected, dropped }: LoadResult): string {
-  const parts = Object.entries(unexpected).map(
-    ([status, count]) => `${count} × ${status === "0" ? "lost" : status}`,
-  );
-  if (dropped > 0) parts.push(`${dropped} not sent or not answered`);
-  return parts.length === 0 ? "–" : parts.join(", ");
+${loads.length === 0 ? "" : tableOf(loadTable(outcome))}
+<p class="soft">${cores}</p>`;
 }

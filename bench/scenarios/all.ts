@@ -1,22 +1,27 @@
-import { bentoBare, bentoDocumented, bentoTuned } from "../peers/bento.ts";
-import { echo } from "../peers/echo.ts";
-import { portkey } from "../peers/portkey.ts";
-import { acceptFrontier, acceptHotUser, acceptSteady } from "./accept.ts";
+import type { Scenario } from "../measure/bench.ts";
+import { accept } from "./accept.ts";
 import { alone } from "./alone.ts";
+import { bentoBare, bentoDocumented, bentoTuned } from "./bento.ts";
 import { besideBento } from "./beside-bento.ts";
-import { collectorAlone, drain, workerPool } from "./backlog.ts";
+import { collectorAlone } from "./collector.ts";
+import { drain } from "./drain.ts";
+import { echo } from "./echo.ts";
+import { acceptFrontier } from "./frontier.ts";
 import { growthBacklog } from "./growth-backlog.ts";
 import { growthProcesses } from "./growth-processes.ts";
 import { growthRows } from "./growth-rows.ts";
 import { growthUsers } from "./growth-users.ts";
+import { hotUser } from "./hot-user.ts";
 import { longPoll } from "./long-poll.ts";
-import { pipeline, sustained } from "./pipeline.ts";
+import { pipeline } from "./pipeline.ts";
+import { portkey } from "./portkey.ts";
 import { quotaStorm } from "./quota-storm.ts";
-import type { Scenario } from "./scenario.ts";
 import { soak } from "./soak.ts";
 import { status } from "./status.ts";
+import { sustained } from "./sustained.ts";
+import { workerPool } from "./workers.ts";
 
-/** In the order in which they run: what is compared with each other stands together, so that it meets the same machine. */
+/** In the order in which they run: what is compared stands together, so that it meets the same machine. */
 export const SCENARIOS: readonly Scenario[] = [
   echo,
   acceptFrontier,
@@ -25,8 +30,8 @@ export const SCENARIOS: readonly Scenario[] = [
   bentoDocumented,
   bentoBare,
   portkey,
-  acceptSteady,
-  acceptHotUser,
+  accept,
+  hotUser,
   pipeline,
   sustained,
   status,

@@ -1,10 +1,9 @@
 import type { GenerateBody } from "../../core/request/generate-body.ts";
+import type { Scenario } from "../measure/bench.ts";
+import { onStack, type Session } from "../measure/session.ts";
+import { statusCalls } from "../measure/stored.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import { percentilesOf } from "../statistics.ts";
-import { storedRequests } from "./status.ts";
-import { statusCalls } from "../load/calls.ts";
-import type { Scenario } from "./scenario.ts";
-import { type Session, withSession } from "./session.ts";
 
 const QUIET_MS = 60_000;
 const ROUNDS = 200;
@@ -13,15 +12,13 @@ const ROUND_LIMIT_MS = 20_000;
 
 /** Resolves with the result. @throws when it is refused or does not come in time */
 async function generateAndWait({ stack, users }: Session, body: GenerateBody): Promise<void> {
-  const headers = {
-    authorization: `Bearer ${users[0]?.apiKey}`,
-    "content-type": "application/json",
-  };
-  const ask = async (path: string, init: RequestInit, expectStatus: number): Promise<unknown> => {
+  const authorization = `Bearer ${users[0]?.apiKey}`;
+  const headers = { authorization, "content-type": "application/json" };
+  const ask = async (path: string, init: RequestInit, status: number): Promise<unknown> => {
     const signal = AbortSignal.timeout(ROUND_LIMIT_MS);
     const reply = await fetch(`${stack.url}${path}`, { ...init, headers, signal });
     const text = await reply.text();
-    if (reply.status !== expectStatus) throw new Error(`${path}: ${reply.status} ${text}`);
+    if (reply.status !== status) throw new Error(`${path}: ${reply.status} ${text}`);
     return JSON.parse(text);
   };
   const post = { method: "POST", body: JSON.stringify(body) };
@@ -31,52 +28,27 @@ async function generateAndWait({ stack, users }: Session, body: GenerateBody): P
 
 export const alone: Scenario = {
   name: "alone",
-  about: "concurrency 1: one caller, one call after the other, a model that answers at once",
-  inQuick: false,
+  about: "concurrency 1: one caller, one call after the other, a model that responds at once",
+  part: "full",
   needs: ["wrk"],
-  run: (context) =>
-    withSession(context, { users: 1, quietWithinMs: QUIET_MS }, async (session) => {
-      const bodies = await shortBodies(200);
-      const wish = { generator: "wrk", seconds: context.isQuick ? 3 : 10, connections: 1 } as const;
-      const accept = await session.load({
-        ...wish,
-        name: "accept, one at a time",
-        files: session.generate(bodies),
-        expectStatus: 202,
-      });
-      session.figure({
-        what: "accept, one at a time, p50",
-        unit: "ms",
-        value: accept.latencyMs.p50,
-      });
-      await session.stack.books.untilQuiet(QUIET_MS);
-      const files = session.calls(statusCalls(await storedRequests(session)));
-      const read = await session.load({
-        ...wish,
-        name: "status, one at a time",
-        files,
-        expectStatus: 200,
-      });
-      session.figure({ what: "status, one at a time, p50", unit: "ms", value: read.latencyMs.p50 });
+  run: onStack({ users: 1, quietWithinMs: QUIET_MS }, async (session) => {
+    const bodies = await shortBodies(ROUNDS);
+    const pace = { seconds: session.isQuick ? 3 : 10, connections: 1 };
+    const accept = await session.load("accept, one at a time", session.generate(bodies), pace);
+    session.figure("accept, one at a time, p50", "ms", accept.latencyMs.p50);
+    await session.stack.books.untilQuiet(QUIET_MS);
+    const files = session.calls(await statusCalls(session));
+    const read = await session.load("status, one at a time", files, { ...pace, status: 200 });
+    session.figure("status, one at a time, p50", "ms", read.latencyMs.p50);
 
-      const whole: number[] = [];
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const body = bodies[round % bodies.length];
-        if (body === undefined) break;
-        const startedAt = performance.now();
-        await generateAndWait(session, body);
-        whole.push(performance.now() - startedAt);
-      }
-      const { p50, p99 } = percentilesOf(Float64Array.from(whole));
-      session.figure({
-        what: "from the call to the completed result, p50",
-        unit: "ms",
-        value: p50,
-      });
-      session.figure({
-        what: "from the call to the completed result, p99",
-        unit: "ms",
-        value: p99,
-      });
-    }),
+    const whole: number[] = [];
+    for (const body of bodies) {
+      const startedAt = performance.now();
+      await generateAndWait(session, body);
+      whole.push(performance.now() - startedAt);
+    }
+    const { p50, p99 } = percentilesOf(Float64Array.from(whole));
+    session.figure("from the call to the completed result, p50", "ms", p50);
+    session.figure("from the call to the completed result, p99", "ms", p99);
+  }),
 };

@@ -1,150 +1,82 @@
-import { type Cost, measureCost } from "../growth/cost.ts";
 import { BILLED_EVERY, FILLED_PROMPT_BYTES, fillRows } from "../growth/fill-rows.ts";
-import { postgresSize, withFiller } from "../growth/servers.ts";
-import { bendsOf, type GrowthRow, growthTable } from "../growth/table.ts";
-import { type Call, statusCalls } from "../load/calls.ts";
+import { forgetUsers } from "../growth/fill-users.ts";
+import { grow, type Measurement, type Step } from "../growth/grow.ts";
+import { getCall } from "../load/calls.ts";
+import type { Scenario } from "../measure/bench.ts";
+import { measureCost } from "../measure/cost.ts";
+import { postgresSize, withFiller } from "../measure/postgres.ts";
+import { onStack, type Session } from "../measure/session.ts";
+import { statusCalls } from "../measure/stored.ts";
 import { shortBodies } from "../prompts/prompts.ts";
-import type { Scenario } from "./scenario.ts";
-import { type Session, withSession } from "./session.ts";
 
 const SIZES = [0, 1_000_000, 10_000_000];
 const SIZES_QUICK = [0, 100_000, 1_000_000];
 const USERS = 2_000;
 const RATE = 1_000;
 const SECONDS = 10;
-const READ_SECONDS = 5;
 const QUIET_MS = 120_000;
 const TABLES = ["requests", "token_logs"];
+const ACCEPT = { ratePerSecond: RATE, seconds: SECONDS, connections: 128 };
+const FIRST = { ...ACCEPT, ratePerSecond: RATE / 4, seconds: (USERS / RATE) * 4 };
+const READ = { ratePerSecond: RATE, seconds: 5, connections: 128, status: 200 };
+const TITLES = {
+  accept: "Requests, everything on",
+  first: "First call of each user after a flush",
+  status: "GET /status/{id} of any age",
+  list: "GET /requests?limit=20",
+};
 
-async function forgetUsers({ stack, users }: Session): Promise<void> {
-  for (const { userId } of users) await stack.books.quota.forget(userId);
-}
+async function growTo(
+  session: Session,
+  { from, to, size, say }: Step,
+): Promise<Record<keyof typeof TITLES, Measurement>> {
+  const userIds = session.users.map(({ userId }) => userId);
+  if (to > from)
+    await withFiller(session, (database) => fillRows(database, userIds, { from, to, say }));
+  const filled = await postgresSize(session, TABLES);
+  const measure = (what: string, ...rest: [Parameters<typeof measureCost>[2], typeof FIRST]) =>
+    measureCost(session, `${size} rows, ${what}`, ...rest);
 
-/** Requests of all ages, one of each of so many users. */
-async function statusCallsOfAny(session: Session): Promise<Call[]> {
-  const keys = new Map(session.users.map(({ userId, apiKey }) => [userId, apiKey]));
-  const rows = await session.stack.books.database.run(
-    "pick requests",
-    (sql) => sql<{ request_id: string; user_id: string }[]>`
-      select distinct on (user_id) request_id, user_id
-      from requests tablesample system (1)
-      order by user_id`,
-  );
-  return statusCalls(
-    rows.map(({ request_id: requestId, user_id: userId }) => ({
-      requestId,
-      apiKey: keys.get(userId) ?? "",
-    })),
-  );
-}
-
-const listCalls = (users: Session["users"]): Call[] =>
-  users.map(({ apiKey }) => ({
-    method: "GET",
-    path: "/requests?limit=20",
-    headers: { authorization: `Bearer ${apiKey}` },
-    body: null,
-  }));
-
-interface Costs {
-  first: Cost;
-  accept: Cost;
-  status: Cost;
-  list: Cost;
-  heapBytes: number;
-  indexBytes: number;
-  logBytes: number;
-}
-
-async function measureAt(session: Session, size: string): Promise<Costs> {
   const files = session.generate(await shortBodies(500));
-  const wish = { generator: "paced", connections: 128 } as const;
-  const accept = { ...wish, files, ratePerSecond: RATE, expectStatus: 202 };
   await forgetUsers(session);
-  const first = await measureCost(session, {
-    ...accept,
-    name: `${size} rows, first call of each user`,
-    ratePerSecond: RATE / 4,
-    seconds: (USERS / RATE) * 4,
-  });
+  const first = await measure("first call of each user", files, FIRST);
   const before = await postgresSize(session, TABLES);
-  const steady = await measureCost(session, {
-    ...accept,
-    name: `${size} rows, everything on`,
-    seconds: SECONDS,
-  });
+  const accept = await measure("everything on", files, ACCEPT);
   await session.stack.books.untilQuiet(QUIET_MS);
   const after = await postgresSize(session, TABLES);
-  const read = { ...wish, ratePerSecond: RATE, seconds: READ_SECONDS, expectStatus: 200 };
-  const status = await measureCost(session, {
-    ...read,
-    name: `${size} rows, status`,
-    files: session.calls(await statusCallsOfAny(session)),
-  });
-  const list = await measureCost(session, {
-    ...read,
-    name: `${size} rows, lists of 20`,
-    files: session.calls(listCalls(session.users)),
-    ratePerSecond: RATE / 2,
-  });
+  const any = session.calls(await statusCalls(session, "one of each user"));
+  const status = await measure("status", any, READ);
+  const lists = session.users.map(({ apiKey }) => getCall("/requests?limit=20", apiKey));
+  const listPace = { ...READ, ratePerSecond: RATE / 2 };
+  const list = await measure("lists of 20", session.calls(lists), listPace);
+
   const requests = RATE * SECONDS;
+  const extra = {
+    "both tables and indexes, GB": (filled.heap + filled.indexes) / 1e9,
+    "heap, bytes per request": (after.heap - before.heap) / requests,
+    "indexes, bytes per request": (after.indexes - before.indexes) / requests,
+    "write-ahead log, bytes per request": (after.wal - before.wal) / requests,
+  };
   return {
-    first,
-    accept: steady,
-    status,
-    list,
-    heapBytes: (after.heap - before.heap) / requests,
-    indexBytes: (after.indexes - before.indexes) / requests,
-    logBytes: (after.wal - before.wal) / requests,
+    accept: { cost: accept, extra },
+    first: { cost: first },
+    status: { cost: status },
+    list: { cost: list },
   };
 }
 
 export const growthRows: Scenario = {
   name: "growth-rows",
   about:
-    "0 to 10,000,000 ended requests (1,000,000 with --quick) in the partition of today, everything on at 1,000/s; reading single requests and lists",
-  inQuick: true,
-  onlyWith: "growth",
-  run: (context) =>
-    withSession(context, { users: USERS, quietWithinMs: QUIET_MS }, async (session) => {
-      const userIds = session.users.map(({ userId }) => userId);
-      const rows: Record<"first" | "accept" | "status" | "list", GrowthRow[]> = {
-        first: [],
-        accept: [],
-        status: [],
-        list: [],
-      };
-      let from = 0;
-      for (const to of context.isQuick ? SIZES_QUICK : SIZES) {
-        const size = to.toLocaleString("en");
-        const say = (text: string): void => context.progress.say(`    ${size} rows: ${text}`);
-        if (to > from)
-          await withFiller(session, (database) => fillRows(database, userIds, { from, to }, say));
-        const { heap, indexes } = await postgresSize(session, TABLES);
-        const costs = await measureAt(session, size);
-        rows.first.push({ size, cost: costs.first });
-        rows.accept.push({
-          size,
-          cost: costs.accept,
-          extra: {
-            "both tables and indexes, GB": (heap + indexes) / 1e9,
-            "heap, bytes per request": costs.heapBytes,
-            "indexes, bytes per request": costs.indexBytes,
-            "write-ahead log, bytes per request": costs.logBytes,
-          },
-        });
-        rows.status.push({ size, cost: costs.status });
-        rows.list.push({ size, cost: costs.list });
-        from = to;
-      }
-      session.table(growthTable("Requests, everything on", "rows before", rows.accept));
-      session.table(growthTable("First call of each user after a flush", "rows", rows.first));
-      session.table(growthTable("GET /status/{id} of any age", "rows", rows.status));
-      session.table(growthTable("GET /requests?limit=20", "rows", rows.list));
-      session.note(
-        `rows that were filled in have ${FILLED_PROMPT_BYTES} bytes of prompt and no result, and one in ${BILLED_EVERY} is in the ledger; those of the columns "per request" are real ones`,
-      );
-      for (const [what, list] of Object.entries(rows))
-        for (const bend of bendsOf(list)) session.note(`${what}: ${bend}`);
-    }),
+    "0 to 10,000,000 ended requests in the partition of today: accepting, reading one, listing",
+  part: "growth",
+  run: onStack({ users: USERS, quietWithinMs: QUIET_MS }, async (session) => {
+    const sizes = session.isQuick ? SIZES_QUICK : SIZES;
+    await grow(session, "rows", TITLES, sizes, (step) => growTo(session, step));
+    const filled = `${FILLED_PROMPT_BYTES} bytes of prompt and no result`;
+    session.note(
+      `rows that were filled in have ${filled}; one in ${BILLED_EVERY} is in the ledger`,
+    );
+    session.note('the columns "per request" are of real ones');
+  }),
 };

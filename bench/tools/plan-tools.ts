@@ -1,31 +1,32 @@
 /** What a scenario may need besides the servers. */
 export type ToolName = "wrk" | "k6" | "bento" | "portkey";
 
+type Version = readonly [major: number, minor: number];
+
 /** What is on this machine already. */
 export interface FoundTools {
-  wrk: string | undefined;
-  k6: string | undefined;
-  bento: string | undefined;
-  portkey: string | undefined;
+  /** The path of each tool, as far as it is here. */
+  paths: Partial<Record<ToolName, string>>;
   /** Whether Node.js and npm are here. */
   hasNode: boolean;
-  goVersion: Version | undefined;
+  goVersion?: Version | undefined;
   /** Of the package that apt would install. */
-  goPackageVersion: Version | undefined;
-  /** Only with an engine that answers. */
-  docker: string | undefined;
+  goPackageVersion?: Version | undefined;
+  /** Only with an engine that runs. */
+  docker?: string | undefined;
 }
 
-type Version = readonly [major: number, minor: number];
-type Way = { how: "found"; path: string } | { how: "build" } | { how: "none"; problem: string };
+/**
+ * How a tool will be had: it is here, comes with a package, is built or installed, runs in Docker, or cannot.
+ */
+export type Way =
+  | { how: "found" | "docker"; path: string }
+  | { how: "package" | "build" }
+  | { how: "none"; problem: string };
 
-/** How each thing that is needed will be had. What is not needed is absent. */
 export interface ToolPlan {
-  /** Whether wrk is needed. */
-  wrk: boolean;
-  k6?: Way | { how: "docker"; path: string };
-  bento?: Way;
-  portkey?: Way;
+  /** What is not needed is absent. */
+  ways: Partial<Record<ToolName, Way>>;
   /** To be installed first; `tool` is the name that people know. */
   packages: { tool: string; name: string }[];
 }
@@ -33,59 +34,45 @@ export interface ToolPlan {
 export const GO_PACKAGE = "golang-go";
 /** From here on `go` fetches the version that a go.mod names (https://go.dev/doc/toolchain). */
 const GO_MIN: Version = [1, 21];
-const GO_MIN_TEXT = GO_MIN.join(".");
 
-const isEnough = (version: Version | undefined): boolean =>
-  version !== undefined &&
-  (version[0] > GO_MIN[0] || (version[0] === GO_MIN[0] && version[1] >= GO_MIN[1]));
+const isEnough = ([major, minor]: Version = [0, 0]): boolean =>
+  major > GO_MIN[0] || (major === GO_MIN[0] && minor >= GO_MIN[1]);
 
-/** What is on the machine is taken; else it is built with Go; k6 also runs in Docker. wrk comes from a package. */
+/**
+ * What is on the machine is taken; else it is built with Go; k6 also runs in Docker. wrk comes from a
+ * package.
+ */
 export function planTools(needs: ReadonlySet<ToolName>, found: FoundTools): ToolPlan {
-  const plan: ToolPlan = { wrk: needs.has("wrk"), packages: [] };
-  if (plan.wrk && found.wrk === undefined) plan.packages.push({ tool: "wrk", name: "wrk" });
-  const canBuild = isEnough(found.goVersion) || isEnough(found.goPackageVersion);
-  const wayOf = (path: string | undefined): Way => {
-    if (path !== undefined) return { how: "found", path };
-    return canBuild ? { how: "build" } : { how: "none", problem: whyNoGo(found) };
+  const { goVersion, goPackageVersion, docker } = found;
+  const canBuild = isEnough(goVersion) || isEnough(goPackageVersion);
+  const withGo: Way = canBuild ? { how: "build" } : { how: "none", problem: whyNoGo(found) };
+  const noNode = "it runs on Node.js, which is not here with npm";
+  const otherwise: Record<ToolName, Way> = {
+    wrk: { how: "package" },
+    k6: canBuild || docker === undefined ? withGo : { how: "docker", path: docker },
+    bento: withGo,
+    portkey: found.hasNode ? { how: "build" } : { how: "none", problem: noNode },
   };
-  if (needs.has("k6")) {
-    const way = wayOf(found.k6);
-    const useDocker = way.how === "none" && found.docker !== undefined;
-    plan.k6 = useDocker ? { how: "docker", path: found.docker ?? "docker" } : way;
+  const plan: ToolPlan = { ways: {}, packages: [] };
+  for (const name of needs) {
+    const path = found.paths[name];
+    plan.ways[name] = path === undefined ? otherwise[name] : { how: "found", path };
   }
-  if (needs.has("bento")) plan.bento = wayOf(found.bento);
-  if (needs.has("portkey")) plan.portkey = wayOfPortkey(found);
-  const builds = plan.k6?.how === "build" || plan.bento?.how === "build";
-  if (builds && !isEnough(found.goVersion)) plan.packages.push({ tool: "Go", name: GO_PACKAGE });
+  const { wrk, k6, bento } = plan.ways;
+  if (wrk?.how === "package") plan.packages.push({ tool: "wrk", name: "wrk" });
+  if ((k6?.how === "build" || bento?.how === "build") && !isEnough(goVersion))
+    plan.packages.push({ tool: "Go", name: GO_PACKAGE });
   return plan;
 }
 
-function wayOfPortkey({ portkey, hasNode }: FoundTools): Way {
-  if (portkey !== undefined) return { how: "found", path: portkey };
-  if (hasNode) return { how: "build" };
-  return { how: "none", problem: "it runs on Node.js, which is not here with npm" };
-}
-
 function whyNoGo({ goVersion, goPackageVersion }: FoundTools): string {
-  const seen =
-    goVersion === undefined ? "there is none here" : `the one here is ${goVersion.join(".")}`;
-  const offer =
-    goPackageVersion === undefined
-      ? "and no package of it"
-      : `and the package is ${goPackageVersion.join(".")}`;
-  return `it is built with Go ${GO_MIN_TEXT} or later, ${seen} ${offer} (https://go.dev/dl)`;
+  const say = (version: Version | undefined): string => version?.join(".") ?? "unknown";
+  const seen = `here it is ${say(goVersion)}, its package ${say(goPackageVersion)}`;
+  return `it is built with Go ${say(GO_MIN)} or later; ${seen} (https://go.dev/dl)`;
 }
 
-/** `go version go1.26.8 linux/amd64` → [1, 26]. */
-export function parseGoVersion(text: string): Version | undefined {
-  return versionOf(/\bgo(\d+)\.(\d+)/.exec(text));
-}
-
-/** The version that `apt-cache policy` would install, such as `Candidate: 2:1.24~2` → [1, 24]. */
-export function parseCandidate(text: string): Version | undefined {
-  return versionOf(/^ *Candidate: (?:\d+:)?(\d+)\.(\d+)/m.exec(text));
-}
-
-function versionOf(match: RegExpExecArray | null): Version | undefined {
+/** The first version in a text, such as `go1.26.8` or the candidate `2:1.24~2` of apt: [1, 26], [1, 24]. */
+export function parseVersion(text: string): Version | undefined {
+  const match = /(?:\bgo|Candidate: (?:\d+:)?)(\d+)\.(\d+)/.exec(text);
   return match === null ? undefined : [Number(match[1]), Number(match[2])];
 }

@@ -1,41 +1,61 @@
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
 import { PROJECT_ROOT, shortPath, statePaths } from "../../adapters/state/paths.ts";
+import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
+import { lastLines } from "../../local/processes/log-tail.ts";
+import { openLog } from "../../local/processes/processes.ts";
 import { installPackages } from "../../local/servers/install.ts";
-import { buildGo } from "./build-go.ts";
-import { findTools } from "./find-tools.ts";
-import { installPortkey } from "./install-portkey.ts";
-import { planTools, type ToolName, type ToolPlan } from "./plan-tools.ts";
+import { GO_PACKAGE, parseVersion, planTools } from "./plan-tools.ts";
+import type { FoundTools, ToolName, ToolPlan, Way } from "./plan-tools.ts";
 
+/** How a tool is started, or why it could not be had. */
+export type Tool = { command: readonly string[] } | { problem: string };
 /** What the scenarios of a run measure with. What nobody asked for is absent. */
-export interface Tools {
-  wrk?: string;
-  /** How to start k6, or why the paced generator stands in for it. */
-  k6?: K6 | Missing;
-  /** The program, or why it is left out. */
-  bento?: string | Missing;
-  /** The script for Node.js, or why it is left out. */
-  portkey?: string | Missing;
-}
+export type Tools = Partial<Record<ToolName, Tool>>;
 
-export interface K6 {
-  command: readonly string[];
-  version: string;
-}
-
-/** Why something could not be had. */
-export interface Missing {
-  problem: string;
-}
-
+export const PORTKEY_VERSION = "1.15.2";
 const BUILT = join(statePaths().dir, "bin");
-const K6_IMAGE = "grafana/k6:2.2.0";
+const PORTKEY = join(BUILT, `portkey-${PORTKEY_VERSION}`);
+const PATHS = {
+  k6: join(BUILT, "k6"),
+  bento: join(BUILT, "bento"),
+  portkey: join(PORTKEY, "node_modules/@portkey-ai/gateway/build/start-server.js"),
+};
+/** The modules of each are pinned by the go.sum in its folder. */
+const GO_FOLDERS = { k6: "bench/k6/build", bento: "bench/peers/bento" };
+const GO_BUILD = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o"];
+/** Scripts of packages are not run. */
+const NPM_INSTALL = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"];
+const BUILD_LIMIT_MS = 30 * 60_000;
+/** The job's files lie below the temporary folder and the checkout. */
+const MOUNTS = ["/tmp", PROJECT_ROOT].flatMap((path) => ["-v", `${path}:${path}`]);
+const K6_RUN = ["run", "--rm", "--network=host", "-e", "BENCH_JOB", ...MOUNTS, "grafana/k6:2.2.0"];
 
 /** Looks for what these names need. Nothing is changed yet. */
-export function checkTools(needs: ReadonlySet<ToolName>): ToolPlan {
-  return planTools(needs, findTools(BUILT));
+export const checkTools = (needs: ReadonlySet<ToolName>): ToolPlan => planTools(needs, findTools());
+
+/** What is on this machine, on the PATH or built before. */
+function findTools(): FoundTools {
+  const ours = Object.entries(PATHS).filter(([, path]) => existsSync(path));
+  const onPath = ["wrk", "k6"].map((name) => [name, Bun.which(name)] as const);
+  const docker = Bun.which("docker") ?? undefined;
+  return {
+    paths: Object.fromEntries([...ours, ...onPath.filter(([, path]) => path !== null)]),
+    hasNode: Bun.which("node") !== null && Bun.which("npm") !== null,
+    goVersion: parseVersion(outputOf("go", "version") ?? ""),
+    goPackageVersion: parseVersion(outputOf("apt-cache", "policy", GO_PACKAGE) ?? ""),
+    docker: outputOf("docker", "info") === undefined ? undefined : docker,
+  };
+}
+
+/** What a command prints; undefined when it is not there or fails. */
+function outputOf(program: string, ...args: readonly string[]): string | undefined {
+  if (Bun.which(program) === null) return undefined;
+  const env = { ...process.env, LC_ALL: "C" };
+  const run = Bun.spawnSync([program, ...args], { stderr: "ignore", env });
+  return run.success ? run.stdout.toString() : undefined;
 }
 
 /**
@@ -45,93 +65,74 @@ export function checkTools(needs: ReadonlySet<ToolName>): ToolPlan {
  */
 export async function installTools({ packages }: ToolPlan, progress: Progress): Promise<void> {
   if (packages.length === 0) return;
+  const missing = packages.map(({ tool }) => tool);
   const wanted = {
-    missing: packages.map(({ tool }) => tool),
+    missing,
     packages: packages.map(({ name }) => name),
-    withoutApt: `install ${packages.map(({ tool }) => tool).join(" and ")} (macOS: brew install wrk go)`,
+    withoutApt: `install ${missing.join(" and ")} (macOS: brew install wrk go)`,
     orElse: "or run only scenarios that do without (--only; --list names them)",
   };
   await installPackages(wanted, progress);
 }
 
-/** Builds what the plan builds; once, some minutes. Says what could not be had. */
-export async function buildTools(plan: ToolPlan, progress: Progress): Promise<Tools> {
+/**
+ * Builds what the plan builds; once, some minutes. Says what could not be had.
+ *
+ * @throws {CommandFailure} with the last line of the compiler
+ */
+export async function buildTools({ ways }: ToolPlan, progress: Progress): Promise<Tools> {
   const tools: Tools = {};
-  if (plan.wrk) tools.wrk = requireWrk();
-  if (plan.k6 !== undefined) tools.k6 = await bringK6(plan.k6, progress);
-  if (plan.bento !== undefined) tools.bento = await bringBento(plan.bento, progress);
-  if (plan.portkey !== undefined) tools.portkey = await bringPortkey(plan.portkey, progress);
+  for (const [name, way] of Object.entries(ways) as [ToolName, Way][]) {
+    const tool = await bring(name, way, progress);
+    tools[name] = tool;
+    if (!("problem" in tool)) continue;
+    const instead = name === "k6" ? "The paced generator stands in for it" : "It is left out";
+    progress.say(`  Without ${name}: ${tool.problem}. ${instead}.`);
+  }
   return tools;
 }
 
-function requireWrk(): string {
-  const path = Bun.which("wrk");
-  if (path !== null) return path;
-  throw new CommandFailure(
-    "wrk is installed but not on the PATH: add its folder, then run this again",
-  );
-}
-
-async function bringK6(
-  way: NonNullable<ToolPlan["k6"]>,
-  progress: Progress,
-): Promise<K6 | Missing> {
-  switch (way.how) {
-    case "found":
-      return describeK6([way.path]);
-    case "build":
-      return describeK6([await build("k6", "bench/k6/build", progress)]);
-    case "docker": {
-      // The job's files lie below the temporary folder and the checkout.
-      const mounts = ["/tmp", PROJECT_ROOT].flatMap((path) => ["-v", `${path}:${path}`]);
-      const run = ["run", "--rm", "--network=host", "-e", "BENCH_JOB", ...mounts, K6_IMAGE];
-      return describeK6([way.path, ...run]);
-    }
-    case "none":
-      progress.say(`  Without k6: ${way.problem}. The paced generator stands in for it.`);
-      return { problem: way.problem };
-  }
-}
-
-async function bringBento(
-  way: NonNullable<ToolPlan["bento"]>,
-  progress: Progress,
-): Promise<string | Missing> {
-  if (way.how === "found") return way.path;
-  if (way.how === "build") return build("bento", "bench/peers/bento", progress);
-  progress.say(`  Without Bento: ${way.problem}. It is left out.`);
-  return { problem: way.problem };
-}
-
-async function bringPortkey(
-  way: NonNullable<ToolPlan["portkey"]>,
-  progress: Progress,
-): Promise<string | Missing> {
-  if (way.how === "found") return way.path;
+async function bring(name: ToolName, way: Way, progress: Progress): Promise<Tool> {
+  if (way.how === "none") return { problem: way.problem };
+  if (way.how === "docker") return { command: [way.path, ...K6_RUN] };
+  if (way.how === "found") return { command: startOf(name, way.path) };
+  // From a package, which `installTools` has installed.
+  if (name === "wrk") return { command: ["wrk"] };
   try {
-    if (way.how === "build") return await installPortkey(BUILT, progress);
+    await progress.step(`${name}, built (once, some minutes)`, () => build(name));
   } catch (error) {
-    // It is not what the run is about.
-    return leaveOutPortkey(describeError(error), progress);
+    // Portkey is not what a run is about.
+    if (name === "portkey") return { problem: describeError(error) };
+    throw error;
   }
-  return leaveOutPortkey(way.problem, progress);
+  return { command: startOf(name, PATHS[name]) };
 }
 
-function leaveOutPortkey(problem: string, progress: Progress): Missing {
-  progress.say(`  Without Portkey's gateway: ${problem}. It is left out.`);
-  return { problem };
-}
+const startOf = (name: ToolName, path: string): string[] =>
+  name === "portkey" ? ["node", path] : [path];
 
-async function build(name: string, folder: string, progress: Progress): Promise<string> {
-  const target = join(BUILT, name);
-  await progress.step(`${name}, built from source (once, some minutes)`, async () => {
-    await buildGo(join(PROJECT_ROOT, folder), target);
-    return { detail: shortPath(target) };
+async function build(name: keyof typeof PATHS): Promise<{ detail: string }> {
+  mkdirSync(PORTKEY, { recursive: true });
+  const logPath = join(statePaths().logs, `build-${name}.log`);
+  const log = openLog(logPath);
+  const npm = [...NPM_INSTALL, "--prefix", PORTKEY, `@portkey-ai/gateway@${PORTKEY_VERSION}`];
+  const child = Bun.spawn(name === "portkey" ? npm : [...GO_BUILD, PATHS[name], "."], {
+    cwd: name === "portkey" ? PORTKEY : join(PROJECT_ROOT, GO_FOLDERS[name]),
+    env: { ...process.env, CGO_ENABLED: "0" },
+    stdin: "ignore",
+    stdout: log,
+    stderr: log,
+    timeout: BUILD_LIMIT_MS,
   });
-  return target;
+  if ((await child.exited) === 0) return { detail: shortPath(PATHS[name]) };
+  const reason = lastLines(logPath, 1).join("").trim();
+  throw new CommandFailure(`${name} does not build: ${reason} (log: ${shortPath(logPath)})`);
 }
 
-function describeK6(command: readonly string[]): K6 {
-  const shown = Bun.spawnSync([...command, "version"]).stdout.toString();
-  return { command, version: /v\d+\.\d+\.\d+/.exec(shown)?.[0] ?? "of unknown version" };
+/** For the report. */
+export function describeK6({ k6 }: Tools): string {
+  if (k6 === undefined) return "not used";
+  if ("problem" in k6) return `replaced by the paced generator: ${k6.problem}`;
+  const shown = Bun.spawnSync([...k6.command, "version"]).stdout.toString();
+  return /v\d+\.\d+\.\d+/.exec(shown)?.[0] ?? "of unknown version";
 }

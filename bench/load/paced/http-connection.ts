@@ -1,9 +1,14 @@
 import type { Socket } from "bun";
 
-/** A keep-alive connection that carries one call at a time and reads no more of an answer than where it ends. */
+/**
+ * A keep-alive connection that carries one call at a time and reads no more of an answer than where it ends.
+ */
 export interface HttpConnection {
-  /** Sends a raw request; `onAnswer` gets its status once the answer is complete, 0 when the connection was lost. */
-  send: (request: Uint8Array, onAnswer: (status: number, body: Buffer) => void) => void;
+  /**
+   * Sends a raw request; `onAnswer` gets the status once the answer is complete, 0 if the connection was
+   * lost.
+   */
+  send: (request: Uint8Array, onAnswer: (status: number) => void) => void;
   isOpen: () => boolean;
   close: () => void;
 }
@@ -31,21 +36,22 @@ export function answerLength(buffer: Buffer): number | undefined {
 const statusOf = (buffer: Buffer): number => Number(buffer.subarray(9, 12).toString("latin1"));
 
 /** Connects; rejects when nothing listens. */
-export async function openHttpConnection(host: string, port: number): Promise<HttpConnection> {
+export async function openHttpConnection(url: string): Promise<HttpConnection> {
+  const { hostname, port } = new URL(url);
   let received: Buffer = Buffer.alloc(0);
   let unsent: Uint8Array = new Uint8Array(0);
-  let answer: ((status: number, body: Buffer) => void) | undefined;
-  let open = true;
+  let answer: ((status: number) => void) | undefined;
+  let isOpen = true;
 
-  function finish(status: number, body: Buffer): void {
+  function finish(status: number): void {
     const report = answer;
     answer = undefined;
-    report?.(status, body);
+    report?.(status);
   }
 
   function lost(): void {
-    open = false;
-    finish(0, Buffer.alloc(0));
+    isOpen = false;
+    finish(0);
   }
 
   function write(socket: Socket, bytes: Uint8Array): void {
@@ -54,16 +60,16 @@ export async function openHttpConnection(host: string, port: number): Promise<Ht
   }
 
   const socket = await Bun.connect({
-    hostname: host,
-    port,
+    hostname,
+    port: Number(port),
     socket: {
       data: (_socket, chunk) => {
         received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
         const length = answerLength(received);
         if (length === undefined) return;
-        const whole = received.subarray(0, length);
+        const status = statusOf(received);
         received = received.subarray(length);
-        finish(statusOf(whole), whole);
+        finish(status);
       },
       drain: (ready) => write(ready, unsent),
       close: lost,
@@ -75,10 +81,10 @@ export async function openHttpConnection(host: string, port: number): Promise<Ht
   return {
     send: (request, onAnswer) => {
       answer = onAnswer;
-      if (open) write(socket, request);
-      else finish(0, Buffer.alloc(0));
+      if (isOpen) write(socket, request);
+      else finish(0);
     },
-    isOpen: () => open,
+    isOpen: () => isOpen,
     close: () => socket.end(),
   };
 }

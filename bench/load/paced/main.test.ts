@@ -6,13 +6,17 @@ import { join } from "node:path";
 import type { Socket } from "bun";
 
 import { writeCalls } from "../calls.ts";
-import type { PacedJob, PacedReport } from "./job.ts";
+import type { LoadReport } from "../../figures.ts";
+import type { LoadJob } from "../run-load.ts";
 
 const ANSWER = "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
 const TOGETHER = 3;
 const CALLS = 3 * TOGETHER;
 
-/** Closes its first connections while they are idle, and answers calls three by three, so that the generator needs several connections. */
+/**
+ * Closes its first connections while they are idle, and answers calls three by three, so that the generator
+ * needs several connections.
+ */
 function listenImpatiently(closes: number) {
   let opened = 0;
   let unanswered: Socket[] = [];
@@ -34,12 +38,12 @@ function listenImpatiently(closes: number) {
   });
 }
 
-async function runPaced(job: PacedJob): Promise<PacedReport> {
+async function runPaced(job: LoadJob): Promise<LoadReport> {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, "main.ts")], {
-    stdin: new Blob([JSON.stringify(job)]),
+    env: { ...process.env, BENCH_JOB: JSON.stringify(job) },
     stdout: "pipe",
   });
-  return JSON.parse(await new Response(child.stdout).text()) as PacedReport;
+  return JSON.parse(await new Response(child.stdout).text()) as LoadReport;
 }
 
 test("a connection that its server closed while it was idle costs no call", async () => {
@@ -50,13 +54,11 @@ test("a connection that its server closed while it was idle costs no call", asyn
 
   const { expected, unexpected, dropped } = await runPaced({
     url,
-    rawPath: writeCalls(calls, url, join(folder, "calls")).raw,
-    firstCall: 0,
+    files: writeCalls(calls, url, join(folder, "calls")),
     ratePerSecond: CALLS,
     seconds: 1,
     graceSeconds: 5,
     connections: 4,
-    waitingMax: CALLS,
     expectStatus: 202,
     bucketSeconds: 1,
   });

@@ -1,19 +1,21 @@
 import { readRawCalls } from "../calls.ts";
+import type { LoadJob } from "../run-load.ts";
+import type { LoadReport } from "../../figures.ts";
 import { percentilesOf, momentsOf } from "../../statistics.ts";
 import { type HttpConnection, openHttpConnection } from "./http-connection.ts";
-import type { PacedJob, PacedReport } from "./job.ts";
 
 /**
- * Sends raw HTTP calls at a constant rate, whatever the answers (open loop). A call's latency counts from the instant it was due, so
- * that a server that stalls is charged for every call that should have been sent meanwhile ("coordinated omission").
+ * Sends raw HTTP calls at a constant rate, whatever the answers (open loop). A call's latency counts from the
+ * instant it was due, so that a server that stalls is charged for every call that should have been sent
+ * meanwhile ("coordinated omission").
  */
-async function run(job: PacedJob): Promise<PacedReport> {
-  const requests = readRawCalls(Buffer.from(await Bun.file(job.rawPath).arrayBuffer()));
-  const { hostname, port } = new URL(job.url);
+async function run(job: LoadJob): Promise<LoadReport> {
+  const requests = readRawCalls(Buffer.from(await Bun.file(job.files.raw).arrayBuffer()));
   const idle: HttpConnection[] = [];
-  for (let i = 0; i < job.connections; i += 1)
-    idle.push(await openHttpConnection(hostname, Number(port)));
+  for (let i = 0; i < job.connections; i += 1) idle.push(await openHttpConnection(job.url));
 
+  /** Calls that are due but find no connection free; more are dropped. */
+  const waitingMax = job.ratePerSecond * job.graceSeconds;
   const total = Math.floor(job.ratePerSecond * job.seconds);
   const latencies = new Float64Array(total);
   const dueSeconds = new Float64Array(total);
@@ -27,7 +29,7 @@ async function run(job: PacedJob): Promise<PacedReport> {
   const dueMs = (index: number): number => startedAt + (index / job.ratePerSecond) * 1_000;
 
   function send(connection: HttpConnection, index: number): void {
-    const request = requests[(index + job.firstCall) % requests.length];
+    const request = requests[index % requests.length];
     if (request === undefined) throw new Error("there are no calls to send");
     connection.send(request, (status) => {
       if (status === job.expectStatus) {
@@ -58,7 +60,7 @@ async function run(job: PacedJob): Promise<PacedReport> {
 
   async function replace(): Promise<void> {
     try {
-      release(await openHttpConnection(hostname, Number(port)));
+      release(await openHttpConnection(job.url));
     } catch {
       // One connection fewer; if all are lost the rest is dropped.
     }
@@ -71,7 +73,7 @@ async function run(job: PacedJob): Promise<PacedReport> {
     for (; due < total && dueMs(due) <= now; due += 1) {
       const connection = takeIdle();
       if (connection !== undefined) send(connection, due);
-      else if (waiting.length < job.waitingMax) waiting.push(due);
+      else if (waiting.length < waitingMax) waiting.push(due);
       else dropped += 1;
     }
     if ((due === total && answered + dropped === total) || now > deadline) resolve();
@@ -93,6 +95,6 @@ async function run(job: PacedJob): Promise<PacedReport> {
   };
 }
 
-const job = JSON.parse(await Bun.stdin.text()) as PacedJob;
-process.stdout.write(JSON.stringify(await run(job)));
+const job = JSON.parse(process.env["BENCH_JOB"] ?? "") as LoadJob;
+process.stdout.write(`${JSON.stringify(await run(job))}\n`);
 process.exit(0);

@@ -1,4 +1,5 @@
--- What the pipeline on Bento stores: the columns and indexes that it needs, not partitioned, the prompt as its pipeline gives it.
+-- What the pipeline on Bento stores: the columns and indexes that it needs, not partitioned, the prompt as
+-- its pipeline gives it.
 create table requests (
   request_id uuid primary key,
   user_id text not null,

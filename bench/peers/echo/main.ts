@@ -1,6 +1,6 @@
 import { Elysia, t } from "elysia";
 
-// The ceiling: an Elysia route that checks a body and answers 202, and does nothing else.
+// The ceiling: an Elysia route that checks a body and responds with 202, and does nothing else.
 const body = t.Object({ prompt: t.String({ minLength: 1 }), max_tokens: t.Optional(t.Integer()) });
 
 new Elysia({ normalize: false })

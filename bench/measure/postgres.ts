@@ -1,5 +1,5 @@
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
-import type { Session } from "../scenarios/session.ts";
+import type { Session } from "./session.ts";
 
 const FILL_LIMIT_MS = 5 * 60_000;
 
@@ -23,11 +23,11 @@ export async function withFiller(
 }
 
 /**
- * Counts the processes of PostgreSQL that serve a gateway or a collector as `postgres for …` from now on; what is left as `postgres` are its
- * own duties. Only where they are processes of this machine.
+ * Counts the processes of PostgreSQL that serve a gateway or a collector as `postgres for …` from now on;
+ * what is left as `postgres` are its own duties. Only where they are processes of this machine.
  */
-export async function labelBackends({ stack }: Session): Promise<void> {
-  if (!stack.samples().some(({ cores }) => cores["postgres"] !== undefined)) return;
+export async function labelBackends({ stack, sampler }: Session): Promise<void> {
+  if (!sampler.samples().some(({ cores }) => cores["postgres"] !== undefined)) return;
   const backends = await stack.books.database.run(
     "find backends",
     (sql) => sql<{ pid: number; part: string }[]>`
@@ -36,7 +36,7 @@ export async function labelBackends({ stack }: Session): Promise<void> {
       where datname = current_database()
         and application_name ~ '^tollgate-(gateway|collector)-'`,
   );
-  for (const { pid, part } of backends) stack.watch(pid, `postgres for ${part}`);
+  for (const { pid, part } of backends) sampler.watch(pid, `postgres for ${part}`);
 }
 
 export interface PostgresSize {

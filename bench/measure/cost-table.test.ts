@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { costOf, type Cost } from "./cost.ts";
-import { bendsOf, growthTable } from "./table.ts";
+import { bendsOf, costTable } from "./cost-table.ts";
+import type { Cost } from "./cost.ts";
 
 const cost = (cpuUs: Record<string, number>): Cost => ({
   perSecond: 1_000,
@@ -10,20 +10,10 @@ const cost = (cpuUs: Record<string, number>): Cost => ({
   cpuUs: new Map(Object.entries(cpuUs)),
 });
 
-test("CPU per request is the CPU of the load's time over the answers that were as expected", () => {
-  const load = {
-    expected: 10_000,
-    perSecond: 1_000,
-    latencyMs: { p50: 1, p99: 4 },
-  };
-
-  expect(costOf(load, new Map([["gateway", 1.5]]))).toEqual(cost({ gateway: 150 }));
-});
-
-test("a table of growth has a column for each part that ran and for what only this growth has", () => {
-  const table = growthTable("users", "users", [
-    { size: "10", cost: cost({ gateway: 100, redis: 20 }) },
-    { size: "1,000", cost: cost({ gateway: 101, redis: 30 }), extra: { "bytes per user": 900 } },
+test("a table of costs has a column for each part that ran and for what only this one has", () => {
+  const table = costTable("users", "users", [
+    { name: "10", cost: cost({ gateway: 100, redis: 20 }) },
+    { name: "1,000", cost: cost({ gateway: 101, redis: 30 }), extra: { "bytes per user": 900 } },
   ]);
 
   expect(table.columns.slice(4)).toEqual(["CPU, µs", "gateway, µs", "redis, µs", "bytes per user"]);
@@ -35,9 +25,9 @@ test("a table of growth has a column for each part that ran and for what only th
 
 test("a part is said to bend only when it costs clearly more at the last size", () => {
   const rows = [
-    { size: "10", cost: cost({ gateway: 100, redis: 4, postgres: 50 }) },
+    { name: "10", cost: cost({ gateway: 100, redis: 4, postgres: 50 }) },
     {
-      size: "1,000",
+      name: "1,000",
       cost: cost({ gateway: 110, redis: 8, postgres: 10, "postgres for gateway": 80 }),
     },
   ];
@@ -47,8 +37,8 @@ test("a part is said to bend only when it costs clearly more at the last size", 
 
 test("a growth that bends nothing says so", () => {
   const rows = [
-    { size: "10", cost: cost({ gateway: 100 }) },
-    { size: "1,000", cost: cost({ gateway: 101 }) },
+    { name: "10", cost: cost({ gateway: 100 }) },
+    { name: "1,000", cost: cost({ gateway: 101 }) },
   ];
 
   expect(bendsOf(rows)).toEqual(["no part costs over 25 % more from 10 to 1,000"]);
@@ -57,8 +47,8 @@ test("a growth that bends nothing says so", () => {
 test("sizes that were not answered at the same rate are not compared", () => {
   const slow = { ...cost({ gateway: 900 }), perSecond: 145 };
   const rows = [
-    { size: "1", cost: cost({ gateway: 100 }) },
-    { size: "4", cost: slow },
+    { name: "1", cost: cost({ gateway: 100 }) },
+    { name: "4", cost: slow },
   ];
 
   expect(bendsOf(rows)).toEqual([

@@ -1,4 +1,5 @@
-import type { Figure, Sample } from "../figures.ts";
+import type { Sample } from "../figures.ts";
+import { slope } from "../statistics.ts";
 import { machineTicks, readProcesses, TICKS_PER_SECOND, usageByLabel } from "./processes.ts";
 
 export interface Sampler {
@@ -104,23 +105,9 @@ export function cpuSecondsByPart(
   return seconds;
 }
 
-/**
- * CPU that each part and all of them together took per request, milliseconds. Much steadier than a rate on a
- * machine that others use as well, and the number that capacity is planned with.
- */
-export function costFigures(samples: readonly Sample[], requests: number): Figure[] {
-  const parts = [...cpuSecondsByPart(samples)]
-    .filter(([, used]) => used > 0)
-    .sort(([, a], [, b]) => b - a);
-  if (requests === 0 || parts.length === 0) return [];
-  const figureOf = (what: string, used: number): Figure => ({
-    what: `CPU per request: ${what}`,
-    unit: "ms",
-    value: (used * 1_000) / requests,
-  });
-  const whole = parts.reduce((sum, [, used]) => sum + used, 0);
-  return [
-    figureOf("all parts together", whole),
-    ...parts.map(([part, used]) => figureOf(part, used)),
-  ];
+/** Growth of what waits in the queues, messages per second. */
+export function backlogSlope(samples: readonly Sample[]): number {
+  const waiting = ({ queues }: Sample): number =>
+    (queues["requests"] ?? 0) + (queues["results"] ?? 0);
+  return slope(samples.map((one) => ({ x: one.atSeconds, y: waiting(one) })));
 }

@@ -1,0 +1,104 @@
+import type { LoadResult, Outcome, Table } from "../figures.ts";
+import { format, howToMeasure } from "../judge.ts";
+import { frontier, FRONTIER_P99_MS, mostPerSecond } from "../measure/climb.ts";
+import type { BenchReport } from "../run.ts";
+import { meanCores } from "../machine/sampler.ts";
+
+// What a report tells in rows; the terminal and the page show the same.
+
+/** Every row of the design's numbers. */
+export const summaryTable = ({ rows }: BenchReport): Table => ({
+  title: "The design's numbers",
+  columns: ["what", "at least", "aim", "measured", "ratio to at least", "reached"],
+  rows: rows.map(({ id, what, unit, better, atLeast, aim, measured, ratio, verdict }) => {
+    const bound = (value: number): string => `${better === "less" ? "≤ " : ""}${format(value)}`;
+    const word = verdict === "not measured" ? `not measured: ${howToMeasure(id)}` : verdict;
+    const seen = [measured ?? "–", ratio === null ? "–" : `${format(ratio)} ×`];
+    return [`${what}, ${unit}`, bound(atLeast), bound(aim), ...seen, word];
+  }),
+});
+
+export const ratioTable = ({ ratios }: BenchReport): Table => ({
+  title: "Accepted per second, beside others in the same run",
+  columns: [],
+  rows: ratios.map(({ what, value }) => [`Tollgate ${what}`, `${format(value)} ×`]),
+});
+
+export const figureTable = ({ scenario, figures }: Outcome): Table => ({
+  title: scenario,
+  columns: [],
+  rows: figures.map(({ what, value, unit }) => [what, `${format(value)} ${unit}`]),
+});
+
+type Column = readonly [name: string, read: (load: LoadResult) => string | number];
+const LOAD_COLUMNS: readonly Column[] = [
+  ["load", ({ name }) => name],
+  ["by", ({ generator }) => generator],
+  ["offered/s", ({ offeredPerSecond }) => offeredPerSecond ?? "closed loop"],
+  ["answered/s", ({ perSecond }) => perSecond],
+  ["p50 ms", ({ latencyMs }) => latencyMs.p50],
+  ["p95 ms", ({ latencyMs }) => latencyMs.p95],
+  ["p99 ms", ({ latencyMs }) => latencyMs.p99],
+  ["p99.9 ms", ({ latencyMs }) => latencyMs.p999],
+  ["longest, ms", ({ latencyMs }) => latencyMs.max],
+  ["other answers", otherAnswers],
+  ["generator, cores", ({ generatorCores }) => generatorCores],
+];
+
+export const loadTable = ({ scenario, loads }: Outcome): Table => ({
+  title: `${scenario}: loads`,
+  columns: LOAD_COLUMNS.map(([name]) => name),
+  rows: loads.map((load) => LOAD_COLUMNS.map(([, read]) => read(load))),
+});
+
+function otherAnswers({ unexpected, dropped }: LoadResult): string {
+  const parts = Object.entries(unexpected).map(
+    ([status, count]) => `${count} × ${status === "0" ? "lost" : status}`,
+  );
+  if (dropped > 0) parts.push(`${dropped} not sent or not answered`);
+  return parts.length === 0 ? "–" : parts.join(", ");
+}
+
+/** `gateway 0.62 · worker 0.40`: mean cores, the largest first. */
+export function meanParts({ samples }: Outcome): string {
+  const names = [...new Set(samples.flatMap(({ cores }) => Object.keys(cores)))];
+  return names
+    .map((name) => ({ name, cores: meanCores(samples, name) ?? 0 }))
+    .sort((a, b) => b.cores - a.cores)
+    .map(({ name, cores }) => `${name} ${cores.toFixed(2)}`)
+    .join(" · ");
+}
+
+/** Whoever accepts requests, by scenario. */
+const CONTENDERS = {
+  frontier: "Tollgate",
+  "bento-tuned": "Bento, tuned",
+  "bento-documented": "Bento, documented",
+  echo: "bare Elysia echo",
+};
+
+export interface Contender {
+  scenario: string;
+  name: string;
+  loads: LoadResult[];
+}
+
+export const contendersOf = ({ outcomes }: BenchReport): Contender[] =>
+  Object.entries(CONTENDERS).flatMap(([scenario, name]) => {
+    const { loads = [] } = outcomes.find((outcome) => outcome.scenario === scenario) ?? {};
+    return loads.length === 0 ? [] : [{ scenario, name, loads }];
+  });
+
+export const frontierTable = (contenders: readonly Contender[]): Table => ({
+  title: "Throughput against latency",
+  columns: [
+    "accepted per second with p99 below",
+    ...FRONTIER_P99_MS.map((ms) => `${ms} ms`),
+    "most",
+  ],
+  rows: contenders.map(({ name, loads }) => [
+    name,
+    ...FRONTIER_P99_MS.map((ms) => frontier(loads, ms) || "–"),
+    mostPerSecond(loads),
+  ]),
+});
