@@ -1,5 +1,3 @@
-import type { Schedule } from "./schedule.ts";
-
 export interface BatcherOptions<Item, Outcome> {
   /** Most items in one flush. */
   itemsMax: number;
@@ -24,7 +22,7 @@ export interface BatcherOptions<Item, Outcome> {
    */
   flush: (items: Item[]) => Promise<Outcome[]>;
   /** Calls back after `ms`; returns a function that cancels it. */
-  schedule: Schedule;
+  schedule: (callback: () => void, ms: number) => () => void;
 }
 
 export interface Batcher<Item, Outcome> {

@@ -1,15 +1,31 @@
 import { expect, test } from "bun:test";
 
 import { createWorld } from "../../test/support/collector-world.ts";
-import { createFakeKeeperLocks } from "../../test/support/fakes/keeper-lock.ts";
+import type { KeeperLock } from "../ports.ts";
 import { createWalk, type Duty } from "./duty.ts";
 import { runDuties } from "./keeper.ts";
 
 const SECOND_MS = 1_000;
 
-function setUp(silentMs = 3 * SECOND_MS) {
+/** A lock that several keepers compete for; `owner` may be set to take it away from them. */
+function createLocks() {
+  const state: { owner: string | null } = { owner: null };
+  const lockOf = (name: string): KeeperLock => ({
+    tryAcquire: async () => {
+      state.owner ??= name;
+      return state.owner === name;
+    },
+    isOurs: () => state.owner === name,
+    release: async () => {
+      if (state.owner === name) state.owner = null;
+    },
+  });
+  return { state, lockOf };
+}
+
+function setUp() {
   const world = createWorld();
-  const locks = createFakeKeeperLocks({ now: world.clock.now, silentMs });
+  const locks = createLocks();
   const runs: string[] = [];
   const keeperOf = (name: string, run: Duty["run"] = async () => {}) => {
     const duty: Duty = {
@@ -43,31 +59,42 @@ test("one of two collectors performs the duties, the other takes over within sec
 });
 
 test("a keeper that loses the lock stops its duties and competes again", async () => {
-  const { world, locks, runs, keeperOf } = setUp(60 * SECOND_MS);
-  const other = locks.lockOf("somebody else");
+  const { world, locks, runs, keeperOf } = setUp();
   keeperOf("first").start();
   await world.clock.advance(2 * SECOND_MS);
 
-  locks.killSession("first");
-  await other.tryAcquire();
+  locks.state.owner = "somebody else";
   await world.clock.advance(2 * SECOND_MS);
   const before = runs.length;
   await world.clock.advance(10 * SECOND_MS);
   expect(runs.length).toBe(before);
   expect(world.metric("keeper_active")).toBe(0);
 
-  await other.release();
+  locks.state.owner = null;
   await world.clock.advance(3 * SECOND_MS);
   expect(runs.length).toBeGreaterThan(before);
 });
 
 test("a keeper asks for its lock again and again, because silence loses it", async () => {
-  const { world, locks, runs, keeperOf } = setUp();
-  keeperOf("first").start();
+  const { world, runs } = setUp();
+  let askedAtMs = Number.NEGATIVE_INFINITY;
+  const lock: KeeperLock = {
+    tryAcquire: async () => {
+      askedAtMs = world.clock.now();
+      return true;
+    },
+    isOurs: () => world.clock.now() - askedAtMs < 3 * SECOND_MS,
+    release: async () => {},
+  };
+  const run = async () => void runs.push("run");
+  runDuties(
+    { ...world.ports, lock },
+    [{ name: "count", everyMs: SECOND_MS, run }],
+    SECOND_MS,
+  ).start();
 
   await world.clock.advance(20 * SECOND_MS);
 
-  expect(await locks.lockOf("second").tryAcquire()).toBe(false);
   expect(runs.length).toBeGreaterThanOrEqual(20);
   expect(world.logged.filter((line) => line === "this collector is the keeper")).toHaveLength(1);
 });
