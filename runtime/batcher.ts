@@ -1,3 +1,5 @@
+import type { Schedule } from "./schedule.ts";
+
 export interface BatcherOptions<Item, Outcome> {
   /** Most items in one flush. */
   itemsMax: number;
@@ -22,7 +24,7 @@ export interface BatcherOptions<Item, Outcome> {
    */
   flush: (items: Item[]) => Promise<Outcome[]>;
   /** Calls back after `ms`; returns a function that cancels it. */
-  schedule: (callback: () => void, ms: number) => () => void;
+  schedule: Schedule;
 }
 
 export interface Batcher<Item, Outcome> {

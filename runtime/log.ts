@@ -11,7 +11,7 @@ export interface Log {
   error: LogLine;
 }
 
-/** For whoever has nobody to tell. */
+/** For those whose log nobody reads: a command prints what matters itself, a test looks at other things. */
 export const silentLog: Log = {
   debug: () => {},
   info: () => {},

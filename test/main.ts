@@ -16,7 +16,7 @@ import {
   TEST_STAGES,
   type StageRun,
 } from "./run/stages.ts";
-import { bringTestPrometheus } from "../local/observe/test-prometheus.ts";
+import { bringTestPrometheus } from "./run/bring-prometheus.ts";
 import { startTestServers, type TestServers } from "../local/servers/test-servers.ts";
 
 const stageLines = TEST_STAGES.map(({ name, about }) => `  ${name.padEnd(9)}${about}`).join("\n");
@@ -138,6 +138,8 @@ async function runStages(
       }
       if (stage.wantsPrometheus === true)
         await bringTestPrometheus(createProgress(process.stdout), process.env["PATH"] ?? "");
+      // Bringing servers and programs takes long enough to be interrupted.
+      if (interrupt.aborted) return;
       const env =
         stage.needsServers && servers !== undefined ? serverEnvironment(servers.urls) : {};
       results.push(await runStage(run, env, interrupt));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import { connectAmqp, type ConnectionState } from "./connection.ts";
 import { startTestBroker, type TestBroker } from "../../test/support/broker.ts";
-import { silentLog } from "../../test/support/log.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { until } from "../../test/support/until.ts";
 import { declareTopology, TopologyMismatchError } from "./topology.ts";
 

@@ -6,7 +6,7 @@ import { connectRedis, type RedisConnection } from "./connection.ts";
 import { createQuotaStore } from "./quota-store.ts";
 import { freshTruth, limitsOf, newId } from "../../test/support/quota-samples.ts";
 import { connectForTest } from "../../test/support/redis.ts";
-import { silentLog } from "../../test/support/log.ts";
+import { silentLog } from "../../runtime/log.ts";
 
 setDefaultTimeout(20_000);
 

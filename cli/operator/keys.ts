@@ -16,7 +16,8 @@ import { checkApiKey, displayOfApiKey } from "../../core/api-key.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { KeyRecord } from "../../core/key-record.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
-import { CLIENT_NAME, type Operation, silentLog } from "./operate.ts";
+import { silentLog } from "../../runtime/log.ts";
+import { CLIENT_NAME, type Operation } from "./operate.ts";
 import { isUuid } from "./users.ts";
 
 /** A key that nobody has yet; `apiKey` is shown once and stored nowhere. */

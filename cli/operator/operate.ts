@@ -6,7 +6,7 @@ import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { Fault } from "../../core/faults.ts";
-import type { Log } from "../../runtime/log.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import { statePaths } from "../../adapters/state/paths.ts";
 import { withoutPassword } from "../../adapters/state/server-urls.ts";
@@ -20,9 +20,6 @@ export const CLIENT_NAME = "tollgate-cli";
 const CONNECT_WAIT_MS = 5_000;
 /** Looking through a long queue takes one round trip per message. */
 const QUEUE_LOOK_MS = 60_000;
-
-/** A command prints what matters itself. */
-export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** What a command works with. Connections open when they are asked for and close when the command is over. */
 export interface Operation {

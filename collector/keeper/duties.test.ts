@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { pause } from "../../runtime/schedule.ts";
-import { createWorld, headOf, START_MS } from "../../test/support/collector-world.ts";
+import { createWorld, finishOf, headOf, START_MS } from "../../test/support/collector-world.ts";
 import type { AttemptMark } from "../../core/attempt/mark.ts";
+import type { OrphanPorts, Process } from "../ports.ts";
 import { createExpire } from "./expire.ts";
 import { createGauges } from "./gauges.ts";
 import { createOrphans } from "./orphans.ts";
@@ -12,33 +13,25 @@ const DAY_MS = 86_400_000;
 const { signal } = new AbortController();
 
 describe("orphaned holds", () => {
-  function setUp(heldForMs = 31_000) {
+  /** One round of the duty, so long after the holds were taken. */
+  function setUp(more: Partial<OrphanPorts & Process> = {}) {
     const world = createWorld();
-    const orphans = createOrphans(
-      {
-        ...world.ports,
-        scanHolds: async function* () {
-          yield [...world.redis.holds.values()].map((hold) => ({ ...hold, heldForMs }));
-        },
-        standings: async (ids) =>
-          ids.map((requestId) => {
-            const request = world.postgres.requests.get(requestId);
-            const row = world.postgres.ledger.find((each) => each.requestId === requestId);
-            return request && { state: request.state, billedTokens: row?.tokens ?? null };
-          }),
-      },
-      { everyMs: 5_000, orphanAfterMs: 30_000 },
-    );
-    return { world, orphans };
+    const ports = { ...world.ports, ...more };
+    const orphans = createOrphans(ports, { everyMs: 5_000, orphanAfterMs: 30_000 });
+    const run = async (heldForMs = 31_000): Promise<void> => {
+      await world.clock.advance(heldForMs);
+      await orphans.run(signal);
+    };
+    return { world, run };
   }
 
   test("a hold without any request is released", async () => {
-    const { world, orphans } = setUp();
-    world.redis.take(headOf("a"));
+    const { world, run } = setUp();
+    world.hold(headOf("a"));
 
-    await orphans.run(signal);
+    await run();
 
-    expect(world.redis.used.get("user-1")).toBe(0);
+    expect(world.quota.usedTokens("user-1")).toBe(0);
     expect(world.metric("keeper_actions_total", "hold_released")).toBe(1);
   });
 
@@ -69,88 +62,84 @@ describe("orphaned holds", () => {
   });
 
   test("a hold that is young stays: its row may not be committed yet", async () => {
-    const { world, orphans } = setUp(29_000);
-    world.redis.take(headOf("a"));
+    const { world, run } = setUp();
+    world.hold(headOf("a"));
 
-    await orphans.run(signal);
+    await run(29_000);
 
-    expect(world.redis.used.get("user-1")).toBe(100);
+    expect(world.quota.usedTokens("user-1")).toBe(100);
   });
 
   test("a keeper whose clock is ahead frees no young hold: the store's clock tells the age", async () => {
-    const { world, orphans } = setUp(1_000);
-    world.redis.take(headOf("a"));
-    await world.clock.advance(300_000);
+    const { world, run } = setUp({ now: () => START_MS + 300_000 });
+    world.hold(headOf("a"));
 
-    await orphans.run(signal);
+    await run(1_000);
 
-    expect(world.redis.used.get("user-1")).toBe(100);
+    expect(world.quota.usedTokens("user-1")).toBe(100);
   });
 
   test("a hold whose request has ended is settled with what the ledger says", async () => {
-    const { world, orphans } = setUp();
+    const { world, run } = setUp();
     world.accept("a");
-    const [request] = world.postgres.requests.values();
-    if (request !== undefined) request.state = "completed";
-    world.postgres.ledger.push({ requestId: "a", tokens: 30 });
+    await world.store.finishRequests([finishOf("a")]);
 
-    await orphans.run(signal);
+    await run();
 
-    expect(world.redis.used.get("user-1")).toBe(30);
+    expect(world.quota.usedTokens("user-1")).toBe(30);
     expect(world.metric("keeper_actions_total", "hold_settled")).toBe(1);
   });
 
   test("a hold whose request is open stays", async () => {
-    const { world, orphans } = setUp();
+    const { world, run } = setUp();
     world.accept("a");
 
-    await orphans.run(signal);
+    await run();
 
-    expect(world.redis.used.get("user-1")).toBe(100);
+    expect(world.quota.usedTokens("user-1")).toBe(100);
   });
 
   test("a hold that somebody settles meanwhile, or that the scan meets twice, forgets no user", async () => {
-    const { world, orphans } = setUp();
-    const head = headOf("a");
-    const { userId, requestId, windowDay: day, estimatedTokens: tokens } = head;
-    world.redis.take(head);
-    world.redis.holds.set("twice", { userId, requestId, day, tokens });
+    const { world, run } = setUp({
+      scanHolds: async function* () {
+        for await (const page of world.quota.scanHolds()) {
+          yield page;
+          yield page;
+        }
+      },
+    });
+    world.hold(headOf("a"));
 
-    await orphans.run(signal);
+    await run();
 
-    expect(world.redis.settles).toBe(1);
-    expect(world.redis.forgotten.size).toBe(0);
+    expect(world.counts.settles).toBe(1);
+    expect(world.quota.knownForMs("user-1")).toBeGreaterThan(2_000);
   });
 
   test("a keeper that dies after freeing a hold frees it once", async () => {
-    const { world, orphans } = setUp();
-    world.redis.take(headOf("a"));
-    world.redis.take(headOf("b"));
+    const { world, run } = setUp();
+    world.hold(headOf("a"));
+    world.hold(headOf("b"));
     world.crash.at = "K2";
-    await orphans.run(signal).catch(() => {});
+    await run().catch(() => {});
 
     world.crash.at = null;
-    await orphans.run(signal);
+    await run();
 
-    expect(world.redis.used.get("user-1")).toBe(0);
-    expect(world.redis.settles).toBe(2);
-    expect(world.redis.forgotten.size).toBe(0);
+    expect(world.quota.usedTokens("user-1")).toBe(0);
+    expect(world.counts.settles).toBe(2);
+    expect(world.quota.knownForMs("user-1")).toBeGreaterThan(2_000);
   });
 });
 
 describe("overdue requests", () => {
-  function setUp(marks: Record<string, AttemptMark> = {}) {
+  async function setUp(marks: Record<string, AttemptMark> = {}) {
     const world = createWorld();
     world.accept("a", "b");
+    await world.clock.advance(headOf("a").expiresAtMs - START_MS);
     const expire = createExpire(
       {
         ...world.ports,
-        overdueRequests: async () => ({
-          items: [...world.postgres.requests.values()]
-            .filter(({ state }) => state === "queued")
-            .map(({ head }) => head),
-          next: null,
-        }),
         attemptMarks: async (refs) => refs.map(({ requestId }) => marks[requestId] ?? "none"),
       },
       { everyMs: 1_000 },
@@ -159,28 +148,27 @@ describe("overdue requests", () => {
   }
 
   test("expire unbilled, give their holds back and wake who waits", async () => {
-    const { world, expire } = setUp();
+    const { world, expire } = await setUp();
 
     await expire.run(signal);
     await expire.run(signal);
 
-    const requests = [...world.postgres.requests.values()];
-    expect(requests.map(({ state }) => state)).toEqual(["expired", "expired"]);
-    expect(requests[0]?.errorCode).toBe("QUEUE_TTL_PASSED");
-    expect(world.postgres.ledger).toEqual([]);
-    expect(world.redis.used.get("user-1")).toBe(0);
+    const end = { state: "expired", errorCode: "QUEUE_TTL_PASSED" } as const;
+    expect([world.stateOf("a"), world.stateOf("b")]).toEqual([end, end]);
+    expect(world.store.ledger()).toEqual([]);
+    expect(world.quota.usedTokens("user-1")).toBe(0);
     expect(world.events).toEqual(["commit", "settle", "announce"]);
   });
 
   test.each(["under_way", "overdue", "between"] as const)(
     "are left to their worker when they have started: the mark says %s",
     async (mark) => {
-      const { world, expire } = setUp({ a: mark });
+      const { world, expire } = await setUp({ a: mark });
 
       await expire.run(signal);
 
-      expect(world.postgres.requests.get("a")?.state).toBe("queued");
-      expect(world.postgres.requests.get("b")?.state).toBe("expired");
+      expect(world.stateOf("a")?.state).toBe("queued");
+      expect(world.stateOf("b")?.state).toBe("expired");
     },
   );
 });

@@ -1,31 +1,15 @@
 import { expect, test } from "bun:test";
 
 import { createWorld } from "../../test/support/collector-world.ts";
-import type { KeeperLock } from "../ports.ts";
+import { createFakeKeeperLocks } from "../../test/support/fakes/keeper-lock.ts";
 import { createWalk, type Duty } from "./duty.ts";
 import { runDuties } from "./keeper.ts";
 
 const SECOND_MS = 1_000;
 
-/** A lock that several keepers compete for; `owner` may be set to take it away from them. */
-function createLocks() {
-  const state: { owner: string | null } = { owner: null };
-  const lockOf = (name: string): KeeperLock => ({
-    tryAcquire: async () => {
-      state.owner ??= name;
-      return state.owner === name;
-    },
-    isOurs: () => state.owner === name,
-    release: async () => {
-      if (state.owner === name) state.owner = null;
-    },
-  });
-  return { state, lockOf };
-}
-
-function setUp() {
+function setUp(silentMs = 3 * SECOND_MS) {
   const world = createWorld();
-  const locks = createLocks();
+  const locks = createFakeKeeperLocks({ now: world.clock.now, silentMs });
   const runs: string[] = [];
   const keeperOf = (name: string, run: Duty["run"] = async () => {}) => {
     const duty: Duty = {
@@ -59,42 +43,31 @@ test("one of two collectors performs the duties, the other takes over within sec
 });
 
 test("a keeper that loses the lock stops its duties and competes again", async () => {
-  const { world, locks, runs, keeperOf } = setUp();
+  const { world, locks, runs, keeperOf } = setUp(60 * SECOND_MS);
+  const other = locks.lockOf("somebody else");
   keeperOf("first").start();
   await world.clock.advance(2 * SECOND_MS);
 
-  locks.state.owner = "somebody else";
+  locks.killSession("first");
+  await other.tryAcquire();
   await world.clock.advance(2 * SECOND_MS);
   const before = runs.length;
   await world.clock.advance(10 * SECOND_MS);
   expect(runs.length).toBe(before);
   expect(world.metric("keeper_active")).toBe(0);
 
-  locks.state.owner = null;
+  await other.release();
   await world.clock.advance(3 * SECOND_MS);
   expect(runs.length).toBeGreaterThan(before);
 });
 
 test("a keeper asks for its lock again and again, because silence loses it", async () => {
-  const { world, runs } = setUp();
-  let askedAtMs = Number.NEGATIVE_INFINITY;
-  const lock: KeeperLock = {
-    tryAcquire: async () => {
-      askedAtMs = world.clock.now();
-      return true;
-    },
-    isOurs: () => world.clock.now() - askedAtMs < 3 * SECOND_MS,
-    release: async () => {},
-  };
-  const run = async () => void runs.push("run");
-  runDuties(
-    { ...world.ports, lock },
-    [{ name: "count", everyMs: SECOND_MS, run }],
-    SECOND_MS,
-  ).start();
+  const { world, locks, runs, keeperOf } = setUp();
+  keeperOf("first").start();
 
   await world.clock.advance(20 * SECOND_MS);
 
+  expect(await locks.lockOf("second").tryAcquire()).toBe(false);
   expect(runs.length).toBeGreaterThanOrEqual(20);
   expect(world.logged.filter((line) => line === "this collector is the keeper")).toHaveLength(1);
 });

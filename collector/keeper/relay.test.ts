@@ -1,58 +1,39 @@
 import { expect, test } from "bun:test";
 
-import { createWorld, queuedOf } from "../../test/support/collector-world.ts";
 import type { HoldFate } from "../../core/quota/quota.ts";
+import { createWorld, GATEWAY, headOf, rowOf } from "../../test/support/collector-world.ts";
 import { createRelay } from "./relay.ts";
-import type { OutboxEntry } from "../../core/request/stored-request.ts";
 
-const GATEWAY = "gateway-1";
+const SILENT_MS = 5_000;
 const { signal } = new AbortController();
 
-/**
- * The outbox of one dead gateway, as PostgreSQL keeps it: everything behind a mark, as long as it is queued.
- */
-function setUp({
-  fates = {},
-  keyed = [],
-  pageMax = 100,
-  ids = ["a", "b", "c"],
-  isBrokerDown = () => false,
-}: SetUp = {}) {
+/** A gateway that has been silent for a minute, and whose requests the broker has not confirmed. */
+async function setUp({ fates = {}, keyed = [], pageMax = 100, ids = ["a", "b", "c"] }: SetUp = {}) {
   const world = createWorld();
-  world.accept(...ids);
-  const published: string[] = [];
-  let mark = "";
-  let isDone = false;
+  const { store } = world;
+  const note = { publisherId: GATEWAY, host: "h", confirmedThrough: "", unconfirmed: ids.length };
+  await store.notePublisher(note);
+  for (const id of ids) {
+    const idempotency = { keyHash: Buffer.from(id), fingerprint: Buffer.from(id) };
+    store.put(rowOf(headOf(id), keyed.includes(id) ? { idempotency } : {}));
+    world.hold(headOf(id));
+  }
+  store.agePublisher(GATEWAY, 60_000);
   const relay = createRelay(
     {
       ...world.ports,
-      outboxOfDeadPublishers: async (_, limit) => {
-        const isOpen = (id: string) =>
-          id > mark && world.postgres.requests.get(id)?.state === "queued";
-        const open = ids.filter(isOpen);
-        const page = open.slice(0, Math.min(limit, pageMax));
-        const entries = page.map((id): OutboxEntry => ({
-          request: queuedOf(id),
-          isKeyed: keyed.includes(id),
-        }));
-        const isComplete = page.length === open.length;
-        return isDone ? [] : [{ publisherId: GATEWAY, entries, isComplete }];
-      },
+      outboxOfDeadPublishers: (silentMs, limit) =>
+        store.outboxOfDeadPublishers(silentMs, Math.min(limit, pageMax)),
       holdFates: async (refs) => refs.map(({ requestId }) => fates[requestId] ?? "held"),
-      publishRequest: async ({ head }) => {
-        if (isBrokerDown()) throw new Error("the broker is away");
-        published.push(head.requestId);
-      },
-      noteRelayed: async (_, through) => {
-        mark = through;
-      },
-      publisherDone: async () => {
-        isDone = true;
-      },
     },
-    { everyMs: 1_000, silentMs: 5_000 },
+    { everyMs: 1_000, silentMs: SILENT_MS },
   );
-  return { world, relay, published, mark: () => mark, isDone: () => isDone };
+  /** Ids in the outbox; undefined when the gateway counts as done. */
+  const outbox = async (): Promise<string[] | undefined> => {
+    const [found] = await store.outboxOfDeadPublishers(SILENT_MS, 100);
+    return found?.entries.map(({ request }) => request.head.requestId);
+  };
+  return { world, relay, outbox, published: world.publishedRequests };
 }
 
 interface SetUp {
@@ -60,80 +41,79 @@ interface SetUp {
   keyed?: string[];
   pageMax?: number;
   ids?: string[];
-  isBrokerDown?: () => boolean;
 }
 
 test("what a dead gateway had not seen confirmed is published once, over as many rounds as run", async () => {
-  const { relay, published, isDone } = setUp();
+  const { relay, published, outbox } = await setUp();
 
   await relay.run(signal);
   await relay.run(signal);
 
-  expect(published).toEqual(["a", "b", "c"]);
-  expect(isDone()).toBe(true);
+  expect(published()).toEqual(["a", "b", "c"]);
+  expect(await outbox()).toBeUndefined();
 });
 
 test("an outbox larger than a page is relayed page by page", async () => {
-  const { relay, published, isDone } = setUp({ pageMax: 2, ids: ["a", "b", "c", "d", "e"] });
+  const { relay, published, outbox } = await setUp({ pageMax: 2, ids: ["a", "b", "c", "d", "e"] });
 
   await relay.run(signal);
 
-  expect(published).toEqual(["a", "b", "c", "d", "e"]);
-  expect(isDone()).toBe(true);
+  expect(published()).toEqual(["a", "b", "c", "d", "e"]);
+  expect(await outbox()).toBeUndefined();
 });
 
 test("a keeper that dies after publishing publishes again: a duplicate, not a loss", async () => {
-  const { world, relay, published, mark } = setUp();
+  const { world, relay, published, outbox } = await setUp();
   world.crash.at = "K1";
   await relay.run(signal).catch(() => {});
-  expect(mark()).toBe("");
+  expect(await outbox()).toEqual(["a", "b", "c"]);
 
   world.crash.at = null;
   await relay.run(signal);
 
-  expect(published).toEqual(["a", "b", "c", "a", "b", "c"]);
+  expect(published()).toEqual(["a", "b", "c", "a", "b", "c"]);
 });
 
 test("nothing is noted while the broker is away, and all is relayed when it is back", async () => {
-  const { world, relay, published, mark, isDone } = setUp({ isBrokerDown: () => isDown });
-  let isDown = true;
+  const { world, relay, published, outbox } = await setUp();
+  world.broker.setAway(true);
   const failure: unknown = await relay.run(signal).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(Error);
-  expect([mark(), isDone()]).toEqual(["", false]);
+  expect(await outbox()).toEqual(["a", "b", "c"]);
 
-  isDown = false;
+  world.broker.setAway(false);
   await relay.run(signal);
 
-  expect(published).toEqual(["a", "b", "c"]);
+  expect(published()).toEqual(["a", "b", "c"]);
   expect(world.metric("keeper_actions_total", "relayed")).toBe(3);
 });
 
 test("a request whose hold was released by a refusal is cancelled instead of run", async () => {
-  const { world, relay, published } = setUp({ fates: { b: "gone" } });
-  world.redis.holds.delete("b");
+  const { world, relay, published } = await setUp({ fates: { b: "gone" } });
+  world.quota.loseHold(headOf("b"));
 
   await relay.run(signal);
 
-  expect(published).toEqual(["a", "c"]);
-  expect(world.postgres.requests.get("b")).toMatchObject({
+  expect(published()).toEqual(["a", "c"]);
+  expect(world.stateOf("b")).toMatchObject({
     state: "cancelled",
     errorCode: "CANCELLED",
   });
-  expect(world.postgres.ledger).toEqual([]);
+  expect(world.store.ledger()).toEqual([]);
 });
 
 test("a request is relayed when Redis cannot say what became of its hold", async () => {
-  const { relay, published } = setUp({ fates: { a: "unknown", b: "unknown", c: "unknown" } });
+  const { relay, published } = await setUp({ fates: { a: "unknown", b: "unknown", c: "unknown" } });
 
   await relay.run(signal);
 
-  expect(published).toEqual(["a", "b", "c"]);
+  expect(published()).toEqual(["a", "b", "c"]);
 });
 
 test("a request named by an Idempotency-Key is relayed even without its hold", async () => {
-  const { relay, published } = setUp({ fates: { b: "gone" }, keyed: ["b"] });
+  const { relay, published } = await setUp({ fates: { b: "gone" }, keyed: ["b"] });
 
   await relay.run(signal);
 
-  expect(published).toEqual(["a", "b", "c"]);
+  expect(published()).toEqual(["a", "b", "c"]);
 });

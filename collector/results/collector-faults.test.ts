@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { createWorld, queuedOf, resultOf } from "../../test/support/collector-world.ts";
+import {
+  createWorld,
+  headOf,
+  queuedOf,
+  resultOf,
+  rowOf,
+} from "../../test/support/collector-world.ts";
 
 const SOON_MS = 100;
 /** Longer than the longest pause between two tries. */
@@ -11,90 +17,91 @@ describe("a store that is away", () => {
     const world = createWorld({ prefetch: 6 });
     const ids = ["a", "b", "c", "d", "e", "f", "g", "h"];
     world.accept(...ids);
-    world.postgres.isDown = true;
+    world.postgres.isAway = true;
     await world.start();
     world.publish(...ids.map((id) => resultOf(id)));
     await world.clock.advance(60_000);
-    expect(world.broker.unacked()).toBe(6);
-    expect(world.broker.settled).toEqual([]);
+    expect(world.owned()).toBe(6);
+    expect(world.conclusions).toEqual([]);
     // Two batches, tried again every few seconds at most, not in a tight loop.
-    expect(world.postgres.transactions).toBeLessThan(60);
+    expect(world.counts.transactions).toBeLessThan(60);
 
-    world.postgres.isDown = false;
+    world.postgres.isAway = false;
     await world.clock.advance(LATER_MS);
 
-    expect(world.postgres.ledger).toHaveLength(8);
-    expect(world.redis.settles).toBe(8);
-    expect(world.broker.unacked() + world.broker.ready.length).toBe(0);
+    expect(world.store.ledger()).toHaveLength(8);
+    expect(world.counts.settles).toBe(8);
+    expect(world.owned() + world.waiting().length).toBe(0);
   });
 
   test("Redis: the commit stands, nothing is acked before the settle", async () => {
     const world = createWorld();
     world.accept("a");
-    world.redis.isDown = true;
+    world.redis.isAway = true;
     await world.start();
     world.publish(resultOf("a"));
     await world.clock.advance(60_000);
-    expect(world.postgres.ledger).toHaveLength(1);
-    expect(world.broker.unacked()).toBe(1);
+    expect(world.store.ledger()).toHaveLength(1);
+    expect(world.owned()).toBe(1);
 
-    world.redis.isDown = false;
+    world.redis.isAway = false;
     await world.clock.advance(LATER_MS);
 
     expect(world.events).toEqual(["commit", "settle", "announce", "ack"]);
-    expect(world.redis.used.get("user-1")).toBe(30);
+    expect(world.quota.usedTokens("user-1")).toBe(30);
   });
 
   test("a commit whose answer was lost is settled by the next try, and billed once", async () => {
     const world = createWorld();
     world.accept("a");
-    world.postgres.answersLost = 1;
+    world.postgres.repliesLost = 1;
     await world.start();
 
     world.publish(resultOf("a"));
     await world.clock.advance(LATER_MS);
 
-    expect(world.postgres.ledger).toHaveLength(1);
-    expect(world.redis.used.get("user-1")).toBe(30);
-    expect(world.broker.unacked()).toBe(0);
+    expect(world.store.ledger()).toHaveLength(1);
+    expect(world.quota.usedTokens("user-1")).toBe(30);
+    expect(world.owned()).toBe(0);
   });
 
   test("deliveries of a lost channel are dropped, and do not pile up while PostgreSQL is away", async () => {
     const world = createWorld({ prefetch: 4, options: { batch_results_max: 2 } });
     world.accept("a", "b", "c", "d");
-    world.postgres.isDown = true;
+    world.postgres.isAway = true;
     await world.start();
     world.publish(...["a", "b", "c", "d"].map((id) => resultOf(id)));
     await world.clock.advance(SOON_MS);
 
-    world.broker.loseChannel();
+    world.broker.setAway(true);
     await world.clock.advance(LATER_MS);
-    const tries = world.postgres.transactions;
+    const tries = world.counts.transactions;
     await world.clock.advance(LATER_MS);
 
-    expect(world.postgres.transactions).toBe(tries);
-    expect(world.broker.ready).toHaveLength(4);
+    expect(world.counts.transactions).toBe(tries);
+    expect(world.waiting()).toHaveLength(4);
   });
 });
 
 describe("a user whose books in Redis are broken", () => {
   test("stops nobody: all is billed and acked, and who looks into the log is told", async () => {
     const world = createWorld();
-    world.accept("a", "b", "c");
-    const { head } = resultOf("b");
-    const other = { ...head, userId: "user-2" };
-    world.postgres.requests.set("b", { head: other, state: "queued", errorCode: null });
-    world.redis.broken.add("user-2");
+    world.accept("a", "c");
+    const other = headOf("b", "user-2");
+    world.store.put(rowOf(other));
+    world.hold(other);
+    world.quota.damage("user-2");
     await world.start();
 
     world.publish(resultOf("a"), resultOf("b", { head: other }), resultOf("c"));
     await world.clock.advance(SOON_MS);
 
-    expect(world.postgres.ledger).toHaveLength(3);
-    expect(world.redis.used.get("user-1")).toBe(160);
-    expect([...world.redis.forgotten]).toEqual(["user-2"]);
+    expect(world.store.ledger()).toHaveLength(3);
+    expect(world.quota.usedTokens("user-1")).toBe(60);
+    expect(world.quota.knownForMs("user-1")).toBeGreaterThan(2_000);
+    expect(world.quota.knownForMs("user-2")).toBe(0);
     expect(world.announced).toEqual(["a", "b", "c"]);
-    expect(world.broker.unacked()).toBe(0);
+    expect(world.owned()).toBe(0);
     expect(world.logged.filter((line) => line.includes("./tollgate audit"))).toHaveLength(1);
   });
 });
@@ -103,19 +110,19 @@ describe("a message that cannot be dealt with", () => {
   test("a result that cannot be stored goes to the dead letters; its request alone fails", async () => {
     const world = createWorld();
     world.accept("a", "b", "c", "d");
-    world.postgres.poison.add("c");
+    world.store.poison.add("c");
     await world.start();
 
     world.publish(...["a", "b", "c", "d"].map((id) => resultOf(id)));
     await world.clock.advance(SOON_MS);
 
-    const states = [...world.postgres.requests.values()].map(({ state }) => state);
+    const states = ["a", "b", "c", "d"].map((id) => world.stateOf(id)?.state);
     expect(states).toEqual(["completed", "completed", "failed", "completed"]);
-    expect(world.postgres.requests.get("c")?.errorCode).toBe("RESULT_UNREADABLE");
-    expect(world.broker.dead).toMatchObject([{ result: { head: { requestId: "c" } } }]);
-    expect(world.redis.used.get("user-1")).toBe(90);
+    expect(world.stateOf("c")?.errorCode).toBe("RESULT_UNREADABLE");
+    expect(world.deadResults()).toMatchObject([{ result: { head: { requestId: "c" } } }]);
+    expect(world.quota.usedTokens("user-1")).toBe(90);
     expect(world.metric("collector_results_total", "unreadable")).toBe(1);
-    expect(world.broker.unacked()).toBe(0);
+    expect(world.owned()).toBe(0);
   });
 
   test.each([
@@ -126,12 +133,12 @@ describe("a message that cannot be dealt with", () => {
     world.accept("a");
     await world.start();
 
-    world.broker.publish({ kind: "unreadable", what, requestId: "a", reason: "a header" });
+    world.publishMessage({ kind: "unreadable", type: what, requestId: "a", isNewer: false });
     await world.clock.advance(SOON_MS);
 
-    expect(world.postgres.requests.get("a")).toMatchObject({ state: "failed", errorCode: code });
-    expect(world.redis.used.get("user-1")).toBe(0);
-    expect(world.broker.dead).toHaveLength(1);
+    expect(world.stateOf("a")).toMatchObject({ state: "failed", errorCode: code });
+    expect(world.quota.usedTokens("user-1")).toBe(0);
+    expect(world.deadResults()).toHaveLength(1);
   });
 
   test("a message of a newer version waits for a newer collector and fails nothing", async () => {
@@ -139,17 +146,17 @@ describe("a message that cannot be dealt with", () => {
     world.accept("a", "b");
     await world.start();
 
-    world.broker.publish({ kind: "newer", reason: "header version" });
+    world.publishMessage({ kind: "unreadable", type: "result", isNewer: true });
     world.publish(resultOf("b"));
     await world.clock.advance(4_000);
-    expect(world.broker.settled).toEqual(["ack"]);
+    expect(world.conclusions).toEqual(["ack"]);
     await world.clock.advance(60_000);
 
-    expect(new Set(world.broker.settled)).toEqual(new Set(["ack"]));
-    expect(world.broker.settled.length).toBeGreaterThan(10);
-    expect(world.broker.unacked()).toBe(1);
-    expect(world.broker.dead).toEqual([]);
-    expect(world.postgres.requests.get("a")?.state).toBe("queued");
+    expect(new Set(world.conclusions)).toEqual(new Set(["ack"]));
+    expect(world.conclusions.length).toBeGreaterThan(10);
+    expect(world.owned()).toBe(1);
+    expect(world.deadResults()).toEqual([]);
+    expect(world.stateOf("a")?.state).toBe("queued");
     expect(world.metric("collector_results_total", "unreadable")).toBe(0);
   });
 
@@ -158,13 +165,13 @@ describe("a message that cannot be dealt with", () => {
     world.accept("a");
     await world.start();
 
-    world.broker.publish({ kind: "unreadable", what: "result", reason: "no message id" });
+    world.publishMessage({ kind: "unreadable", type: "result", isNewer: false });
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
 
-    expect(world.broker.dead).toHaveLength(1);
-    expect(world.postgres.requests.get("a")?.state).toBe("completed");
-    expect(world.broker.unacked()).toBe(0);
+    expect(world.deadResults()).toHaveLength(1);
+    expect(world.stateOf("a")?.state).toBe("completed");
+    expect(world.owned()).toBe(0);
   });
 
   test("a request that kept crashing workers fails, unbilled, and a copy is kept for people", async () => {
@@ -172,16 +179,16 @@ describe("a message that cannot be dealt with", () => {
     world.accept("a");
     await world.start();
 
-    world.broker.publish({ kind: "poisoned-request", request: queuedOf("a") });
+    world.publishMessage({ kind: "request", request: queuedOf("a") });
     await world.clock.advance(SOON_MS);
 
-    expect(world.postgres.requests.get("a")).toMatchObject({
+    expect(world.stateOf("a")).toMatchObject({
       state: "failed",
       errorCode: "WORKER_CRASHED",
     });
-    expect(world.postgres.ledger).toEqual([]);
-    expect(world.redis.used.get("user-1")).toBe(0);
-    expect(world.deadRequests.map(({ head }) => head.requestId)).toEqual(["a"]);
+    expect(world.store.ledger()).toEqual([]);
+    expect(world.quota.usedTokens("user-1")).toBe(0);
+    expect(world.deadRequests().map(({ head }) => head.requestId)).toEqual(["a"]);
     expect(world.events.at(-1)).toBe("ack");
   });
 
@@ -192,11 +199,11 @@ describe("a message that cannot be dealt with", () => {
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
 
-    world.broker.publish({ kind: "poisoned-request", request: queuedOf("a") });
+    world.publishMessage({ kind: "request", request: queuedOf("a") });
     await world.clock.advance(SOON_MS);
 
-    expect(world.deadRequests).toEqual([]);
-    expect(world.postgres.requests.get("a")?.state).toBe("completed");
+    expect(world.deadRequests()).toEqual([]);
+    expect(world.stateOf("a")?.state).toBe("completed");
   });
 
   test("a batch that fails for a reason nobody knows is given back, slowly", async () => {
@@ -206,12 +213,12 @@ describe("a message that cannot be dealt with", () => {
     world.crash.at = "C1";
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
-    expect(world.broker.settled).toEqual([]);
+    expect(world.conclusions).toEqual([]);
 
     world.crash.at = null;
     await world.clock.advance(LATER_MS);
 
-    expect(world.broker.settled).toEqual(["requeue", "ack"]);
-    expect(world.postgres.ledger).toHaveLength(1);
+    expect(world.conclusions).toEqual(["requeue", "ack"]);
+    expect(world.store.ledger()).toHaveLength(1);
   });
 });

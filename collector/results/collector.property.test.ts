@@ -41,13 +41,13 @@ async function perform(world: World, next: Step): Promise<void> {
       world.crash.at = next.at;
       return undefined;
     case "postgres":
-      world.postgres.isDown = next.isDown;
+      world.postgres.isAway = next.isDown;
       return undefined;
     case "redis":
-      world.redis.isDown = next.isDown;
+      world.redis.isAway = next.isDown;
       return undefined;
     case "lose answer":
-      world.postgres.answersLost += 1;
+      world.postgres.repliesLost += 1;
       return undefined;
     case "wait":
       return world.clock.advance(next.ms);
@@ -62,23 +62,25 @@ test("each request ends once and is billed at most once, whatever comes twice, d
       await world.start();
 
       for (const next of steps) await perform(world, next);
-      world.postgres.isDown = false;
-      world.redis.isDown = false;
-      world.postgres.answersLost = 0;
+      world.postgres.isAway = false;
+      world.redis.isAway = false;
+      world.postgres.repliesLost = 0;
       await world.start();
       for (const each of IDS) world.publish(resultOf(each));
       await world.clock.advance(LATER_MS);
 
-      const requests = [...world.postgres.requests.values()];
-      const completed = requests.filter(({ state }) => state === "completed");
-      expect(requests.filter(({ state }) => state === "queued")).toEqual([]);
-      expect(world.postgres.ledger.map(({ requestId }) => requestId).sort()).toEqual(
-        completed.map(({ head }) => head.requestId).sort(),
-      );
-      expect(world.redis.holds.size).toBe(0);
-      expect(world.redis.used.get("user-1")).toBe(completed.length * 30);
-      expect(world.redis.settles).toBe(IDS.length);
-      expect(world.broker.unacked() + world.broker.ready.length).toBe(0);
+      const completed = IDS.filter((each) => world.stateOf(each)?.state === "completed");
+      expect(IDS.filter((each) => world.stateOf(each)?.state === "queued")).toEqual([]);
+      expect(
+        world.store
+          .ledger()
+          .map(({ requestId }) => requestId)
+          .sort(),
+      ).toEqual(completed);
+      expect(world.quota.openHolds().length).toBe(0);
+      expect(world.quota.usedTokens("user-1")).toBe(completed.length * 30);
+      expect(world.counts.settles).toBe(IDS.length);
+      expect(world.owned() + world.waiting().length).toBe(0);
     }),
     { numRuns: 300 },
   );

@@ -16,13 +16,13 @@ describe("a batch", () => {
     await world.clock.advance(SOON_MS);
 
     expect(world.events).toEqual(["commit", "settle", "announce", "ack", "ack"]);
-    expect(world.postgres.ledger).toEqual([
+    expect(world.store.ledger()).toEqual([
       { requestId: "a", tokens: 30 },
       { requestId: "b", tokens: 30 },
     ]);
-    expect(world.redis.used.get("user-1")).toBe(60);
+    expect(world.quota.usedTokens("user-1")).toBe(60);
     expect(world.announced).toEqual(["a", "b"]);
-    expect(world.broker.unacked()).toBe(0);
+    expect(world.owned()).toBe(0);
   });
 
   test("is closed by its count without waiting for the time", async () => {
@@ -33,8 +33,8 @@ describe("a batch", () => {
     world.publish(...["a", "b", "c", "d", "e"].map((id) => resultOf(id)));
     await world.clock.advance(0);
 
-    expect(world.postgres.ledger).toHaveLength(4);
-    expect(world.broker.unacked()).toBe(1);
+    expect(world.store.ledger()).toHaveLength(4);
+    expect(world.owned()).toBe(1);
   });
 
   test("of one result that comes alone waits for nobody; those close to it wait for company", async () => {
@@ -44,15 +44,15 @@ describe("a batch", () => {
 
     world.publish(resultOf("a"));
     await world.clock.advance(0);
-    const endedAlone = world.postgres.ledger.length;
+    const endedAlone = world.store.ledger().length;
     world.publish(resultOf("b"));
     await world.clock.advance(999);
     world.publish(resultOf("c"));
-    const endedBeforeTheWait = world.postgres.ledger.length;
+    const endedBeforeTheWait = world.store.ledger().length;
     await world.clock.advance(1);
 
-    expect([endedAlone, endedBeforeTheWait, world.postgres.ledger.length]).toEqual([1, 1, 3]);
-    expect(world.postgres.transactions).toBe(2);
+    expect([endedAlone, endedBeforeTheWait, world.store.ledger().length]).toEqual([1, 1, 3]);
+    expect(world.counts.transactions).toBe(2);
   });
 
   test("is closed by its bytes: what PostgreSQL takes in one message is bounded", async () => {
@@ -64,9 +64,9 @@ describe("a batch", () => {
     world.publish(...["a", "b", "c"].map((id) => resultOf(id, { result })));
     await world.clock.advance(SOON_MS);
 
-    expect(world.postgres.transactions).toBe(3);
-    expect(world.postgres.ledger).toHaveLength(3);
-    expect(world.broker.unacked()).toBe(0);
+    expect(world.counts.transactions).toBe(3);
+    expect(world.store.ledger()).toHaveLength(3);
+    expect(world.owned()).toBe(0);
   });
 
   test("counts tokens, outcome and lag once per request", async () => {
@@ -93,7 +93,7 @@ describe("a batch", () => {
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
 
-    expect(world.broker.unacked()).toBe(0);
+    expect(world.owned()).toBe(0);
   });
 });
 
@@ -108,11 +108,11 @@ describe("results that come late or twice", () => {
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
 
-    expect(world.postgres.requests.get("a")?.state).toBe("cancelled");
-    expect(world.postgres.ledger).toEqual([]);
-    expect(world.redis.used.get("user-1")).toBe(0);
+    expect(world.stateOf("a")?.state).toBe("cancelled");
+    expect(world.store.ledger()).toEqual([]);
+    expect(world.quota.usedTokens("user-1")).toBe(0);
     expect(world.metric("collector_results_total", "late")).toBe(1);
-    expect(world.broker.unacked()).toBe(0);
+    expect(world.owned()).toBe(0);
   });
 
   test("a duplicate of an earlier batch settles nothing and forgets no user", async () => {
@@ -125,9 +125,9 @@ describe("results that come late or twice", () => {
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
 
-    expect(world.redis.settles).toBe(1);
-    expect(world.redis.forgotten.size).toBe(0);
-    expect(world.postgres.ledger).toHaveLength(1);
+    expect(world.counts.settles).toBe(1);
+    expect(world.quota.knownForMs("user-1")).toBeGreaterThan(2_000);
+    expect(world.store.ledger()).toHaveLength(1);
   });
 
   test("a result of a request that PostgreSQL does not know is acked and counted", async () => {
@@ -138,20 +138,21 @@ describe("results that come late or twice", () => {
     await world.clock.advance(SOON_MS);
 
     expect(world.metric("collector_results_total", "unknown")).toBe(1);
-    expect(world.broker.unacked()).toBe(0);
-    expect(world.broker.dead).toEqual([]);
+    expect(world.owned()).toBe(0);
+    expect(world.deadResults()).toEqual([]);
   });
 
   test("a request that ends without its hold makes Redis forget the user", async () => {
     const world = createWorld();
     world.accept("a");
-    world.redis.holds.clear();
+    world.quota.loseHold(headOf("a"));
     await world.start();
 
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
 
-    expect([...world.redis.forgotten]).toEqual(["user-1"]);
+    // Two seconds after its load a user is forgotten at once; until then it is known for so long.
+    expect(world.quota.knownForMs("user-1")).toBeLessThanOrEqual(2_000);
   });
 });
 
@@ -165,16 +166,16 @@ describe("a collector that dies", () => {
       world.crash.at = point;
       world.publish(resultOf("a"), resultOf("b"));
       await world.clock.advance(SOON_MS);
-      expect(world.broker.settled).toEqual([]);
+      expect(world.conclusions).toEqual([]);
 
       await world.start();
       await world.clock.advance(SOON_MS);
 
-      expect(world.postgres.ledger.map(({ requestId }) => requestId)).toEqual(["a", "b"]);
-      expect(world.redis.settles).toBe(2);
-      expect(world.redis.used.get("user-1")).toBe(60);
-      expect(world.redis.forgotten.size).toBe(0);
-      expect(world.broker.unacked()).toBe(0);
+      expect(world.store.ledger().map(({ requestId }) => requestId)).toEqual(["a", "b"]);
+      expect(world.counts.settles).toBe(2);
+      expect(world.quota.usedTokens("user-1")).toBe(60);
+      expect(world.quota.knownForMs("user-1")).toBeGreaterThan(2_000);
+      expect(world.owned()).toBe(0);
     },
   );
 });
@@ -200,14 +201,14 @@ describe("drain", () => {
     world.publish(resultOf("a"));
     await world.clock.advance(LATER_MS);
 
-    expect(world.broker.ready).toHaveLength(1);
+    expect(world.waiting()).toHaveLength(1);
     expect(world.events).toEqual([]);
   });
 
   test("ends within the grace although PostgreSQL is away, and gives everything back", async () => {
     const world = createWorld();
     world.accept("a");
-    world.postgres.isDown = true;
+    world.postgres.isAway = true;
     const collector = await world.start();
     world.publish(resultOf("a"));
     await world.clock.advance(SOON_MS);
@@ -216,8 +217,8 @@ describe("drain", () => {
     await world.clock.advance(10_000);
     await drained;
 
-    expect(world.broker.ready).toHaveLength(1);
-    expect(world.broker.unacked()).toBe(0);
+    expect(world.waiting()).toHaveLength(1);
+    expect(world.owned()).toBe(0);
   });
 });
 
@@ -229,6 +230,6 @@ test("the user of a result is the one PostgreSQL knows, whatever the message say
   world.publish(resultOf("a", { head: headOf("a", "somebody-else") }));
   await world.clock.advance(SOON_MS);
 
-  expect(world.redis.used.get("user-1")).toBe(30);
-  expect(world.redis.used.has("somebody-else")).toBe(false);
+  expect(world.quota.usedTokens("user-1")).toBe(30);
+  expect(world.quota.usedTokens("somebody-else")).toBe(0);
 });

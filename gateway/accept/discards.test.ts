@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { createFakeClock } from "../../test/support/clock.ts";
 import { storeDown, testConfig } from "../../test/support/gateway-world.ts";
-import { silentLog } from "../../test/support/log.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { createDiscards } from "./discards.ts";
 
 test("while the store is away no refused request is called not stored, however many there are", async () => {

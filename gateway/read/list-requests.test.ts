@@ -5,7 +5,7 @@ import { encodeJson } from "../../core/request/payload.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { ListReply } from "../http/schemas.ts";
 import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway-world.ts";
-import { silentLog } from "../../test/support/log.ts";
+import { silentLog } from "../../runtime/log.ts";
 
 const idOf = (index: number): string =>
   `01900000-0000-7000-8000-${String(index).padStart(12, "0")}`;

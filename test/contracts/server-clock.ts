@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, setSystemTime, test }
 
 import { createServerClock } from "../../adapters/postgres/server-clock.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
-import { silentLog } from "../support/log.ts";
+import { silentLog } from "../../runtime/log.ts";
 
 export interface ServerClockSubject extends Pick<Database, "ping"> {
   setAway: (isAway: boolean) => Promise<void>;

@@ -1,6 +1,6 @@
 import { createSignals } from "../../adapters/redis/signals.ts";
 import { connectThroughProxy } from "../support/redis.ts";
-import { silentLog } from "../support/log.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { redisUrl } from "../support/servers.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { describeSignalsContract } from "./signals.ts";

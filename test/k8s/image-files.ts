@@ -29,8 +29,8 @@ function readCopied(dockerfile: string): string[] {
   return [...lastStage.matchAll(/^COPY (?!--)(?<sources>.+) (?<target>\S+)$/gm)].flatMap(
     ({ groups }) => {
       const { sources = "", target = "" } = groups ?? {};
-      if (target !== ".//" && target !== sources)
-        throw new Error(`COPY ${sources} ${target} moves what it copies`);
+      const isSamePlace = /^\.\/?$/.test(target) || target === sources;
+      if (!isSamePlace) throw new Error(`COPY ${sources} ${target} moves what it copies`);
       return sources.split(" ");
     },
   );

@@ -1,6 +1,6 @@
 import { uniqueQueuePrefix } from "../../local/stack/queue-prefix.ts";
 import { amqpUrl } from "./servers.ts";
-import { silentLog } from "./log.ts";
+import { silentLog } from "../../runtime/log.ts";
 import {
   connectAmqp,
   type AmqpConnection,

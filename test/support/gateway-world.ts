@@ -1,5 +1,5 @@
 import { Fault } from "../../core/faults.ts";
-import { silentLog } from "./log.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { parseConfig } from "../../core/config/parse.ts";
 import type { Config } from "../../core/config/schema.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";

@@ -1,4 +1,4 @@
-import { silentLog } from "./log.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { redisUrl } from "./servers.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
 import { connectRedis, type RedisConnection } from "../../adapters/redis/connection.ts";

@@ -66,10 +66,13 @@ interface Consumer<Message> {
   owned: Set<Kept<Message>>;
 }
 
-/** The queues of a topology, all empty. */
+export type Conclusion = "ack" | "requeue" | "reject";
+
+/** The queues of a topology, all empty. `onSettled` hears how consumers settle their deliveries. */
 export function createFakeBroker<Message>(
   { now, schedule }: Pick<FakeClock, "now" | "schedule">,
   specs: readonly QueueSpec[],
+  onSettled: (how: Conclusion, message: Message) => void = () => {},
 ): FakeBroker<Message> {
   const queues = new Map(specs.map((spec) => [spec.name, queueOf<Message>(spec)]));
   let away = false;
@@ -140,8 +143,9 @@ export function createFakeBroker<Message>(
     kept: Kept<Message>,
   ): FakeDelivery<Message> {
     const { signal } = consumer.channel;
-    const settle = (then: () => void) => (): boolean => {
+    const settle = (how: Conclusion, then: () => void) => (): boolean => {
       if (signal.aborted || !consumer.owned.delete(kept)) return false;
+      onSettled(how, kept.message);
       then();
       deliver(queue);
       return true;
@@ -151,9 +155,9 @@ export function createFakeBroker<Message>(
       deliveryCount: kept.deliveryCount,
       redelivered: kept.deliveryCount > 0,
       lost: signal,
-      ack: settle(() => {}),
-      requeue: settle(() => giveBack(queue, [kept])),
-      reject: settle(() => bury(queue, kept)),
+      ack: settle("ack", () => {}),
+      requeue: settle("requeue", () => giveBack(queue, [kept])),
+      reject: settle("reject", () => bury(queue, kept)),
     };
   }
 

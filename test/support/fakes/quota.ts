@@ -30,6 +30,11 @@ export interface FakeQuota extends QuotaStore, HoldBooks {
   ageLoad: (userId: string, ms: number) => void;
   /** Milliseconds until the user is forgotten; 0: not known. */
   knownForMs: (userId: string) => number;
+  /** What the user has used today, holds included; 0: nothing, or not known. */
+  usedTokens: (userId: string) => number;
+  openHolds: () => Hold[];
+  /** A hold gets lost, and nobody notices. */
+  loseHold: (hold: { userId: string; requestId: string }) => void;
 }
 
 export interface FakeQuotaOptions {
@@ -230,6 +235,16 @@ export function createFakeQuota({
     },
     ageLoad: (userId, ms) => {
       userOf(userId).loadedAtMs -= ms;
+    },
+    usedTokens: (userId) => {
+      const { model } = userOf(userId);
+      return useOfModel(model, now(), dayOf(now())).windows.daily.used.tokens;
+    },
+    openHolds: () => [...users.values()].flatMap(({ model }) => Object.values(model.holds)),
+    loseHold: ({ userId, requestId }) => {
+      const user = userOf(userId);
+      const { [requestId]: _, ...holds } = user.model.holds;
+      user.model = { ...user.model, holds };
     },
     knownForMs: (userId) => {
       const { model, knownUntilMs } = userOf(userId);

@@ -39,6 +39,8 @@ export type RequestStore = Pick<
 
 /** Requests, ledger, idempotency keys and outboxes without PostgreSQL. Ids need not be UUIDs. */
 export interface FakeRequestStore extends RequestStore, FakeOutboxes {
+  /** Stores a request as an insert does, whatever the server does. */
+  put: (row: NewRequest) => void;
   /** Oldest first. */
   rows: () => FakeRow[];
   row: (requestId: string) => FakeRow | undefined;
@@ -206,6 +208,7 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
         for (const [key] of old.slice(0, limit)) keys.delete(key);
         return Math.min(old.length, limit);
       }),
+    put: insert,
     rows: inOrder,
     row: (requestId) => rows.get(requestId),
     ledger: () => [...billed].map(([requestId, tokens]) => ({ requestId, tokens })),

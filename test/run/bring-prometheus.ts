@@ -1,5 +1,5 @@
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
-import { findOrInstallPrometheus } from "./prometheus.ts";
+import { findOrInstallPrometheus } from "../../local/observe/prometheus.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
 
 /**
