@@ -39,7 +39,7 @@ test("a drain requeues what cannot be published, and a suspect, whose count must
   world.ports.publishAgain = () => Promise.reject(new Error("the broker is away"));
   await world.deliver("a");
   const waiting = await world.deliver("b");
-  const suspect = await world.deliver("c", { deliveryCount: 2, redelivered: true });
+  const suspect = await world.deliver("c", { deliveryCount: 2 });
 
   const drained = world.worker.drain(10_000);
   await untilIdle();
@@ -89,9 +89,9 @@ test("a drain puts back as new what outlasts the grace, without calling it a cra
 
 test("a drain requeues, with its count, what it aborted and workers may have died of", async () => {
   const world = await startFakeWorld();
-  world.hints.set("crashed", { cancelled: false, crashes: 1 });
-  const crashed = await world.deliver("crashed", { deliveryCount: 1, redelivered: true });
-  const suspect = await world.deliver("suspect", { deliveryCount: 2, redelivered: true });
+  await world.killWorkersAt("crashed", 1);
+  const crashed = await world.deliver("crashed", { deliveryCount: 1 });
+  const suspect = await world.deliver("suspect", { deliveryCount: 2 });
 
   const drained = world.worker.drain(1_000);
   await untilIdle();
@@ -153,7 +153,7 @@ test("a drain ends in time with a broker that is away", async () => {
 
 test("a drain lets go at once of what is of a newer version", async () => {
   const world = await startFakeWorld();
-  await world.deliver("a", { decoded: { ok: false, isNewer: true, reason: "version 9" } });
+  await world.deliver("a", { unreadable: { isNewer: true } });
 
   await world.worker.drain(1_000);
 
@@ -164,7 +164,7 @@ test("a drain lets go at once of what is of a newer version", async () => {
 test("a drain waits no longer than its grace for the broker to take newer messages", async () => {
   const world = await startFakeWorld();
   const delivery = await world.deliver("a", {
-    decoded: { ok: false, isNewer: true, reason: "version 9" },
+    unreadable: { isNewer: true },
     publishUnchanged: () => new Promise(() => {}),
   });
 

@@ -65,7 +65,7 @@ describe("turns", () => {
 
   test("that end without an answer leave the model's slot to the next", async () => {
     const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
-    world.hints.set("a", { cancelled: true, crashes: 0 });
+    await world.hints.markCancelled({ userId: "user", requestId: "a" });
     await world.deliver("a");
     await world.deliver("b");
     await world.calls[0]?.fail(new Error("a bug"));

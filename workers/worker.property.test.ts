@@ -6,11 +6,11 @@ import { untilIdle } from "../test/support/clock.ts";
 import {
   answered,
   failed,
-  type FakeDelivery,
   type FakeWorld,
   MODEL,
   startFakeWorld,
 } from "../test/support/worker-world.ts";
+import type { FakeDelivery } from "../test/support/worker-arrivals.ts";
 
 /** What may happen to a worker, in any order. `pick` chooses among the calls or deliveries there are. */
 const happening = fc.oneof(

@@ -190,7 +190,7 @@ describe("a delivery that must not run", () => {
 
   test("cancelled while it waited in the queue ends unbilled", async () => {
     const world = await startFakeWorld();
-    world.hints.set("a", { cancelled: true, crashes: 0 });
+    await world.hints.markCancelled({ userId: "user", requestId: "a" });
 
     await world.deliver("a");
 
@@ -200,9 +200,9 @@ describe("a delivery that must not run", () => {
 
   test("that killed its workers ends as failed and goes to the dead letters", async () => {
     const world = await startFakeWorld();
-    world.hints.set("a", { cancelled: false, crashes: 3 });
+    await world.killWorkersAt("a", 3);
 
-    await world.deliver("a", { deliveryCount: 3, redelivered: true });
+    await world.deliver("a", { deliveryCount: 3 });
 
     expect(world.calls).toEqual([]);
     expect(world.results[0]).toMatchObject({ state: "failed", usage: null, attempts: 1 });
@@ -213,7 +213,7 @@ describe("a delivery that must not run", () => {
     const world = await startFakeWorld();
 
     const delivery = await world.deliver("a", {
-      decoded: { ok: false, isNewer: false, reason: "version 0" },
+      unreadable: { isNewer: false },
     });
 
     expect(delivery.conclusions).toEqual(["reject"]);
@@ -222,7 +222,7 @@ describe("a delivery that must not run", () => {
   test("of a newer version is kept a while for newer workers, and goes round as it came", async () => {
     const world = await startFakeWorld();
     const delivery = await world.deliver("a", {
-      decoded: { ok: false, isNewer: true, reason: "version 9" },
+      unreadable: { isNewer: true },
     });
     await world.clock.advance(4_999);
     const early = [...delivery.conclusions];

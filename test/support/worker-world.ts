@@ -1,31 +1,33 @@
+import { topology } from "../../adapters/amqp/topology.ts";
 import type { ModelConfig } from "../../core/config/schema.ts";
 import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
 import { silentMetrics } from "../../core/metrics.ts";
 import type { Delay } from "../../core/attempt/delay.ts";
 import type { InferenceOutcome, UpstreamFaultCode } from "../../core/attempt/outcome.ts";
-import type { StartHints } from "../../core/attempt/start.ts";
-import { createFakeClock, type FakeClock, untilIdle } from "./clock.ts";
-import type {
-  Consumer,
-  DeadReason,
-  Delivery,
-  WorkerConfig,
-  WorkerPorts,
-} from "../../workers/ports.ts";
+import type { Consumer, DeadReason, WorkerConfig, WorkerPorts } from "../../workers/ports.ts";
 import { createWorker, type Worker } from "../../workers/worker.ts";
+import { createFakeClock, type FakeClock, untilIdle } from "./clock.ts";
+import { createFakeBroker } from "./fakes/broker.ts";
+import { createFakeHints, type FakeHints } from "./fakes/hints.ts";
+import { createFakeMessages } from "./fakes/messages.ts";
+import { createFakeMlService, type FakeCall } from "./fakes/ml-service.ts";
+import { createFakeServer } from "./fakes/server.ts";
+import { createFakeSignals, type FakeSignals } from "./fakes/signals.ts";
+import {
+  type Arrival,
+  createArrivals,
+  type FakeChannel,
+  type FakeDelivery,
+  USER,
+} from "./worker-arrivals.ts";
+import { silentLog } from "../../runtime/log.ts";
 
-/** One call of the ML service, to be answered by the test. */
-export interface FakeCall {
+/** One call of the ML service, which replies when the test says so. */
+interface WorldCall {
   requestId: string;
   signal: AbortSignal;
   answer: (outcome: InferenceOutcome) => Promise<void>;
   fail: (error: Error) => Promise<void>;
-}
-
-export interface FakeDelivery {
-  /** What the worker did with it, in order. */
-  conclusions: ("ack" | "requeue" | "reject")[];
-  loseChannel: () => void;
 }
 
 export const answered: Extract<InferenceOutcome, { ok: true }> = {
@@ -43,7 +45,8 @@ export const MODEL: ModelConfig = {
   protocol: "openai-chat",
   url: "http://127.0.0.1:1/",
   headers: {},
-  timeout_ms: 1_000,
+  // Longer than any test lets pass: its calls end when it says so.
+  timeout_ms: 24 * 3_600_000,
   concurrency_max: 4,
   concurrency_min: 1,
   output_tokens_default: 16,
@@ -65,37 +68,32 @@ const WORKER: WorkerConfig["worker"] = {
   grace_ms: 25_000,
 };
 
-type FakeRequest = Partial<QueuedRequest> & {
-  model?: string;
-  createdAtMs?: number;
-  expiresAtMs?: number;
-};
-
 /** What the worker did to the world, in order. */
 interface Journal {
   events: string[];
   results: QueuedResult[];
   retries: { request: QueuedRequest; delay: Delay }[];
   dead: { request: QueuedRequest; reason: DeadReason }[];
-  calls: FakeCall[];
+  calls: WorldCall[];
 }
 
-/**
- * A worker among fakes: the test holds the clock, the broker, the hint store and the ML service in its hands.
- */
+/** A worker among fakes: the test has the clock, the broker, the hints and the ML service in its hands. */
 export interface FakeWorld extends Journal {
   worker: Worker;
   config: WorkerConfig;
   ports: WorkerPorts;
   consumer: Consumer;
   clock: FakeClock;
-  hints: Map<string, StartHints>;
-  deliver: (
-    id: string,
-    more?: Partial<Delivery> & { request?: FakeRequest },
-  ) => Promise<FakeDelivery>;
+  hints: FakeHints;
+  newChannel: () => FakeChannel;
+  deliver: (id: string, arrival?: Arrival) => Promise<FakeDelivery>;
+  /** Its user cancels the request. */
   cancel: (id: string) => Promise<void>;
+  /** So many workers died at an attempt of the request. */
+  killWorkersAt: (id: string, times: number) => Promise<void>;
 }
+
+const DELAYS_MS = [1_000, 5_000];
 
 export async function startFakeWorld(
   worker: Partial<WorkerConfig["worker"]> = {},
@@ -103,16 +101,26 @@ export async function startFakeWorld(
 ): Promise<FakeWorld> {
   const journal: Journal = { events: [], results: [], retries: [], dead: [], calls: [] };
   const clock = createFakeClock(1_000_000);
-  const hints = new Map<string, StartHints>();
-  const listeners: Listeners = { onDelivery: () => {}, onCancel: () => {} };
+  const server = createFakeServer("QUOTA_UNAVAILABLE");
+  const hints = createFakeHints({ server, now: clock.now });
+  const signals = createFakeSignals(server);
+  const arrivals = createArrivals(clock, journal.events);
   const consumer: Consumer = {
     pause: async () => void journal.events.push("pause"),
     close: async () => void journal.events.push("close"),
   };
-  const ports = createFakePorts(journal, clock, hints, listeners, consumer);
+  const ports: WorkerPorts = {
+    ...messagePorts(journal, clock),
+    ...redisPorts(journal, hints, signals),
+    ...enginePorts(journal, clock),
+    consume: async (onDelivery) => {
+      arrivals.onDelivery(onDelivery);
+      return consumer;
+    },
+  };
   const config: WorkerConfig = {
     worker: { ...WORKER, ...worker },
-    retry: { attempts_max: 3, delays_ms: [1_000, 5_000] },
+    retry: { attempts_max: 3, delays_ms: DELAYS_MS },
     models,
   };
   const world: FakeWorld = {
@@ -123,133 +131,98 @@ export async function startFakeWorld(
     consumer,
     clock,
     hints,
-    async deliver(id, { request, ...more } = {}) {
-      const { delivery, observed } = fakeDelivery(id, journal.events);
-      const decoded = { ok: true, request: queuedRequest(id, clock.now(), request) } as const;
-      listeners.onDelivery({ ...delivery, decoded, ...more });
-      await untilIdle();
-      return observed;
-    },
+    newChannel: arrivals.newChannel,
+    deliver: arrivals.deliver,
     async cancel(id) {
-      listeners.onCancel(id);
+      await signals.announceCancel(id);
       await untilIdle();
+    },
+    async killWorkersAt(requestId, times) {
+      for (let time = 0; time < times; time += 1) {
+        const start = { attempt: 1, startedAtMs: clock.now(), redelivered: time > 0 };
+        await hints.markStarted({ userId: USER, requestId, ...start });
+      }
     },
   };
   await world.worker.start();
   return world;
 }
 
-interface Listeners {
-  onDelivery: (delivery: Delivery) => void;
-  onCancel: (requestId: string) => void;
-}
-
-function createFakePorts(
-  { events, results, retries, dead, calls }: Journal,
-  { now, schedule }: FakeClock,
-  hints: Map<string, StartHints>,
-  listeners: Listeners,
-  consumer: Consumer,
-): WorkerPorts {
-  const silent = (): void => {};
+/** What the worker publishes: other workers take it, and it comes to this one only if a test delivers it. */
+function messagePorts({ events, results, retries, dead }: Journal, clock: FakeClock) {
+  const queues = topology({ prefix: "", retryDelaysMs: DELAYS_MS });
+  const { worker } = createFakeMessages(createFakeBroker(clock, queues.queues), queues);
   return {
-    async consume(onDelivery) {
-      listeners.onDelivery = onDelivery;
-      return consumer;
-    },
-    async publishResult(result) {
+    publishResult: async (result) => {
       events.push(`result ${result.head.requestId} ${result.state}`);
       results.push(result);
+      await worker.publishResult(result);
     },
-    async publishRetry(request, delay) {
+    publishRetry: async (request, delay) => {
       events.push(`retry ${request.head.requestId}`);
       retries.push({ request, delay });
+      await worker.publishRetry(request, delay);
     },
-    async publishAgain({ head }) {
-      events.push(`again ${head.requestId}`);
+    publishAgain: async (request) => {
+      events.push(`again ${request.head.requestId}`);
+      await worker.publishAgain(request);
     },
-    async publishDead(request, reason) {
+    publishDead: async (request, reason) => {
       events.push(`dead ${request.head.requestId} ${reason.code}`);
       dead.push({ request, reason });
+      await worker.publishDead(request, reason);
     },
-    markStarted: async ({ requestId }) => hints.get(requestId) ?? { cancelled: false, crashes: 0 },
-    clearStarted: async ({ requestId, attemptsMade }) =>
-      void events.push(`clear ${requestId} after ${attemptsMade}`),
-    noteDelayed: async ({ requestId, untilMs }) =>
-      void events.push(`delay ${requestId} until ${untilMs}`),
-    onCancel(listener) {
-      listeners.onCancel = listener;
-      return () => void events.push("stop listening");
+  } satisfies Partial<WorkerPorts>;
+}
+
+function redisPorts({ events }: Journal, hints: FakeHints, signals: FakeSignals) {
+  return {
+    markStarted: hints.markStarted,
+    clearStarted: async (end) => {
+      events.push(`clear ${end.requestId} after ${end.attemptsMade}`);
+      await hints.clearStarted(end);
     },
-    openPayload: ({ head: { requestId } }) => ({
+    noteDelayed: async (wait) => {
+      events.push(`delay ${wait.requestId} until ${wait.untilMs}`);
+      await hints.noteDelayed(wait);
+    },
+    onCancel: (listener) => {
+      const stop = signals.onCancel(listener);
+      return () => {
+        events.push("stop listening");
+        stop();
+      };
+    },
+  } satisfies Partial<WorkerPorts>;
+}
+
+/** The ML service, the seals and the machine. */
+function enginePorts({ events, calls }: Journal, { now, schedule }: FakeClock) {
+  const onCall = ({ payload: { input }, signal, reply, fail }: FakeCall): void => {
+    const requestId = "prompt" in input ? input.prompt : "";
+    events.push(`call ${requestId}`);
+    calls.push({
+      requestId,
+      signal,
+      answer: (outcome) => (reply(outcome), untilIdle()),
+      fail: (error) => (fail(error), untilIdle()),
+    });
+  };
+  return {
+    infer: createFakeMlService(schedule, onCall).infer,
+    openPayload: ({ head: { requestId } }: QueuedRequest) => ({
       input: { prompt: requestId },
       maxTokens: 16,
       n: 1,
       parameters: {},
     }),
     sealResult: (_head, result) => new TextEncoder().encode(JSON.stringify(result)),
-    infer: (_model, _config, { input }, signal) =>
-      new Promise((resolve, reject) => {
-        const requestId = "prompt" in input ? input.prompt : "";
-        events.push(`call ${requestId}`);
-        signal.addEventListener("abort", () => reject(new Error("aborted")));
-        calls.push({
-          requestId,
-          signal,
-          answer: (outcome) => (resolve(outcome), untilIdle()),
-          fail: (error) => (reject(error), untilIdle()),
-        });
-      }),
     countTokens: (text) => text.split(" ").length,
     metrics: silentMetrics(),
-    log: { debug: silent, info: silent, warn: silent, error: silent },
+    log: silentLog,
     now,
     random: () => 0,
     schedule,
     reach: (point) => void events.push(point),
-  };
-}
-
-function fakeDelivery(
-  id: string,
-  events: string[],
-): { delivery: Omit<Delivery, "decoded">; observed: FakeDelivery } {
-  const lost = new AbortController();
-  const observed: FakeDelivery = { conclusions: [], loseChannel: () => lost.abort() };
-  const conclude = (how: "ack" | "requeue" | "reject") => (): void => {
-    if (lost.signal.aborted) return;
-    events.push(`${how} ${id}`);
-    observed.conclusions.push(how);
-  };
-  const delivery = {
-    deliveryCount: 0,
-    redelivered: false,
-    lost: lost.signal,
-    ack: conclude("ack"),
-    requeue: conclude("requeue"),
-    publishUnchanged: async () => void events.push(`unchanged ${id}`),
-    reject: conclude("reject"),
-  };
-  return { delivery, observed };
-}
-
-function queuedRequest(
-  id: string,
-  nowMs: number,
-  { model = "m", createdAtMs = nowMs, expiresAtMs = nowMs + 60_000, ...request }: FakeRequest = {},
-): QueuedRequest {
-  return {
-    head: {
-      requestId: id,
-      userId: "user",
-      model,
-      windowDay: "2026-11-21",
-      estimatedTokens: 100,
-      createdAtMs,
-      expiresAtMs,
-    },
-    attempt: 1,
-    payload: new Uint8Array(),
-    ...request,
-  };
+  } satisfies Partial<WorkerPorts>;
 }

@@ -5,15 +5,15 @@ import { answered, MODEL, startFakeWorld } from "../../test/support/worker-world
 
 test("a channel that goes takes with it what came on it, and nothing of another", async () => {
   const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 2 } });
-  const [first, second] = [new AbortController(), new AbortController()];
-  await world.deliver("ended", { lost: first.signal });
+  const [first, second] = [world.newChannel(), world.newChannel()];
+  await world.deliver("ended", { channel: first });
   await world.calls[0]?.answer(answered);
-  await world.deliver("running", { lost: first.signal });
-  await world.deliver("other running", { lost: second.signal });
-  await world.deliver("waiting", { lost: first.signal });
-  await world.deliver("other waiting", { lost: second.signal });
+  await world.deliver("running", { channel: first });
+  await world.deliver("other running", { channel: second });
+  await world.deliver("waiting", { channel: first });
+  await world.deliver("other waiting", { channel: second });
 
-  first.abort();
+  first.lose();
   await untilIdle();
 
   expect(world.calls.map(({ requestId, signal }) => [requestId, signal.aborted])).toEqual([

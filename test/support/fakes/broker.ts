@@ -6,6 +6,8 @@ import type { FakeClock } from "../clock.ts";
 export interface FakeBroker<Message> {
   /** Resolves when the message is in its queue. `expirationMs`: it leaves a delay queue earlier. */
   publish: (queue: string, message: Message, expirationMs?: number) => Promise<void>;
+  /** Puts a message into its queue that came back to it so often before. */
+  put: (queue: string, message: Message, deliveryCount: number) => void;
   consume: (options: FakeConsumerOptions<Message>) => FakeConsumer;
   /** Messages that no consumer owns, the next one in front. */
   ready: (queue: string) => Message[];
@@ -84,8 +86,12 @@ export function createFakeBroker<Message>(
     return queue;
   }
 
-  function enter(queue: Queue<Message>, message: Message, ttlMs: number): void {
-    queue.ready.push({ message, deliveryCount: 0, expiresAtMs: now() + ttlMs });
+  function enter(
+    queue: Queue<Message>,
+    message: Message,
+    { ttlMs = queue.ttlMs, deliveryCount = 0 } = {},
+  ): void {
+    queue.ready.push({ message, deliveryCount, expiresAtMs: now() + ttlMs });
     if (ttlMs !== Number.POSITIVE_INFINITY) schedule(() => expire(queue), ttlMs);
     deliver(queue);
   }
@@ -101,8 +107,7 @@ export function createFakeBroker<Message>(
 
   function bury({ deadLetterQueue }: Queue<Message>, { message }: Kept<Message>): void {
     if (deadLetterQueue === undefined) return;
-    const target = find(deadLetterQueue);
-    enter(target, message, target.ttlMs);
+    enter(find(deadLetterQueue), message);
   }
 
   function deliver(queue: Queue<Message>): void {
@@ -187,8 +192,9 @@ export function createFakeBroker<Message>(
     publish: async (name, message, expirationMs = Number.POSITIVE_INFINITY) => {
       if (away) throw new Fault("BROKER_UNAVAILABLE", "there is no connection to the queue");
       const queue = find(name);
-      enter(queue, message, Math.min(queue.ttlMs, expirationMs));
+      enter(queue, message, { ttlMs: Math.min(queue.ttlMs, expirationMs) });
     },
+    put: (name, message, deliveryCount) => enter(find(name), message, { deliveryCount }),
     consume,
     ready: (name) => find(name).ready.map(({ message }) => message),
     owned: (name) => {
