@@ -11,7 +11,6 @@ export interface Figure {
 /** Latencies in milliseconds. */
 export interface Percentiles {
   p50: number;
-  p90: number;
   p95: number;
   p99: number;
   p999: number;

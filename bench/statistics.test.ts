@@ -14,7 +14,6 @@ test("a percentile is a value that was measured, the smallest that the share doe
 test("percentiles of nothing are 0, not NaN", () => {
   expect(percentilesOf(new Float64Array(0))).toEqual({
     p50: 0,
-    p90: 0,
     p95: 0,
     p99: 0,
     p999: 0,

@@ -9,14 +9,8 @@ export function percentile(sorted: ArrayLike<number>, share: number): number {
 
 export function percentilesOf(values: Float64Array): Percentiles {
   const sorted = values.toSorted();
-  return {
-    p50: percentile(sorted, 0.5),
-    p90: percentile(sorted, 0.9),
-    p95: percentile(sorted, 0.95),
-    p99: percentile(sorted, 0.99),
-    p999: percentile(sorted, 0.999),
-    max: sorted.at(-1) ?? 0,
-  };
+  const at = (share: number): number => percentile(sorted, share);
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
 
 /** The middle of the values, of two middles their mean; 0 of nothing. */
@@ -33,24 +27,14 @@ export function momentsOf(
   values: Float64Array,
   bucketSeconds: number,
 ): Moment[] {
-  const buckets = new Map<number, number[]>();
-  values.forEach((value, index) => {
-    const bucket = Math.floor((atSeconds[index] ?? 0) / bucketSeconds);
-    const found = buckets.get(bucket);
-    if (found === undefined) buckets.set(bucket, [value]);
-    else found.push(value);
-  });
-  return [...buckets.entries()]
+  const bucketOf = (_value: number, index: number): number =>
+    Math.floor((atSeconds[index] ?? 0) / bucketSeconds);
+  return [...Map.groupBy(values, bucketOf)]
     .sort(([a], [b]) => a - b)
     .map(([bucket, inBucket]) => {
-      const sorted = Float64Array.from(inBucket).sort();
-      return {
-        atSeconds: bucket * bucketSeconds,
-        perSecond: inBucket.length / bucketSeconds,
-        p50: percentile(sorted, 0.5),
-        p95: percentile(sorted, 0.95),
-        p99: percentile(sorted, 0.99),
-      };
+      const { p50, p95, p99 } = percentilesOf(Float64Array.from(inBucket));
+      const perSecond = inBucket.length / bucketSeconds;
+      return { atSeconds: bucket * bucketSeconds, perSecond, p50, p95, p99 };
     });
 }
 

@@ -35,7 +35,7 @@ export const options = {
   },
   discardResponseBodies: true,
   systemTags: ["status"],
-  summaryTrendStats: ["med", "p(90)", "p(95)", "p(99)", "p(99.9)", "max", "count"],
+  summaryTrendStats: ["med", "p(95)", "p(99)", "p(99.9)", "max", "count"],
   thresholds,
 };
 
@@ -56,8 +56,8 @@ export function call() {
 const valuesOf = ({ metrics }, name) => metrics[name]?.values ?? {};
 
 function percentilesOf(values) {
-  const [p50, p90, p95, p99, p999, max] = options.summaryTrendStats.map((key) => values[key] ?? 0);
-  return { p50, p90, p95, p99, p999, max };
+  const [p50, p95, p99, p999, max] = options.summaryTrendStats.map((key) => values[key] ?? 0);
+  return { p50, p95, p99, p999, max };
 }
 
 function momentOf(data, bucket) {

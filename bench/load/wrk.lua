@@ -34,7 +34,7 @@ function done(summary, latency, _)
     unexpected[#unexpected + 1] = string.format('"0":%d', lost)
   end
   local latencies = {}
-  for name, share in pairs({ p50 = 50, p90 = 90, p95 = 95, p99 = 99, p999 = 99.9 }) do
+  for name, share in pairs({ p50 = 50, p95 = 95, p99 = 99, p999 = 99.9 }) do
     latencies[#latencies + 1] = string.format('"%s":%.3f', name, latency:percentile(share) / 1000)
   end
   latencies[#latencies + 1] = string.format('"max":%.3f', latency.max / 1000)

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 export interface ProcessView {
   pid: number;
@@ -40,30 +40,20 @@ function viewOf(pid: number): ProcessView | undefined {
 
 /** Every process of the machine; empty where there is no /proc. */
 export function readProcesses(): Map<number, ProcessView> {
-  let names: string[];
-  try {
-    names = readdirSync("/proc");
-  } catch {
-    return new Map();
-  }
-  const found = new Map<number, ProcessView>();
-  for (const name of names) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
-    const view = viewOf(pid);
-    if (view !== undefined) found.set(pid, view);
-  }
-  return found;
+  const names = existsSync("/proc") ? readdirSync("/proc") : [];
+  const views = names.filter((name) => /^\d+$/.test(name)).map((name) => viewOf(Number(name)));
+  return new Map(views.flatMap((view) => (view === undefined ? [] : [[view.pid, view]])));
 }
 
 /** Busy ticks of the whole machine since boot, all cores. */
 export function machineTicks(): number {
-  const [, user, nice, system, , , irq, softirq] = (read("/proc/stat") ?? "")
-    .split("\n", 1)
-    .join("")
-    .split(/\s+/)
-    .map(Number);
-  return [user, nice, system, irq, softirq].reduce<number>((sum, one) => sum + (one ?? 0), 0);
+  // proc(5): user, nice, system, idle, iowait, irq, softirq.
+  const ticks =
+    /^cpu +(.*)/
+      .exec(read("/proc/stat") ?? "")?.[1]
+      ?.split(" ")
+      .map(Number) ?? [];
+  return [0, 1, 2, 5, 6].reduce((sum, field) => sum + (ticks[field] ?? 0), 0);
 }
 
 /** A process counts for its nearest ancestor that has a label, itself included. */
@@ -80,28 +70,29 @@ export function labelOf(
   return undefined;
 }
 
-/**
- * Usage by label. Shared pages (PostgreSQL's buffers, mapped program files) are counted once per label, as
- * large as the process that maps most of them.
- */
+export interface Usage {
+  ticksByPid: Map<number, number>;
+  ownBytes: number;
+  /**
+   * Pages that are shared (PostgreSQL's buffers, mapped program files), as many as the process has that maps
+   * most of them.
+   */
+  sharedBytes: number;
+}
+
 export function usageByLabel(
   processes: ReadonlyMap<number, ProcessView>,
   labels: ReadonlyMap<number, string>,
-): Map<string, { ticksByPid: Map<number, number>; bytes: number }> {
-  const shared = new Map<string, number>();
-  const usage = new Map<string, { ticksByPid: Map<number, number>; bytes: number }>();
+): Map<string, Usage> {
+  const usage = new Map<string, Usage>();
   for (const { pid, ticks, residentPages, sharedPages } of processes.values()) {
     const label = labelOf(pid, processes, labels);
     if (label === undefined) continue;
-    const of = usage.get(label) ?? { ticksByPid: new Map<number, number>(), bytes: 0 };
+    const of = usage.get(label) ?? { ticksByPid: new Map(), ownBytes: 0, sharedBytes: 0 };
     of.ticksByPid.set(pid, ticks);
-    of.bytes += (residentPages - sharedPages) * PAGE_BYTES;
+    of.ownBytes += (residentPages - sharedPages) * PAGE_BYTES;
+    of.sharedBytes = Math.max(of.sharedBytes, sharedPages * PAGE_BYTES);
     usage.set(label, of);
-    shared.set(label, Math.max(shared.get(label) ?? 0, sharedPages * PAGE_BYTES));
-  }
-  for (const [label, bytes] of shared) {
-    const of = usage.get(label);
-    if (of !== undefined) of.bytes += bytes;
   }
   return usage;
 }

@@ -52,7 +52,7 @@ export function startSampler({ labels, readQueues }: SamplerOptions): Sampler {
       // A part seen for the first time brings the CPU of its start along.
       cores[label] = earlier === undefined ? 0 : coresOf(ticks);
       ours += cores[label];
-      bytes[label] = usage.bytes;
+      bytes[label] = usage.ownBytes + usage.sharedBytes;
     }
     cores["other"] = Math.max(0, coresOf(now.machine - before.machine) - ours);
     before = now;

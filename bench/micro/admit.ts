@@ -1,11 +1,16 @@
 import { connectRedis } from "../../adapters/redis/connection.ts";
 import { createQuotaStore } from "../../adapters/redis/quota-store.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { measureAll, requireServer } from "./measure.ts";
 
 // What it leaves in that Redis expires by itself; users are random.
 const url = requireServer("REDIS_URL");
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-const redis = connectRedis({ url, commandTimeoutMs: 5_000, name: "tollgate-micro", log: silent });
+const redis = connectRedis({
+  url,
+  commandTimeoutMs: 5_000,
+  name: "tollgate-micro",
+  log: silentLog,
+});
 await redis.untilReady(5_000);
 const store = createQuotaStore(redis);
 

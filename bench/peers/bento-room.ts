@@ -1,16 +1,9 @@
 import { createDecipheriv, randomBytes } from "node:crypto";
 import { join } from "node:path";
 
-import { Redis } from "ioredis";
-
-import { connectAmqp, type AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { browse, queueDepths } from "../../adapters/amqp/inspect.ts";
 import { createKeyHash, generatePepper } from "../../adapters/crypto/key-hash.ts";
-import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
-import { createDatabaseOn } from "../../local/stack/own-database.ts";
-import { uniqueQueuePrefix } from "../../local/stack/queue-prefix.ts";
-import { claimRedisIndex } from "../../local/stack/redis-index.ts";
-import type { BenchServers } from "../machine/servers.ts";
+import type { Session } from "../measure/session.ts";
 
 /** What the peer has stored and published so far. */
 export interface Stored {
@@ -28,109 +21,67 @@ export interface BentoRoom {
   open: (record: Uint8Array) => string;
 }
 
-const READY_MS = 10_000;
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /**
- * A database, an index of Redis with the hashes of `apiKeys`, and a quorum queue as Tollgate's, all its own.
- * `undo` takes how each is removed.
+ * A table, the hashes of the users' keys, and a quorum queue as Tollgate's, beside what the stack has; `name` tells
+ * it from other peers. `undo` takes how the queue is removed, all else goes with the stack.
  */
 export async function makeBentoRoom(
-  { urls }: BenchServers,
-  apiKeys: readonly string[],
+  { stack, users }: Session,
+  name: string,
   undo: AsyncDisposableStack,
 ): Promise<BentoRoom> {
-  const { sql, url } = await makeDatabase(urls.postgres, undo);
-  const redis = await claimRedisIndex(urls.redis);
-  undo.defer(() => redis.release());
-  const pepper = generatePepper();
-  await storeKeys(redis.url, pepper, apiKeys);
-  const queue = `${uniqueQueuePrefix()}inference_requests`;
-  const broker = await makeQueue(urls.amqp, queue, undo);
-  const encryptionKey = randomBytes(KEY_BYTES);
-  return {
-    env: {
-      DATABASE_URL: url,
-      REDIS_URL: redis.url,
-      AMQP_URL: urls.amqp,
-      PEER_QUEUE: queue,
-      PEER_PEPPER: pepper,
-      PEER_ENCRYPTION_KEY: encryptionKey.toString("hex"),
-    },
-    read: () => readStored(sql, broker, queue),
-    open: (record) => openRecord(record, encryptionKey),
-  };
-}
-
-async function makeDatabase(
-  server: string,
-  undo: AsyncDisposableStack,
-): Promise<{ sql: Database; url: string }> {
-  const database = await createDatabaseOn(server);
-  undo.defer(() => database.drop());
-  const sql = connectPostgres({
-    url: database.url,
-    poolMax: 1,
-    statementTimeoutMs: READY_MS,
-    deadlineMs: READY_MS,
-    name: "tollgate-bench",
-  });
-  undo.defer(() => sql.close());
+  const { database, broker, redis } = stack.books;
   const schema = await Bun.file(join(import.meta.dir, "bento/schema.sql")).text();
-  await sql.run("make the schema", (run) => run.unsafe(schema).simple());
-  const dsn = new URL(database.url);
+  await database.run("make the table", (sql) =>
+    sql.unsafe(schema.replaceAll("PEER_TABLE", name)).simple(),
+  );
+  const dsn = new URL(stack.urls.postgres);
   dsn.searchParams.set("sslmode", "disable");
-  return { sql, url: dsn.toString() };
-}
 
-/** Where accept.yaml looks them up: `key:<keyed hash>`, the user's id as the value. */
-async function storeKeys(url: string, pepper: string, apiKeys: readonly string[]): Promise<void> {
+  const pepper = generatePepper();
   const hash = createKeyHash(pepper);
-  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
-  redis.on("error", () => {});
-  const keyOf = (key: string): string => `key:${hash(key).toString("hex")}`;
-  try {
-    await redis.mset(apiKeys.flatMap((key, index) => [keyOf(key), `user-${index}`]));
-  } finally {
-    redis.disconnect();
-  }
-}
+  // Where accept.yaml looks them up.
+  const keys = users.map(({ apiKey }) => `peer-key:${hash(apiKey).toString("hex")}`);
+  await redis.run(({ client }) => client.mset(keys.flatMap((key, i) => [key, `user-${i}`])));
 
-async function makeQueue(
-  url: string,
-  queue: string,
-  undo: AsyncDisposableStack,
-): Promise<AmqpConnection> {
-  const broker = connectAmqp({ url, heartbeatSeconds: 20, name: "tollgate-bench", log: silent });
-  undo.defer(() => broker.close());
-  await broker.whenUp(READY_MS);
+  const queue = `${stack.config.amqp.queue_prefix}${name}`;
   await broker.withChannel(async (channel) => {
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.bindQueue(queue, "amq.direct", queue);
   });
-  undo.defer(async () => {
-    await broker.withChannel((channel) => channel.deleteQueue(queue));
-  });
-  return broker;
-}
-
-async function readStored(sql: Database, broker: AmqpConnection, queue: string): Promise<Stored> {
-  const [row] = await sql.run(
-    "count rows",
-    (run) => run<{ n: number; prompt: Buffer | null }[]>`
-      select count(*)::int as n, (select prompt from requests limit 1) as prompt
-      from requests`,
-  );
-  const depths = await queueDepths(broker, [queue]);
-  const [message] = await browse(broker, queue, { limit: 1 });
+  undo.defer(() => broker.withChannel(async (channel) => void (await channel.deleteQueue(queue))));
+  const encryptionKey = randomBytes(KEY_BYTES);
   return {
-    rows: row?.n ?? 0,
-    messages: depths.get(queue)?.ready ?? 0,
-    rowPrompt: row?.prompt ?? undefined,
-    messagePrompt: message?.body,
+    env: {
+      DATABASE_URL: dsn.toString(),
+      REDIS_URL: stack.urls.redis,
+      AMQP_URL: stack.urls.amqp,
+      PEER_TABLE: name,
+      PEER_QUEUE: queue,
+      PEER_PEPPER: pepper,
+      PEER_ENCRYPTION_KEY: encryptionKey.toString("hex"),
+    },
+    read: async () => {
+      const [row] = await database.run(
+        "count rows",
+        (sql) => sql<{ n: number; prompt: Buffer | null }[]>`
+          select count(*)::int as n, (select prompt from ${sql(name)} limit 1) as prompt
+          from ${sql(name)}`,
+      );
+      const depths = await queueDepths(broker, [queue]);
+      const [message] = await browse(broker, queue, { limit: 1 });
+      return {
+        rows: row?.n ?? 0,
+        messages: depths.get(queue)?.ready ?? 0,
+        rowPrompt: row?.prompt ?? undefined,
+        messagePrompt: message?.body,
+      };
+    },
+    open: (record) => openRecord(record, encryptionKey),
   };
 }
 

@@ -1,25 +1,38 @@
 import { join } from "node:path";
 
 import { mergeSettings, type Settings } from "../../local/stack/settings.ts";
-import type { Bench } from "../measure/bench.ts";
+import type { Session } from "../measure/session.ts";
 import { type BentoRoom, makeBentoRoom } from "./bento-room.ts";
-import { peerUsers, type RunningPeer, startPeer } from "./peer.ts";
+import { type RunningPeer, startPeer } from "./peer.ts";
 
 /**
  * How a request is accepted, where it goes, and whether Go's collector may use more memory than by default.
  */
 export interface Style {
   title: string;
+  /** Of its rows, and the name of its queue. */
+  table: string;
   accept: "accept" | "accept-bare";
   output: "output-documented" | "output-tuned";
   env: Readonly<Record<string, string>>;
 }
 
 const tuned = { output: "output-tuned", env: { GOGC: "400" } } as const;
-export const TUNED: Style = { title: "Bento, tuned", accept: "accept", ...tuned };
-export const BARE: Style = { title: "Bento, bare", accept: "accept-bare", ...tuned };
+export const TUNED: Style = {
+  title: "Bento, tuned",
+  table: "bento_tuned",
+  accept: "accept",
+  ...tuned,
+};
+export const BARE: Style = {
+  title: "Bento, bare",
+  table: "bento_bare",
+  accept: "accept-bare",
+  ...tuned,
+};
 export const DOCUMENTED: Style = {
   title: "Bento, documented",
+  table: "bento_documented",
   accept: "accept",
   output: "output-documented",
   env: {},
@@ -40,28 +53,27 @@ export interface RunningBento {
  * program it notes why, and returns undefined.
  */
 export async function startBento(
-  bench: Bench,
+  session: Session,
   style: Style,
   undo: AsyncDisposableStack,
 ): Promise<RunningBento | undefined> {
-  const { bento } = bench.tools;
+  const { bento } = session.tools;
   if (bento === undefined || "problem" in bento) {
-    bench.note(`left out: ${bento?.problem ?? "its scenario does not say that it needs Bento"}`);
+    session.note(`left out: ${bento?.problem ?? "its scenario does not say that it needs Bento"}`);
     return undefined;
   }
-  const apiKeys = peerUsers().map(({ apiKey }) => apiKey);
-  const room = await makeBentoRoom(bench.servers, apiKeys, undo);
-  const config = await writeConfig(style, bench.folder);
+  const room = await makeBentoRoom(session, style.table, undo);
+  const config = await writeConfig(style, session.folder);
   const build = (port: number) => ({
     title: style.title,
     command: [...bento.command, "-c", config],
-    env: { ...room.env, ...style.env, PEER_PORT: String(port), HOME: bench.folder },
+    env: { ...room.env, ...style.env, PEER_PORT: String(port), HOME: session.folder },
     // It has no health route on this port; any answer will do.
     readyPath: "/",
     ...(style.accept === "accept" ? { probe: probeUnknownKey } : {}),
   });
-  const peer = await startPeer(bench, build, undo);
-  return { peer, judge: (accepted) => judgeStored(bench, room, style, accepted) };
+  const peer = await startPeer(session, build, undo);
+  return { peer, judge: (accepted) => judgeStored(session, room, style, accepted) };
 }
 
 async function writeConfig({ accept, output }: Style, folder: string): Promise<string> {
@@ -94,7 +106,7 @@ async function probeUnknownKey(url: string): Promise<string[]> {
 
 /** It may have stored more than it answered in time, never less. */
 async function judgeStored(
-  { note, fail }: Bench,
+  { note, fail }: Session,
   { read, open }: BentoRoom,
   { title, accept }: Style,
   accepted: number,

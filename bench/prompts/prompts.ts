@@ -5,41 +5,27 @@ import { seededRandom } from "../statistics.ts";
 
 /** Lines of our own text; files of this folder. */
 const readLines = async (name: string): Promise<string[]> =>
-  (await Bun.file(join(import.meta.dir, name)).text()).split("\n").filter((line) => line !== "");
+  (await Bun.file(join(import.meta.dir, `${name}.txt`)).text())
+    .split("\n")
+    .filter((line) => line !== "");
 
 type Random = () => number;
-
-const pick = (lines: readonly string[], random: Random): string =>
-  lines[Math.floor(random() * lines.length)] ?? "";
 
 /** Lines in random order until the text has at least so many bytes. */
 function textOf(lines: readonly string[], bytes: number, random: Random, glue = " "): string {
   let text = "";
-  while (Buffer.byteLength(text) < bytes)
-    text += `${text === "" ? "" : glue}${pick(lines, random)}`;
+  while (Buffer.byteLength(text) < bytes) {
+    const line = lines[Math.floor(random() * lines.length)] ?? "";
+    text += `${text === "" ? "" : glue}${line}`;
+  }
   return text;
 }
 
-interface Sources {
-  prose: string[];
-  cjk: string[];
-  code: string[];
-}
-
-const readSources = async (): Promise<Sources> => ({
-  prose: await readLines("prose.txt"),
-  cjk: await readLines("cjk.txt"),
-  code: await readLines("code.txt"),
-});
-
-function chat({ prose }: Sources, random: Random): GenerateBody {
+/** Some turns of a conversation. */
+function chat(prose: readonly string[], random: Random): GenerateBody {
+  const system = "You are a careful assistant. Answer briefly and name your sources.";
+  const messages: GenerateBody["messages"] = [{ role: "system", content: system }];
   const turns = 1 + Math.floor(random() * 3);
-  const messages: NonNullable<GenerateBody["messages"]> = [
-    {
-      role: "system",
-      content: "You are a careful assistant. Answer briefly and name your sources.",
-    },
-  ];
   for (let turn = 0; turn < turns; turn += 1) {
     if (turn > 0) messages.push({ role: "assistant", content: textOf(prose, 200, random) });
     messages.push({ role: "user", content: textOf(prose, 80, random) });
@@ -52,24 +38,23 @@ function chat({ prose }: Sources, random: Random): GenerateBody {
  * of 16 KB, 6 % Chinese, Japanese and Korean, 6 % code. The mean is about 2.2 KB. The same at every run.
  */
 export async function mixedBodies(count: number, seed = 1): Promise<GenerateBody[]> {
-  const sources = await readSources();
+  const prose = await readLines("prose");
+  const cjk = await readLines("cjk");
+  const code = await readLines("code");
   const random = seededRandom(seed);
-  return Array.from({ length: count }, () => {
-    const kind = random();
-    const body = (): GenerateBody => {
-      if (kind < 0.6) return chat(sources, random);
-      if (kind < 0.8) return { prompt: textOf(sources.prose, 2_048, random) };
-      if (kind < 0.88) return { prompt: textOf(sources.prose, 16_384, random) };
-      if (kind < 0.94) return { prompt: textOf(sources.cjk, 900, random) };
-      return { prompt: textOf(sources.code, 1_500, random, "\n") };
-    };
-    return { ...body(), max_tokens: 64 };
-  });
+  function body(kind: number): GenerateBody {
+    if (kind < 0.6) return chat(prose, random);
+    if (kind < 0.8) return { prompt: textOf(prose, 2_048, random) };
+    if (kind < 0.88) return { prompt: textOf(prose, 16_384, random) };
+    if (kind < 0.94) return { prompt: textOf(cjk, 900, random) };
+    return { prompt: textOf(code, 1_500, random, "\n") };
+  }
+  return Array.from({ length: count }, () => ({ ...body(random()), max_tokens: 64 }));
 }
 
 /** Short questions of about 150 bytes, all different: what a bare acceptance costs. */
 export async function shortBodies(count: number, seed = 2): Promise<GenerateBody[]> {
-  const { prose } = await readSources();
+  const prose = await readLines("prose");
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => ({
     prompt: textOf(prose, 120, random),

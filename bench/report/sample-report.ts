@@ -14,7 +14,7 @@ export const sampleLoad = (parts: Partial<LoadResult> = {}): LoadResult => ({
   perSecond: 1_000,
   unexpected: {},
   dropped: 0,
-  latencyMs: { p50: 1, p90: 2, p95: 3, p99: 4, p999: 5, max: 6 },
+  latencyMs: { p50: 1, p95: 3, p99: 4, p999: 5, max: 6 },
   overTime: [],
   generatorCores: 0.1,
   ...parts,

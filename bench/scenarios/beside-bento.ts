@@ -1,8 +1,8 @@
-import type { Bench, Scenario } from "../measure/bench.ts";
+import type { Scenario } from "../measure/bench.ts";
 import { countExpected, warmUp } from "../measure/climb.ts";
 import { wholeUs } from "../measure/cost.ts";
 import { costTable } from "../measure/cost-table.ts";
-import { ACCEPT_ONLY, type Session, withStack } from "../measure/session.ts";
+import { ACCEPT_ONLY, onStack, type Session } from "../measure/session.ts";
 import {
   type Contender,
   contender,
@@ -11,39 +11,29 @@ import {
   takeTurns,
 } from "../measure/turns.ts";
 import { BARE, type RunningBento, startBento, TUNED } from "../peers/bento.ts";
-import { PEER_WARM_UP, peerCalls } from "../peers/peer.ts";
+import { warmUpPeer } from "../peers/peer.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 
 const CONNECTIONS = 128;
 
-/** Tollgate's gateway, warm. */
-async function enterTollgate(session: Session): Promise<Contender> {
-  const bodies = await shortBodies(500);
-  await warmUp(session, bodies);
-  const files = session.generate(bodies);
-  return contender({ title: "Tollgate", part: "gateway", column: "gateway", files });
-}
-
-/** A pipeline, warm and probed. */
-async function enterBento(session: Session, { peer }: RunningBento): Promise<Contender> {
-  const { title, url } = peer;
-  const files = session.calls(await peerCalls());
-  session.sampler.watch(peer.pid, title);
-  await session.unmeasured(files, PEER_WARM_UP, url);
-  for (const failure of (await peer.probe?.(url)) ?? []) session.fail(failure);
-  return contender({ title, part: title, column: "Bento", files, url });
-}
-
-async function compare(session: Session, undo: AsyncDisposableStack): Promise<void> {
+async function compare(session: Session): Promise<void> {
+  await using undo = new AsyncDisposableStack();
   const bentos: RunningBento[] = [];
   for (const style of session.isQuick ? [TUNED] : [TUNED, BARE]) {
     const bento = await startBento(session, style, undo);
     if (bento === undefined) return;
     bentos.push(bento);
   }
-  const ours = await enterTollgate(session);
+  const bodies = await shortBodies(500);
+  await warmUp(session, bodies);
+  const files = session.generate(bodies);
+  const ours = contender({ title: "Tollgate", part: "gateway", column: "gateway", files });
   const peers: Contender[] = [];
-  for (const bento of bentos) peers.push(await enterBento(session, bento));
+  for (const { peer } of bentos) {
+    const { title, url } = peer;
+    await warmUpPeer(session, peer, title, files);
+    peers.push(contender({ title, part: title, column: "Bento", files, url }));
+  }
   const all = [ours, ...peers];
   const { rounds, seconds } = session.isQuick
     ? { rounds: 4, seconds: 2 }
@@ -70,10 +60,5 @@ export const besideBento: Scenario = {
   part: "quick",
   needs: ["wrk", "bento"],
   rows: ["against_bento_tuned"],
-  run: async (bench: Bench) => {
-    await using undo = new AsyncDisposableStack();
-    await withStack(bench, { users: 2_000, notYet: ACCEPT_ONLY }, (session) =>
-      compare(session, undo),
-    );
-  },
+  run: onStack({ users: 2_000, notYet: ACCEPT_ONLY }, compare),
 };

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 
 import type { Scenario } from "../measure/bench.ts";
-import { measurePeer, startPeer } from "../peers/peer.ts";
+import { onStack } from "../measure/session.ts";
+import { measurePeer, SERVERS_ONLY, startPeer } from "../peers/peer.ts";
+import { shortBodies } from "../prompts/prompts.ts";
 
 export const echo: Scenario = {
   name: "echo",
@@ -9,7 +11,7 @@ export const echo: Scenario = {
     "the ceiling: a bare Elysia route that checks the body, responds with 202 and does no more",
   part: "quick",
   needs: ["wrk"],
-  run: async (bench) => {
+  run: onStack(SERVERS_ONLY, async (session) => {
     await using undo = new AsyncDisposableStack();
     const build = (port: number) => ({
       title: "Elysia echo",
@@ -17,6 +19,7 @@ export const echo: Scenario = {
       env: { PORT: String(port), NODE_ENV: "production" },
       readyPath: "/health/ready",
     });
-    await measurePeer(bench, await startPeer(bench, build, undo));
-  },
+    const peer = await startPeer(session, build, undo);
+    await measurePeer(session, peer, session.generate(await shortBodies(500)));
+  }),
 };

@@ -2,6 +2,7 @@ import { createSealer } from "../../adapters/crypto/envelope.ts";
 import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
 import { createSignals } from "../../adapters/redis/signals.ts";
 import { encodeJson } from "../../core/request/payload.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { type HttpConnection, openHttpConnection } from "../load/paced/http-connection.ts";
 import { fill } from "../measure/backlog.ts";
@@ -71,7 +72,7 @@ async function endAll(
     url: stack.config.redis.url,
     commandTimeoutMs: 5_000,
     name: "tollgate-bench",
-    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    log: silentLog,
   });
   const sealer = createSealer(stack.config.secrets.encryption_keys);
   const content = encodeJson({ choices: [{ index: 0, text: "done", finish_reason: "stop" }] });

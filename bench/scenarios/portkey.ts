@@ -1,10 +1,7 @@
-import { join } from "node:path";
-
-import { findFreePorts } from "../../local/processes/ports.ts";
-import { createComponent } from "../../local/stack/component.ts";
 import type { Call } from "../load/calls.ts";
 import type { Scenario } from "../measure/bench.ts";
-import { measurePeer, startPeer } from "../peers/peer.ts";
+import { ACCEPT_ONLY, onStack } from "../measure/session.ts";
+import { measurePeer, SERVERS_ONLY, startPeer } from "../peers/peer.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import { PORTKEY_VERSION } from "../tools/tools.ts";
 
@@ -27,28 +24,22 @@ export const portkey: Scenario = {
   about: `Portkey's gateway ${PORTKEY_VERSION}: waits for the model; neither stores, meters nor repeats`,
   part: "full",
   needs: ["wrk", "portkey"],
-  run: async (bench) => {
-    const { portkey: tool } = bench.tools;
+  run: onStack({ ...SERVERS_ONLY, notYet: ["gateway", ...ACCEPT_ONLY] }, async (session) => {
+    const { portkey: tool } = session.tools;
     if (tool === undefined || "problem" in tool) {
-      bench.note(`left out: ${tool?.problem ?? "it was not brought"}`);
+      session.note(`left out: ${tool?.problem ?? "it was not brought"}`);
       return;
     }
     await using undo = new AsyncDisposableStack();
-    const [ownPort = 0] = await findFreePorts(1);
-    const logPath = join(bench.folder, "simulator.log");
-    const as = { name: "simulator", role: "simulator" } as const;
-    const simulator = createComponent({ ...as, ownPort, logPath, env: {} });
-    undo.defer(() => simulator.kill());
-    await simulator.start();
-    const calls = await chatCalls(simulator.url);
     const build = (port: number) => ({
       title: "Portkey",
       command: [...tool.command, `--port=${port}`, "--headless"],
       env: { NODE_ENV: "production" },
       readyPath: "/",
-      status: 200,
-      calls,
     });
-    await measurePeer(bench, await startPeer(bench, build, undo));
-  },
+    const peer = await startPeer(session, build, undo);
+    const [simulator] = session.stack.componentsOf("simulator");
+    const files = session.calls(await chatCalls(simulator?.url ?? ""));
+    await measurePeer(session, peer, files, 200);
+  }),
 };

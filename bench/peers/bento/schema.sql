@@ -1,6 +1,6 @@
 -- What the pipeline on Bento stores: the columns and indexes that it needs, not partitioned, the prompt as
 -- its pipeline gives it.
-create table requests (
+create table PEER_TABLE (
   request_id uuid primary key,
   user_id text not null,
   prompt bytea not null,
@@ -9,4 +9,4 @@ create table requests (
   created_at timestamptz not null default now()
 );
 
-create index requests_user_id on requests (user_id, request_id);
+create index PEER_TABLE_user_id on PEER_TABLE (user_id, request_id);
