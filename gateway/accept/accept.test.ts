@@ -65,26 +65,19 @@ describe("an accepted request", () => {
   });
 
   test("returns 202 while the broker is away, and is published once it is back", async () => {
-    let isUp = false;
-    const { call, published, advance, rows } = createFakeGateway({
-      brokerUp: () => isUp,
-      publish: async (request) => {
-        if (!isUp) throw new Fault("BROKER_UNAVAILABLE", "away");
-        published.push(request);
-      },
-      readQueued: async () =>
-        rows.map((row) => ({ head: row.head, attempt: 1, payload: row.prompt })),
-    });
+    const { call, broker, advance } = createFakeGateway();
+    const published = () => broker.ready("inference_requests");
+    broker.setAway(true);
 
     const response = await call("POST", "/generate", { body: { prompt: "hello" } });
     await advance(1_000);
-    const publishedWhileAway = published.length;
-    isUp = true;
+    const publishedWhileAway = published().length;
+    broker.setAway(false);
     await advance(1_000);
 
     expect(response.status).toBe(202);
     expect(publishedWhileAway).toBe(0);
-    expect(published).toHaveLength(1);
+    expect(published()).toHaveLength(1);
   });
 });
 

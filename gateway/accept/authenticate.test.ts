@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 
 import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../core/api-key.ts";
 import type { KeyRecord } from "../../core/key-record.ts";
+import { untilIdle } from "../../test/support/clock.ts";
 import { createFakeGateway } from "../../test/support/gateway-world.ts";
 
 const RECORD: KeyRecord = {
@@ -16,7 +17,7 @@ test("a key that is revoked while it is looked up is not remembered", async () =
   const asked = Promise.withResolvers<void>();
   const readBefore = Promise.withResolvers<KeyRecord | undefined>();
   const reads = [readBefore.promise, Promise.resolve(undefined)];
-  const { call, key, keyChanged } = createFakeGateway({
+  const { call, revokeKey, announceKeyChange } = createFakeGateway({
     readStoredKeys: async () => {
       asked.resolve();
       return [await reads.shift()];
@@ -25,7 +26,9 @@ test("a key that is revoked while it is looked up is not remembered", async () =
 
   const during = call("POST", "/generate", BODY);
   await asked.promise;
-  for (const announce of keyChanged) announce(Buffer.from(key).toString("base64url"));
+  await revokeKey();
+  await announceKeyChange();
+  await untilIdle();
   readBefore.resolve(RECORD);
   const accepted = await during;
   const after = await call("POST", "/generate", BODY);
@@ -35,23 +38,27 @@ test("a key that is revoked while it is looked up is not remembered", async () =
 });
 
 test("a change of a key makes it be read again", async () => {
-  const { call, key, keys, keyChanged } = createFakeGateway();
+  const { call, revokeKey, announceKeyChange } = createFakeGateway();
+  // From now on the gateway hears of changes.
+  await untilIdle();
   expect((await call("POST", "/generate", BODY)).status).toBe(202);
 
-  keys.delete(key);
+  await revokeKey();
   const cached = await call("POST", "/generate", BODY);
-  for (const announce of keyChanged) announce(Buffer.from(key).toString("base64url"));
+  await announceKeyChange();
+  await untilIdle();
   const announced = await call("POST", "/generate", BODY);
 
   expect([cached.status, announced.status]).toEqual([202, 401]);
 });
 
 test("after announcements may have been lost every key is read again", async () => {
-  const { call, key, keys, resubscribed } = createFakeGateway();
+  const { call, revokeKey, signals } = createFakeGateway();
   expect((await call("POST", "/generate", BODY)).status).toBe(202);
 
-  keys.delete(key);
-  for (const announce of resubscribed) announce();
+  signals.loseSubscription();
+  await revokeKey();
+  signals.resubscribe();
 
   expect((await call("POST", "/generate", BODY)).status).toBe(401);
 });
@@ -62,7 +69,7 @@ test("made-up keys share queries and never drive out a good key", async () => {
     {
       readStoredKeys: async (hashes) => {
         queries += 1;
-        return hashes.map((hash) => fake.keys.get(hash.toString()));
+        return fake.keys.readStoredKeys(hashes);
       },
     },
     { key_cache_max: 2 },

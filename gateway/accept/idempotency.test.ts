@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 
-import type { NewRequest } from "../../core/request/stored-request.ts";
 import { untilIdle } from "../../test/support/clock.ts";
 import {
   createFakeGateway,
@@ -9,40 +8,25 @@ import {
   storeDown,
   storedRequest,
 } from "../../test/support/gateway-world.ts";
+import type { FakeRequestStore } from "../../test/support/fakes/request-store.ts";
 import type { GatewayPorts } from "../ports.ts";
 
 const init = { body: { prompt: "x" }, headers: { "idempotency-key": '"order-1"' } };
 
-/**
- * A store that keeps keys like PostgreSQL does and breaks its first insert: with `stored` after the commit,
- * else before it. Rows with a key are not taken out.
- */
-function breakingStore(stored: boolean) {
-  const rows: NewRequest[] = [];
+/** The reply to the first insert is lost: with `stored` after the commit, else before it. */
+function breakingInsert(stored: boolean) {
   let isBroken = true;
-  const ports: Partial<GatewayPorts> = {
+  return ({ insertRequests }: FakeRequestStore): Partial<GatewayPorts> => ({
     insertRequests: async (batch) => {
-      if (!isBroken || stored) rows.push(...batch);
-      if (isBroken) {
-        isBroken = false;
-        return storeDown();
-      }
-      return batch.map(() => ({ kind: "stored" as const }));
+      const replies = isBroken && !stored ? [] : await insertRequests(batch);
+      if (!isBroken) return replies;
+      isBroken = false;
+      return storeDown();
     },
-    findReplay: async () => {
-      const [row] = rows;
-      return row && { requestId: row.head.requestId, sameBody: true };
-    },
-    findRequests: async (lookups) => lookups.map(({ requestId }) => storedRequest(requestId)),
-    discardRequests: async (ids) =>
-      ids.filter((id) => rows.some((row) => row.head.requestId === id)),
-    readQueued: async (ids) =>
-      rows
-        .filter((row) => ids.includes(row.head.requestId))
-        .map((row) => ({ head: row.head, attempt: 1, payload: row.prompt })),
-  };
-  return { rows, ports };
+  });
 }
+
+const idsIn = (store: FakeRequestStore): string[] => store.rows().map(({ head }) => head.requestId);
 
 describe("a replay of an Idempotency-Key", () => {
   test("returns the first id and takes nothing, even when the quota is used up", async () => {
@@ -87,14 +71,15 @@ describe("a replay of an Idempotency-Key", () => {
 
 describe("a keyed request that was refused although its row was stored", () => {
   test("keeps its hold and is published, and a replay returns its id and takes nothing", async () => {
-    const { rows, ports } = breakingStore(true);
-    const { call, admitted, settled, published, advance } = createFakeGateway(ports);
+    const { call, admitted, settled, published, advance, store } = createFakeGateway(
+      breakingInsert(true),
+    );
 
     const first = await call("POST", "/generate", init);
     await advance(15_000);
     const replay = await call("POST", "/generate", init);
 
-    const id = rows[0]?.head.requestId ?? "";
+    const [id = ""] = idsIn(store);
     expect([first.status, replay.status]).toEqual([503, 202]);
     expect((await problemOf(first)).code).toBe("STORE_UNSURE");
     expect(await replay.json()).toMatchObject({ request_id: id });
@@ -103,33 +88,35 @@ describe("a keyed request that was refused although its row was stored", () => {
   });
 
   test("is replayed safely at once, before its fate is known", async () => {
-    const { rows, ports } = breakingStore(true);
-    const { call, settled, published, advance } = createFakeGateway(ports);
+    const { call, settled, published, advance, store } = createFakeGateway(breakingInsert(true));
 
     await call("POST", "/generate", init);
     const replay = await call("POST", "/generate", init);
     await advance(15_000);
 
-    expect(await replay.json()).toMatchObject({ request_id: rows[0]?.head.requestId });
+    expect(await replay.json()).toMatchObject({ request_id: idsIn(store)[0] });
     expect(settled).toEqual([]);
     expect(published).toHaveLength(1);
   });
 
   test("is left to the keeper when the gateway dies before it knows: the note stays behind", async () => {
-    const { rows, ports } = breakingStore(true);
-    const { call, notes, advance } = createFakeGateway({ ...ports, discardRequests: storeDown });
+    const { call, notes, advance, store } = createFakeGateway((all) => ({
+      ...breakingInsert(true)(all),
+      discardRequests: storeDown,
+    }));
 
     await call("POST", "/generate", init);
     await advance(60_000);
 
-    expect(notes.at(-1)).toMatchObject({ confirmedThrough: rows[0]?.head.requestId });
+    expect(notes.at(-1)).toMatchObject({ confirmedThrough: idsIn(store)[0] });
   });
 });
 
 describe("a keyed request that was refused and not stored", () => {
   test("releases its hold once that is certain, and the same call again is a new request", async () => {
-    const { rows, ports } = breakingStore(false);
-    const { call, admitted, settled, published, advance, gateway } = createFakeGateway(ports);
+    const { call, admitted, settled, published, advance, gateway, store } = createFakeGateway(
+      breakingInsert(false),
+    );
 
     const first = await call("POST", "/generate", init);
     await advance(1_000);
@@ -142,7 +129,7 @@ describe("a keyed request that was refused and not stored", () => {
     expect(admitted).toHaveLength(2);
     expect(settledTooEarly).toEqual([]);
     expect(settled.map((settlement) => settlement.requestId)).toEqual(admitted.slice(0, 1));
-    expect(rows.map((row) => row.head.requestId)).toEqual(admitted.slice(1));
+    expect(idsIn(store)).toEqual(admitted.slice(1));
     expect(published.map((request) => request.head.requestId)).toEqual(admitted.slice(1));
     await gateway.endDrain(0);
   });

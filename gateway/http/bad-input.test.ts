@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { untilIdle } from "../../test/support/clock.ts";
 import { createFakeGateway, problemOf, storeDown } from "../../test/support/gateway-world.ts";
 
 describe("a body that is not right", () => {
@@ -171,11 +172,12 @@ describe("a caller without a good key", () => {
   });
 
   test("whose key was just revoked is refused at once", async () => {
-    const { call, keys, key, keyChanged } = createFakeGateway();
+    const { call, revokeKey, announceKeyChange } = createFakeGateway();
     await call("POST", "/generate", { body: { prompt: "x" } });
 
-    keys.delete(key);
-    for (const listener of keyChanged) listener(Buffer.from(key).toString("base64url"));
+    await revokeKey();
+    await announceKeyChange();
+    await untilIdle();
 
     expect((await call("POST", "/generate", { body: { prompt: "x" } })).status).toBe(401);
   });

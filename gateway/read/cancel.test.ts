@@ -18,7 +18,7 @@ function withRequest(overrides: Partial<GatewayPorts> = {}) {
   const cancel = () => fake.call("POST", `/requests/${ID}/cancel`);
   const end = (state: "cancelled" | "completed"): void => {
     fake.stored.set(ID, storedRequest(ID, { state, totalTokens: 7, completedAtMs: 1 }));
-    for (const listener of fake.finished) listener([ID]);
+    void fake.signals.announceFinished([ID]);
   };
   return { ...fake, cancel, end };
 }

@@ -88,7 +88,7 @@ describe("reading a request", () => {
 
 describe("waiting for a request", () => {
   test("ends as soon as its end is announced", async () => {
-    const { call, stored, finished, gateway } = createFakeGateway();
+    const { call, stored, signals, gateway } = createFakeGateway();
     stored.set(ID, storedRequest(ID));
     const response = call("GET", `/status/${ID}?wait=30`);
     await untilIdle();
@@ -102,7 +102,7 @@ describe("waiting for a request", () => {
         completedAtMs: 1,
       }),
     );
-    for (const listener of finished) listener([ID]);
+    await signals.announceFinished([ID]);
 
     expect(await (await response).json()).toMatchObject({
       status: "failed",
@@ -112,12 +112,12 @@ describe("waiting for a request", () => {
   });
 
   test("misses no end that comes between the reading and the waiting", async () => {
-    const { call, stored, finished } = createFakeGateway({
+    const { call, stored, signals } = createFakeGateway({
       findRequests: async (lookups) => {
         const before = lookups.map(({ requestId }) => stored.get(requestId));
         if (stored.get(ID)?.state === "queued") {
           stored.set(ID, storedRequest(ID, { state: "cancelled", completedAtMs: 1 }));
-          for (const listener of finished) listener([ID]);
+          await signals.announceFinished([ID]);
         }
         return before;
       },

@@ -1,13 +1,27 @@
+import { topology } from "../../adapters/amqp/topology.ts";
+import { createQuotaGate } from "../../adapters/quota/quota-gate.ts";
 import { Fault } from "../../core/faults.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { parseConfig } from "../../core/config/parse.ts";
 import type { Config } from "../../core/config/schema.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import { silentMetrics } from "../../core/metrics.ts";
-import type { QuotaSnapshot, Settlement } from "../../core/quota/quota.ts";
+import type { QuotaSnapshot, QuotaTruth, Settlement } from "../../core/quota/quota.ts";
+import type { Finish } from "../../core/request/finish.ts";
 import { API_KEY_RANDOM_BYTES, formatApiKey } from "../../core/api-key.ts";
-import { createFakeClock } from "./clock.ts";
-import { createFakeRequestTable } from "./gateway/request-table.ts";
+import { createFakeClock, type FakeClock } from "./clock.ts";
+import { createFakeBroker } from "./fakes/broker.ts";
+import { createFakeHints } from "./fakes/hints.ts";
+import { createFakeKeyCache } from "./fakes/key-cache.ts";
+import { createFakeKeyStore } from "./fakes/key-store.ts";
+import { createFakeMessages, type FakeMessage } from "./fakes/messages.ts";
+import { createFakeQuota } from "./fakes/quota.ts";
+import { storedOf } from "./fakes/request-rows.ts";
+import { createFakeRequestStore, type FakeRequestStore } from "./fakes/request-store.ts";
+import { createFakeServer } from "./fakes/server.ts";
+import { createFakeSignals } from "./fakes/signals.ts";
+import { limitsOf } from "./quota-samples.ts";
+import { endOf, PUBLISHER, rowOf } from "./stored-rows.ts";
 import { createGateway } from "../../gateway/gateway.ts";
 import type { GatewayPorts } from "../../gateway/ports.ts";
 import type { KeyRecord } from "../../core/key-record.ts";
@@ -62,89 +76,120 @@ export function snapshotWith(used: number, limit: number | null): QuotaSnapshot 
   };
 }
 
-/** The gateway on a world of plain values: what it asked for is recorded, what answers can be replaced. */
+/** Ports in place of those of the fakes, which may use the store. */
+type Overrides = Partial<GatewayPorts> | ((store: FakeRequestStore) => Partial<GatewayPorts>);
+
+/** The gateway among fakes: what it asked for is recorded, and ports can be replaced. */
 export function createFakeGateway(
-  overrides: Partial<GatewayPorts> = {},
+  overrides: Overrides = {},
   gatewayConfig: Partial<Config["gateway"]> = {},
 ) {
   const key = formatApiKey(new Uint8Array(API_KEY_RANDOM_BYTES).fill(7));
   const config = testConfig({ gather_ms: 0, ...gatewayConfig });
   const clock = createFakeClock(START_MS);
-  const table = createFakeRequestTable();
+  const { postgres, redis, broker, ...fakes } = createFakes(clock);
+  const { store, quota, gate, hints, signals, keyCache, keys, messages } = fakes;
+  keys.add(hashOf(key), { keyId: "key-1", userId: "user-1", expiresAtMs: null });
   let ids = 0;
   const world = {
     key,
-    keys: new Map<string, KeyRecord>([
-      [key, { keyId: "key-1", userId: "user-1", userActive: true, expiresAtMs: null }],
-    ]),
+    keys,
+    store,
+    signals,
+    broker,
     admitted: [] as string[],
     settled: [] as Settlement[],
     cancelled: [] as string[],
     cancelsAnnounced: [] as string[],
-    stored: table.stored,
-    finishes: table.finishes,
+    finishes: [] as Finish[],
     rows: [] as NewRequest[],
     published: [] as QueuedRequest[],
     discarded: [] as string[],
     notes: [] as OutboxNote[],
-    finished: [] as ((requestIds: string[]) => void)[],
-    resubscribed: [] as (() => void)[],
-    keyChanged: [] as ((keyHash: string) => void)[],
+    /** The requests in PostgreSQL, in the form in which they are read. */
+    stored: {
+      set: (_: string, request: StoredRequest): void => store.put(rowOf(request), endOf(request)),
+      get: (requestId: string): StoredRequest | undefined => {
+        const row = store.row(requestId);
+        return row && storedOf(row);
+      },
+    },
+    /** Revokes the key as the operator's command does, and then tells it. */
+    revokeKey: async (): Promise<void> => {
+      keys.revoke("key-1");
+      await keyCache.delete(hashOf(key).toString("base64url"));
+    },
+    announceKeyChange: (): Promise<void> =>
+      signals.announceKeyChange(hashOf(key).toString("base64url")),
   };
 
   const ports: GatewayPorts = {
-    publisherId: "gateway-1",
+    ...store,
+    ...signals,
+    ...messages.gateway,
+    publisherId: PUBLISHER,
     config: () => config,
     metrics: silentMetrics(),
     log: silentLog,
     now: clock.now,
     schedule: clock.schedule,
-    ...table.ports,
     newId: () => `00000000-0000-7000-8000-${String(++ids).padStart(12, "0")}`,
     reach: () => {},
-    hashKey: (text) => Buffer.from(text),
-    readCachedKey: async () => undefined,
-    cacheKey: async () => {},
-    readStoredKeys: async (hashes) => hashes.map((hash) => world.keys.get(hash.toString())),
-    onKeyChange: (listener) => void world.keyChanged.push(listener),
+    hashKey: hashOf,
+    readCachedKey: keyCache.get,
+    cacheKey: keyCache.set,
+    readStoredKeys: keys.readStoredKeys,
     countTokens: (text) => text.length,
-    admit: async ({ requestId }) => {
-      world.admitted.push(requestId);
-      return { admitted: true, snapshot: snapshotWith(0, 1_000_000) };
+    admit: (admission) => {
+      world.admitted.push(admission.requestId);
+      return gate.admitOrRebuild(admission);
     },
-    readQuota: async () => snapshotWith(0, 1_000_000),
-    settle: async (settlements) => world.settled.push(...settlements),
+    readQuota: gate.readOrRebuild,
+    settle: (settlements) => {
+      world.settled.push(...settlements);
+      return quota.settle(settlements);
+    },
     seal: (content) => content,
     open: (sealed) => sealed,
-    findReplay: async () => undefined,
-    insertRequests: async (rows) => {
+    insertRequests: (rows) => {
       world.rows.push(...rows);
-      return rows.map(() => ({ kind: "stored" }));
+      return store.insertRequests(rows);
     },
-    isDataFault: () => false,
-    discardRequests: async (requestIds) => {
+    discardRequests: (requestIds) => {
       world.discarded.push(...requestIds);
-      return [];
+      return store.discardRequests(requestIds);
     },
-    readQueued: async () => [],
-    readStarted: async (lookups) => lookups.map(() => undefined),
-    markCancelled: async ({ requestId }) => void world.cancelled.push(requestId),
-    announceCancel: async (requestId) => void world.cancelsAnnounced.push(requestId),
-    readUsage: async () => [],
-    waitingByModel: async () => [],
-    publish: async (request) => void world.published.push(request),
-    brokerUp: () => true,
-    notePublisher: async (note) => void world.notes.push(note),
-    announceFinished: async (requestIds) => {
-      for (const listener of world.finished) listener(requestIds);
+    finishRequests: async (wanted) => {
+      const replies = await store.finishRequests(wanted);
+      const hasMoved = (_: Finish, i: number): boolean => {
+        const reply = replies[i];
+        return reply !== undefined && reply !== "unknown" && reply.moved;
+      };
+      world.finishes.push(...wanted.filter(hasMoved));
+      return replies;
     },
-    onFinished: (listener) => void world.finished.push(listener),
-    onResubscribed: (listener) => void world.resubscribed.push(listener),
-    ...overrides,
+    readStarted: hints.readStarted,
+    markCancelled: (request) => {
+      world.cancelled.push(request.requestId);
+      return hints.markCancelled(request);
+    },
+    announceCancel: (requestId) => {
+      world.cancelsAnnounced.push(requestId);
+      return signals.announceCancel(requestId);
+    },
+    publish: (request) => {
+      world.published.push(request);
+      return messages.gateway.publish(request);
+    },
+    notePublisher: (note) => {
+      world.notes.push(note);
+      return store.notePublisher({ publisherId: PUBLISHER, host: "host", ...note });
+    },
+    ...(typeof overrides === "function" ? overrides(store) : overrides),
   };
   const gateway = createGateway(ports, {
     version: "test",
-    readiness: async () => ({ redis: true }),
+    readiness: async () => ({ postgres: !postgres.isAway, redis: !redis.isAway }),
   });
 
   return {
@@ -169,6 +214,35 @@ export function createFakeGateway(
     },
   };
 }
+
+const hashOf = (text: string): Buffer => Buffer.from(text);
+
+/** The servers behind the ports. A user may use a million tokens a day. */
+function createFakes(clock: FakeClock) {
+  const { now } = clock;
+  const postgres = createFakeServer("STORE_UNAVAILABLE");
+  const redis = createFakeServer("QUOTA_UNAVAILABLE");
+  const queues = topology({ prefix: "", retryDelaysMs: [] });
+  const broker = createFakeBroker<FakeMessage>(clock, queues.queues);
+  const hints = createFakeHints({ server: redis, now });
+  const quota = createFakeQuota({ server: redis, now, forgetMark: hints.forget });
+  const readTruth = async (): Promise<QuotaTruth> => ({ limits: LIMITS, days: [], holds: [] });
+  return {
+    postgres,
+    redis,
+    broker,
+    messages: createFakeMessages(broker, queues),
+    store: createFakeRequestStore({ server: postgres, now }),
+    keys: createFakeKeyStore(postgres),
+    hints,
+    quota,
+    gate: createQuotaGate({ ...quota, readTruth }),
+    signals: createFakeSignals(redis),
+    keyCache: createFakeKeyCache<KeyRecord>({ server: redis, now }),
+  };
+}
+
+const LIMITS = limitsOf({ dailyTokens: 1_000_000 });
 
 export const storeDown = (): Promise<never> =>
   Promise.reject(new Fault("STORE_UNAVAILABLE", "the store does not answer"));

@@ -39,8 +39,8 @@ export type RequestStore = Pick<
 
 /** Requests, ledger, idempotency keys and outboxes without PostgreSQL. Ids need not be UUIDs. */
 export interface FakeRequestStore extends RequestStore, FakeOutboxes {
-  /** Stores a request as an insert does, whatever the server does. */
-  put: (row: NewRequest) => void;
+  /** Has a request stored, whatever there was of it and whatever the server does. `end`: it has ended so. */
+  put: (row: NewRequest, end?: Finish) => void;
   /** Oldest first. */
   rows: () => FakeRow[];
   row: (requestId: string) => FakeRow | undefined;
@@ -208,7 +208,11 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
         for (const [key] of old.slice(0, limit)) keys.delete(key);
         return Math.min(old.length, limit);
       }),
-    put: insert,
+    put: (row, end) => {
+      rows.delete(row.head.requestId);
+      insert(row);
+      if (end !== undefined) finish(end);
+    },
     rows: inOrder,
     row: (requestId) => rows.get(requestId),
     ledger: () => [...billed].map(([requestId, tokens]) => ({ requestId, tokens })),
