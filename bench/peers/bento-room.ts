@@ -26,8 +26,8 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * A table, the hashes of the users' keys, and a quorum queue as Tollgate's, beside what the stack has; `name` tells
- * it from other peers. `undo` takes how the queue is removed, all else goes with the stack.
+ * A table, the hashes of the users' keys, and a quorum queue as Tollgate's, beside what the stack has; `name`
+ * tells it from other peers. `undo` takes how the queue is removed, all else goes with the stack.
  */
 export async function makeBentoRoom(
   { stack, users }: Session,

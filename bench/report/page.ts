@@ -111,9 +111,9 @@ function ratioSection(report: BenchReport): Markup {
   if (report.ratios.length === 0) return markup``;
   return markup`${titled(ratioTable(report))}
 <p class="soft">The echo stores nothing. The pipelines on Bento look the key up by its keyed hash, take the
-quota in Redis by a script, encrypt the prompt, insert a row and publish a confirmed, persistent message before
-they respond with 202; without keys and encryption they do the rest. bench/README.md tells the method and its
-limits.</p>`;
+quota in Redis by a script, encrypt the prompt, insert a row and publish a confirmed, persistent message
+before they respond with 202; without keys and encryption they do the rest. bench/README.md tells the method
+and its limits.</p>`;
 }
 
 function machineRows({ machine, servers, k6 }: BenchReport): string[][] {
