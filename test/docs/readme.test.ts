@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 
-import { PAGES, ROOT } from "./pages.ts";
+import { ROOT } from "./pages.ts";
 
 const readme = await Bun.file(join(ROOT, "README.md")).text();
 const changelog = await Bun.file(join(ROOT, "CHANGELOG.md")).text();
@@ -30,14 +30,4 @@ test("README has every folder in its map of the tree", () => {
   const [, tree = ""] = readme.split("## The tree");
 
   expect(folders.filter((name) => !tree.includes(`\`${name}/\``))).toEqual([]);
-});
-
-test.each(PAGES)("the links of %s lead to files that are there", async (page) => {
-  const text = await Bun.file(join(ROOT, page)).text();
-  const targets = [...text.matchAll(/\]\(([^)#\s]+)/g)].map(([, target = ""]) => target);
-  const local = targets.filter((target) => !/^[a-z]+:/.test(target));
-
-  const missing = local.filter((target) => !existsSync(join(ROOT, dirname(page), target)));
-
-  expect(missing).toEqual([]);
 });
