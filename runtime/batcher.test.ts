@@ -1,50 +1,45 @@
 import { describe, expect, test } from "bun:test";
 
+import { createFakeClock, untilIdle } from "../test/support/clock.ts";
 import { type BatcherOptions, createBatcher } from "./batcher.ts";
 
-/** A batcher whose timer runs when told and whose flushes end when told. */
+const WAIT_MS = 5;
+
+/** A batcher whose wait is over when told and whose flushes end when told. */
 function createWorld(options: Partial<BatcherOptions<number, string>> = {}) {
-  const timers = new Set<() => void>();
+  const clock = createFakeClock(0);
   const flushed: number[][] = [];
   const ends: ((outcome: Promise<string[]> | string[]) => void)[] = [];
   const batcher = createBatcher<number, string>({
     itemsMax: 3,
-    waitMs: 5,
+    waitMs: WAIT_MS,
     flushesMax: 1,
     bound: { pendingMax: 10, onFull: () => new Error("full") },
     flush: (items) => {
       flushed.push(items);
       return new Promise((resolve) => ends.push(resolve));
     },
-    schedule: (callback) => {
-      timers.add(callback);
-      return () => timers.delete(callback);
-    },
+    schedule: clock.schedule,
     ...options,
   });
   return {
     batcher,
     flushed,
-    runTimers: () => {
-      for (const timer of timers) {
-        timers.delete(timer);
-        timer();
-      }
-    },
+    endWait: () => clock.advance(WAIT_MS),
     endFlush: async (outcome: Promise<string[]> | string[]) => {
       ends.shift()?.(outcome);
-      for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+      await untilIdle();
     },
   };
 }
 
 describe("a batcher", () => {
   test("handles what arrives within the wait by one call, and gives each its own outcome", async () => {
-    const { batcher, flushed, runTimers, endFlush } = createWorld();
+    const { batcher, flushed, endWait, endFlush } = createWorld();
     const outcomes = Promise.all([batcher.add(1), batcher.add(2)]);
 
     expect(flushed).toEqual([]);
-    runTimers();
+    await endWait();
     await endFlush(["one", "two"]);
 
     expect(await outcomes).toEqual(["one", "two"]);
@@ -65,7 +60,7 @@ describe("a batcher", () => {
   });
 
   test("cuts a batch at its weight, and lets a single heavier item go alone", async () => {
-    const { batcher, flushed, runTimers } = createWorld({
+    const { batcher, flushed, endWait } = createWorld({
       itemsMax: 9,
       flushesMax: 9,
       weightOf: (item) => item,
@@ -73,7 +68,7 @@ describe("a batcher", () => {
     });
     for (const item of [4, 5, 6, 20, 1]) void batcher.add(item);
 
-    runTimers();
+    await endWait();
 
     expect(flushed).toEqual([[4, 5], [6], [20], [1]]);
   });

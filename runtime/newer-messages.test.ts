@@ -1,19 +1,17 @@
 import { expect, test } from "bun:test";
 
+import { createFakeClock, untilIdle } from "../test/support/clock.ts";
+import { silentLog } from "./log.ts";
 import { createNewerMessages } from "./newer-messages.ts";
 
 /** One message in the hands of a reader; `pass` lets the time pass for which it is kept. */
 function keepOne(publish: () => Promise<void> = () => Promise.resolve()) {
   const events: string[] = [];
   const lost = new AbortController();
-  let end: (() => void) | undefined;
-  const silent = (): void => {};
+  const clock = createFakeClock(0);
   const messages = createNewerMessages({
-    schedule: (callback) => {
-      end = callback;
-      return () => (end = undefined);
-    },
-    log: { debug: silent, info: silent, warn: silent, error: silent },
+    schedule: clock.schedule,
+    log: silentLog,
   });
   const note = (event: string) => (): void => void events.push(event);
   messages.keep(
@@ -29,15 +27,11 @@ function keepOne(publish: () => Promise<void> = () => Promise.resolve()) {
     events,
     lost,
     messages,
-    isKept: () => end !== undefined,
-    pass: async () => {
-      end?.();
-      await settled();
-    },
+    isKept: () => clock.timerCount() > 0,
+    pass: () => clock.advance(5_000),
   };
 }
 
-const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 const away = (): Promise<void> => Promise.reject(new Error("the broker is away"));
 const silence = (): Promise<void> => new Promise(() => {});
 
@@ -87,7 +81,7 @@ test.each([
   const time = new AbortController();
 
   const over = messages.handOver(time.signal);
-  await settled();
+  await untilIdle();
   time.abort();
   await over;
 

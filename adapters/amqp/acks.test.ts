@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
+import { createFakeClock } from "../../test/support/clock.ts";
 import { createAcks } from "./acks.ts";
 
 interface Numbered {
@@ -8,11 +9,6 @@ interface Numbered {
 }
 
 const numbered = (deliveryTag: number): Numbered => ({ fields: { deliveryTag } });
-
-interface Timer {
-  atMs: number;
-  callback: () => void;
-}
 
 /**
  * A channel as its broker keeps it: what is not settled, and every frame. A frame for what is settled already
@@ -22,8 +18,7 @@ function createBroker(prefetch: number) {
   const unsettled = new Set<number>();
   const open = new Set<number>();
   const frames: string[] = [];
-  const timers = new Set<Timer>();
-  let nowMs = 0;
+  const clock = createFakeClock(0);
   let tags = 0;
 
   function settle(tag: number): void {
@@ -33,17 +28,13 @@ function createBroker(prefetch: number) {
 
   const acks = createAcks<Numbered>({
     prefetch,
-    now: () => nowMs,
+    now: clock.now,
     write: ({ fields: { deliveryTag } }, isUpTo) => {
       frames.push(isUpTo ? `up to ${deliveryTag}` : `${deliveryTag}`);
       const settled = isUpTo ? [...unsettled].filter((tag) => tag <= deliveryTag) : [];
       for (const tag of settled.length > 0 ? settled : [deliveryTag]) settle(tag);
     },
-    schedule: (callback, ms) => {
-      const timer = { atMs: nowMs + ms, callback };
-      timers.add(timer);
-      return () => timers.delete(timer);
-    },
+    schedule: clock.schedule,
   });
 
   return {
@@ -51,7 +42,7 @@ function createBroker(prefetch: number) {
     frames,
     unsettled,
     open,
-    timers,
+    timerCount: clock.timerCount,
     deliver: (count: number): void => {
       for (let i = 0; i < count; i += 1) {
         tags += 1;
@@ -71,93 +62,83 @@ function createBroker(prefetch: number) {
       acks.left(numbered(tag));
       settle(tag);
     },
-    advance: (ms: number): void => {
-      const untilMs = nowMs + ms;
-      for (;;) {
-        const [next] = [...timers].filter(({ atMs }) => atMs <= untilMs);
-        if (next === undefined) break;
-        timers.delete(next);
-        nowMs = Math.max(nowMs, next.atMs);
-        next.callback();
-      }
-      nowMs = untilMs;
-    },
+    advance: clock.advance,
   };
 }
 
 describe("acks of one channel", () => {
-  test("that lie below everything open are one frame, whatever their order", () => {
+  test("that lie below everything open are one frame, whatever their order", async () => {
     const broker = createBroker(100);
     broker.deliver(4);
 
     broker.ack(2, 1, 3);
-    broker.advance(0);
+    await broker.advance(0);
 
     expect(broker.frames).toEqual(["up to 3"]);
   });
 
-  test("that lie above an open delivery are written alone, so that it is not acked with them", () => {
+  test("that lie above an open delivery are written alone, so that it is not acked with them", async () => {
     const broker = createBroker(100);
     broker.deliver(5);
 
     broker.ack(1, 2, 4, 5);
-    broker.advance(0);
+    await broker.advance(0);
 
     expect(broker.frames).toEqual(["4", "5", "up to 2"]);
     expect([...broker.unsettled]).toEqual([3]);
   });
 
-  test("are not written for what was given back or rejected before", () => {
+  test("are not written for what was given back or rejected before", async () => {
     const broker = createBroker(100);
     broker.deliver(3);
 
     broker.ack(1, 3);
     broker.reject(2);
-    broker.advance(0);
+    await broker.advance(0);
 
     expect(broker.frames).toEqual(["up to 3"]);
     expect(broker.unsettled.size).toBe(0);
   });
 
-  test("wait for company only when others came just before", () => {
+  test("wait for company only when others came just before", async () => {
     const broker = createBroker(1_000);
     broker.deliver(6);
     broker.ack(1);
-    broker.advance(0);
+    await broker.advance(0);
     const first = [...broker.frames];
 
     broker.ack(2);
-    broker.advance(2);
+    await broker.advance(2);
     broker.ack(3);
-    broker.advance(2);
+    await broker.advance(2);
     const early = [...broker.frames];
-    broker.advance(1);
+    await broker.advance(1);
     const together = [...broker.frames];
-    broker.advance(1_000);
+    await broker.advance(1_000);
     broker.ack(4);
-    broker.advance(0);
+    await broker.advance(0);
 
     expect([first, early, together]).toEqual([["up to 1"], ["up to 1"], ["up to 1", "up to 3"]]);
     expect(broker.frames.at(-1)).toBe("up to 4");
   });
 
-  test("do not wait while the broker might be waiting for them", () => {
+  test("do not wait while the broker might be waiting for them", async () => {
     const broker = createBroker(20);
     broker.deliver(20);
     broker.ack(1);
-    broker.advance(0);
+    await broker.advance(0);
 
     broker.ack(2);
-    broker.advance(0);
+    await broker.advance(0);
     const gathering = [...broker.frames];
     broker.ack(3);
-    broker.advance(0);
+    await broker.advance(0);
 
     expect(gathering).toEqual(["up to 1"]);
     expect(broker.frames).toEqual(["up to 1", "up to 3"]);
   });
 
-  test("are written at once when that is asked for, and never for a channel that is gone", () => {
+  test("are written at once when that is asked for, and never for a channel that is gone", async () => {
     const [closing, lost] = [createBroker(100), createBroker(100)];
     for (const broker of [closing, lost]) {
       broker.deliver(2);
@@ -169,7 +150,7 @@ describe("acks of one channel", () => {
     lost.acks.flush();
 
     expect([closing.frames, lost.frames]).toEqual([["up to 2"], []]);
-    expect([closing.timers.size, lost.timers.size]).toEqual([0, 0]);
+    expect([closing.timerCount(), lost.timerCount()]).toEqual([0, 0]);
   });
 });
 
@@ -181,12 +162,12 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("flush"), pick: fc.nat(1) }),
 );
 
-test("in any order of ends, each delivery is settled once, none while open, and all in time", () => {
-  fc.assert(
-    fc.property(
+test("in any order of ends, each delivery is settled once, none while open, and all in time", async () => {
+  await fc.assert(
+    fc.asyncProperty(
       fc.array(step, { maxLength: 120 }),
       fc.integer({ min: 1, max: 60 }),
-      (steps, prefetch) => {
+      async (steps, prefetch) => {
         const broker = createBroker(prefetch);
         let ended = 0;
 
@@ -194,7 +175,7 @@ test("in any order of ends, each delivery is settled once, none while open, and 
           const open = [...broker.open];
           const tag = open[pick % Math.max(1, open.length)];
           if (what === "deliver") broker.deliver(Math.min(pick, prefetch - broker.unsettled.size));
-          if (what === "wait") broker.advance(pick);
+          if (what === "wait") await broker.advance(pick);
           if (what === "flush") broker.acks.flush();
           if (what !== "ack" && what !== "reject") continue;
           if (tag === undefined) continue;
@@ -202,11 +183,11 @@ test("in any order of ends, each delivery is settled once, none while open, and 
           if (what === "ack") broker.ack(tag);
           else broker.reject(tag);
         }
-        broker.advance(5);
+        await broker.advance(5);
 
         expect([...broker.unsettled]).toEqual([...broker.open]);
         expect(broker.frames.length).toBeLessThanOrEqual(ended);
-        expect(broker.timers.size).toBe(0);
+        expect(broker.timerCount()).toBe(0);
       },
     ),
     { numRuns: 1_000 },
