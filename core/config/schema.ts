@@ -26,6 +26,15 @@ const tier = t.Object(
       default: null,
       description: "Requests a user may have open at once; null: no limit (docs/scaling.md).",
     }),
+    weight: t.Number({
+      exclusiveMinimum: 0,
+      default: 1,
+      description: "Share of a model's tokens beside other users who wait.",
+    }),
+    priority_max: t.Union([t.Literal("low"), t.Literal("normal"), t.Literal("high")], {
+      default: "normal",
+      description: "The most urgent class of priority that a request may ask for.",
+    }),
   },
   // TypeBox fills in the values of a record only when their schema has a default itself.
   { ...closed, default: {} },
@@ -193,6 +202,10 @@ export const ConfigSchema = t.Object(
           10_000,
           "Longest wait for the broker's confirm before a message is published again.",
         ),
+        consumer_timeout_ms: ms(
+          1_800_000,
+          "The broker's own consumer_timeout: no model may have a timeout_ms within a minute of it.",
+        ),
       },
       closed,
     ),
@@ -213,6 +226,22 @@ export const ConfigSchema = t.Object(
     worker,
     collector,
     keeper,
+    dispatch: t.Object(
+      {
+        interval_ms: ms(
+          100,
+          "Pause between two looks of the dispatcher while requests are parked.",
+        ),
+        idle_interval_ms: ms(250, "The same while nothing is parked."),
+        queue_seconds: t.Number({
+          exclusiveMinimum: 0,
+          default: 1,
+          description:
+            "How many seconds of work a model's queue holds; at least what its workers can run at once.",
+        }),
+      },
+      { ...closed, default: {} },
+    ),
     retry: t.Object(
       {
         attempts_max: count(5, "Attempts of one request, the first included."),

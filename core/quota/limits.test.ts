@@ -8,11 +8,15 @@ const TIERS: Record<string, TierConfig> = {
     daily: { requests: 10, tokens: 1_000 },
     monthly: { requests: null, tokens: 20_000 },
     concurrent_requests: 2,
+    weight: 1,
+    priority_max: "normal",
   },
   pro: {
     daily: { requests: 100, tokens: null },
     monthly: { requests: null, tokens: null },
     concurrent_requests: null,
+    weight: 1,
+    priority_max: "normal",
   },
 };
 

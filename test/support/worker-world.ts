@@ -55,6 +55,7 @@ export const MODEL: ModelConfig = {
   reply_bytes_max: 10_000,
   breaker_failures: 3,
   breaker_open_ms: 5_000,
+  breaker_open_max_ms: 60_000,
 };
 
 const WORKER: WorkerConfig["worker"] = {
