@@ -12,15 +12,22 @@ export interface Turn {
 }
 
 /**
- * The order in which the users of one model take turns: weighted fair by tokens. Each pick costs the logarithm of the users that
+ * The order in which the users of one model take turns: weighted fair by tokens. Each pick costs the
+ * logarithm of the users that
  * wait, and the memory is theirs and of those who waited lately.
  */
 export interface FairOrder {
-  /** The user has requests of this class that wait; harmless when known. Weight: their share beside others', above 0. */
+  /**
+   * The user has requests of this class that wait; harmless when known. Weight: their share beside others',
+   * above 0.
+   */
   join: (turn: Turn, weight: number) => void;
   /** Nothing of this class waits for the user, or nothing that may run now. */
   leave: (turn: Turn) => void;
-  /** Whose turn it is; undefined: nobody waits. Asking twice without a charge or a leave gives the same user of the next class. */
+  /**
+   * Whose turn it is; undefined: nobody waits. Asking twice without a charge or a leave gives the same user
+   * of the next class.
+   */
   next: () => Turn | undefined;
   /** Counts tokens against the user; negative: gives back what was counted too much. */
   charge: (userId: string, tokens: number) => void;

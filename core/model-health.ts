@@ -1,6 +1,8 @@
 /**
- * What went wrong with a call of an ML service. `unreachable`: not reached before the request was sent; `busy`: 429; `unavailable`: 502,
- * 503, or still loading; `refused`: it rejects *us* (401, 402, 403, 404, 407); `failing`: an execution that failed (500, 504, timeouts,
+ * What went wrong with a call of an ML service. `unreachable`: not reached before the request was sent;
+ * `busy`: 429; `unavailable`: 502,
+ * 503, or still loading; `refused`: it rejects *us* (401, 402, 403, 404, 407); `failing`: an execution that
+ * failed (500, 504, timeouts,
  * cut calls, replies that make no sense). All but the last are no executions.
  */
 export type Trouble = "unreachable" | "busy" | "unavailable" | "refused" | "failing";
@@ -158,13 +160,16 @@ function retryAfterOf({ retryAfterMs }: TroubleEvent): number {
   return Math.min(retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
 }
 
-/** The record after a call that the service answered: with a result, or with a refusal of that very request. */
+/**
+ * The record after a call that the service answered: with a result, or with a refusal of that very request.
+ */
 export function afterSuccess(
   health: ModelHealth,
   { userId, isProbe }: { userId: string; isProbe: boolean },
   atMs: number,
 ): ModelHealth {
-  // The service answers again: whoever it had not answered may come at once. Failed executions stay the user's own.
+  // The service answers again: whoever it had not answered may come at once. Failed executions stay the
+  // user's own.
   const kept = Object.entries(health.users).filter(
     ([id, { trouble }]) => id !== userId && (!isProbe || trouble === "failing"),
   );
@@ -190,7 +195,10 @@ export function leaveOf(health: ModelHealth, userId: string, atMs: number): Leav
   return atMs < untilMs ? { kind: "user_paused", untilMs } : { kind: "probe" };
 }
 
-/** The record with this worker probing the paused model for at most `probeMs`; null: it is not due, or somebody else does. */
+/**
+ * The record with this worker probing the paused model for at most `probeMs`; null: it is not due, or
+ * somebody else does.
+ */
 export function withProbe(
   health: ModelHealth,
   workerId: string,
@@ -211,7 +219,10 @@ export function withoutProbe(health: ModelHealth, workerId: string): ModelHealth
   return { ...health, pause: { ...pause, probe: null } };
 }
 
-/** The record with one request of the user being tried for at most `probeMs`; null: the pause is not over, or one is tried already. */
+/**
+ * The record with one request of the user being tried for at most `probeMs`; null: the pause is not over,
+ * or one is tried already.
+ */
 export function withUserProbe(
   health: ModelHealth,
   userId: string,
@@ -224,7 +235,10 @@ export function withUserProbe(
   return { ...health, users: { ...health.users, [userId]: tried } };
 }
 
-/** What an operator should look at although the model is not paused: only one user calls, and nothing of theirs succeeds. */
+/**
+ * What an operator should look at although the model is not paused: only one user calls, and nothing of
+ * theirs succeeds.
+ */
 export function suspicionOf(health: ModelHealth, atMs: number): UserTrouble | null {
   if (Object.values(health.well).some((seenMs) => atMs - seenMs < SEEN_MS)) return null;
   const suspects = Object.values(health.users).filter(

@@ -81,3 +81,9 @@ export const CHANNELS = {
   cancel: "tollgate:cancel",
   keyChange: "tollgate:key-change",
 } as const;
+
+/** What the dispatcher says of every model, as JSON. */
+export const LANES_KEY = "tollgate:lanes";
+
+/** Hash: worker id -> its last sign of life, as JSON. */
+export const WORKERS_KEY = "tollgate:workers";
