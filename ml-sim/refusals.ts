@@ -38,7 +38,10 @@ export function createRefusals(): Refuse {
   return ({ kind, amount }, prompt, signal) => {
     switch (kind) {
       case "400":
+      case "401":
+      case "404":
       case "500":
+      case "502":
       case "503":
         return failure(Number(kind), "asked for");
       case "429":
