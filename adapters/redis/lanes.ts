@@ -1,7 +1,7 @@
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 
-import type { LaneView, WorkerNote } from "../../core/lane.ts";
+import type { LaneView, WorkerNote } from "../../core/queue/lane.ts";
 import type { RedisConnection } from "./connection.ts";
 import { LANES_KEY, WORKERS_KEY } from "./keys.ts";
 

@@ -1,7 +1,7 @@
 import { Type as t } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 
-import { HEALTHY, type ModelHealth } from "../../core/model-health.ts";
+import { HEALTHY, type ModelHealth } from "../../core/queue/model-health.ts";
 import replaceLua from "../../lua/replace.lua" with { type: "text" };
 import type { RedisConnection } from "./connection.ts";
 import { bindScript } from "./script.ts";

@@ -1,6 +1,6 @@
 import type { FaultCode } from "../faults.ts";
 import type { InferenceChoice } from "../request/payload.ts";
-import type { Trouble } from "../model-health.ts";
+import type { Trouble } from "../queue/model-health.ts";
 
 /** The faults that an ML service can cause. */
 export type UpstreamFaultCode = Extract<FaultCode, `UPSTREAM_${string}`>;

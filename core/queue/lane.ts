@@ -1,4 +1,4 @@
-import type { RequestError } from "./request/request.ts";
+import type { RequestError } from "../request/request.ts";
 
 /** `direct`: what is accepted is published at once. `parked`: it waits in PostgreSQL for its fair turn. */
 export type LaneMode = "direct" | "parked";
