@@ -80,7 +80,10 @@ export interface WorkerPorts {
    * settled; settling or the mark's TTL removes it.
    */
   clearStarted: (
-    start: Pick<AttemptStart, "userId" | "requestId" | "startedAtMs"> & { attemptsMade: number },
+    start: Pick<AttemptStart, "userId" | "requestId" | "startedAtMs"> & {
+      attemptsMade: number;
+      lastError: RequestError | null;
+    },
   ) => Promise<void>;
   /**
    * Best effort: the request waits in a delay queue until then at most, Unix milliseconds, so that nobody

@@ -56,8 +56,8 @@ export function userOfHoldsKey(key: string): string {
 }
 
 /**
- * A hash: attempt, startedAtMs and crashes of an attempt under way; attemptsMade of those before it;
- * delayedUntilMs of the wait for the next.
+ * A hash: attempt, startedAtMs and crashes of an attempt under way; attemptsMade of those before it,
+ * lastErrorCode and lastErrorMessage of the last; delayedUntilMs of the wait for the next.
  */
 export const startedKey = (userId: string, requestId: string): string =>
   `${userKey(userId)}:started:${requestId}`;
@@ -73,13 +73,15 @@ export const APPLIED_TIERS_KEY = "tollgate:tiers";
 export const apiKeyKey = (keyHash: string): string => `key:${keyHash}`;
 
 /**
- * Channels: ids of ended requests, of cancelled requests, hashes of changed API keys; each a comma-separated
- * list.
+ * Channels: ids of ended requests, of cancelled requests, hashes of changed API keys, `MODEL USER` of parked
+ * requests, models whose health or pause changed; each a comma-separated list.
  */
 export const CHANNELS = {
   finished: "tollgate:finished",
   cancel: "tollgate:cancel",
   keyChange: "tollgate:key-change",
+  parked: "tollgate:parked",
+  modelChange: "tollgate:model-change",
 } as const;
 
 /** What the dispatcher says of every model, as JSON. */

@@ -1,19 +1,15 @@
 import { Type as t } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 
-import { HEALTHY, type ModelHealth } from "../../core/queue/model-health.ts";
+import { type DatedHealth, HEALTHY, type ModelHealth } from "../../core/queue/model-health.ts";
 import replaceLua from "../../lua/replace.lua" with { type: "text" };
 import type { RedisConnection } from "./connection.ts";
 import { bindScript } from "./script.ts";
 
-/** A record as it is now, and what time Redis has: every judgement about it goes by that clock. */
-export interface DatedHealth {
-  health: ModelHealth;
-  /** Unix milliseconds. */
-  atMs: number;
-}
-
-/** The health of models that all workers share. Both functions throw `QUOTA_UNAVAILABLE`. */
+/**
+ * The health of models that all workers share, dated by the clock of Redis. Both functions throw
+ * `QUOTA_UNAVAILABLE`.
+ */
 export interface ModelHealthStore {
   /** In order. */
   read: (models: readonly string[]) => Promise<DatedHealth[]>;
@@ -91,7 +87,7 @@ export function createModelHealthStore(redis: RedisConnection): ModelHealthStore
     judge: (now: DatedHealth) => ModelHealth | null,
   ): Promise<DatedHealth & { isChanged: boolean }> {
     const key = modelHealthKey(model);
-    let [before = "", atMs] = await redis.run(async ({ client }) => {
+    let [before, atMs] = await redis.run(async ({ client }) => {
       const [text, time] = await Promise.all([client.get(key), client.time()]);
       return [text ?? "", msOf(time)] as const;
     });

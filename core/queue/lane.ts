@@ -33,6 +33,12 @@ export interface LaneView {
   models: Readonly<Record<string, ModelLane>>;
 }
 
+/** Somebody's requests of a model that wait in PostgreSQL. */
+export interface ParkedRef {
+  model: string;
+  userId: string;
+}
+
 /** What a worker says of a model about once a second. */
 export interface WorkerModel {
   /** Why it does not call the model; null: it does. */

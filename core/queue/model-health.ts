@@ -55,6 +55,13 @@ export interface ModelHealth {
   well: Readonly<Record<string, number>>;
 }
 
+/** A record as it is now, and the time by the clock that all judgements about it go by. */
+export interface DatedHealth {
+  health: ModelHealth;
+  /** Unix milliseconds. */
+  atMs: number;
+}
+
 export const HEALTHY: ModelHealth = { pause: null, users: {}, well: {} };
 
 export interface HealthPolicy {

@@ -103,7 +103,7 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
     if (startedAtMs === null) return;
     const { userId, requestId } = owned.request.head;
     try {
-      await ports.clearStarted({ userId, requestId, startedAtMs, attemptsMade });
+      await ports.clearStarted({ userId, requestId, startedAtMs, attemptsMade, lastError: null });
     } catch (error) {
       ports.log.debug({ err: error, request_id: requestId }, "the start was not cleared");
     }
