@@ -123,7 +123,7 @@ export function describeModelHealthContract(
         expect(health.pause?.probe?.workerId).toBe(`worker ${winners[0]}`);
     });
 
-    test("while the server is away everything is refused, and afterwards the record is as it was", async () => {
+    test("while the server is away everything is refused, and the record stays as it was", async () => {
       const [store] = stores;
       const model = newId();
       const { health } = await store.change(model, failed("u"));
