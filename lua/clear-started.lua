@@ -1,6 +1,6 @@
 -- Removes the mark of an attempt that ended, without its worker dying and without ending the request, and
--- notes how far the request has come. The mark of another start stays: a worker that lost its channel may call
--- this after the broker gave the request to the next one.
+-- notes how far the request has come. The mark of another start stays: a worker that lost its channel may
+-- call this after the broker gave the request to the next one.
 --
 -- KEYS   started        the mark, as start.lua sets it
 -- ARGV   started_at_ms  of the attempt, as given to start.lua; '': none was begun, so any mark stays

@@ -48,7 +48,7 @@ export type PostJson = (call: MlHttpCall, signal: AbortSignal) => Promise<MlHttp
  * The function throws the signal's reason when the signal aborts.
  */
 export function createPostJson(): PostJson {
-  /** Origins that have replied: only of those a connection may be kept. As many as the configuration names. */
+  /** Origins that have replied: only of those a connection may be kept. As many as the configuration has. */
   const known = new Set<string>();
 
   return async (call, signal) => {

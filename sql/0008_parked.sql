@@ -1,13 +1,14 @@
 -- Requests that are stored and accepted but not published: they wait for their fair turn (decision 009). One
--- narrow row beside the request, written in the statement that stores it and deleted when it has been published.
+-- narrow row beside the request, written in the statement that stores it and deleted when it has been
+-- published.
 create table parked (
   request_id uuid primary key,
   model text not null,
   user_id uuid not null,
   -- 0 high, 1 normal, 2 low.
   priority smallint not null check (priority between 0 and 2),
-  -- Of the request: within a user's class the earliest goes first, which is the oldest where nobody asked for a
-  -- deadline.
+  -- Of the request: within a user's class the earliest goes first, which is the oldest where nobody asked for
+  -- a deadline.
   expires_at timestamptz not null,
   estimated_tokens bigint not null check (estimated_tokens >= 0),
   -- The attempt that is to be made, and why the one before failed.
