@@ -29,8 +29,10 @@ const ERROR_BYTES_MAX = 65_536;
  * Codes of errors before a connection stands; so they are no executions. Those of TLS differ by library and
  * all begin with a few words.
  */
-const BEFORE_THE_REQUEST =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EPROTO|FailedToOpenSocket)$|CERT|SSL|TLS/;
+const BEFORE_THE_REQUEST = new RegExp(
+  "^(ECONNREFUSED|ENOTFOUND|EAI_\\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EPROTO|FailedToOpenSocket)$" +
+    "|CERT|SSL|TLS",
+);
 /** A service that closes an idle connection does so at once; one that worked longer was at work. */
 const IDLE_CLOSE_MS = 1_000;
 /** How long a look may take whether a service that said nothing can be reached at all. */
