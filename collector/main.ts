@@ -4,12 +4,12 @@ import { finishRequests } from "../adapters/postgres/finish-requests.ts";
 import { createKeeperLock } from "../adapters/postgres/keeper-lock.ts";
 import {
   answers,
+  followQueues,
   openBroker,
   openPostgres,
   openRedis,
   redisOptions,
   START_WAIT_MS,
-  topologyOf,
 } from "../adapters/process/connections.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
@@ -38,7 +38,6 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
   const database = openPostgres(settings, name);
   const redis = openRedis(settings, name, log);
   const signals = createSignals(redis, redisOptions(settings, name, log));
-  const queues = topologyOf(settings);
   const consuming = openBroker(config.current, `${name}-consume`, log);
   const publishing = openBroker(config.current, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
@@ -47,6 +46,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     bytesMax: PUBLISH_BYTES_MAX,
     confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
   });
+  const queues = followQueues(config, publishing, log);
   await Promise.all([
     database.ping(),
     redis.untilReady(START_WAIT_MS),
@@ -63,7 +63,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     settle: quota.store.settle,
     announceFinished: signals.announceFinished,
   };
-  const messages = messagePorts({ consuming, publisher, queues, prefetch });
+  const messages = messagePorts({ consuming, publisher, queues: queues(), prefetch });
 
   const collector = createCollector(
     { ...ourProcess, ...finishing, ...messages, random: Math.random },
@@ -84,7 +84,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       ...databasePorts(database),
       ...redisPorts(redis, quota, config.current),
       publishRequest: messages.publishRequest,
-      queueDepths: createQueueDepths(publishing, settings.amqp, config.current),
+      queueDepths: createQueueDepths(publishing, queues),
       lock,
     },
     settings.keeper,

@@ -8,12 +8,12 @@ import { createIdSource } from "../adapters/ids/id-source.ts";
 import { createServerClock } from "../adapters/postgres/server-clock.ts";
 import {
   answers,
+  followQueues,
   openBroker,
   openPostgres,
   openRedis,
   redisOptions,
   START_WAIT_MS,
-  topologyOf,
 } from "../adapters/process/connections.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
@@ -41,7 +41,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   const database = openPostgres(settings, name);
   const redis = openRedis(settings, name, log);
   const amqp = openBroker(config.current, name, log);
-  const queues = topologyOf(settings);
+  const queues = followQueues(config, amqp, log);
   const publisher = createPublisher(amqp, {
     channels: PUBLISH_CHANNELS,
     messagesMax: settings.gateway.publish_messages_max,
@@ -72,7 +72,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     settle: quota.store.settle,
     seal: sealer.seal,
     open: sealer.open,
-    publish: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
+    publish: (request) => publisher.publish(queues().requests.name, encodeRequest(request)),
     brokerUp: () => amqp.state() === "up",
   };
   const readiness = async () => ({

@@ -1,9 +1,9 @@
 import {
+  followQueues,
   openBroker,
   openRedis,
   redisOptions,
   START_WAIT_MS,
-  topologyOf,
 } from "../adapters/process/connections.ts";
 import { createDelayQueues } from "../adapters/amqp/delay-queues.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
@@ -42,7 +42,6 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   const redis = openRedis(settings, name, log);
   const signals = createSignals(redis, redisOptions(settings, name, log));
   const hints = createRequestHints(redis);
-  const queues = topologyOf(settings);
   const consuming = openBroker(config.current, `${name}-consume`, log);
   const publishing = openBroker(config.current, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
@@ -51,12 +50,8 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     bytesMax: PUBLISH_BYTES_MAX,
     confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
   });
+  const queues = followQueues(config, publishing, log);
   const delays = createDelayQueues(publishing, { prefix: settings.amqp.queue_prefix });
-  config.onReload(({ retry }) => {
-    delays.declare(retry.delays_ms).catch((error: unknown) => {
-      log.error({ err: error }, "a delay queue is not there yet; it is declared when it is needed");
-    });
-  });
   // Redis is not waited for: without its hints work goes on.
   await Promise.all([consuming.whenUp(START_WAIT_MS), publishing.whenUp(START_WAIT_MS)]);
 
@@ -71,7 +66,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   });
 
   const ports: WorkerPorts = {
-    ...messagePorts({ consuming, publisher, delays, queues, gatherResults }),
+    ...messagePorts({ consuming, publisher, delays, queues: queues(), gatherResults }),
     markStarted: hints.markStarted,
     clearStarted: hints.clearStarted,
     noteDelayed: hints.noteDelayed,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
 import { generatePepper } from "../../adapters/crypto/key-hash.ts";
 import { prepareDatabase } from "../../adapters/postgres/prepare.ts";
+import { topologyOf } from "../../adapters/process/connections.ts";
 import { serverEnvironment, type ServerUrls } from "../../adapters/state/server-urls.ts";
 import { parseConfig } from "../../core/config/parse.ts";
 import type { Config } from "../../core/config/schema.ts";
@@ -13,6 +14,7 @@ import { findFreePorts } from "../processes/ports.ts";
 import { type Role, ROLES } from "../roles.ts";
 import { type Books, openBooks } from "./books.ts";
 import { type Component, createComponent } from "./component.ts";
+import { deleteQueues } from "./delete-queues.ts";
 import { createDatabaseOn } from "./own-database.ts";
 import { uniqueQueuePrefix } from "./queue-prefix.ts";
 import { claimRedisIndex } from "./redis-index.ts";
@@ -180,15 +182,11 @@ async function makeRoom(servers: ServerUrls, undo: Undo): Promise<ServerUrls> {
 }
 
 /** The books of the stack; its queues go before they are closed. */
-async function openOwnBooks(urls: ServerUrls, { amqp, retry }: Config, undo: Undo): Promise<Books> {
-  const books = await openBooks(urls, {
-    prefix: amqp.queue_prefix,
-    retryDelaysMs: retry.delays_ms,
-  });
+async function openOwnBooks(urls: ServerUrls, config: Config, undo: Undo): Promise<Books> {
+  const books = await openBooks(urls, topologyOf(config));
   undo.push(() => books.close());
   undo.push(async () => {
-    for (const { name } of books.queues.queues)
-      await books.broker.withChannel((channel) => channel.deleteQueue(name));
+    await deleteQueues(books.broker.withChannel, books.queues.queues);
   });
   return books;
 }

@@ -22,8 +22,7 @@ describeMessagesContract("RabbitMQ", async () => {
   const window = { channels: 1, messagesMax: 100, bytesMax: 1_000_000, confirmTimeoutMs: 5_000 };
   const publisher = createPublisher(publishing, window);
   const undisturbed = createPublisher(observer, window);
-  const prefix = queues.requests.name.slice(0, -"inference_requests".length);
-  const delays = createDelayQueues(publishing, { prefix });
+  const delays = createDelayQueues(publishing, { prefix: broker.prefix });
 
   return {
     gateway: {

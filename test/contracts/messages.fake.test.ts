@@ -7,7 +7,12 @@ import { LONG_STEP_MS, STEP_MS } from "./messages-subject.ts";
 
 describeMessagesContract("the fake", async () => {
   const clock = createFakeClock(0);
-  const queues = topology({ prefix: "", retryDelaysMs: [STEP_MS, LONG_STEP_MS] });
+  const queues = topology({
+    prefix: "",
+    defaultModel: "default",
+    models: [],
+    retryDelaysMs: [STEP_MS, LONG_STEP_MS],
+  });
   const broker = createFakeBroker<FakeMessage>(clock, queues.queues);
   return {
     ...createFakeMessages(broker, queues),

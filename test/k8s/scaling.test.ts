@@ -18,7 +18,9 @@ import { loadSchemas } from "./schemas/bundle.ts";
 
 const { scalers } = await loadSchemas();
 const QUEUES = new Set(
-  topology({ prefix: "", retryDelaysMs: [1_000] }).queues.map(({ name }) => name),
+  topology({ prefix: "", defaultModel: "default", models: [], retryDelaysMs: [1_000] }).queues.map(
+    ({ name }) => name,
+  ),
 );
 /** Keys that KEDA hands to strconv.ParseFloat. */
 const NUMBERS = ["value", "threshold", "activationValue", "activationThreshold"];

@@ -50,8 +50,11 @@ export function messagePorts({
       gatherResults(() => publisher.publish(queues.results.name, encodeResult(result))),
     publishAgain: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
     publishRetry: (request, { stepMs, expirationMs }) =>
-      delays.into(stepMs, (queue) =>
-        publisher.publish(queue, { ...encodeRequest(request), expirationMs }),
+      delays.into(stepMs, (exchange) =>
+        publisher.publishThrough(exchange, queues.requests.name, {
+          ...encodeRequest(request),
+          expirationMs,
+        }),
       ),
     publishDead: (request, reason) =>
       publisher.publish(queues.requestsDead.name, encodeDeadRequest(request, reason)),

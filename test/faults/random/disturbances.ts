@@ -191,7 +191,7 @@ export const DISTURBANCES: readonly Disturbance[] = [
     weight: 1,
     run: async ({ stack, random }) => {
       const { broker, queues } = stack.books;
-      const path = [queues.requests, queues.results, ...queues.retries.map(({ queue }) => queue)];
+      const path = [queues.requests, queues.results, ...queues.waits.map(({ queue }) => queue)];
       const { name } = pick(random, path);
       const { messageCount } = await broker.withChannel((channel) => channel.purgeQueue(name));
       return `${messageCount} messages of ${name}`;

@@ -33,7 +33,7 @@ export function createFakeMessages(
   broker: FakeBroker<FakeMessage>,
   queues: Topology,
 ): MessagePorts {
-  const { requests, results, requestsDead, retries } = queues;
+  const { requests, results, requestsDead, waits } = queues;
   const publishRequest = (request: QueuedRequest): Promise<void> =>
     broker.publish(requests.name, { kind: "request", request });
 
@@ -54,9 +54,10 @@ export function createFakeMessages(
       publishResult: (result) => broker.publish(results.name, { kind: "result", result }),
       publishAgain: publishRequest,
       publishRetry: async (request, { stepMs, expirationMs }) => {
-        const retry = retries.find(({ delayMs }) => delayMs === stepMs);
-        if (retry === undefined) throw new Error(`the topology has no delay of ${stepMs} ms`);
-        await broker.publish(retry.queue.name, { kind: "request", request }, expirationMs);
+        const wait = waits.find(({ delayMs }) => delayMs === stepMs);
+        if (wait === undefined) throw new Error(`the topology has no delay of ${stepMs} ms`);
+        const message: FakeMessage = { kind: "request", request };
+        await broker.publishThrough(wait.exchange, requests.name, message, expirationMs);
       },
       publishDead: (request) => broker.publish(requestsDead.name, { kind: "request", request }),
     },
