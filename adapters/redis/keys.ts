@@ -73,8 +73,8 @@ export const APPLIED_TIERS_KEY = "tollgate:tiers";
 export const apiKeyKey = (keyHash: string): string => `key:${keyHash}`;
 
 /**
- * Channels: ids of ended requests, of cancelled requests, hashes of changed API keys, `MODEL USER` of parked
- * requests, models whose health or pause changed; each a comma-separated list.
+ * Channels: ids of ended requests, of cancelled requests, hashes of changed API keys, `MODEL USER CLASS` of
+ * parked requests, models whose health or pause changed; each a comma-separated list.
  */
 export const CHANNELS = {
   finished: "tollgate:finished",

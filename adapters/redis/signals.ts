@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import { PRIORITIES } from "../../core/queue/fair-order.ts";
 import type { ParkedRef } from "../../core/queue/lane.ts";
 import type { RedisOptions } from "./client.ts";
 import { connectRedis, type RedisConnection } from "./connection.ts";
@@ -108,7 +109,9 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
     announceKeyChange: (keyHash) => announce("keyChange", keyHash),
     announceParked: async (parked) => {
       // Most of a batch are of few users.
-      const texts = new Set(parked.map(({ model, userId }) => `${model} ${userId}`));
+      const texts = new Set(
+        parked.map(({ model, userId, priority }) => `${model} ${userId} ${priority}`),
+      );
       if (texts.size > 0) await announce("parked", [...texts].join(","));
     },
     announceModelChange: (model) => announce("modelChange", model),
@@ -134,6 +137,6 @@ function channelNames(): Channel[] {
 
 /** No name of a model has a space or a comma, and a user id is a UUID. */
 function parkedRefOf(text: string): ParkedRef {
-  const [model = "", userId = ""] = text.split(" ");
-  return { model, userId };
+  const [model = "", userId = "", priority = ""] = text.split(" ");
+  return { model, userId, priority: PRIORITIES.find((known) => known === priority) ?? "normal" };
 }

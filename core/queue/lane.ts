@@ -1,4 +1,5 @@
 import type { RequestError } from "../request/request.ts";
+import type { Turn } from "./fair-order.ts";
 
 /** `direct`: what is accepted is published at once. `parked`: it waits in PostgreSQL for its fair turn. */
 export type LaneMode = "direct" | "parked";
@@ -33,10 +34,9 @@ export interface LaneView {
   models: Readonly<Record<string, ModelLane>>;
 }
 
-/** Somebody's requests of a model that wait in PostgreSQL. */
-export interface ParkedRef {
+/** Somebody's requests of one class at a model that wait in PostgreSQL. */
+export interface ParkedRef extends Turn {
   model: string;
-  userId: string;
 }
 
 /** What a worker says of a model about once a second. */

@@ -69,7 +69,7 @@ export function describeSignalsContract(
       expect(heard).toEqual([`cancel ${requestId}`]);
     });
 
-    test("who has parked requests of which model is told once for a batch", async () => {
+    test("who has parked requests of which model and class is told once for a batch", async () => {
       const model = newId();
       const [first, second] = [newId(), newId()];
       const heard = Promise.withResolvers<unknown>();
@@ -81,14 +81,16 @@ export function describeSignalsContract(
 
       await signals.announceParked([]);
       await signals.announceParked([
-        { model, userId: first },
-        { model, userId: second },
-        { model, userId: first },
+        { model, userId: first, priority: "high" },
+        { model, userId: second, priority: "normal" },
+        { model, userId: first, priority: "high" },
+        { model, userId: first, priority: "low" },
       ]);
 
       expect(await heard.promise).toEqual([
-        { model, userId: first },
-        { model, userId: second },
+        { model, userId: first, priority: "high" },
+        { model, userId: second, priority: "normal" },
+        { model, userId: first, priority: "low" },
       ]);
     });
 
@@ -148,7 +150,7 @@ export function describeSignalsContract(
         signals.announceFinished([newId()]),
         signals.announceCancel(newId()),
         signals.announceKeyChange(newId()),
-        signals.announceParked([{ model: newId(), userId: newId() }]),
+        signals.announceParked([{ model: newId(), userId: newId(), priority: "normal" }]),
         signals.announceModelChange(newId()),
       ]);
       await subject.setAway(false);

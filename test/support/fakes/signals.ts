@@ -69,6 +69,6 @@ export function createFakeSignals(server: FakeServer): FakeSignals {
 }
 
 function withoutDoubles(refs: readonly ParkedRef[]): ParkedRef[] {
-  const found = new Map(refs.map((ref) => [`${ref.model} ${ref.userId}`, ref]));
-  return [...found.values()].map(({ model, userId }) => ({ model, userId }));
+  const found = new Map(refs.map((ref) => [`${ref.model} ${ref.userId} ${ref.priority}`, ref]));
+  return [...found.values()].map(({ model, userId, priority }) => ({ model, userId, priority }));
 }
