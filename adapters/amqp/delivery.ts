@@ -41,8 +41,15 @@ export interface DeliveryChannel {
   acks: Acks<Message>;
 }
 
-/** Wraps a message of an open channel; must be called in the order of delivery. */
-export function createDelivery(home: DeliveryChannel, message: Message): Delivery {
+/**
+ * Wraps a message of an open channel; must be called in the order of delivery. `onSettled` is called once,
+ * when it is settled, and not when its channel is lost.
+ */
+export function createDelivery(
+  home: DeliveryChannel,
+  message: Message,
+  onSettled: () => void,
+): Delivery {
   const { content, fields, properties } = message;
   const headers = properties.headers ?? {};
   let isSettled = false;
@@ -63,7 +70,9 @@ export function createDelivery(home: DeliveryChannel, message: Message): Deliver
     home.acks.left(message);
     // Not `nack`: since RabbitMQ 4.3 that no longer counts towards the delivery limit, so a loop of it would
     // never end.
-    return unlessClosing(() => home.channel.reject(message, isRequeued));
+    const isWritten = unlessClosing(() => home.channel.reject(message, isRequeued));
+    onSettled();
+    return isWritten;
   }
 
   return {
@@ -78,6 +87,7 @@ export function createDelivery(home: DeliveryChannel, message: Message): Deliver
     ack() {
       if (!mayBeSettled()) return false;
       home.acks.ack(message);
+      onSettled();
       return true;
     },
     requeue: () => leave(true),

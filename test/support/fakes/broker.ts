@@ -35,7 +35,9 @@ interface FakeConsumerOptions<Message> {
 }
 
 export interface FakeConsumer {
-  /** No more deliveries; those owned stay valid. */
+  /** Changes how many messages it owns at once; those owned stay valid. */
+  setPrefetch: (prefetch: number) => Promise<void>;
+  /** As a prefetch of 0. */
   pause: () => Promise<void>;
   /** Ends the consumer; what it owns goes back. */
   close: () => Promise<void>;
@@ -74,7 +76,7 @@ interface Queue<Message> {
 
 interface Consumer<Message> {
   options: FakeConsumerOptions<Message>;
-  isPaused: boolean;
+  prefetch: number;
   channel: AbortController;
   owned: Set<Kept<Message>>;
 }
@@ -145,7 +147,7 @@ export function createFakeBroker<Message>(
     if (away) return;
     for (const consumer of queue.consumers) {
       const { options, owned } = consumer;
-      while (!consumer.isPaused && owned.size < options.prefetch) {
+      while (owned.size < consumer.prefetch) {
         const kept = queue.ready.shift();
         if (kept === undefined) return;
         owned.add(kept);
@@ -200,13 +202,17 @@ export function createFakeBroker<Message>(
   function consume(options: FakeConsumerOptions<Message>): FakeConsumer {
     const queue = find(options.queue);
     const channel = new AbortController();
-    const consumer: Consumer<Message> = { options, isPaused: false, channel, owned: new Set() };
+    const { prefetch } = options;
+    const consumer: Consumer<Message> = { options, prefetch, channel, owned: new Set() };
     queue.consumers.add(consumer);
     deliver(queue);
+    const setPrefetch = async (wanted: number): Promise<void> => {
+      consumer.prefetch = wanted;
+      deliver(queue);
+    };
     return {
-      pause: async () => {
-        consumer.isPaused = true;
-      },
+      setPrefetch,
+      pause: () => setPrefetch(0),
       close: async () => {
         queue.consumers.delete(consumer);
         loseChannel(queue, consumer);
