@@ -1,3 +1,4 @@
+import { createDepthReader } from "../adapters/amqp/depth-reader.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { isDataFault } from "../adapters/postgres/errors.ts";
 import { finishRequests } from "../adapters/postgres/finish-requests.ts";
@@ -63,7 +64,16 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     settle: quota.store.settle,
     announceFinished: signals.announceFinished,
   };
-  const messages = messagePorts({ consuming, publisher, queues: queues(), prefetch });
+  const depths = createDepthReader(publishing, Date.now);
+  const messages = messagePorts({
+    consuming,
+    publishing,
+    publisher,
+    depths,
+    queues,
+    prefetch,
+    log,
+  });
 
   const collector = createCollector(
     { ...ourProcess, ...finishing, ...messages, random: Math.random },
@@ -83,11 +93,12 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       ...createAuditPorts(database, redis, quota),
       ...databasePorts(database),
       ...redisPorts(redis, quota, config.current),
-      publishRequest: messages.publishRequest,
+      ...messages,
+      onParked: signals.onParked,
       queueDepths: createQueueDepths(publishing, queues),
       lock,
     },
-    settings.keeper,
+    config.current,
   );
   await collector.start();
   keeper.start();
@@ -101,6 +112,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     graceMs,
     stop: async () => {
       await Promise.all([collector.drain(), keeper.stop()]);
+      await depths.close();
       await publisher.close();
       await Promise.all([consuming.close(), publishing.close()]);
       signals.close();

@@ -20,6 +20,9 @@ create table parked (
 -- Whoever waits, by a loose scan; and what is next of a user.
 create index parked_order on parked (model, user_id, priority, expires_at, request_id);
 
+-- Retries whose model could not be called until their time was over.
+create index parked_retries on parked (expires_at) where attempt > 1;
+
 -- Rows come and go at the front of the index: dead ones must not pile up there.
 alter table parked set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { deleteQueues } from "../../local/stack/delete-queues.ts";
 import { startTestBroker, type TestBroker } from "../../test/support/broker.ts";
-import { silentLog } from "../../test/support/log.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { until } from "../../test/support/until.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { parseConfig } from "../../core/config/parse.ts";

@@ -51,6 +51,7 @@ const Note = t.Object({
       problem: t.Union([t.Null(), t.Literal("key_missing")]),
       limit: t.Number(),
       underWay: t.Number(),
+      ended: t.Number(),
     }),
   ),
 });

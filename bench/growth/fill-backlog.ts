@@ -53,6 +53,7 @@ export async function fillBacklog(
       metadata: null,
       acceptUntilMs: createdAtMs + CONFIRM_MS,
       idempotency: null,
+      parked: null,
     };
   }
 

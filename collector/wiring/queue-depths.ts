@@ -16,7 +16,12 @@ export function createQueueDepths(
       broker,
       queues.map(({ queue }) => queue),
     );
-    return queues.map(({ queue, kind }) => ({ queue, kind, ready: depths.get(queue)?.ready ?? 0 }));
+    return queues.map(({ queue, kind, model }) => ({
+      queue,
+      kind,
+      model,
+      ready: depths.get(queue)?.ready ?? 0,
+    }));
   };
 }
 
@@ -35,15 +40,16 @@ function watchedOf({
     ({ name }: Pick<QueueSpec, "name">, delayMs: number | null = null): WatchedQueue => ({
       queue: name,
       kind,
+      model: null,
       delayMs,
     });
-  const [onPath, dead] = [watch("path"), watch("dead")];
+  const [shared, wait, dead] = [watch("shared"), watch("wait"), watch("dead")];
   return [
-    ...models.map(({ queue }) => onPath(queue)),
-    onPath(parking),
-    onPath(results),
-    ...waits.map(({ queue, delayMs }) => onPath(queue, delayMs)),
-    ...retriesOfBefore.map((retry) => onPath(retry, retry.delayMs)),
+    ...models.map(({ model, queue }) => ({ ...watch("model")(queue), model })),
+    shared(parking),
+    shared(results),
+    ...waits.map(({ queue, delayMs }) => wait(queue, delayMs)),
+    ...retriesOfBefore.map((retry) => wait(retry, retry.delayMs)),
     dead(requestsDead),
     dead(resultsDead),
   ];

@@ -46,6 +46,8 @@ export interface WorkerModel {
   /** How many attempts may be under way, and how many are. */
   limit: number;
   underWay: number;
+  /** Calls that have ended in this process since it started; rates are measured from it. */
+  ended: number;
 }
 
 /** A worker's sign of life. */

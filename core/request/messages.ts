@@ -1,3 +1,4 @@
+import type { Priority } from "../queue/fair-order.ts";
 import type { RequestEnd } from "./finish.ts";
 import type { RequestError, RequestHead } from "./request.ts";
 
@@ -22,6 +23,8 @@ export interface QueuedRequest {
   attempt: number;
   /** Why the attempt before failed, or what this one met before it was put off; absent: nothing yet. */
   lastError?: RequestError;
+  /** Its class among what waits; absent: normal. */
+  priority?: Priority;
   payload: Uint8Array;
 }
 

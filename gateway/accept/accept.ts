@@ -110,6 +110,7 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
       // freed as an orphan meanwhile.
       acceptUntilMs: head.createdAtMs + ports.config().gateway.accept_timeout_ms,
       idempotency,
+      parked: null,
     };
   }
 

@@ -34,8 +34,8 @@ export function describeLanesContract(
     workerId,
     host: "here",
     models: {
-      "m/1": { problem: null, limit: 4, underWay: 2 },
-      other: { problem: "key_missing", limit: 0, underWay: 0 },
+      "m/1": { problem: null, limit: 4, underWay: 2, ended: 9 },
+      other: { problem: "key_missing", limit: 0, underWay: 0, ended: 0 },
     },
   });
 

@@ -1,3 +1,4 @@
+import { createDepthReader } from "../../adapters/amqp/depth-reader.ts";
 import { createDelayQueues } from "../../adapters/amqp/delay-queues.ts";
 import { purge, queueDepths } from "../../adapters/amqp/inspect.ts";
 import { encodeRequest, encodeResult } from "../../adapters/amqp/messages.ts";
@@ -5,6 +6,7 @@ import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { messagePorts as collectorPorts } from "../../collector/wiring/messages.ts";
 import { messagePorts as workerPorts } from "../../workers/wiring/messages.ts";
 import { startTestBroker } from "../support/broker.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { requestOf, RESULT } from "../support/message-samples.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
@@ -22,6 +24,7 @@ describeMessagesContract("RabbitMQ", async () => {
   const window = { channels: 1, messagesMax: 100, bytesMax: 1_000_000, confirmTimeoutMs: 5_000 };
   const publisher = createPublisher(publishing, window);
   const undisturbed = createPublisher(observer, window);
+  const depths = createDepthReader(publishing, Date.now);
   const delays = createDelayQueues(publishing, { prefix: broker.prefix });
 
   return {
@@ -36,7 +39,16 @@ describeMessagesContract("RabbitMQ", async () => {
       queues,
       gatherResults: (publish) => publish(),
     }),
-    collector: (prefetch) => collectorPorts({ consuming, publisher, queues, prefetch }),
+    collector: (prefetch) =>
+      collectorPorts({
+        consuming,
+        publishing,
+        publisher,
+        depths,
+        queues: () => queues,
+        prefetch,
+        log: silentLog,
+      }),
     publishUnreadable: (queue, { type, requestId, isNewer }) => {
       const message = type === "request" ? encodeRequest(requestOf(10)) : encodeResult(RESULT);
       const headers = isNewer ? { ...message.headers, version: 9 } : { version: 1 };

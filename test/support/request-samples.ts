@@ -43,6 +43,7 @@ export function newRequest(
     metadata: null,
     acceptUntilMs: Date.now() + HOUR_MS,
     idempotency: null,
+    parked: null,
     ...rest,
   };
 }

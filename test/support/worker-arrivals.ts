@@ -47,7 +47,7 @@ function idOf(message: FakeMessage): string {
 
 /** Brings messages to the worker, each on a channel that can be lost alone. */
 export function createArrivals(clock: FakeClock, events: string[]) {
-  const queues = topology({ prefix: "", retryDelaysMs: [] });
+  const queues = topology({ prefix: "", defaultModel: "sim", models: [], retryDelaysMs: [] });
   const observed = new Map<string, { conclusions: Conclusion[]; arrival: Arrival }>();
   let onDelivery: (delivery: Delivery) => void = () => {};
 

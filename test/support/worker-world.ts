@@ -151,7 +151,7 @@ export async function startFakeWorld(
 
 /** What the worker publishes: other workers take it, and it comes to this one only if a test delivers it. */
 function messagePorts({ events, results, retries, dead }: Journal, clock: FakeClock) {
-  const queues = topology({ prefix: "", retryDelaysMs: DELAYS_MS });
+  const queues = topology({ prefix: "", defaultModel: "m", models: [], retryDelaysMs: DELAYS_MS });
   const { worker } = createFakeMessages(createFakeBroker(clock, queues.queues), queues);
   return {
     publishResult: async (result) => {

@@ -176,10 +176,13 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
         );
       }),
     waitingByModel: () => server.ask(() => sumWaiting(open())),
-    queuedBefore: (createdBeforeMs, after, limit) =>
+    queuedBefore: (createdBeforeMs, models, after, limit) =>
       server.ask(() =>
         pageOf(
-          open().filter(({ head }) => head.createdAtMs < createdBeforeMs),
+          open().filter(
+            ({ head, parked }) =>
+              head.createdAtMs < createdBeforeMs && models.includes(head.model) && parked === null,
+          ),
           after,
           limit,
           queuedOf,
