@@ -64,7 +64,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     settle: quota.store.settle,
     announceFinished: signals.announceFinished,
   };
-  const depths = createDepthReader(publishing, Date.now);
+  const depths = createDepthReader(publishing);
   const messages = messagePorts({
     consuming,
     publishing,
@@ -95,7 +95,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       ...redisPorts(redis, quota, config.current),
       ...messages,
       onParked: signals.onParked,
-      queueDepths: createQueueDepths(publishing, queues),
+      queueDepths: createQueueDepths(depths, queues),
       lock,
     },
     config.current,

@@ -80,7 +80,7 @@ export function createDelivery(
     headers,
     messageId: properties.messageId,
     type: properties.type,
-    timestampMs: typeof properties.timestamp === "number" ? properties.timestamp * 1_000 : 0,
+    timestampMs: timestampMsOf(properties),
     redelivered: fields.redelivered,
     deliveryCount: deliveryCountOf(headers),
     lost: home.lost.signal,
@@ -108,6 +108,11 @@ export function unlessClosing(write: () => void): boolean {
     if (error instanceof IllegalOperationError) return false;
     throw error;
   }
+}
+
+/** The time of a message, Unix milliseconds in whole seconds, 0 where it has none. */
+export function timestampMsOf({ timestamp }: Message["properties"]): number {
+  return typeof timestamp === "number" ? timestamp * 1_000 : 0;
 }
 
 /** `x-delivery-count` of a quorum queue, 0 where it is absent. */

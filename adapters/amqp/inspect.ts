@@ -7,7 +7,10 @@ import type { IncomingMessage } from "./messages.ts";
 export interface QueueDepth {
   /** Messages that no consumer owns. */
   ready: number;
-  /** Subscriptions; one that has ended counts until its messages are settled. */
+  /**
+   * Subscriptions, of which a consumer may have several; one that has ended counts until its messages are
+   * settled.
+   */
   consumers: number;
 }
 
@@ -16,7 +19,7 @@ export interface BrowsedMessage extends IncomingMessage {
   deliveryCount: number;
 }
 
-const NOT_FOUND = 404;
+export const NOT_FOUND = 404;
 
 /**
  * Returns the depth of each queue by name; null: there is no such queue.
@@ -24,7 +27,7 @@ const NOT_FOUND = 404;
  * @throws {Fault} BROKER_UNAVAILABLE
  */
 export async function queueDepths(
-  connection: AmqpConnection,
+  connection: Pick<AmqpConnection, "withChannel">,
   names: readonly string[],
 ): Promise<Map<string, QueueDepth | null>> {
   // A channel each, because the broker closes the channel that asks for a queue that is not there.

@@ -175,8 +175,11 @@ export class TopologyMismatchError extends Error {
   }
 }
 
-/** Uses a channel of its own and closes it afterwards. */
-export type WithChannel = <T>(use: (channel: Channel) => Promise<T>) => Promise<T>;
+/** Uses a channel of its own, within a limit, and closes it afterwards. */
+export type WithChannel = <T>(
+  use: (channel: Channel) => Promise<T>,
+  withinMs?: number,
+) => Promise<T>;
 
 const PRECONDITION_FAILED = 406;
 

@@ -20,7 +20,7 @@ export interface CollectorBroker {
   consuming: AmqpConnection;
   publishing: AmqpConnection;
   publisher: Publisher;
-  depths: DepthReader;
+  depths: Pick<DepthReader, "read">;
   /** As the configuration in force has them. */
   queues: () => Topology;
   prefetch: number;
@@ -53,8 +53,7 @@ export function messagePorts({
           continue;
         }
         log.error({ reason: decoded.reason, queue }, "a message cannot be parked");
-        const unchanged = encodeUnchanged({ ...message, timestampMs: Date.now() });
-        await publisher.publish(queues().requestsDead.name, unchanged);
+        await publisher.publish(queues().requestsDead.name, encodeUnchanged(message));
       }
       await park(requests);
     });
@@ -79,7 +78,11 @@ export function messagePorts({
       publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
     takePutOff: (limit, park) => take(queues().parking.name, limit, park),
     takeQueued: (model, limit, park) => take(queues().requestsOf(model).name, limit, park),
-    readyOf: (models) => depths.read(models.map((model) => queues().requestsOf(model).name)),
+    readyOf: async (models) => {
+      const names = models.map((model) => queues().requestsOf(model).name);
+      const found = await depths.read(names);
+      return names.map((name) => found.get(name)?.ready ?? 0);
+    },
   };
 }
 

@@ -1,21 +1,17 @@
-import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
-import { queueDepths } from "../../adapters/amqp/inspect.ts";
+import type { DepthReader } from "../../adapters/amqp/depth-reader.ts";
 import type { QueueSpec, Topology } from "../../adapters/amqp/topology.ts";
 import { createWatchedQueues, type WatchedQueue } from "../keeper/watched-queues.ts";
 import type { KeeperPorts, QueueDepth } from "../ports.ts";
 
 /** Counts the queues in RabbitMQ: those of the configuration in force, and of earlier ones for a while. */
 export function createQueueDepths(
-  broker: AmqpConnection,
+  reader: Pick<DepthReader, "read">,
   configured: () => Topology,
 ): KeeperPorts["queueDepths"] {
   const watched = createWatchedQueues({ now: Date.now });
   return async () => {
     const queues = watched.update(watchedOf(configured()));
-    const depths = await queueDepths(
-      broker,
-      queues.map(({ queue }) => queue),
-    );
+    const depths = await reader.read(queues.map(({ queue }) => queue));
     return queues.map(({ queue, kind, model }) => ({
       queue,
       kind,

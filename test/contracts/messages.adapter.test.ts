@@ -24,7 +24,7 @@ describeMessagesContract("RabbitMQ", async () => {
   const window = { channels: 1, messagesMax: 100, bytesMax: 1_000_000, confirmTimeoutMs: 5_000 };
   const publisher = createPublisher(publishing, window);
   const undisturbed = createPublisher(observer, window);
-  const depths = createDepthReader(publishing, Date.now);
+  const depths = createDepthReader(publishing);
   const delays = createDelayQueues(publishing, { prefix: broker.prefix });
 
   return {
