@@ -83,8 +83,31 @@ describe("the configuration", () => {
       "gateway.queue_ttl_seconds_max",
       { ...file, gateway: { queue_ttl_seconds_max: 7 * 86_400 + 1 } },
     ],
+    [
+      "models.sim-chat.timeout_ms",
+      { ...file, amqp: { url: "amqp://b", consumer_timeout_ms: 120_000 } },
+    ],
     ["postgres.deadline_ms", { ...file, postgres: { url: "postgres://a", deadline_ms: 10 } }],
   ])("refuses parts that contradict each other: %s", (field, tree) => {
     expect(problemsOf(tree).some((problem) => problem.startsWith(`${field}:`))).toBe(true);
+  });
+
+  test("refuses a call that RabbitMQ would cut, and says both keys and what to set there", () => {
+    const [refused, allowed] = [60_000, 60_001].map((moreMs) =>
+      problemsOf({
+        ...file,
+        amqp: { url: "amqp://b", consumer_timeout_ms: 7_200_000 + moreMs },
+        models: { ...file.models, long: { ...file.models["sim-chat"], timeout_ms: 7_200_000 } },
+      }),
+    );
+
+    expect(refused).toHaveLength(1);
+    for (const part of [
+      "models.long.timeout_ms",
+      "amqp.consumer_timeout_ms",
+      "consumer_timeout in RabbitMQ's rabbitmq.conf",
+    ])
+      expect(refused?.[0]).toContain(part);
+    expect(allowed).toEqual([]);
   });
 });

@@ -75,6 +75,9 @@ function isTopLevel(name: string): boolean {
   return Object.keys(ConfigSchema.properties).some((key) => ENV_PREFIX + envSpelling(key) === name);
 }
 
+/** For how long a delivery may be owned beside its call: it waits for an actor, its result for a confirm. */
+const BESIDE_CALL_MS = 60_000;
+
 /** References between parts that a schema cannot express. */
 function crossCheck(config: Config): string[] {
   const problems: string[] = [];
@@ -95,6 +98,11 @@ function crossCheck(config: Config): string[] {
       problems.push(`models.${name}.mapping: is needed by the json protocol`);
     if (model.output_tokens_default > model.output_tokens_max)
       problems.push(`models.${name}.output_tokens_default: must not exceed output_tokens_max`);
+    if (model.timeout_ms + BESIDE_CALL_MS >= config.amqp.consumer_timeout_ms)
+      problems.push(
+        `models.${name}.timeout_ms: must be more than a minute below amqp.consumer_timeout_ms; for longer ` +
+          "calls raise consumer_timeout in RabbitMQ's rabbitmq.conf, restart it, and say the same here",
+      );
     if (model.concurrency_min > model.concurrency_max)
       problems.push(`models.${name}.concurrency_min: must not exceed concurrency_max`);
   }

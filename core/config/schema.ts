@@ -204,7 +204,8 @@ export const ConfigSchema = t.Object(
         ),
         consumer_timeout_ms: ms(
           1_800_000,
-          "The broker's own consumer_timeout: no model may have a timeout_ms within a minute of it.",
+          "RabbitMQ's own consumer_timeout, so say the same in both places: it takes back what is owned " +
+            "for longer. Keep every models.*.timeout_ms a minute below it.",
         ),
       },
       closed,
