@@ -6,6 +6,7 @@ import { encodeRequest, decodeMessage } from "./messages.ts";
 import { REQUEST } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
 import { collectDeliveries, startTestBroker, type TestBroker } from "../../test/support/broker.ts";
+import { deleteQueues } from "../../local/stack/delete-queues.ts";
 import { until } from "../../test/support/until.ts";
 import { declareTopology, type QueueSpec, topology, TopologyMismatchError } from "./topology.ts";
 
@@ -72,6 +73,17 @@ test("equal delays share a queue, however many models there are; those of before
     { delayMs: 500, name: "p.inference_requests.retry.500" },
   ]);
   expect(namesOf(queues).filter((name) => name.includes(".retry."))).toEqual([]);
+});
+
+test("with the longest prefix and the longest name of a model the name of its queue is allowed", async () => {
+  const prefix = broker.prefix.padEnd(64, "p");
+  const { requestsOf } = topology({ prefix, defaultModel: "d", models: [], retryDelaysMs: [] });
+  const queue = requestsOf("m".repeat(128));
+
+  await declareTopology(connection.withChannel, [queue]);
+
+  expect(await depthOf(queue.name)).toBe(0);
+  await deleteQueues(connection.withChannel, [queue]);
 });
 
 test("every dead-letter target is declared before its source", () => {

@@ -92,6 +92,17 @@ describe("the configuration", () => {
     expect(problemsOf(tree).some((problem) => problem.startsWith(`${field}:`))).toBe(true);
   });
 
+  test("refuses a name of a model that RabbitMQ would refuse as the name of its queue", () => {
+    const [long, longest] = ["m".repeat(129), "m".repeat(128)];
+    const amqp = { url: "amqp://b", queue_prefix: "p".repeat(64) };
+    const models = { ...file.models, [longest]: file.models["sim-chat"] };
+
+    expect(problemsOf({ ...file, amqp, models })).toEqual([]);
+    expect(problemsOf({ ...file, models: { ...models, [long]: file.models["sim-chat"] } })).toEqual(
+      [expect.stringContaining(`models.${long}: the name must have at most 128 characters`)],
+    );
+  });
+
   test("refuses a call that RabbitMQ would cut, and says both keys and what to set there", () => {
     const [refused, allowed] = [60_000, 60_001].map((moreMs) =>
       problemsOf({

@@ -195,6 +195,7 @@ export const ConfigSchema = t.Object(
         queue_prefix: t.String({
           default: "",
           pattern: "^[a-z0-9_.-]*$",
+          maxLength: 64,
           description: "Put before every queue name, to share a broker.",
         }),
         heartbeat_seconds: count(20, "A peer silent for twice this is taken for dead."),
