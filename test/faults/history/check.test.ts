@@ -31,6 +31,7 @@ function goodRun(): { operation: Operation; facts: Facts } {
       key: "key",
       userId: "ada",
       prompt: PROMPT,
+      group: "all",
       acknowledged: new Set(["r1"]),
       unknownCalls: 0,
       refusals: 0,
@@ -42,10 +43,13 @@ function goodRun(): { operation: Operation; facts: Facts } {
         {
           requestId: "r1",
           userId: "ada",
+          model: "m",
           state: "completed",
           attempts: 1,
           totalTokens: tokens,
           errorCode: null,
+          createdAtMs: 1_000,
+          completedAtMs: 1_200,
           keyHash: "ada key",
         },
       ],
@@ -78,7 +82,8 @@ type Run = ReturnType<typeof goodRun>;
 function violationsAfter(spoil: (run: Run) => void): Violation[] {
   const run = goodRun();
   spoil(run);
-  return violationsOf(checkRun(new Map([[0, run.operation]]), run.facts));
+  const expectations = { waits: { all: { msMax: 500, p50MsMax: 300 } }, shares: [] };
+  return violationsOf(checkRun(new Map([[0, run.operation]]), run.facts, expectations));
 }
 
 function only<Item>(items: Item[]): Item {
@@ -109,7 +114,7 @@ const SPOILT: readonly { what: string; spoil: (run: Run) => void; found: Violati
       facts.requests = [];
       facts.ledger = [];
     },
-    found: ["lost", "changed"],
+    found: ["lost", "changed", "late"],
   },
   {
     what: "a request that never ends",
@@ -190,6 +195,45 @@ const SPOILT: readonly { what: string; spoil: (run: Run) => void; found: Violati
       operation.ends = new Set([endOf("completed", tokens, "somebody else's")]);
     },
     found: ["changed"],
+  },
+  {
+    what: "a request that failed because its ML service was away",
+    spoil: ({ operation, facts }) => {
+      operation.ends.clear();
+      facts.ledger = [];
+      Object.assign(only(facts.requests), { state: "failed", errorCode: "UPSTREAM_UNREACHABLE" });
+    },
+    found: ["impatient"],
+  },
+  {
+    what: "a request that expired although it may wait for a day",
+    spoil: ({ operation, facts }) => {
+      operation.ends.clear();
+      facts.ledger = [];
+      Object.assign(only(facts.requests), { state: "expired", errorCode: "EXPIRED" });
+    },
+    found: ["impatient"],
+  },
+  {
+    what: "a request that took longer than it may",
+    spoil: ({ facts }) => {
+      only(facts.requests).completedAtMs = 1_501;
+    },
+    found: ["late"],
+  },
+  {
+    what: "a group of which half took longer than it may",
+    spoil: ({ facts }) => {
+      only(facts.requests).completedAtMs = 1_301;
+    },
+    found: ["late"],
+  },
+  {
+    what: "a group of which nothing has ended, so that its bound says nothing",
+    spoil: ({ operation }) => {
+      operation.group = null;
+    },
+    found: ["late"],
   },
   {
     what: "books that do not agree",

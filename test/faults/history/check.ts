@@ -1,8 +1,19 @@
 import { isTerminal } from "../../../core/request/request.ts";
 import { simulatedAnswer } from "../../support/stack/simulated-answer.ts";
+import type { FaultCode } from "../../../core/faults.ts";
 import type { Facts, LedgerFact, RequestFact } from "./facts.ts";
 import { LOAD_MAX_TOKENS } from "./load.ts";
 import { endOf, type Operation } from "./operations.ts";
+import { findUnfair, type Shares, sharesOf, type SharesWish } from "./shares.ts";
+import { findLate, type WaitBound, type Waits, waitsOf } from "./waits.ts";
+
+/** In which nothing that uses up an attempt may end. */
+const NO_EXECUTIONS: ReadonlySet<string> = new Set([
+  "UPSTREAM_UNREACHABLE",
+  "UPSTREAM_UNAVAILABLE",
+  "UPSTREAM_BUSY",
+  "UPSTREAM_REFUSED",
+] satisfies FaultCode[]);
 
 /** What a run came to, in the words of the checker of RabbitMQ's own Jepsen tests where they fit. */
 export interface CheckReport {
@@ -26,6 +37,16 @@ export interface CheckReport {
   misbilled: string[];
   /** Ends that a client read and that were different later or for others. */
   changed: string[];
+  /** Failed or expired although only the ML service was away: no caller of the load sets a limit. */
+  impatient: string[];
+  /** Waits that took longer than they may, while another model is down or another user floods. */
+  late: string[];
+  /** Shares that do not follow the weights. */
+  unfair: string[];
+  /** How long requests took, by the group of their operation. */
+  waits: Record<string, Waits>;
+  /** What users got of a model while all of them waited. */
+  shares: Shares[];
   /** What the audit finds. */
   differences: string[];
   driftTokens: number;
@@ -43,6 +64,9 @@ export const VIOLATIONS = [
   "unexpected",
   "misbilled",
   "changed",
+  "impatient",
+  "late",
+  "unfair",
   "differences",
   "driftTokens",
   "holdsLeft",
@@ -71,8 +95,20 @@ function count<Item>(
   return counts;
 }
 
+/** What must hold of waits and shares besides what always must. */
+export interface Expectations {
+  waits: Readonly<Record<string, WaitBound>>;
+  shares: readonly SharesWish[];
+}
+
+const NOTHING_MORE: Expectations = { waits: {}, shares: [] };
+
 /** Compares what clients saw with what the servers have after everything has gone quiet. */
-export function checkRun(operations: ReadonlyMap<number, Operation>, facts: Facts): CheckReport {
+export function checkRun(
+  operations: ReadonlyMap<number, Operation>,
+  facts: Facts,
+  expectations: Expectations = NOTHING_MORE,
+): CheckReport {
   const byId = new Map(facts.requests.map((request) => [request.requestId, request]));
   const report = emptyReport(operations.size, facts);
   const owned = judgeOperations(operations, facts, byId, report);
@@ -81,6 +117,10 @@ export function checkRun(operations: ReadonlyMap<number, Operation>, facts: Fact
     if (!isTerminal(state)) report.lost.push(`${requestId}: still ${state}`);
   }
   report.misbilled.push(...findMisbilled(facts, byId, owned));
+  report.waits = waitsOf(owned, facts.requests);
+  report.late = findLate(report.waits, expectations.waits);
+  report.shares = expectations.shares.map((wish) => sharesOf(facts.requests, wish));
+  report.unfair = report.shares.flatMap(findUnfair);
   return report;
 }
 
@@ -97,6 +137,11 @@ function emptyReport(attempted: number, facts: Facts): CheckReport {
     unexpected: [],
     misbilled: [],
     changed: [],
+    impatient: findImpatient(facts.requests),
+    late: [],
+    unfair: [],
+    waits: {},
+    shares: [],
     differences: facts.audit.differences.map((difference) => JSON.stringify(difference)),
     driftTokens: facts.audit.driftTokens,
     holdsLeft: facts.holdsLeft,
@@ -149,6 +194,15 @@ function findChanged({ op, ends, prompt }: Operation, stored: RequestFact | unde
   const text = state === "completed" ? simulatedAnswer(prompt, LOAD_MAX_TOKENS).text : null;
   const now = endOf(state, totalTokens, text);
   return ends.has(now) ? [] : [`operation ${op}: ${[...ends].join()} then ${now}`];
+}
+
+/** Only executions count as attempts, and callers of the load let their requests wait for a day. */
+function findImpatient(requests: readonly RequestFact[]): string[] {
+  return requests.flatMap(({ requestId, state, errorCode }) => {
+    if (state === "expired") return [`${requestId}: expired`];
+    const isImpatient = state === "failed" && NO_EXECUTIONS.has(errorCode ?? "");
+    return isImpatient ? [`${requestId}: failed by ${errorCode}`] : [];
+  });
 }
 
 function countMessages(

@@ -7,11 +7,16 @@ import type { TestStack } from "../../support/stack/stack.ts";
 export interface RequestFact {
   requestId: string;
   userId: string;
+  model: string;
   state: DurableState;
   attempts: number;
   /** What the request itself says that it used; null: nothing. */
   totalTokens: number | null;
   errorCode: string | null;
+  /** By the clock of the gateway; the end by that of the database. Unix milliseconds. */
+  createdAtMs: number;
+  /** null: it has not ended. */
+  completedAtMs: number | null;
   /** The hash, in hex, of the Idempotency-Key that the request was made with; null: without one. */
   keyHash: string | null;
 }
@@ -38,10 +43,13 @@ export interface Facts {
 interface RequestRow {
   request_id: string;
   user_id: string;
+  model: string;
   status: DurableState;
   attempts: number;
   total_tokens: number | null;
   error_code: string | null;
+  created_at: Date;
+  completed_at: Date | null;
   key_hash: string | null;
 }
 
@@ -49,8 +57,8 @@ export async function readFacts({ books, simulator, config }: TestStack): Promis
   const requests = await books.database.run(
     "read all requests",
     (sql) => sql<RequestRow[]>`
-      select r.request_id, r.user_id, r.status, r.attempts, r.total_tokens, r.error_code,
-        encode(k.key_hash, 'hex') as key_hash
+      select r.request_id, r.user_id, r.model, r.status, r.attempts, r.total_tokens, r.error_code,
+        r.created_at, r.completed_at, encode(k.key_hash, 'hex') as key_hash
       from requests r
       left join idempotency_keys k on k.request_id = r.request_id`,
   );
@@ -64,10 +72,13 @@ export async function readFacts({ books, simulator, config }: TestStack): Promis
     requests: requests.map((row) => ({
       requestId: row.request_id,
       userId: row.user_id,
+      model: row.model,
       state: row.status,
       attempts: row.attempts,
       totalTokens: row.total_tokens,
       errorCode: row.error_code,
+      createdAtMs: row.created_at.getTime(),
+      completedAtMs: row.completed_at?.getTime() ?? null,
       keyHash: row.key_hash,
     })),
     ledger: ledger.map((row) => ({

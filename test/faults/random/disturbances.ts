@@ -29,7 +29,13 @@ const ROLES = ["gateways", "workers", "collectors"] as const;
 const SERVERS: readonly ServerName[] = ["postgres", "redis", "rabbitmq"];
 /** A point is armed for one of its first hits, so that a process reaches it while work is under way. */
 const NTH_MAX = 50;
-const ROLE_OF_POINT = { G: "gateways", W: "workers", C: "collectors", K: "collectors" } as const;
+const ROLE_OF_POINT = {
+  G: "gateways",
+  W: "workers",
+  C: "collectors",
+  K: "collectors",
+  D: "collectors",
+} as const;
 
 const between = (random: () => number, min: number, max: number): number =>
   Math.floor(min + random() * (max - min + 1));
