@@ -18,6 +18,7 @@ import { createAuditPorts } from "../adapters/quota/audit-ports.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createKeeper } from "./keeper/keeper.ts";
+import { createModelGauges } from "./model-gauges.ts";
 import type { FinishPorts, Process } from "./ports.ts";
 import { createCollector } from "./results/collector.ts";
 import { messagePorts } from "./wiring/messages.ts";
@@ -86,13 +87,17 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     deadlineMs: KEEPER_DEADLINE_MS,
     onLost: () => log.warn({}, "no longer the keeper: the lock was lost"),
   });
+  const remembered = redisPorts(redis, quota, config.current);
+  const modelGauges = createModelGauges({ ...ourProcess, ...remembered }, () =>
+    Object.keys(config.current().models),
+  );
   const keeper = createKeeper(
     {
       ...ourProcess,
       ...finishing,
       ...createAuditPorts(database, redis, quota),
       ...databasePorts(database),
-      ...redisPorts(redis, quota, config.current),
+      ...remembered,
       ...messages,
       onParked: signals.onParked,
       queueDepths: createQueueDepths(depths, queues),
@@ -102,6 +107,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
   );
   await collector.start();
   keeper.start();
+  modelGauges.start();
 
   return {
     readiness: async () => ({
@@ -111,6 +117,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     }),
     graceMs,
     stop: async () => {
+      modelGauges.stop();
       await Promise.all([collector.drain(), keeper.stop()]);
       await depths.close();
       await publisher.close();

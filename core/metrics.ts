@@ -91,6 +91,24 @@ export const METRICS = {
     labels: [],
     roles: ["gateway"],
   },
+  gateway_tokens_runnable: {
+    type: "gauge",
+    help: "Estimated tokens of those requests that workers could run now",
+    labels: ["model"],
+    roles: ["gateway"],
+  },
+  gateway_requests_runnable: {
+    type: "gauge",
+    help: "Requests that workers could run now; of a model that only has to be probed, 1",
+    labels: ["model"],
+    roles: ["gateway"],
+  },
+  gateway_oldest_runnable_seconds: {
+    type: "gauge",
+    help: "Age of the oldest request that workers could run now",
+    labels: [],
+    roles: ["gateway"],
+  },
   outbox_depth: {
     type: "gauge",
     help: "Requests stored but not yet confirmed by the broker",
@@ -101,6 +119,36 @@ export const METRICS = {
     type: "gauge",
     help: "Messages ready in a queue",
     labels: ["queue"],
+    roles: ["collector"],
+  },
+  requests_parked: {
+    type: "gauge",
+    help: "Requests that wait for their turn in PostgreSQL",
+    labels: ["model"],
+    roles: ["collector"],
+  },
+  model_paused: {
+    type: "gauge",
+    help: "1 while nothing of the model is called for that cause",
+    labels: ["model", "cause"],
+    roles: ["worker", "collector"],
+  },
+  model_suspected: {
+    type: "gauge",
+    help: "1 while all calls fail for that cause, but of one user only, so that the model is not paused",
+    labels: ["model", "cause"],
+    roles: ["collector"],
+  },
+  users_paused: {
+    type: "gauge",
+    help: "Users whose requests are tried one at a time, because theirs fail",
+    labels: ["model"],
+    roles: ["collector"],
+  },
+  dispatcher_view_age_seconds: {
+    type: "gauge",
+    help: "For how long the dispatcher has said nothing new",
+    labels: [],
     roles: ["collector"],
   },
   worker_actors: {
@@ -131,6 +179,12 @@ export const METRICS = {
   worker_concurrency_limit: {
     type: "gauge",
     help: "Adaptive limit on concurrent attempts",
+    labels: ["model"],
+    roles: ["worker"],
+  },
+  worker_model_callable: {
+    type: "gauge",
+    help: "1 while the worker has the key of the model's ML service, or needs none",
     labels: ["model"],
     roles: ["worker"],
   },
@@ -168,7 +222,7 @@ export const METRICS = {
   },
   keeper_actions_total: {
     type: "counter",
-    help: "What the keeper had to mend",
+    help: "What the keeper did: what it had to mend, what it parked and dispatched",
     labels: ["action"],
     roles: ["collector"],
   },

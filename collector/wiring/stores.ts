@@ -36,6 +36,7 @@ import { createRequestHints } from "../../adapters/redis/request-hints.ts";
 import { judgeMark, longestAttemptMs } from "../../core/attempt/mark.ts";
 import { canonicalJson } from "../../core/canonical-json.ts";
 import type { Config } from "../../core/config/schema.ts";
+import type { ModelGaugePorts } from "../model-gauges.ts";
 import type {
   DispatchPorts,
   ExpirePorts,
@@ -99,7 +100,7 @@ export function databasePorts(
   };
 }
 
-/** What the keeper's duties read and write in Redis. */
+/** What the keeper's duties read and write in Redis, and the gauges of models. */
 export function redisPorts(
   redis: RedisConnection,
   { store }: LiveQuota,
@@ -108,6 +109,7 @@ export function redisPorts(
   Pick<OrphanPorts, "scanHolds"> &
   Pick<RepublishPorts, "attemptMarks" | "delayedUntil"> &
   Pick<DispatchPorts, "healthOf" | "readWorkers" | "writeView"> &
+  ModelGaugePorts &
   Omit<LimitsPorts, "userIds"> {
   const { holdFates, scanHolds } = createHoldBooks(redis);
   const hints = createRequestHints(redis);
@@ -119,6 +121,7 @@ export function redisPorts(
     healthOf: createModelHealthStore(redis).read,
     readWorkers: lanes.readWorkers,
     writeView: lanes.writeView,
+    readView: lanes.readView,
     attemptMarks: async (requests) => {
       const attemptMaxMs = longestAttemptMs(config());
       const [starts, attemptsMade] = await Promise.all([
