@@ -124,6 +124,21 @@ test.each([
   expect(decoded).toEqual({ ok: true, kind: "request", request: REQUEST });
 });
 
+test.each(["high", "low"] as const)("a request keeps the class %s", (priority) => {
+  const request: QueuedRequest = { ...REQUEST, priority };
+
+  expect(decodeRequest(encodeRequest(request))).toEqual({ ok: true, kind: "request", request });
+});
+
+test("a class of a newer version does not keep its request from being read", () => {
+  const message = encodeRequest(REQUEST);
+  const headers = { ...message.headers, priority: "urgent" };
+
+  const decoded = decodeRequest({ ...message, headers });
+
+  expect(decoded).toEqual({ ok: true, kind: "request", request: REQUEST });
+});
+
 test("headers that the broker adds do not disturb", () => {
   const message = encodeRequest(REQUEST);
   const headers = {

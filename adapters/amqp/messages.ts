@@ -1,6 +1,7 @@
 import { Type as t } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { FAULTS, isFaultCode } from "../../core/faults.ts";
+import { PRIORITIES } from "../../core/queue/fair-order.ts";
 import {
   MESSAGE_VERSION,
   MESSAGE_VERSION_OLDEST,
@@ -52,6 +53,7 @@ export function encodeRequest(request: QueuedRequest): OutgoingMessage {
     headers["last_error_code"] = request.lastError.code;
     headers["last_error_message"] = request.lastError.message;
   }
+  if (request.priority !== undefined) headers["priority"] = request.priority;
   return {
     body: request.payload,
     messageId: request.head.requestId,
@@ -131,10 +133,13 @@ export function decodeRequest(message: IncomingMessage): DecodedRequest {
     return undecodable(message, firstError(requestHeaders, headers));
   if (message.body.byteLength === 0) return undecodable(message, "the body is empty");
   const lastError = lastErrorOf(message.headers);
+  // A class that only a newer version knows waits as normal.
+  const priority = PRIORITIES.find((known) => known === message.headers["priority"]);
   const request = {
     head: headOf(messageId, headers),
     attempt: headers.attempt,
     ...(lastError !== undefined && { lastError }),
+    ...(priority !== undefined && { priority }),
     payload: message.body,
   };
   return { ok: true, kind: "request", request };
