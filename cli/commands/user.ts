@@ -215,6 +215,8 @@ async function changeLimits(operation: Operation, user: User, change: LimitChang
   const quotas = changedQuotas(await storedLimits(operation, user), change, config.default_tier);
   if (quotas.length === 0 && change.concurrentRequests === undefined) return;
   for (const changed of quotas) await setQuota(database, { userId, ...changed });
+  // Gateways know a user's tier, and so how urgent their requests may be, with the keys.
+  if (change.tier !== undefined) await forgetKeys(operation, await keyHashesOf(database, userId));
   if (change.concurrentRequests !== undefined)
     await setConcurrentLimit(database, userId, change.concurrentRequests);
 
