@@ -5,7 +5,7 @@
 -- KEYS   started        the mark, as start.lua sets it
 -- ARGV   started_at_ms  of the attempt, as given to start.lua; '': none was begun, so any mark stays
 --        attempts_made  attempts that have ended so far; above 0 that is remembered, because such a request
---                       does not expire any more
+--                       does not expire any more, and so is when the last one started
 --        error_code     why the attempt failed, or why the request was put off; '': there is nothing to tell
 --        error_message  the same in words
 -- Reply  'cleared' or 'kept'
@@ -16,13 +16,17 @@ local started_at_ms, attempts_made, error_code, error_message = unpack(ARGV)
 -- removes it before.
 local NOTED_TTL_MS = 8 * 24 * 3600000
 
-local marked_at_ms = redis.call('HGET', started, 'startedAtMs')
+local marked_at_ms, last_at_ms = unpack(redis.call('HMGET', started, 'startedAtMs', 'lastStartedAtMs'))
 if marked_at_ms and marked_at_ms ~= started_at_ms then
   return 'kept'
 end
 redis.call('DEL', started)
 if tonumber(attempts_made) > 0 then
   redis.call('HSET', started, 'attemptsMade', attempts_made)
+  last_at_ms = marked_at_ms or last_at_ms
+  if last_at_ms then
+    redis.call('HSET', started, 'lastStartedAtMs', last_at_ms)
+  end
 end
 if error_code ~= '' then
   redis.call('HSET', started, 'lastErrorCode', error_code, 'lastErrorMessage', error_message)

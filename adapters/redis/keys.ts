@@ -57,7 +57,7 @@ export function userOfHoldsKey(key: string): string {
 
 /**
  * A hash: attempt, startedAtMs and crashes of an attempt under way; attemptsMade of those before it,
- * lastErrorCode and lastErrorMessage of the last; delayedUntilMs of the wait for the next.
+ * lastStartedAtMs, lastErrorCode and lastErrorMessage of the last; delayedUntilMs of the wait for the next.
  */
 export const startedKey = (userId: string, requestId: string): string =>
   `${userKey(userId)}:started:${requestId}`;

@@ -78,6 +78,7 @@ export interface RequestHints {
 const HINT_FIELDS = [
   "attempt",
   "startedAtMs",
+  "lastStartedAtMs",
   "attemptsMade",
   "delayedUntilMs",
   "lastErrorCode",
@@ -85,12 +86,14 @@ const HINT_FIELDS = [
 ] as const;
 
 function hintsOf(values: readonly (string | null)[]): AttemptHints {
-  const [attempt, startedAtMs, attemptsMade, delayedUntilMs, code, message] = values;
+  const [attempt, startedAtMs, lastStartedAtMs, attemptsMade, delayedUntilMs, code, message] =
+    values;
   return {
     started:
       attempt && startedAtMs
         ? { attempt: Number(attempt), startedAtMs: Number(startedAtMs) }
         : undefined,
+    lastStartedAtMs: Number(lastStartedAtMs ?? 0),
     attemptsMade: Number(attemptsMade ?? 0),
     delayedUntilMs: Number(delayedUntilMs ?? 0),
     // A code of a newer version says nothing here.

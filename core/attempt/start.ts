@@ -24,6 +24,8 @@ export type StartedHint = Pick<AttemptStart, "attempt" | "startedAtMs">;
 export interface AttemptHints {
   /** undefined: no attempt is under way. */
   started: StartedHint | undefined;
+  /** When the last of those that have ended had started, Unix milliseconds; 0: none has. */
+  lastStartedAtMs: number;
   /** Executions that have ended without ending the request. */
   attemptsMade: number;
   /** Until when it waits at most for its next attempt, Unix milliseconds; 0: it does not. */

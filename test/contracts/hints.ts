@@ -16,6 +16,13 @@ export function describeHintsContract(
 ): void {
   const first = { attempt: 1, startedAtMs: 1_000, redelivered: false };
   const requestOf = () => ({ userId: newId(), requestId: newId() });
+  const nothing = {
+    started: undefined,
+    lastStartedAtMs: 0,
+    attemptsMade: 0,
+    delayedUntilMs: 0,
+    lastError: null,
+  };
 
   describe(`hints about requests: ${name}`, () => {
     let subject: HintsSubject;
@@ -157,9 +164,10 @@ export function describeHintsContract(
       await hints.markStarted({ ...retried, ...first, attempt: 2, startedAtMs: 2_000 });
 
       expect(await hints.read([other, retried])).toEqual([
-        { started: undefined, attemptsMade: 0, delayedUntilMs: 0, lastError: null },
+        nothing,
         {
           started: { attempt: 2, startedAtMs: 2_000 },
+          lastStartedAtMs: 1_000,
           attemptsMade: 1,
           delayedUntilMs: untilMs,
           lastError,
@@ -175,8 +183,22 @@ export function describeHintsContract(
       await hints.clearStarted({ ...tried, startedAtMs: 1_000, attemptsMade: 0, lastError });
       await hints.clearStarted({ ...untried, startedAtMs: null, attemptsMade: 0, lastError });
 
-      const putOff = { started: undefined, attemptsMade: 0, delayedUntilMs: 0, lastError };
+      const putOff = { ...nothing, lastError };
       expect(await hints.read([tried, untried])).toEqual([putOff, putOff]);
+    });
+
+    test("when the last attempt had started is known after its end, also if the next waits", async () => {
+      const request = requestOf();
+      const failed = { ...request, attemptsMade: 1, lastError: null };
+      await hints.markStarted({ ...request, ...first });
+
+      await hints.clearStarted({ ...failed, startedAtMs: 1_000 });
+      const [retried] = await hints.read([request]);
+      await hints.clearStarted({ ...failed, startedAtMs: null });
+      const [putOff] = await hints.read([request]);
+
+      expect(retried).toMatchObject({ started: undefined, lastStartedAtMs: 1_000 });
+      expect(putOff).toMatchObject({ attemptsMade: 1, lastStartedAtMs: 1_000 });
     });
 
     test("putting off without an attempt does not take away the mark of one", async () => {

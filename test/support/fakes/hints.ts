@@ -13,6 +13,7 @@ interface Mark {
   attempt?: number;
   startedAtMs?: number;
   crashes?: number;
+  lastStartedAtMs?: number;
   attemptsMade?: number;
   delayedUntilMs?: number;
   lastError?: RequestError;
@@ -62,7 +63,8 @@ export function createFakeHints({
         const key = keyOf(request);
         const markedAtMs = markOf(key)?.startedAtMs;
         if (markedAtMs !== undefined && markedAtMs !== startedAtMs) return;
-        const made = attemptsMade > 0 ? { attemptsMade } : {};
+        const lastStartedAtMs = markedAtMs ?? markOf(key)?.lastStartedAtMs ?? 0;
+        const made = attemptsMade > 0 ? { attemptsMade, lastStartedAtMs } : {};
         const met = lastError === null ? {} : { lastError };
         marks.set(key, { ...made, ...met, endsAtMs: now() + NOTED_TTL_MS });
       }),
@@ -74,6 +76,7 @@ export function createFakeHints({
           const isUnderWay = attempt !== undefined && startedAtMs !== undefined;
           return {
             started: isUnderWay ? { attempt, startedAtMs } : undefined,
+            lastStartedAtMs: mark?.lastStartedAtMs ?? 0,
             attemptsMade: mark?.attemptsMade ?? 0,
             delayedUntilMs: mark?.delayedUntilMs ?? 0,
             lastError: mark?.lastError ?? null,
