@@ -129,8 +129,8 @@ function listedOf(row: ListedRow): ListedRequest {
 
 /**
  * Reads requests as their first attempt is published, with their content; those no longer queued are left
- * out. It checks no owner. The condition for queued is "has no end", so that the index of all open requests
- * is not read (see `moveAndBill`).
+ * out, and those that are parked: the dispatcher publishes them. It checks no owner. The condition for queued
+ * is "has no end", so that the index of all open requests is not read (see `moveAndBill`).
  */
 export async function readQueued(
   database: Database,
@@ -140,9 +140,10 @@ export async function readQueued(
     "read queued requests",
     (sql) => sql<OpenRow[]>`
       select ${sql(HEAD_COLUMNS)}, prompt
-      from requests
+      from requests r
       where request_id = any(${textArray(requestIds)}::uuid[])
         and completed_at is null
+        and not exists (select from parked p where p.request_id = r.request_id)
       order by request_id`,
   );
   return rows.map(queuedOf);

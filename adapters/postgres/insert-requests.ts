@@ -230,12 +230,17 @@ export async function discardRequests(
   await database.run(
     "discard requests",
     (sql) => sql`
-      delete from requests r
-      where r.request_id = any(${ids}::uuid[])
-        and r.completed_at is null
-        and not exists (
-          select from idempotency_keys k where k.user_id = r.user_id and k.request_id = r.request_id
-        )`,
+      with discarded as (
+        delete from requests r
+        where r.request_id = any(${ids}::uuid[])
+          and r.completed_at is null
+          and not exists (
+            select from idempotency_keys k where k.user_id = r.user_id and k.request_id = r.request_id
+          )
+        returning r.request_id
+      )
+      delete from parked
+      where request_id in (select request_id from discarded)`,
   );
   return [...(await storedIds(database, ids))];
 }

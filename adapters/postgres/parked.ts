@@ -205,7 +205,7 @@ export async function readParked(
   });
 }
 
-function errorOf(row: {
+export function errorOf(row: {
   last_error_code: string | null;
   last_error_message: string | null;
 }): RequestError | undefined {

@@ -89,6 +89,17 @@ export function describeRequestReads(name: string, makeSubject: MakeRequestStore
       }
     });
 
+    test("what is parked is not read for publishing: the dispatcher publishes it", async () => {
+      const { store } = subject();
+      const parked = newRequest({ parked: { priority: "high" } });
+      await store.insertRequests([parked]);
+
+      const queued = await store.readQueued([idOf(parked), oldest]);
+      await store.discardRequests([idOf(parked)]);
+
+      expect(queued.map(({ head }) => head.requestId)).toEqual([oldest]);
+    });
+
     test("overdue requests come in the order in which they were due, page by page", async () => {
       const { store } = subject();
 

@@ -1,4 +1,6 @@
 import type { Finish, Finished } from "../../../core/request/finish.ts";
+import { PRIORITIES } from "../../../core/queue/fair-order.ts";
+import type { OwnPlace } from "../../../core/queue/waiting.ts";
 import type { QueuedRequest } from "../../../core/request/messages.ts";
 import { isTerminal } from "../../../core/request/request.ts";
 import type {
@@ -32,6 +34,28 @@ export function finishedOf(
 
 export function queuedOf({ head, prompt }: NewRequest): QueuedRequest {
   return { head, attempt: 1, payload: prompt };
+}
+
+/** As many are counted, and no more. */
+const AHEAD_MAX = 1_000;
+
+/** Where a parked request stands among those of its user; undefined: it is not parked. */
+export function placeIn(rows: readonly FakeRow[], requestId: string): OwnPlace | undefined {
+  const own = rows.find(({ head }) => head.requestId === requestId);
+  if (own === undefined || own.parked === null) return undefined;
+  const line = rows
+    .filter(({ head, parked }) => {
+      const { userId, model } = own.head;
+      return parked !== null && head.userId === userId && head.model === model;
+    })
+    .toSorted(byTurn);
+  const ownAhead = Math.min(AHEAD_MAX, line.indexOf(own));
+  return { ownAhead, attemptsMade: 0, lastError: null };
+}
+
+function byTurn(a: FakeRow, b: FakeRow): number {
+  const urgency = ({ parked }: FakeRow): number => PRIORITIES.indexOf(parked?.priority ?? "normal");
+  return urgency(a) - urgency(b) || a.head.expiresAtMs - b.head.expiresAtMs || byId(a, b);
 }
 
 export function storedOf(row: FakeRow): StoredRequest {

@@ -9,6 +9,7 @@ import {
   finishedOf,
   listedOf,
   pageOf,
+  placeIn,
   queuedOf,
   stateOf,
   storedOf,
@@ -30,6 +31,8 @@ export type RequestStore = Pick<
   | "isDataFault"
   | "readUsage"
   | "waitingByModel"
+  | "parkedPlaces"
+  | "deleteParked"
 > &
   Pick<
     KeeperPorts,
@@ -139,7 +142,7 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
     readQueued: (requestIds) =>
       server.ask(() =>
         open()
-          .filter(({ head }) => requestIds.includes(head.requestId))
+          .filter(({ head, parked }) => requestIds.includes(head.requestId) && parked === null)
           .map(queuedOf),
       ),
     findRequests: (lookups) =>
@@ -176,6 +179,13 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
         );
       }),
     waitingByModel: () => server.ask(() => sumWaiting(open())),
+    parkedPlaces: (requestIds) =>
+      server.ask(() => requestIds.map((requestId) => placeIn(inOrder(), requestId))),
+    deleteParked: (requestIds) =>
+      server.ask(() => {
+        for (const row of rows.values())
+          if (requestIds.includes(row.head.requestId)) row.parked = null;
+      }),
     queuedBefore: (createdBeforeMs, models, after, limit) =>
       server.ask(() =>
         pageOf(
