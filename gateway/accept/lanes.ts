@@ -1,0 +1,77 @@
+import type { LaneView, ModelLane } from "../../core/queue/lane.ts";
+import { repeat } from "../../runtime/repeat.ts";
+import type { GatewayPorts } from "../ports.ts";
+
+/** The dispatcher's word as this gateway knows it: whether a request may be published at once. */
+export interface Lanes {
+  /** Resolves when the view has been looked for once, so that nothing is accepted without asking. */
+  start: () => Promise<void>;
+  stop: () => void;
+  /**
+   * Takes leave to publish one request of the model at once; false: it is to be parked. Asks nobody, because
+   * this is on the path of every accept.
+   */
+  takeDirect: (model: string) => boolean;
+  /** undefined: the dispatcher has said nothing of the model. */
+  laneOf: (model: string) => ModelLane | undefined;
+}
+
+const READ_MS = 250;
+/**
+ * While a keeper lives it renews the view at least once a second. The allowance is about what the workers
+ * do in that time, so it is given again when nobody renews it: a dead dispatcher stops nobody, and still no
+ * queue grows much faster than it is worked off.
+ */
+const RENEW_MS = 1_000;
+
+/**
+ * Reads the view four times a second. While Redis is away the last one goes on; where there is none, because
+ * no dispatcher has been at work or Redis has lost its memory, everything is published at once.
+ */
+export function createLanes(
+  ports: Pick<GatewayPorts, "log" | "now" | "schedule" | "readLanes">,
+): Lanes {
+  let view: LaneView | undefined;
+  let lanes = new Map<string, { lane: ModelLane; left: number }>();
+  let allowedAtMs = 0;
+
+  /** What may be published from now on. */
+  function allow(): void {
+    allowedAtMs = ports.now();
+    lanes = new Map(
+      Object.entries(view?.models ?? {}).map(([model, lane]) => [
+        model,
+        { lane, left: lane.mode === "direct" ? lane.allowance : 0 },
+      ]),
+    );
+  }
+
+  async function read(): Promise<void> {
+    let isNew = false;
+    try {
+      const next = await ports.readLanes();
+      isNew = next?.atMs !== view?.atMs;
+      view = next;
+    } catch (error) {
+      ports.log.debug({ err: error }, "cannot read the lanes; the last ones go on");
+    }
+    if (isNew || ports.now() - allowedAtMs >= RENEW_MS) allow();
+  }
+
+  let stop = (): void => {};
+  return {
+    start: async () => {
+      await read();
+      stop = repeat(ports.schedule, read, () => READ_MS);
+    },
+    stop: () => stop(),
+    takeDirect: (model) => {
+      const known = lanes.get(model);
+      if (known === undefined) return true;
+      if (known.left <= 0) return false;
+      known.left -= 1;
+      return true;
+    },
+    laneOf: (model) => lanes.get(model)?.lane,
+  };
+}
