@@ -32,7 +32,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   const models = createModelWatch(ports, lanes);
   const standings = createStandings(ports, models);
   const status = createStatusReader(ports, waiters, standings);
-  const waitingGauges = createWaitingGauges(ports);
+  const waitingGauges = createWaitingGauges(ports, models);
   const ways = { store, outbox, lanes, models, news: createParkedNews(ports) };
   let isLeaving = false;
   let isDraining = false;
