@@ -94,21 +94,18 @@ export const METRICS = {
   gateway_tokens_runnable: {
     type: "gauge",
     help: "Estimated tokens of those requests that workers could run now",
-    help: "Estimated tokens of open requests whose model can be called",
     labels: ["model"],
     roles: ["gateway"],
   },
   gateway_requests_runnable: {
     type: "gauge",
     help: "Requests that workers could run now; of a model that only has to be probed, 1",
-    help: "Open requests whose model can be called; 1 of a model that is to be probed",
     labels: ["model"],
     roles: ["gateway"],
   },
   gateway_oldest_runnable_seconds: {
     type: "gauge",
     help: "Age of the oldest request that workers could run now",
-    help: "Age of the oldest open request whose model can be called",
     labels: [],
     roles: ["gateway"],
   },
