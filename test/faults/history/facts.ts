@@ -48,8 +48,8 @@ interface RequestRow {
   attempts: number;
   total_tokens: number | null;
   error_code: string | null;
-  created_at: Date;
-  completed_at: Date | null;
+  created_at: number;
+  completed_at: number | null;
   key_hash: string | null;
 }
 
@@ -77,8 +77,8 @@ export async function readFacts({ books, simulator, config }: TestStack): Promis
       attempts: row.attempts,
       totalTokens: row.total_tokens,
       errorCode: row.error_code,
-      createdAtMs: row.created_at.getTime(),
-      completedAtMs: row.completed_at?.getTime() ?? null,
+      createdAtMs: row.created_at,
+      completedAtMs: row.completed_at,
       keyHash: row.key_hash,
     })),
     ledger: ledger.map((row) => ({
