@@ -11,7 +11,7 @@ import { FIRST_ID, HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.t
 
 /** As `parked.priority` stores a class. */
 export const priorityNumber = (priority: Priority): number => PRIORITIES.indexOf(priority);
-const priorityOf = (stored: number): Priority => PRIORITIES[stored] ?? "normal";
+export const priorityOf = (stored: number): Priority => PRIORITIES[stored] ?? "normal";
 
 /**
  * Parks requests that came back from workers, or from the queue of a model that is paused: those that are

@@ -74,7 +74,7 @@ export const MODEL_AWAITED_MS = 600_000;
 
 export const CANCELLED: RequestError = {
   code: "CANCELLED",
-  message: "the request was cancelled by its user",
+  message: "the request was cancelled",
 };
 const EXPIRED: RequestError = {
   code: "QUEUE_TTL_PASSED",

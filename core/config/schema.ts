@@ -18,7 +18,7 @@ const windowLimit = t.Object(
   { ...closed, default: {} },
 );
 
-const tier = t.Object(
+export const TierSchema = t.Object(
   {
     daily: windowLimit,
     monthly: windowLimit,
@@ -257,7 +257,7 @@ export const ConfigSchema = t.Object(
       },
       { ...closed, default: {} },
     ),
-    tiers: t.Record(t.String({ pattern: "^[a-z0-9-]+$" }), tier, {
+    tiers: t.Record(t.String({ pattern: "^[a-z0-9-]+$" }), TierSchema, {
       description: "Default quotas by tier.",
     }),
     models: t.Record(t.String({ pattern: "^[A-Za-z0-9._:/-]+$" }), model, {
