@@ -9,7 +9,7 @@ import { untilTrue } from "../../local/stack/eventually.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
-import { commandsOn, jsonOf } from "./command.ts";
+import { commandsOn, jsonOf, type Ran } from "./command.ts";
 
 const test = testsOnStack();
 
@@ -93,18 +93,23 @@ test("the content of a request is opened only when asked for, and that is noted"
 test("waiting for a request tells how it ended, or that it goes on", async (stack) => {
   const tollgate = commandsOn(stack);
   const user = await stack.addUser();
-  const [slow = "", failing = ""] = await post(stack, user, "[[sim:slow:1200]]", "[[sim:400]]");
+  let id = "";
+  let late: Ran | undefined;
+  await withoutWorker(stack, async () => {
+    [id = ""] = await post(stack, user, "waits");
+    late = await tollgate("request", "wait", id, "--timeout", "0");
+  });
+  const [failing = ""] = await post(stack, user, "[[sim:400]]");
 
-  const late = await tollgate("request", "wait", slow, "--timeout", "0");
-  const ended = await tollgate("request", "wait", slow, "--json");
+  const ended = await tollgate("request", "wait", id, "--json");
   const failed = await tollgate("request", "wait", failing);
 
-  expect([late, ended, failed].map(({ exitCode }) => exitCode)).toEqual([
+  expect([late, ended, failed].map((ran) => ran?.exitCode)).toEqual([
     EXIT.stillOpen,
     0,
     EXIT.failed,
   ]);
-  expect(JSON.parse(ended.out)).toMatchObject({ request_id: slow, status: "completed" });
+  expect(JSON.parse(ended.out)).toMatchObject({ request_id: id, status: "completed" });
   expect(failed.out).toContain("failed, not billed");
 });
 
