@@ -36,7 +36,7 @@ COPY cli cli
 COPY lua lua
 COPY sql sql
 
-# Read-only root: nothing is cached on disk. More concurrent calls than worker.prefetch: Bun queues what is above, silently.
+# Read-only root: nothing is cached on disk. More concurrent calls than the models of a worker allow together: Bun queues what is above, silently.
 ENV NODE_ENV=production \
     HOME=/tmp \
     BUN_RUNTIME_TRANSPILER_CACHE_PATH=0 \

@@ -153,13 +153,13 @@ export const METRICS = {
   },
   worker_actors: {
     type: "gauge",
-    help: "Actors by life-cycle state",
+    help: "Actors by life-cycle state; idle: free places at the models that can be called",
     labels: ["state"],
     roles: ["worker"],
   },
   worker_deliveries_waiting: {
     type: "gauge",
-    help: "Deliveries that wait for a model's limit or breaker",
+    help: "Deliveries owned that wait for a place at the model",
     labels: ["model"],
     roles: ["worker"],
   },
@@ -185,12 +185,6 @@ export const METRICS = {
   worker_model_callable: {
     type: "gauge",
     help: "1 while the worker has the key of the model's ML service, or needs none",
-    labels: ["model"],
-    roles: ["worker"],
-  },
-  worker_breaker_open: {
-    type: "gauge",
-    help: "1 while the model's circuit breaker is not closed",
     labels: ["model"],
     roles: ["worker"],
   },

@@ -1,6 +1,7 @@
 import type { FaultCode } from "../faults.ts";
-import type { InferenceChoice } from "../request/payload.ts";
 import type { Trouble } from "../queue/model-health.ts";
+import type { InferenceChoice } from "../request/payload.ts";
+import type { RequestError } from "../request/request.ts";
 
 /** The faults that an ML service can cause. */
 export type UpstreamFaultCode = Extract<FaultCode, `UPSTREAM_${string}`>;
@@ -40,6 +41,19 @@ export function troubleOf(outcome: InferenceOutcome): Trouble | null {
   return outcome.ok ? null : TROUBLES[outcome.code];
 }
 
+const CODES = {
+  unreachable: "UPSTREAM_UNREACHABLE",
+  busy: "UPSTREAM_BUSY",
+  unavailable: "UPSTREAM_UNAVAILABLE",
+  refused: "UPSTREAM_REFUSED",
+  failing: "UPSTREAM_FAILED",
+} as const satisfies Record<Trouble, UpstreamFaultCode>;
+
+/** The error to show for trouble that is known of a model or a user. */
+export function errorOfTrouble(trouble: Trouble, message: string): RequestError {
+  return { code: CODES[trouble], message };
+}
+
 /** Whether the call uses up an attempt: the ML service began to work, or refused this very request. */
 export function isExecution(outcome: InferenceOutcome): boolean {
   const trouble = troubleOf(outcome);
@@ -47,25 +61,24 @@ export function isExecution(outcome: InferenceOutcome): boolean {
 }
 
 /**
- * What an outcome says about the health of the ML service: `answered` it lives, `busy` it wants fewer calls
- * at once, `timeout` it is too slow or gone, `broken` it is gone or replies with nonsense, `abandoned` we
- * left before it could show anything.
+ * What an outcome says about how much the ML service takes at once: `answered` it took this call, `too_much`
+ * it wants fewer at once or is too slow; null: nothing.
  */
-export type HealthSignal = "answered" | "busy" | "timeout" | "broken" | "abandoned";
+export type LoadSignal = "answered" | "too_much" | null;
 
-const SIGNALS = {
-  UPSTREAM_TIMEOUT: "timeout",
-  UPSTREAM_UNREACHABLE: "broken",
-  UPSTREAM_UNAVAILABLE: "broken",
-  UPSTREAM_REFUSED: "broken",
-  UPSTREAM_BUSY: "busy",
-  UPSTREAM_FAILED: "broken",
-  UPSTREAM_REPLY_INVALID: "broken",
+const LOAD_SIGNALS = {
+  UPSTREAM_TIMEOUT: "too_much",
+  UPSTREAM_BUSY: "too_much",
+  UPSTREAM_UNREACHABLE: null,
+  UPSTREAM_UNAVAILABLE: null,
+  UPSTREAM_REFUSED: null,
+  UPSTREAM_FAILED: null,
+  UPSTREAM_REPLY_INVALID: null,
   // The request causes a refusal or an overlong reply: the service itself is well.
   UPSTREAM_REJECTED: "answered",
   UPSTREAM_REPLY_TOO_LARGE: "answered",
-} as const satisfies Record<UpstreamFaultCode, HealthSignal>;
+} as const satisfies Record<UpstreamFaultCode, LoadSignal>;
 
-export function healthSignalOf(outcome: InferenceOutcome): HealthSignal {
-  return outcome.ok ? "answered" : SIGNALS[outcome.code];
+export function loadSignalOf(outcome: InferenceOutcome): LoadSignal {
+  return outcome.ok ? "answered" : LOAD_SIGNALS[outcome.code];
 }

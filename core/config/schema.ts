@@ -103,15 +103,19 @@ const worker = t.Object(
   {
     metrics_port: port(9091, "Port of /metrics and the health routes."),
     host: t.String({ default: "127.0.0.1", description: "Address of the metrics port." }),
-    actors: count(64, "Attempts under way at once in this process."),
-    prefetch: count(
-      80,
-      "Deliveries that this process owns at once: the actors plus those waiting for a model.",
+    actors: count(64, "Most attempts of one model under way at once in this process."),
+    prefetch: t.Optional(
+      t.Integer({
+        minimum: 1,
+        description: "Without effect: each model's prefetch follows its limit and its times.",
+      }),
     ),
     gather_ms: ms(5, "Longest wait for company of results that come close to each other.", 0),
-    park_ms: ms(
-      20_000,
-      "How long a delivery may wait for its model here before it goes to a delay queue.",
+    park_ms: t.Optional(
+      t.Integer({
+        minimum: 1,
+        description: "Without effect: what cannot run now is put off at once.",
+      }),
     ),
     crashes_max: count(3, "How often a delivery may take its worker down before it is given up."),
     grace_ms: ms(

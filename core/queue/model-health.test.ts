@@ -12,6 +12,7 @@ import {
   withoutProbe,
   withProbe,
   withUserProbe,
+  withUserProbeUntil,
 } from "./model-health.ts";
 
 const POLICY: HealthPolicy = { failuresMax: 4, pauseFirstMs: 1_000, pauseMaxMs: 8_000 };
@@ -182,6 +183,19 @@ describe("the pause of one user", () => {
     expect(
       leaveOf(afterSuccess(health, { userId: "a", isProbe: false }, 1_100), "a", 1_101).kind,
     ).toBe("go");
+  });
+
+  test("is tried for longer by who holds the trial, and by another at once when it is given back", () => {
+    const health = afterAll([{ trouble: "busy", atMs: 0 }]);
+    const tried = withUserProbe(health, "a", 1_000, 5_000) ?? HEALTHY;
+
+    const renewed = withUserProbeUntil(tried, "a", 9_000);
+    const givenBack = withUserProbeUntil(renewed, "a", 0);
+
+    expect(leaveOf(renewed, "a", 8_999)).toEqual({ kind: "user_paused", untilMs: 9_000 });
+    expect(leaveOf(givenBack, "a", 1_001).kind).toBe("probe");
+    expect(withUserProbeUntil(givenBack, "a", 9_000)).toBe(givenBack);
+    expect(withUserProbeUntil(HEALTHY, "a", 9_000)).toBe(HEALTHY);
   });
 
   test("is told to operators when nobody else calls", () => {

@@ -64,6 +64,11 @@ export interface DatedHealth {
 
 export const HEALTHY: ModelHealth = { pause: null, users: {}, well: {} };
 
+/** Whether the record says nothing. */
+export function isHealthy({ pause, users, well }: ModelHealth): boolean {
+  return pause === null && Object.keys(users).length === 0 && Object.keys(well).length === 0;
+}
+
 export interface HealthPolicy {
   /** Failed executions that pause: of one user their lane, of several users together the model. */
   failuresMax: number;
@@ -240,6 +245,20 @@ export function withUserProbe(
   if (user === undefined || leaveOf(health, userId, atMs).kind !== "probe") return null;
   const tried = { ...user, probeUntilMs: atMs + probeMs };
   return { ...health, users: { ...health.users, [userId]: tried } };
+}
+
+/**
+ * The record with the trial of the user's one request held until `untilMs`, by whoever took it; 0 gives it
+ * back, so that another may be tried at once.
+ */
+export function withUserProbeUntil(
+  health: ModelHealth,
+  userId: string,
+  untilMs: number,
+): ModelHealth {
+  const user = health.users[userId];
+  if (user === undefined || user.probeUntilMs === 0) return health;
+  return { ...health, users: { ...health.users, [userId]: { ...user, probeUntilMs: untilMs } } };
 }
 
 /**

@@ -7,15 +7,17 @@ import { messagePorts as collectorPorts } from "../../collector/wiring/messages.
 import { messagePorts as workerPorts } from "../../workers/wiring/messages.ts";
 import { startTestBroker } from "../support/broker.ts";
 import { silentLog } from "../../runtime/log.ts";
-import { requestOf, RESULT } from "../support/message-samples.ts";
+import { MODEL, requestOf, RESULT } from "../support/message-samples.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 import { describeMessagesContract } from "./messages.ts";
-import { LONG_STEP_MS, STEP_MS } from "./messages-subject.ts";
+import { LONG_STEP_MS, type MessagesSubject, STEP_MS } from "./messages-subject.ts";
+import { describeModelQueuesContract } from "./model-queues.ts";
 
-describeMessagesContract("RabbitMQ", async () => {
-  const broker = await startTestBroker([STEP_MS, LONG_STEP_MS]);
+const makeSubject = async (): Promise<MessagesSubject> => {
+  const broker = await startTestBroker([STEP_MS, LONG_STEP_MS], [MODEL]);
   const { queues } = broker;
+  const named = { ...queues, requests: queues.requestsOf(MODEL) };
   const observer = await broker.connect();
   const consumers = await startTcpProxy(broker.url);
   const publishers = await startTcpProxy(broker.url);
@@ -29,14 +31,14 @@ describeMessagesContract("RabbitMQ", async () => {
 
   return {
     gateway: {
-      publish: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
+      publish: (request) => publisher.publish(named.requests.name, encodeRequest(request)),
       brokerUp: () => publishing.state() === "up",
     },
     worker: workerPorts({
       consuming,
       publisher,
       delays,
-      queues,
+      queues: () => queues,
       gatherResults: (publish) => publish(),
     }),
     collector: (prefetch) =>
@@ -53,10 +55,10 @@ describeMessagesContract("RabbitMQ", async () => {
       const message = type === "request" ? encodeRequest(requestOf(10)) : encodeResult(RESULT);
       const headers = isNewer ? { ...message.headers, version: 9 } : { version: 1 };
       const odd = { ...message, messageId: requestId, headers };
-      return undisturbed.publish(queues[queue].name, odd);
+      return undisturbed.publish(named[queue].name, odd);
     },
     ready: async (queue) => {
-      const { name } = queues[queue];
+      const { name } = named[queue];
       return (await queueDepths(observer, [name])).get(name)?.ready ?? 0;
     },
     cutConsumers: consumers.cut,
@@ -74,4 +76,7 @@ describeMessagesContract("RabbitMQ", async () => {
       await Promise.all([consumers.stop(), publishers.stop()]);
     },
   };
-});
+};
+
+describeMessagesContract("RabbitMQ", makeSubject);
+describeModelQueuesContract("RabbitMQ", makeSubject);
