@@ -1,7 +1,6 @@
 import { deleteQueues } from "../../local/stack/delete-queues.ts";
 import { uniqueQueuePrefix } from "../../local/stack/queue-prefix.ts";
 import { amqpUrl } from "./servers.ts";
-import { REQUEST } from "./message-samples.ts";
 import { silentLog } from "../../runtime/log.ts";
 import {
   connectAmqp,
@@ -26,14 +25,14 @@ export interface TestBroker {
   stop: () => Promise<void>;
 }
 
-/** Declares a topology under a prefix that nobody else uses; its default model is that of the samples. */
+/** Declares a topology under a prefix that nobody else uses. */
 export async function startTestBroker(
   retryDelaysMs: readonly number[],
   models: readonly string[] = [],
 ): Promise<TestBroker> {
   const url = amqpUrl();
   const prefix = uniqueQueuePrefix();
-  const queues = topology({ prefix, defaultModel: REQUEST.head.model, models, retryDelaysMs });
+  const queues = topology({ prefix, defaultModel: "default", models, retryDelaysMs });
   const connections: AmqpConnection[] = [];
   const connect: TestBroker["connect"] = async (options = {}) => {
     const connection = connectAmqp({
