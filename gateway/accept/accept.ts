@@ -74,7 +74,8 @@ type Ports = Pick<
 >;
 
 /** A request before its hold, which says in which windows it counts. */
-interface Draft extends Omit<RequestHead, "windowDay"> {
+interface Draft {
+  head: Omit<RequestHead, "windowDay">;
   priority: Priority;
   plan: Plan;
   idempotency: Idempotency | null;
@@ -135,19 +136,20 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
   }
 
   /** Leaves a stored request to the dispatcher: it is not of the outbox any more. */
-  function leave({ requestId, userId, model, priority }: Draft): void {
+  function leave({ head: { requestId, userId, model }, priority }: Draft): void {
     outbox.drop(requestId);
     news.tell({ model, userId, priority });
   }
 
-  function accepted(draft: Draft, quota: QuotaUse): AcceptOutcome {
-    const { requestId, model, estimatedTokens } = draft;
+  function accepted({ head }: Draft, quota: QuotaUse): AcceptOutcome {
+    const { requestId, model, estimatedTokens } = head;
     const request = { requestId, model, estimatedTokens };
     return { kind: "accepted", request, quota, waiting: hindranceOf(models.factsOf(model)) };
   }
 
   async function acceptNew(draft: Draft): Promise<AcceptOutcome> {
-    const { requestId, estimatedTokens, idempotency } = draft;
+    const { head, idempotency } = draft;
+    const { requestId, estimatedTokens } = head;
     // From here to the end the request has a place in the outbox, so that this gateway's note never runs
     // ahead of it.
     outbox.open(requestId);
@@ -155,7 +157,7 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
     try {
       attempt = await holdAndStore(draft);
     } catch (error) {
-      release(draft);
+      release(head);
       outbox.drop(requestId);
       throw error;
     }
@@ -170,17 +172,17 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
         outbox.drop(requestId);
         return { kind: "refused", estimatedTokens, quota: attempt.quota };
       case "replay":
-        release(draft);
+        release(head);
         outbox.drop(requestId);
-        return { kind: "replay", request: await findReplayed(ports, draft.userId, attempt) };
+        return { kind: "replay", request: await findReplayed(ports, head.userId, attempt) };
       case "unsure": {
         const { row, fault, isStored } = attempt;
-        if (idempotency === null) release(draft);
+        if (idempotency === null) release(head);
         void isStored.then((stored) => {
           if (stored && row.parked !== null) leave(draft);
           else if (stored) outbox.publishStored(requestId, draft.priority);
           else outbox.drop(requestId);
-          if (!stored && idempotency !== null) release(draft);
+          if (!stored && idempotency !== null) release(head);
         });
         throw idempotency === null ? fault : mayBeStored(fault);
       }
@@ -202,10 +204,10 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
     const estimatedTokens = estimateTokens(promptTokens, payload.maxTokens, payload.n);
     return together(() => {
       const createdAtMs = ports.now();
-      const turn = planTurn(plan, tier, createdAtMs, ports.config());
+      const { priority, expiresAtMs } = planTurn(plan, tier, createdAtMs, ports.config());
       const requestId = ports.newId(createdAtMs);
-      const ids = { requestId, userId, model, createdAtMs, estimatedTokens };
-      return acceptNew({ ...ids, ...turn, plan, idempotency });
+      const head = { requestId, userId, model, createdAtMs, estimatedTokens, expiresAtMs };
+      return acceptNew({ head, priority, plan, idempotency });
     });
   };
 }
@@ -215,8 +217,9 @@ function createHoldAndStore(
   ports: Pick<Ports, "publisherId" | "config" | "admit" | "seal" | "reach">,
   { store, lanes }: Pick<Ways, "store" | "lanes">,
 ): (draft: Draft) => Promise<StoreAttempt> {
-  function rowOf({ plan, priority, idempotency, ...draft }: Draft, windowDay: string): NewRequest {
-    const head: RequestHead = { ...draft, windowDay };
+  function rowOf(draft: Draft, windowDay: string): NewRequest {
+    const { plan, priority, idempotency } = draft;
+    const head: RequestHead = { ...draft.head, windowDay };
     return {
       head,
       publisherId: ports.publisherId,
@@ -232,7 +235,7 @@ function createHoldAndStore(
   }
 
   return async (draft) => {
-    const { userId, requestId, estimatedTokens: tokens } = draft;
+    const { userId, requestId, estimatedTokens: tokens } = draft.head;
     const { admitted, snapshot: quota } = await ports.admit({ userId, requestId, tokens });
     if (!admitted) return { kind: "refused", quota };
     ports.reach("G1");

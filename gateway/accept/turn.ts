@@ -42,9 +42,8 @@ function allowedPriority(
   { tiers, default_tier: defaultTier }: TurnConfig,
 ): Priority {
   const { priority_max: max } = tierOf(tier, tiers, defaultTier);
+  if (asked === null) return max === "low" ? "low" : "normal";
   const allowed = PRIORITIES.slice(PRIORITIES.indexOf(max));
-  const [most = "low"] = allowed;
-  if (asked === null) return allowed.includes("normal") ? "normal" : most;
   if (!allowed.includes(asked))
     throw invalidField(
       "/priority",
