@@ -72,7 +72,8 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     settle: quota.store.settle,
     seal: sealer.seal,
     open: sealer.open,
-    publish: (request) => publisher.publish(queues().requests.name, encodeRequest(request)),
+    publish: (request) =>
+      publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
     brokerUp: () => amqp.state() === "up",
   };
   const readiness = async () => ({
