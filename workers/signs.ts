@@ -19,7 +19,7 @@ export function createSigns(
     health,
     isCallable,
   }: {
-    health: Pick<Health, "of" | "isPausedByOperator" | "nowMs">;
+    health: Pick<Health, "of" | "isPausedByOperator">;
     isCallable: (model: string) => boolean;
   },
 ): Signs {

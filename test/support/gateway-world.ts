@@ -239,7 +239,7 @@ function createFakes(clock: FakeClock) {
   const { now } = clock;
   const postgres = createFakeServer("STORE_UNAVAILABLE");
   const redis = createFakeServer("QUOTA_UNAVAILABLE");
-  const queues = topology({ prefix: "", defaultModel: "sim-chat", models: [], retryDelaysMs: [] });
+  const queues = topology({ prefix: "", defaultModel: "small", models: [], retryDelaysMs: [] });
   const broker = createFakeBroker<FakeMessage>(clock, queues.queues);
   const hints = createFakeHints({ server: redis, now });
   const quota = createFakeQuota({ server: redis, now, forgetMark: hints.forget });

@@ -133,14 +133,6 @@ describe("a user in trouble", () => {
 
     expect(running(world).slice(3)).toEqual(["a4"]);
   });
-
-  test("who alone calls makes the model suspected", async () => {
-    const world = await troubledWorld();
-
-    world.worker.observe();
-
-    expect(world.metrics.value("model_paused", "m", "failing")).toBe(1);
-  });
 });
 
 test("that calls succeed is told once a second and user, and only while somebody is in trouble", async () => {
