@@ -38,7 +38,7 @@ export function messagePorts({
   log,
 }: CollectorBroker): Pick<CollectorPorts, "consumeResults" | "publishDeadRequest"> &
   Pick<KeeperPorts, "publishRequest" | "takePutOff" | "takeQueued" | "readyOf"> {
-  /** What cannot be read goes to the dead letters as it is: nobody else reads these queues for us. */
+  /** What nobody can read goes to the dead letters as it is. */
   async function take(
     queue: string,
     limit: number,
@@ -52,8 +52,11 @@ export function messagePorts({
           requests.push(decoded.request);
           continue;
         }
-        log.error({ reason: decoded.reason, queue }, "a message cannot be parked");
-        await publisher.publish(queues().requestsDead.name, encodeUnchanged(message));
+        // What a newer version wrote only that can read: it stays in its queue, at the end.
+        const target = decoded.isNewer ? queue : queues().requestsDead.name;
+        if (!decoded.isNewer)
+          log.error({ reason: decoded.reason, queue }, "a message cannot be parked");
+        await publisher.publish(target, encodeUnchanged(message));
       }
       await park(requests);
     });

@@ -18,11 +18,11 @@ export interface Lanes {
 
 const READ_MS = 250;
 /**
- * While a keeper lives it renews the view at least once a second. The allowance is about what the workers
- * do in that time, so it is given again when nobody renews it: a dead dispatcher stops nobody, and still no
- * queue grows much faster than it is worked off.
+ * While a keeper lives it renews the view about four times a second. When nobody renews it the allowance is
+ * given again, half as often: the death of a dispatcher, whose place is taken after some seconds, parks
+ * hardly anything, and still no queue grows much faster than it is worked off.
  */
-const RENEW_MS = 1_000;
+const RENEW_MS = 500;
 
 /**
  * Reads the view four times a second. While Redis is away the last one goes on; where there is none, because

@@ -21,48 +21,44 @@ const NO_WORK: ModelWork = { workers: 0, limit: 0, underWay: 0, ratePerSecond: 0
 const NEWEST = 0.3;
 
 export function createWorkMeter(): WorkMeter {
-  /** Of each worker and model the last note that counted. */
-  let before = new Map<string, { atMs: number; ended: number }>();
+  /** Of each worker and model: the last note that counted, and the rate by then. */
+  let before = new Map<string, { atMs: number; ended: number; perSecond: number }>();
   let work = new Map<string, ModelWork>();
 
   return {
     update(notes) {
-      const seen = new Map<string, { atMs: number; ended: number }>();
-      const next = new Map<string, ModelWork>();
-      const measured = new Map<string, number>();
-      const isMeasured = new Set<string>();
+      const seen: typeof before = new Map();
+      const sums = new Map<string, ModelWork>();
       for (const { workerId, atMs, models } of notes) {
         for (const [model, { problem, limit, underWay, ended }] of Object.entries(models)) {
           const key = `${workerId} ${model}`;
-          const last = before.get(key);
-          if (last === undefined || atMs <= last.atMs) seen.set(key, last ?? { atMs, ended });
-          else {
-            seen.set(key, { atMs, ended });
-            const perSecond = ((ended - last.ended) * 1_000) / (atMs - last.atMs);
-            measured.set(model, (measured.get(model) ?? 0) + Math.max(0, perSecond));
-            isMeasured.add(model);
-          }
-          const sum = next.get(model) ?? NO_WORK;
-          next.set(model, {
+          const last = before.get(key) ?? { atMs, ended, perSecond: 0 };
+          const perSecond = atMs > last.atMs ? rateAfter(last, { atMs, ended }) : last.perSecond;
+          seen.set(key, { atMs, ended, perSecond });
+          const sum = sums.get(model) ?? NO_WORK;
+          sums.set(model, {
             workers: sum.workers + (problem === null ? 1 : 0),
             limit: sum.limit + (problem === null ? limit : 0),
             underWay: sum.underWay + underWay,
-            ratePerSecond: 0,
+            ratePerSecond: sum.ratePerSecond + perSecond,
           });
         }
       }
-      for (const [model, sum] of next) {
-        const old = work.get(model)?.ratePerSecond ?? 0;
-        const rate = isMeasured.has(model)
-          ? (1 - NEWEST) * old + NEWEST * (measured.get(model) ?? 0)
-          : old;
-        next.set(model, { ...sum, ratePerSecond: rate });
-      }
       before = seen;
-      work = next;
+      work = sums;
     },
     of: (model) => work.get(model) ?? NO_WORK,
   };
+}
+
+function rateAfter(
+  last: { atMs: number; ended: number; perSecond: number },
+  next: { atMs: number; ended: number },
+): number {
+  // A worker that was restarted under the same name counts from nothing.
+  const ended = Math.max(0, next.ended - last.ended);
+  const newest = (ended * 1_000) / (next.atMs - last.atMs);
+  return (1 - NEWEST) * last.perSecond + NEWEST * newest;
 }
 
 export interface RoomQuestion {
