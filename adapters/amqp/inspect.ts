@@ -111,6 +111,33 @@ export async function takeOne(
   });
 }
 
+/** What becomes of a message that was shown; `stop` leaves it, and those behind it. */
+export type Sifted = "take" | "leave" | "stop";
+
+/**
+ * Shows the first `limit` messages of a queue one after the other and takes out those that are to be taken;
+ * the others stay in it. A message is taken after `sift` has said so, so what it does with it
+ * first is never lost. Meant for dead letters, as `browse`.
+ *
+ * @throws {Fault} BROKER_UNAVAILABLE, also after `withinMs` and with what `sift` throws as its cause
+ */
+export async function siftQueue(
+  connection: AmqpConnection,
+  queue: string,
+  { limit, withinMs }: { limit: number; withinMs: number },
+  sift: (message: BrowsedMessage) => Promise<Sifted>,
+): Promise<void> {
+  await connection.withChannel(async (channel) => {
+    for (let seen = 0; seen < limit; seen += 1) {
+      const message = await channel.get(queue);
+      if (message === false) return;
+      const sifted = await sift(browsed(message));
+      if (sifted === "stop") return;
+      if (sifted === "take") channel.ack(message);
+    }
+  }, withinMs);
+}
+
 /** Removes every message that no consumer owns; returns how many. @throws {Fault} BROKER_UNAVAILABLE */
 export async function purge(connection: AmqpConnection, queue: string): Promise<number> {
   const { messageCount } = await connection.withChannel((channel) => channel.purgeQueue(queue));

@@ -11,7 +11,7 @@ import { requireYes } from "../../adapters/terminal/confirm.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { formatCount, printJson, printLine } from "../../adapters/terminal/table.ts";
 import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
-import { describeStanding } from "../operator/dead-text.ts";
+import { describeStanding } from "../dead/dead-text.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { cancelAll, cancelPorts, describeCounts } from "../requests/cancel-all.ts";
 import {

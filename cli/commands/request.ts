@@ -15,9 +15,9 @@ import { printJson, printLine } from "../../adapters/terminal/table.ts";
 import { isTerminal, REQUEST_STATES } from "../../core/request/request.ts";
 import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
 import { parseCount } from "../operator/arguments.ts";
-import { describeStanding } from "../operator/dead-text.ts";
+import { describeStanding } from "../dead/dead-text.ts";
 import { operate, type Operation } from "../operator/operate.ts";
-import { openContent } from "../operator/resubmit.ts";
+import { openContent } from "../dead/resubmit.ts";
 import {
   describeFilter,
   FILTER_OPTIONS,

@@ -92,28 +92,29 @@ export async function requireLetter(
   throw new CommandFailure(`there is no dead letter ${id}: see ./tollgate dead list`);
 }
 
-async function lookAtLetters(
+/** Shows the first letters of both queues or one, at most `limit` of each, without keeping them. */
+export async function lookAtLetters(
   amqp: AmqpConnection,
   queues: Topology,
   which: readonly DeadQueue[],
   limit: number,
   look: (letter: DeadLetter) => unknown,
 ): Promise<void> {
-  for (const name of await filledQueues(amqp, queues, which)) {
-    const queue = name === queues.requestsDead.name ? "requests" : "results";
-    await lookThrough(amqp, name, { limit }, (message) => look(readLetter(queue, message)));
-  }
+  for (const queue of await filledQueues(amqp, queues, which))
+    await lookThrough(amqp, queueNameOf(queues, queue), { limit }, (message) =>
+      look(readLetter(queue, message)),
+    );
 }
 
-/** Names of the queues that hold something; asking one that is not there would be an error. */
-async function filledQueues(
+/** The queues that hold something; asking one that is not there would be an error. */
+export async function filledQueues(
   amqp: AmqpConnection,
   queues: Topology,
   which: readonly DeadQueue[],
-): Promise<string[]> {
-  const names = which.map((queue) => queueNameOf(queues, queue));
-  const depths = await queueDepths(amqp, names);
-  return names.filter((name) => (depths.get(name)?.ready ?? 0) > 0);
+): Promise<DeadQueue[]> {
+  const nameOf = (queue: DeadQueue): string => queueNameOf(queues, queue);
+  const depths = await queueDepths(amqp, which.map(nameOf));
+  return which.filter((queue) => (depths.get(nameOf(queue))?.ready ?? 0) > 0);
 }
 
 /** Drops every copy of a letter: a request may have left several. Returns how many there were. */
@@ -123,8 +124,10 @@ export async function dropLetters(
   id: string,
 ): Promise<number> {
   let dropped = 0;
-  for (const name of await filledQueues(amqp, queues, DEAD_QUEUES))
+  for (const queue of await filledQueues(amqp, queues, DEAD_QUEUES)) {
+    const name = queueNameOf(queues, queue);
     while (dropped < LOOK_MAX && (await takeOne(amqp, name, id, { limit: LOOK_MAX }))) dropped += 1;
+  }
   return dropped;
 }
 
@@ -135,7 +138,8 @@ export async function dropAllLetters(
   which: readonly DeadQueue[],
 ): Promise<number> {
   let dropped = 0;
-  for (const name of await filledQueues(amqp, queues, which)) dropped += await purge(amqp, name);
+  for (const queue of await filledQueues(amqp, queues, which))
+    dropped += await purge(amqp, queueNameOf(queues, queue));
   return dropped;
 }
 
