@@ -1,8 +1,10 @@
+import { keepTiers } from "../adapters/config/keep-tiers.ts";
 import { createDepthReader } from "../adapters/amqp/depth-reader.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { isDataFault } from "../adapters/postgres/errors.ts";
 import { finishRequests } from "../adapters/postgres/finish-requests.ts";
 import { createKeeperLock } from "../adapters/postgres/keeper-lock.ts";
+import { noteTiers, readTiers } from "../adapters/postgres/tiers.ts";
 import {
   answers,
   followQueues,
@@ -32,7 +34,9 @@ const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
 const KEEPER_SILENT_MS = 5_000;
 const KEEPER_DEADLINE_MS = 2_000;
 
-async function start({ config, log, registry, reach }: RoleContext): Promise<RunningRole> {
+async function start(context: RoleContext): Promise<RunningRole> {
+  const { log, registry, reach } = context;
+  const config = keepTiers(context.config);
   const settings = config.current();
   const { prefetch, grace_ms: graceMs } = settings.collector;
   const name = `tollgate-collector-${process.pid}`;
@@ -55,6 +59,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     consuming.whenUp(START_WAIT_MS),
     publishing.whenUp(START_WAIT_MS),
   ]);
+  config.remember(await readTiers(database));
 
   const quota = createLiveQuota(redis, database, config.current);
   const { metrics } = registry;
@@ -99,6 +104,7 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
       ...databasePorts(database),
       ...remembered,
       ...messages,
+      storeTiers: () => noteTiers(database, config.current().tiers),
       onParked: signals.onParked,
       queueDepths: createQueueDepths(depths, queues),
       lock,

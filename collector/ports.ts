@@ -261,6 +261,8 @@ export interface LimitsPorts {
   userIds: AuditPorts["userIds"];
   /** The tiers of the configuration now, as a text to compare. */
   tiers: () => string;
+  /** Remembers in PostgreSQL what they allow, for when one is removed while users have it. */
+  storeTiers: () => Promise<void>;
   /** The tiers that the users in Redis have their limits from; undefined: not known there. */
   appliedTiers: () => Promise<string | undefined>;
   noteAppliedTiers: (tiers: string) => Promise<void>;

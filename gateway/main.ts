@@ -1,3 +1,4 @@
+import { keepTiers } from "../adapters/config/keep-tiers.ts";
 import { randomUUID } from "node:crypto";
 
 import { encodeRequest } from "../adapters/amqp/messages.ts";
@@ -6,6 +7,7 @@ import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import { createIdSource } from "../adapters/ids/id-source.ts";
 import { createServerClock } from "../adapters/postgres/server-clock.ts";
+import { readTiers } from "../adapters/postgres/tiers.ts";
 import {
   answers,
   followQueues,
@@ -34,7 +36,9 @@ const IDLE_TIMEOUT_SECONDS = 75;
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => void after(resolve, ms));
 
-async function start({ config, env, log, registry, reach }: RoleContext): Promise<RunningRole> {
+async function start(context: RoleContext): Promise<RunningRole> {
+  const { env, log, registry, reach } = context;
+  const config = keepTiers(context.config);
   const settings = config.current();
   const name = `tollgate-gateway-${process.pid}`;
 
@@ -50,6 +54,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   });
   const clock = createServerClock(database, log);
   await Promise.all([clock.check(), redis.untilReady(START_WAIT_MS), amqp.whenUp(START_WAIT_MS)]);
+  config.remember(await readTiers(database));
 
   const quota = createLiveQuota(redis, database, config.current);
   const signals = createSignals(redis, redisOptions(settings, name, log));

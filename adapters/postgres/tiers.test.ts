@@ -27,6 +27,7 @@ test("a tier is remembered as it was last, also after it is gone", async () => {
 
   await noteTiers(database, { gold });
   await noteTiers(database, {});
+  await noteTiers(database, { silver: tierOf({ weight: 9 }) }, "unknown");
 
   expect(await readTiers(database)).toEqual({ gold, silver: tierOf({}) });
 });

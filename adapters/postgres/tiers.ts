@@ -9,10 +9,15 @@ export type Tiers = Readonly<Record<string, TierConfig>>;
 
 /**
  * Remembers what tiers allow, so that their users keep it when a tier is removed from the configuration.
+ * `unknown`: only those of which nothing is remembered, for whoever may have another file than the services.
  *
  * @throws {Fault} STORE_UNAVAILABLE
  */
-export async function noteTiers(database: Database, tiers: Tiers): Promise<void> {
+export async function noteTiers(
+  database: Database,
+  tiers: Tiers,
+  which: "all" | "unknown" = "all",
+): Promise<void> {
   const entries = Object.entries(tiers).toSorted(([a], [b]) => (a < b ? -1 : 1));
   if (entries.length === 0) return;
   await database.run(
@@ -28,7 +33,8 @@ export async function noteTiers(database: Database, tiers: Tiers): Promise<void>
       set
         limits = excluded.limits,
         noted_at = now()
-      where tiers.limits is distinct from excluded.limits`,
+      where ${which === "all"}::boolean
+        and tiers.limits is distinct from excluded.limits`,
   );
 }
 

@@ -110,7 +110,7 @@ export function redisPorts(
   Pick<RepublishPorts, "attemptMarks" | "delayedUntil"> &
   Pick<DispatchPorts, "healthOf" | "readWorkers" | "writeView"> &
   ModelGaugePorts &
-  Omit<LimitsPorts, "userIds"> {
+  Omit<LimitsPorts, "userIds" | "storeTiers"> {
   const { holdFates, scanHolds } = createHoldBooks(redis);
   const hints = createRequestHints(redis);
   const applied = createAppliedTiers(redis);
