@@ -125,7 +125,7 @@ async function cancelByFilter(
   const all = `${formatCount(count, "open request")}${describeFilter(open)}`;
   const what = status === undefined ? all : `those of ${all} that are ${status.replace("_", " ")}`;
   requireYes(options.yes === true, `cancel ${what}`);
-  return cancelAll(operation, filter, order, count);
+  return cancelAll(operation, filter, order, { total: count });
 }
 
 async function cancelByIds(

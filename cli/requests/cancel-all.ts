@@ -41,12 +41,15 @@ export async function cancelPorts({ database, redis, signals }: Operation): Prom
   };
 }
 
-/** Cancels all open requests of a kind, page by page, and tells on standard error how far it is. */
+/**
+ * Cancels all open requests of a kind, page by page, and tells on standard error how far it is. Those in
+ * `seen` are left out, and those that it has looked at are added.
+ */
 export async function cancelAll(
   operation: Operation,
   filter: RequestFilter,
   order: CancelOrder,
-  total: number,
+  { total, seen = new Set() }: { total: number; seen?: Set<string> },
 ): Promise<CancelCounts> {
   const ports = await cancelPorts(operation);
   const progress = createCountProgress(process.stderr, total, "looked at");
@@ -61,7 +64,9 @@ export async function cancelAll(
         after,
         PAGE_MAX,
       );
-      counts = sumOf(counts, await cancelRequests(ports, page.items, order));
+      const fresh = page.items.filter(({ requestId }) => !seen.has(requestId));
+      counts = sumOf(counts, await cancelRequests(ports, fresh, order));
+      for (const { requestId } of fresh) seen.add(requestId);
       looked += page.items.length;
       progress.at(looked);
       after = page.next;
