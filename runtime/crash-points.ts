@@ -7,6 +7,7 @@ export const CRASH_POINTS = {
   G2: "after the commit, before the publish",
   G3: "after the publish, before the confirm",
   G4: "after the commit, before the 202",
+  G5: "after the commit of what is parked, before the dispatcher is told",
   W1: "after the delivery, before the ML call",
   W2: "after the ML reply, before the result is published",
   W3: "after the result is confirmed, before the ack",

@@ -131,12 +131,14 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
 
   /** Sends a stored request on its way. */
   function send({ head, prompt: payload }: NewRequest, { priority }: Draft): void {
+    ports.reach("G2");
     const request = { head, attempt: 1, payload };
     outbox.publish(priority === "normal" ? request : { ...request, priority });
   }
 
   /** Leaves a stored request to the dispatcher: it is not of the outbox any more. */
   function leave({ head: { requestId, userId, model }, priority }: Draft): void {
+    ports.reach("G5");
     outbox.drop(requestId);
     news.tell({ model, userId, priority });
   }
@@ -163,7 +165,6 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
     }
     switch (attempt.kind) {
       case "stored":
-        ports.reach("G2");
         if (attempt.row.parked === null) send(attempt.row, draft);
         else leave(draft);
         ports.reach("G4");
