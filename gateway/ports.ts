@@ -6,7 +6,7 @@ import type { QueuedRequest } from "../core/request/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { LaneView, ParkedRef, WorkerNote } from "../core/queue/lane.ts";
 import type { DatedHealth } from "../core/queue/model-health.ts";
-import type { OwnPlace } from "../core/queue/waiting.ts";
+import type { OwnPlace, Work } from "../core/queue/waiting.ts";
 import type { Admission, QuotaSnapshot, QuotaUse, Settlement } from "../core/quota/quota.ts";
 import type {
   Idempotency,
@@ -87,6 +87,8 @@ export interface GatewayPorts {
   listRequests: (query: ListQuery) => Promise<ListedRequest[]>;
   /** In order; undefined: not parked. */
   parkedPlaces: (requestIds: readonly string[]) => Promise<(OwnPlace | undefined)[]>;
+  /** What each of these users has parked at a model, in order. */
+  parkedWork: (lines: readonly { model: string; userId: string }[]) => Promise<Work[]>;
   /** Takes requests that have ended out of the parked ones. */
   deleteParked: (requestIds: readonly string[]) => Promise<void>;
   /** All that is known of attempts, in order. */

@@ -1,4 +1,4 @@
-import type { OwnPlace } from "../../core/queue/waiting.ts";
+import type { OwnPlace, Work } from "../../core/queue/waiting.ts";
 import { textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 import { errorOf } from "./parked.ts";
@@ -63,4 +63,30 @@ export async function parkedPlaces(
       lastError: errorOf(row) ?? null,
     };
   });
+}
+
+/** What each of these users has parked at a model, in order. Reads every such row. */
+export async function parkedWork(
+  database: Database,
+  lines: readonly { model: string; userId: string }[],
+): Promise<Work[]> {
+  if (lines.length === 0) return [];
+  const rows = await database.run(
+    "sum what users have parked",
+    (sql) => sql<{ requests: number; tokens: number }[]>`
+      select parked_of.requests, parked_of.tokens
+      from
+        unnest(
+          ${textArray(lines.map(({ model }) => model))}::text[],
+          ${textArray(lines.map(({ userId }) => userId))}::uuid[]
+        ) with ordinality as line (model, user_id, position),
+        lateral (
+          select count(*) as requests, coalesce(sum(p.estimated_tokens), 0)::bigint as tokens
+          from parked p
+          where p.model = line.model
+            and p.user_id = line.user_id
+        ) as parked_of
+      order by line.position`,
+  );
+  return [...rows];
 }

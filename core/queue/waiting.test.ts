@@ -7,6 +7,7 @@ import {
   type ModelFacts,
   type QueuedFacts,
   runnableOf,
+  slowedUsersOf,
   whyWaiting,
   workersOf,
 } from "./waiting.ts";
@@ -203,8 +204,8 @@ describe("what could run", () => {
   const one = { requests: 1, tokens: 21, oldestCreatedAtMs: null };
 
   test("is everything of a model that can be called, also while no worker runs", () => {
-    expect(runnableOf(waiting, facts())).toEqual(waiting);
-    expect(runnableOf(waiting, facts({ workers: { running: 0, able: 0 } }))).toEqual(waiting);
+    expect(runnableOf(waiting, facts(), [])).toEqual(waiting);
+    expect(runnableOf(waiting, facts({ workers: { running: 0, able: 0 } }), [])).toEqual(waiting);
   });
 
   test("is nothing of one that is paused, removed, or unavailable and not due for its probe", () => {
@@ -214,17 +215,45 @@ describe("what could run", () => {
       facts({ health: paused(NOW_MS + 1) }),
     ];
 
-    expect(all.map((each) => runnableOf(waiting, each))).toEqual([nothing, nothing, nothing]);
+    expect(all.map((each) => runnableOf(waiting, each, []))).toEqual([nothing, nothing, nothing]);
   });
 
   test("is one request of a model that is to be probed, and none where none waits", () => {
     const due = facts({ health: paused(NOW_MS) });
 
-    expect(runnableOf(waiting, due)).toEqual(one);
-    expect(runnableOf({ ...waiting, requests: 0, tokens: 0 }, due).requests).toBe(0);
+    expect(runnableOf(waiting, due, [])).toEqual(one);
+    expect(runnableOf({ ...waiting, requests: 0, tokens: 0 }, due, []).requests).toBe(0);
   });
 
   test("is one request where the workers lack something, so that one stays to say so", () => {
-    expect(runnableOf(waiting, facts({ workers: { running: 3, able: 0 } }))).toEqual(one);
+    expect(runnableOf(waiting, facts({ workers: { running: 3, able: 0 } }), [])).toEqual(one);
+  });
+
+  test("is one request of what each user in trouble of their own has parked", () => {
+    const slowed = [
+      { requests: 30, tokens: 600 },
+      { requests: 0, tokens: 0 },
+      { requests: 10, tokens: 200 },
+    ];
+
+    expect(runnableOf(waiting, facts(), slowed)).toEqual({
+      requests: 12,
+      tokens: 250,
+      oldestCreatedAtMs: 7,
+    });
+    expect(runnableOf(waiting, facts(), [{ requests: 99, tokens: 9_999 }])).toMatchObject({
+      requests: 0,
+      tokens: 0,
+    });
+  });
+
+  test("is slowed by users whose lane is paused or on trial, and by no others", () => {
+    const users = {
+      paused: trouble,
+      onTrial: { ...trouble, untilMs: NOW_MS - 1 },
+      failedOnce: { ...trouble, pauseMs: 0 },
+    };
+
+    expect(slowedUsersOf(facts({ health: { ...HEALTHY, users } }))).toEqual(["paused", "onTrial"]);
   });
 });

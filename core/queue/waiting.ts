@@ -128,29 +128,57 @@ function afterTurns(turns: number, { ratePerSecond }: ModelLane): number | null 
   return ratePerSecond > 0 ? Math.ceil(turns / ratePerSecond) : null;
 }
 
-/** Open requests of one model. */
+/** Open requests. */
 export interface Work {
   requests: number;
   /** Estimated tokens. */
   tokens: number;
+}
+
+/** Open requests of one model. */
+export interface DatedWork extends Work {
   /** null: there is none that has to be done soon. */
   oldestCreatedAtMs: number | null;
 }
 
-const NO_WORK: Work = { requests: 0, tokens: 0, oldestCreatedAtMs: null };
+const NO_WORK: DatedWork = { requests: 0, tokens: 0, oldestCreatedAtMs: null };
+
+/** Users in trouble of their own at a model, whose requests are tried one at a time. */
+export function slowedUsersOf({ health, atMs }: ModelFacts): string[] {
+  return Object.keys(health.users).filter((userId) => {
+    const { kind } = leaveOf(health, userId, atMs);
+    return kind === "user_paused" || kind === "probe";
+  });
+}
 
 /**
  * What of a model's open requests could run, so that nothing wakes for what cannot. Of one that cannot be
  * called now one request counts where a worker is needed to see whether it can again: to probe it, or to say
- * what workers lack.
+ * what workers lack. Of what each of its slowed users has parked, one counts.
  */
-export function runnableOf(waiting: Work, facts: ModelFacts): Work {
+export function runnableOf(
+  waiting: DatedWork,
+  facts: ModelFacts,
+  slowed: readonly Work[],
+): DatedWork {
   const { requests, tokens } = waiting;
   const hindrance = hindranceOf(facts);
-  if (hindrance === null || requests === 0) return waiting;
+  if (requests === 0) return waiting;
+  if (hindrance === null) return withoutSlowed(waiting, slowed);
   const { pause } = facts.health;
   const isDue = pause !== null && facts.atMs >= pause.untilMs;
   const isNeeded =
     hindrance.reason === "no_worker" || (hindrance.reason === "model_unavailable" && isDue);
   return isNeeded ? { ...NO_WORK, requests: 1, tokens: Math.ceil(tokens / requests) } : NO_WORK;
+}
+
+/** The two were counted one after the other, so what is parked may be more than what waits. */
+function withoutSlowed(waiting: DatedWork, slowed: readonly Work[]): DatedWork {
+  let { requests, tokens } = waiting;
+  for (const parked of slowed) {
+    if (parked.requests === 0) continue;
+    requests -= parked.requests - 1;
+    tokens -= parked.tokens - Math.ceil(parked.tokens / parked.requests);
+  }
+  return { ...waiting, requests: Math.max(0, requests), tokens: Math.max(0, tokens) };
 }

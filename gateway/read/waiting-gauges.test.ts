@@ -169,4 +169,29 @@ describe("the gauges of what could run", () => {
       await runnable({ readLanes: async () => laneView({ mode: "parked", operatorPause }) }),
     ).toMatchObject({ requests: 0, tokens: 0, oldest: 0 });
   });
+
+  test("show one request of what a user in trouble of their own has parked", async () => {
+    const asked: unknown[] = [];
+    const user = {
+      trouble: "failing",
+      message: "status 500",
+      failures: 10,
+      lastMs: NOON_MS,
+      pauseMs: 1_000,
+      pausedAtMs: NOON_MS,
+      untilMs: NOON_MS + 1_000,
+      probeUntilMs: 0,
+    } as const;
+
+    const shown = await runnable({
+      readHealth: async () => [{ atMs: NOON_MS, health: { ...HEALTHY, users: { u: user } } }],
+      parkedWork: async (lines) => {
+        asked.push(...lines);
+        return [{ requests: 35, tokens: 350 }];
+      },
+    });
+
+    expect(shown).toMatchObject({ requests: 6, tokens: 60 });
+    expect(asked).toEqual([{ model: "small", userId: "u" }]);
+  });
 });

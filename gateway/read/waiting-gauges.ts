@@ -1,4 +1,4 @@
-import { runnableOf, type Work } from "../../core/queue/waiting.ts";
+import { type DatedWork, runnableOf, slowedUsersOf, type Work } from "../../core/queue/waiting.ts";
 import { repeat } from "../../runtime/repeat.ts";
 import { restAfterMs } from "../../runtime/rest.ts";
 import type { GatewayPorts } from "../ports.ts";
@@ -6,7 +6,7 @@ import type { ModelWatch } from "./model-watch.ts";
 
 type Ports = Pick<
   GatewayPorts,
-  "config" | "log" | "metrics" | "now" | "schedule" | "waitingByModel"
+  "config" | "log" | "metrics" | "now" | "schedule" | "waitingByModel" | "parkedWork"
 >;
 
 /**
@@ -14,7 +14,7 @@ type Ports = Pick<
  * anyway.
  */
 const REFRESH_MS = 5_000;
-const NOTHING_WAITS: Work = { requests: 0, tokens: 0, oldestCreatedAtMs: null };
+const NOTHING_WAITS: DatedWork = { requests: 0, tokens: 0, oldestCreatedAtMs: null };
 
 /**
  * Keeps the gauges of what waits fresh, and of what of it could run: they scale workers, also from zero, so a
@@ -31,6 +31,20 @@ export function createWaitingGauges(
 
   let tookMs = 0;
 
+  /** What the users in trouble of their own have parked, by model. */
+  async function readSlowed(): Promise<Map<string, Work[]>> {
+    const lines = [...shown].flatMap((model) =>
+      slowedUsersOf(models.factsOf(model)).map((userId) => ({ model, userId })),
+    );
+    const parked = lines.length === 0 ? [] : await ports.parkedWork(lines);
+    const byModel = new Map<string, Work[]>();
+    lines.forEach(({ model }, index) => {
+      const work = parked[index];
+      if (work !== undefined) byModel.set(model, [...(byModel.get(model) ?? []), work]);
+    });
+    return byModel;
+  }
+
   async function refresh(): Promise<void> {
     const startedAtMs = ports.now();
     try {
@@ -38,6 +52,7 @@ export function createWaitingGauges(
       const byModel = new Map(waiting.map((model) => [model.model, model]));
       for (const model of [...Object.keys(ports.config().models), ...byModel.keys()])
         shown.add(model);
+      const slowed = await readSlowed();
       const nowMs = ports.now();
       let [oldestMs, oldestRunnableMs] = [nowMs, nowMs];
       for (const model of shown) {
@@ -45,7 +60,11 @@ export function createWaitingGauges(
         metrics.gateway_tokens_waiting.set(tokens, model);
         metrics.gateway_requests_waiting.set(requests, model);
         oldestMs = Math.min(oldestMs, oldestCreatedAtMs ?? nowMs);
-        const runnable = runnableOf({ requests, tokens, oldestCreatedAtMs }, models.factsOf(model));
+        const runnable = runnableOf(
+          { requests, tokens, oldestCreatedAtMs },
+          models.factsOf(model),
+          slowed.get(model) ?? [],
+        );
         metrics.gateway_tokens_runnable.set(runnable.tokens, model);
         metrics.gateway_requests_runnable.set(runnable.requests, model);
         oldestRunnableMs = Math.min(oldestRunnableMs, runnable.oldestCreatedAtMs ?? nowMs);

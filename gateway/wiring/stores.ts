@@ -13,7 +13,7 @@ import {
 import { usage } from "../../adapters/postgres/ledger.ts";
 import { waitingByModel } from "../../adapters/postgres/open-requests.ts";
 import { deleteParked } from "../../adapters/postgres/parked.ts";
-import { parkedPlaces } from "../../adapters/postgres/parked-places.ts";
+import { parkedPlaces, parkedWork } from "../../adapters/postgres/parked-places.ts";
 import { notePublisher } from "../../adapters/postgres/publishers.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import { createKeyCache } from "../../adapters/redis/key-cache.ts";
@@ -39,6 +39,7 @@ type DatabasePorts = Pick<
   | "readUsage"
   | "waitingByModel"
   | "parkedPlaces"
+  | "parkedWork"
   | "deleteParked"
   | "notePublisher"
 >;
@@ -59,6 +60,7 @@ export function databasePorts(database: Database, publisherId: string): Database
     readUsage: (query) => usage(database, query),
     waitingByModel: () => waitingByModel(database),
     parkedPlaces: (requestIds) => parkedPlaces(database, requestIds),
+    parkedWork: (lines) => parkedWork(database, lines),
     deleteParked: (requestIds) => deleteParked(database, requestIds),
     notePublisher: (note) => notePublisher(database, { publisherId, host: hostname(), ...note }),
   };

@@ -70,12 +70,33 @@ export function describeRequestPlaces(name: string, makeSubject: MakeRequestStor
       expect(await aheadOf(...asked)).toEqual([0, 999, 1_000, 1_000]);
     });
 
-    test("while the server is away neither is done", async () => {
+    test("what users have parked is summed for each of them and each model", async () => {
+      const { store } = subject();
+      const [one, two] = [crypto.randomUUID(), crypto.randomUUID()];
+      const rows = [parkedOf(one)(1), parkedOf(one)(2, "low"), parkedOf(two)(1)];
+      await store.insertRequests([...rows, newRequest({ userId: one, model: "fast" })]);
+
+      const lines = [
+        { model: "fast", userId: one },
+        { model: "slow", userId: one },
+        { model: "fast", userId: two },
+      ];
+
+      expect(await store.parkedWork(lines)).toEqual([
+        { requests: 2, tokens: 200 },
+        { requests: 0, tokens: 0 },
+        { requests: 1, tokens: 100 },
+      ]);
+      expect(await store.parkedWork([])).toEqual([]);
+    });
+
+    test("while the server is away nothing of this is done", async () => {
       const { store, setAway } = subject();
       await setAway(true);
 
       const refused = await Promise.allSettled([
         store.parkedPlaces([crypto.randomUUID()]),
+        store.parkedWork([{ model: "fast", userId: crypto.randomUUID() }]),
         store.deleteParked([crypto.randomUUID()]),
       ]);
       await setAway(false);

@@ -32,6 +32,7 @@ export type RequestStore = Pick<
   | "readUsage"
   | "waitingByModel"
   | "parkedPlaces"
+  | "parkedWork"
   | "deleteParked"
 > &
   Pick<
@@ -181,6 +182,16 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
     waitingByModel: () => server.ask(() => sumWaiting(open())),
     parkedPlaces: (requestIds) =>
       server.ask(() => requestIds.map((requestId) => placeIn(inOrder(), requestId))),
+    parkedWork: (lines) =>
+      server.ask(() =>
+        lines.map(({ model, userId }) => {
+          const own = inOrder().filter(
+            ({ head, parked }) => parked !== null && head.model === model && head.userId === userId,
+          );
+          const tokens = own.reduce((sum, { head }) => sum + head.estimatedTokens, 0);
+          return { requests: own.length, tokens };
+        }),
+      ),
     deleteParked: (requestIds) =>
       server.ask(() => {
         for (const row of rows.values())
