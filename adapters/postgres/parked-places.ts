@@ -7,9 +7,10 @@ import { errorOf } from "./parked.ts";
 const AHEAD_MAX = 1_000;
 
 /**
- * Where requests stand among those of their users, in order; undefined: not parked. What one user has at
- * one model is read once, however many are asked for, and no more than the first `AHEAD_MAX` of it. That
- * takes about half a millisecond; it checks no owner.
+ * Where requests stand among those of their users, in order; undefined: not parked. It checks no owner. What
+ * one user has at one model is read once, however many places are asked for, and no more than the first
+ * `AHEAD_MAX` of it: of a user with 50,000 parked one place took 2.6 ms more than a look-up that finds
+ * nothing, and a hundred 3.3 ms (two busy cores).
  */
 export async function parkedPlaces(
   database: Database,
