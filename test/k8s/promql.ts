@@ -98,3 +98,27 @@ export function rolesOf(query: string): MetricRole[][] {
     return spec === undefined ? [] : [[...spec.roles]];
   });
 }
+
+interface PrometheusReply {
+  status: string;
+  error?: string;
+  data?: { result: { value: [number, string] }[] };
+}
+
+/** The samples of an instant query; a refused query throws Prometheus's own words. */
+export async function samplesOf(prometheusUrl: string, query: string): Promise<number[]> {
+  const url = new URL("/api/v1/query", prometheusUrl);
+  url.searchParams.set("query", query);
+  const reply = (await (
+    await fetch(url, { signal: AbortSignal.timeout(10_000) })
+  ).json()) as PrometheusReply;
+  if (reply.data === undefined) throw new Error(`${query}: ${reply.error ?? reply.status}`);
+  return reply.data.result.map(({ value: [, text] }) => Number(text));
+}
+
+/** The query of one model: whatever has the label is of that model. */
+export function ofModel(query: string, model: string): string {
+  return query.replace(/([a-z_]+)\{/g, (selector, name: string) =>
+    specOf(name)?.labels.includes("model") === true ? `${selector}model="${model}",` : selector,
+  );
+}
