@@ -117,6 +117,7 @@ create table requests (
   expires_at timestamp with time zone not null,
   started_at timestamp with time zone,
   completed_at timestamp with time zone,
+  executions integer,
   constraint requests_attempts_check CHECK ((attempts >= 0)),
   constraint requests_completed_has_a_result CHECK (((status = 'completed'::text) = (result IS NOT NULL))),
   constraint requests_completion_tokens_check CHECK ((completion_tokens >= 0)),
@@ -152,6 +153,8 @@ create table token_days (
   prompt_tokens bigint not null,
   completion_tokens bigint not null,
   total_tokens bigint generated always as (prompt_tokens + completion_tokens) stored,
+  failed_requests bigint default 0 not null,
+  failed_executions bigint default 0 not null,
   constraint token_days_pkey PRIMARY KEY (user_id, window_day, model)
 ) with (fillfactor=50);
 
@@ -165,10 +168,14 @@ create table token_logs (
   total_tokens bigint generated always as (prompt_tokens + completion_tokens) stored,
   usage_source text not null,
   created_at timestamp with time zone default now() not null,
+  executions integer default 1 not null,
+  failed_executions integer default 0 not null,
   constraint token_logs_completion_tokens_check CHECK ((completion_tokens >= 0)),
+  constraint token_logs_executions_check CHECK (((executions >= 1) AND ((failed_executions >= 0) AND (failed_executions <= executions)))) NOT VALID,
+  constraint token_logs_failed_has_no_tokens CHECK (((usage_source <> 'failed'::text) OR ((prompt_tokens = 0) AND (completion_tokens = 0) AND (failed_executions = executions)))) NOT VALID,
   constraint token_logs_pkey PRIMARY KEY (request_id),
   constraint token_logs_prompt_tokens_check CHECK ((prompt_tokens >= 0)),
-  constraint token_logs_usage_source_check CHECK ((usage_source = ANY (ARRAY['reported'::text, 'counted'::text])))
+  constraint token_logs_usage_source_check CHECK ((usage_source = ANY (ARRAY['reported'::text, 'counted'::text, 'failed'::text]))) NOT VALID
 );
 
 create table users (
@@ -218,14 +225,20 @@ CREATE OR REPLACE FUNCTION public.add_to_token_days()
  LANGUAGE plpgsql
 AS $function$
 begin
-  insert into token_days as d (user_id, window_day, model, requests, prompt_tokens, completion_tokens)
-  select user_id, window_day, model, count(*), sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint
+  insert into token_days as d (
+    user_id, window_day, model, requests, failed_requests, failed_executions, prompt_tokens, completion_tokens
+  )
+  select
+    user_id, window_day, model, count(*), count(*) filter (where usage_source = 'failed'),
+    sum(failed_executions), sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint
   from added
   group by user_id, window_day, model
   order by user_id, window_day, model
   on conflict (user_id, window_day, model) do update
   set
     requests = d.requests + excluded.requests,
+    failed_requests = d.failed_requests + excluded.failed_requests,
+    failed_executions = d.failed_executions + excluded.failed_executions,
     prompt_tokens = d.prompt_tokens + excluded.prompt_tokens,
     completion_tokens = d.completion_tokens + excluded.completion_tokens;
   return null;

@@ -20,8 +20,17 @@ export async function standings(
 ): Promise<(RequestStanding | undefined)[]> {
   const rows = await database.run(
     "read standings",
-    (sql) => sql<{ request_id: string; status: DurableState; billed_tokens: number | null }[]>`
-      select r.request_id, r.status, l.total_tokens as billed_tokens
+    (sql) => sql<
+      {
+        request_id: string;
+        status: DurableState;
+        billed_tokens: number | null;
+        failed_executions: number;
+      }[]
+    >`
+      select
+        r.request_id, r.status, l.total_tokens as billed_tokens,
+        coalesce(l.failed_executions, 0) as failed_executions
       from requests r
       left join token_logs l using (request_id)
       where r.request_id = any(${textArray(requestIds)}::uuid[])`,
@@ -29,7 +38,13 @@ export async function standings(
   const byId = new Map(rows.map((row) => [row.request_id, row]));
   return requestIds.map((requestId) => {
     const row = byId.get(requestId);
-    return row && { state: row.status, billedTokens: row.billed_tokens };
+    return (
+      row && {
+        state: row.status,
+        billedTokens: row.billed_tokens,
+        failedExecutions: row.failed_executions,
+      }
+    );
   });
 }
 

@@ -23,16 +23,23 @@ export function booksKeys(userId: string) {
     monthlyRequestsLimit: `${monthly}:requests:limit`,
     monthlyTokensLimit: `${monthly}:tokens:limit`,
     concurrentLimit: `${user}:quota:concurrent:limit`,
+    failedLimits: `${user}:quota:failed:limits`,
     dailyRequestsUsed: `${daily}:requests:used:`,
     dailyTokensUsed: `${daily}:tokens:used:`,
     monthlyRequestsUsed: `${monthly}:requests:used:`,
     monthlyTokensUsed: `${monthly}:tokens:used:`,
+    dailyFailedUsed: `${daily}:failed:used:`,
+    monthlyFailedUsed: `${monthly}:failed:used:`,
+    failuresBlock: `${user}:quota:failures-block`,
     dailyRequestsHeld: `${daily}:requests:held:`,
     dailyTokensHeld: `${daily}:tokens:held:`,
   };
 }
 
-/** The counters of `day`: daily used and held (requests, tokens), then used of its month. */
+/**
+ * The counters of `day`: daily used and held (requests, tokens), then used of its month, then failed
+ * executions of both.
+ */
 export function counterKeys(userId: string, day: string): string[] {
   const keys = booksKeys(userId);
   const month = windowIdOf("monthly", day);
@@ -43,6 +50,8 @@ export function counterKeys(userId: string, day: string): string[] {
     keys.dailyTokensHeld + day,
     keys.monthlyRequestsUsed + month,
     keys.monthlyTokensUsed + month,
+    keys.dailyFailedUsed + day,
+    keys.monthlyFailedUsed + month,
   ];
 }
 

@@ -17,8 +17,8 @@ const HEAD: RequestHead = {
   expiresAtMs: Date.UTC(2026, 10, 22),
 };
 const PAYLOAD = new Uint8Array([1, 2, 3]);
-const OPEN: RequestStanding = { state: "queued", billedTokens: null };
-const FAILED: RequestStanding = { state: "failed", billedTokens: null };
+const OPEN: RequestStanding = { state: "queued", billedTokens: null, failedExecutions: 0 };
+const FAILED: RequestStanding = { state: "failed", billedTokens: 0, failedExecutions: 5 };
 
 const requestLetter = (): DeadLetter =>
   readLetter(
@@ -52,12 +52,12 @@ test("a letter tells what it is of and why it is there", () => {
     error: { code: "UPSTREAM_TIMEOUT", message: "no answer within 60000 ms" },
   });
   expect(foreignLetter()).toMatchObject({ id: null, content: { kind: "unreadable" }, error: null });
-  expect(formatLetter(requestLetter(), FAILED)).toContain("failed, not billed");
+  expect(formatLetter(requestLetter(), FAILED)).toContain("failed, billed 0 tokens");
 });
 
 test("the content of a request that has ended is only ever sent as a new request", () => {
   for (const state of ["completed", "failed", "cancelled", "expired"] as const)
-    expect(planRetry(requestLetter(), { state, billedTokens: null }).kind).toBe("send-anew");
+    expect(planRetry(requestLetter(), { ...FAILED, state }).kind).toBe("send-anew");
   // Past its retention.
   expect(planRetry(requestLetter(), undefined).kind).toBe("send-anew");
 });

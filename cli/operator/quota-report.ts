@@ -1,7 +1,7 @@
 import type { User } from "../../adapters/postgres/users.ts";
 import type { Config } from "../../core/config/schema.ts";
 import type { UserLimits } from "../../core/quota/limits.ts";
-import type { QuotaSnapshot } from "../../core/quota/quota.ts";
+import type { FailureUse, QuotaSnapshot } from "../../core/quota/quota.ts";
 import {
   WINDOW_KINDS,
   type WindowKind,
@@ -23,6 +23,13 @@ interface MeasureReport {
   remaining: number | null;
 }
 
+interface FailuresReport {
+  /** null: none; then `remaining` is null as well. Always the tier's. */
+  limit: number | null;
+  used: number;
+  remaining: number | null;
+}
+
 interface WindowReport {
   window: string;
   tier: string;
@@ -31,6 +38,7 @@ interface WindowReport {
   resets_at: string;
   requests: MeasureReport;
   tokens: MeasureReport;
+  failed_executions: FailuresReport;
 }
 
 /** The quota of one user as `user quota --json` prints it. */
@@ -71,6 +79,7 @@ export function reportQuota(
       resets_at: new Date(windowEndMs(window, snapshot.day)).toISOString(),
       requests: measureOf(window, "requests"),
       tokens: measureOf(window, "tokens"),
+      failed_executions: failuresOf(snapshot.failedExecutions[window]),
     };
   };
   return {
@@ -85,6 +94,10 @@ export function reportQuota(
       open: snapshot.openRequests,
     },
   };
+}
+
+function failuresOf({ limit, used }: FailureUse): FailuresReport {
+  return { limit, used, remaining: limit === null ? null : Math.max(0, limit - used) };
 }
 
 const orNone = (value: number | null): string => (value === null ? "none" : formatNumber(value));
@@ -107,6 +120,18 @@ export function formatQuota(report: QuotaReport): string {
       ];
     }),
   );
+  for (const kind of WINDOW_KINDS) {
+    const { tier, resets_at: resetsAt, failed_executions: failures } = report.windows[kind];
+    rows.push([
+      `${kind} failed executions`,
+      orNone(failures.limit),
+      `tier ${tier}`,
+      formatNumber(failures.used),
+      "",
+      failures.remaining === null ? "" : formatNumber(failures.remaining),
+      formatInstant(Date.parse(resetsAt)),
+    ]);
+  }
   const { limit, limit_from: from, open } = report.concurrent_requests;
   const left = limit === null ? "" : formatNumber(limit - open);
   rows.push([

@@ -50,7 +50,8 @@ function world({
         userId: "u",
         windowDay: "2026-11-27",
         estimatedTokens: 10,
-        billedTokens: null,
+        billedTokens: 0,
+        failedExecutions: 2,
       }));
     },
     settle: async (settlements) => {
@@ -66,7 +67,7 @@ function world({
   return { ports, steps, noted, finished, settled, deleted, told, announced };
 }
 
-test("what waits ends as cancelled, unbilled, settled once, and is no longer parked", async () => {
+test("what waits ends as cancelled, settled once by the ledger, and is no longer parked", async () => {
   const { ports, finished, settled, deleted, announced } = world();
 
   const counts = await cancelRequests(ports, ["a", "b"].map(requestOf), ORDER);
@@ -80,7 +81,8 @@ test("what waits ends as cancelled, unbilled, settled once, and is no longer par
     ["a", "b"].map((requestId) => ({
       userId: "u",
       requestId,
-      billedTokens: null,
+      billedTokens: 0,
+      failedExecutions: 2,
       expectHold: true,
     })),
   );

@@ -1,6 +1,6 @@
 import type { OperatorAction } from "../../adapters/postgres/operator-actions.ts";
 import type { OpenRequest } from "../../adapters/postgres/search-requests.ts";
-import type { Finish, FinishReply } from "../../core/request/finish.ts";
+import { type Finish, type FinishReply, settlementOf } from "../../core/request/finish.ts";
 import type { AttemptHints } from "../../core/attempt/start.ts";
 import type { Settlement } from "../../core/quota/quota.ts";
 import type { RequestError } from "../../core/request/request.ts";
@@ -33,7 +33,7 @@ export interface CancelOrder {
 
 /** What became of some requests. */
 export interface CancelCounts {
-  /** Ended as cancelled, not billed. */
+  /** Ended as cancelled, without tokens to bill. */
   cancelled: number;
   /** Told to break off; they end as cancelled, billed for what was used. */
   stopping: number;
@@ -125,14 +125,7 @@ async function endWaiting(
   );
   const known = replies.filter((reply) => reply !== "unknown");
   // Those that had ended before too: whoever ended them may have died before the settle, which is idempotent.
-  await ports.settle(
-    known.map(({ userId, requestId, billedTokens, moved }) => ({
-      userId,
-      requestId,
-      billedTokens,
-      expectHold: moved,
-    })),
-  );
+  await ports.settle(known.map(settlementOf));
   const moved = known.flatMap((reply) => (reply.moved ? [reply.requestId] : []));
   await ports.announceFinished(moved);
   return moved.length;

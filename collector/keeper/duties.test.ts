@@ -83,11 +83,13 @@ describe("orphaned holds", () => {
   test("a hold whose request has ended is settled with what the ledger says", async () => {
     const { world, run } = setUp();
     world.accept("a");
-    await world.store.finishRequests([finishOf("a")]);
+    const end = { ...finishOf("a"), attempts: 3 };
+    await world.store.finishRequests([end]);
 
     await run();
 
     expect(world.quota.usedTokens("user-1")).toBe(30);
+    expect(world.quota.failedExecutions("user-1")).toBe(2);
     expect(world.metric("keeper_actions_total", "hold_settled")).toBe(1);
   });
 

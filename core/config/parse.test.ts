@@ -28,7 +28,11 @@ describe("the configuration", () => {
     const config = parseConfig(file, {});
 
     expect(config.gateway.port).toBe(8080);
-    expect(config.tiers["free"]?.daily).toEqual({ requests: 10, tokens: null });
+    expect(config.tiers["free"]?.daily).toEqual({
+      requests: 10,
+      tokens: null,
+      failed_executions: null,
+    });
     expect(config.models["sim-chat"]?.timeout_ms).toBe(60_000);
   });
 

@@ -14,6 +14,11 @@ const windowLimit = t.Object(
       default: null,
       description: "Tokens per window; null: no limit.",
     }),
+    failed_executions: t.Union([t.Integer({ minimum: 1 }), t.Null()], {
+      default: null,
+      description:
+        "Executions that may fail per window; after that FAILURES_EXCEEDED until it ends. null: no limit.",
+    }),
   },
   { ...closed, default: {} },
 );

@@ -40,7 +40,7 @@ export function tierOf(
 /**
  * The limits that apply to a user: what is stored for the user goes before the tier's. A window without a
  * row, and a tier that is no longer configured, take the default tier. The cap on open requests is that of
- * the daily row's tier.
+ * the daily row's tier, and that on failed executions always the tier's.
  *
  * @throws {Error} when the default tier is not configured, which the check of the configuration rules out
  */
@@ -63,6 +63,10 @@ export function effectiveLimits(
   };
   return {
     windows: { daily: limitOf("daily"), monthly: limitOf("monthly") },
+    failedExecutions: {
+      daily: tierOfWindow("daily").daily.failed_executions,
+      monthly: tierOfWindow("monthly").monthly.failed_executions,
+    },
     concurrentRequests: effective(
       stored.concurrentRequests,
       tierOfWindow("daily").concurrent_requests,

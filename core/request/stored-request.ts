@@ -109,6 +109,8 @@ export interface RequestStanding {
   state: DurableState;
   /** Total of its ledger row; null: it has none. */
   billedTokens: number | null;
+  /** Of its ledger row; 0 also when it has none. */
+  failedExecutions: number;
 }
 
 /** What a gateway says of its outbox, a few times a second. */

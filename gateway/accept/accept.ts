@@ -120,7 +120,7 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
 
   function release({ userId, requestId }: RequestRef): void {
     void ports
-      .settle([{ userId, requestId, billedTokens: null, expectHold: false }])
+      .settle([{ userId, requestId, billedTokens: null, failedExecutions: 0, expectHold: false }])
       .catch((error: unknown) => {
         ports.log.warn(
           { err: error, request_id: requestId },

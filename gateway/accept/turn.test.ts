@@ -23,7 +23,7 @@ async function startGateway(tier: string | null = null, overrides: Partial<Gatew
     batch: tierWith("low"),
   };
   function tierWith(priorityMax: "low" | "normal" | "high"): Config["tiers"][string] {
-    const window = { requests: null, tokens: null };
+    const window = { requests: null, tokens: null, failed_executions: null };
     return {
       daily: window,
       monthly: window,

@@ -141,12 +141,23 @@ const quotaMeasure = t.Object(
   },
   closed,
 );
+const quotaFailures = t.Object(
+  {
+    limit: t.Union([t.Integer(), t.Null()], { description: "null: no limit." }),
+    used: t.Integer({ description: "Executions that failed." }),
+    remaining: t.Union([t.Integer(), t.Null()], {
+      description: "0: refused until the window starts anew.",
+    }),
+  },
+  closed,
+);
 const quotaWindow = t.Object(
   {
     window: t.String({ description: "The UTC day (2026-11-21) or month (2026-11)." }),
     resets_at: instant,
     requests: quotaMeasure,
     tokens: quotaMeasure,
+    failed_executions: quotaFailures,
   },
   closed,
 );
@@ -169,7 +180,11 @@ export const ExplainReply = t.Object(
       t.Object(
         {
           window: t.Union([t.Literal("daily"), t.Literal("monthly"), t.Literal("concurrent")]),
-          measure: t.Union([t.Literal("requests"), t.Literal("tokens")]),
+          measure: t.Union([
+            t.Literal("requests"),
+            t.Literal("tokens"),
+            t.Literal("failed_executions"),
+          ]),
           limit: t.Integer(),
           used: t.Integer(),
           wanted: t.Integer({ description: "What the request would add." }),
@@ -190,7 +205,10 @@ export const ExplainReply = t.Object(
 export type ExplainReply = Static<typeof ExplainReply>;
 
 const usageSums = {
-  requests: t.Integer(),
+  requests: t.Integer({ description: "Requests that tokens were billed for." }),
+  failed_requests: t.Integer({
+    description: "Requests that were executed and failed: they count in the quota, without tokens.",
+  }),
   prompt_tokens: t.Integer(),
   completion_tokens: t.Integer(),
   total_tokens: t.Integer(),

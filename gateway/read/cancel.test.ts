@@ -44,18 +44,30 @@ describe("cancelling a request that no worker has started", () => {
     });
     expect(finishes).toMatchObject([{ state: "cancelled", usage: null, attempts: 0 }]);
     expect(settled).toEqual([
-      { userId: "user-1", requestId: ID, billedTokens: null, expectHold: true },
+      {
+        userId: "user-1",
+        requestId: ID,
+        billedTokens: null,
+        failedExecutions: 0,
+        expectHold: true,
+      },
     ]);
   });
 
-  test("keeps the number of the attempts that it has had, and takes it out of what is parked", async () => {
-    const { cancel, finishes, unparked } = withRequest({
+  test("counts the attempts that it has had, and takes it out of what is parked", async () => {
+    const { cancel, finishes, settled, unparked } = withRequest({
       readHints: async () => [{ ...NO_HINTS, attemptsMade: 2 }],
     });
 
-    await cancel();
+    const response = await cancel();
 
-    expect(finishes).toMatchObject([{ state: "cancelled", attempts: 2 }]);
+    expect(await response.json()).toMatchObject({
+      status: "cancelled",
+      attempts: 2,
+      tokens: { total: null, refunded: 100 },
+    });
+    expect(finishes).toMatchObject([{ state: "cancelled", usage: null, attempts: 2 }]);
+    expect(settled).toMatchObject([{ billedTokens: 0, failedExecutions: 2, expectHold: true }]);
     expect(unparked).toEqual([ID]);
   });
 

@@ -1,5 +1,6 @@
 import { CANCELLED } from "../../core/attempt/arrival.ts";
 import { Fault } from "../../core/faults.ts";
+import { settlementOf } from "../../core/request/finish.ts";
 import { isTerminal, type TerminalState } from "../../core/request/request.ts";
 import type { RequestRef } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
@@ -37,15 +38,15 @@ const tooLate = (requestId: string, state: TerminalState): Fault =>
 /**
  * Who ends a cancelled request is decided by the order of mark and look. The worker reads the mark and
  * notes its start in one step, so of a start and a mark one always sees the other: no start after the mark
- * means that no worker executes the request and none will, and the gateway ends it at once, unbilled. A
- * start means that a worker has it: it breaks off the call and its result says what was used. A worker that
- * could not note its start (Redis was away) is the one that is not seen: its result comes after the end and
- * is discarded, to the caller's advantage. Whatever happens at the same time, the compare-and-set in
- * PostgreSQL lets one end count.
+ * means that no worker executes the request and none will, and the gateway ends it at once: no token is
+ * billed, and what was executed before, and failed, counts. A start means that a worker has it: it breaks
+ * off the call and its result says what was used. A worker that could not note its start (Redis was away) is
+ * the one that is not seen: its result comes after the end and is discarded, to the caller's advantage.
+ * Whatever happens at the same time, the compare-and-set in PostgreSQL lets one end count.
  */
 export function createCancel(ports: Ports, status: StatusReader): Cancel {
   async function endUnstarted(lookup: RequestRef, attempts: number): Promise<void> {
-    const { requestId, userId } = lookup;
+    const { requestId } = lookup;
     const [reply] = await ports.finishRequests([
       {
         requestId,
@@ -64,7 +65,7 @@ export function createCancel(ports: Ports, status: StatusReader): Cancel {
       ports.log.warn({ err: error, request_id: requestId }, "a cancelled request is still parked");
     });
     await ports
-      .settle([{ userId, requestId, billedTokens: null, expectHold: true }])
+      .settle([settlementOf(reply)])
       .then(() => ports.announceFinished([requestId]))
       .catch((error: unknown) => {
         ports.log.warn(

@@ -76,6 +76,7 @@ export function snapshotWith(used: number, limit: number | null): QuotaSnapshot 
     },
     openRequests: 0,
     concurrentRequests: null,
+    failedExecutions: { daily: { limit: null, used: 0 }, monthly: { limit: null, used: 0 } },
   };
 }
 

@@ -63,6 +63,11 @@ export function completion(requestId: string, overrides: Partial<Finish> = {}): 
   };
 }
 
+/** The end of a request that was executed so often, each time in vain. */
+export function inVain(requestId: string, executions: number): Finish {
+  return { ...ending(requestId, "failed"), attempts: executions };
+}
+
 /** An end without execution, which bills nothing. */
 export function ending(requestId: string, state: "cancelled" | "expired" | "failed"): Finish {
   return completion(requestId, {

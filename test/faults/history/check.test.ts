@@ -58,6 +58,8 @@ function goodRun(): { operation: Operation; facts: Facts } {
           requestId: "r1",
           promptTokens: answer.promptTokens,
           completionTokens: answer.completionTokens,
+          executions: 1,
+          failedExecutions: 0,
         },
       ],
       audit,
@@ -94,6 +96,16 @@ function only<Item>(items: Item[]): Item {
 
 test("a good run passes", () => {
   expect(violationsAfter(() => {})).toEqual([]);
+});
+
+test("a request that failed after executions passes with a row that has no tokens", () => {
+  const { operation, facts } = goodRun();
+  operation.ends = new Set([endOf("failed", null, null)]);
+  Object.assign(only(facts.requests), { state: "failed", attempts: 3, totalTokens: null });
+  const free = { promptTokens: 0, completionTokens: 0 };
+  Object.assign(only(facts.ledger), { ...free, executions: 3, failedExecutions: 3 });
+
+  expect(violationsOf(checkRun(new Map([[0, operation]]), facts))).toEqual([]);
 });
 
 test("a request whose client never learnt of it counts as recovered", () => {
@@ -138,6 +150,7 @@ const SPOILT: readonly { what: string; spoil: (run: Run) => void; found: Violati
         requestId: "r2",
         keyHash: null,
         state: "failed",
+        attempts: 0,
       });
     },
     found: ["unexpected"],
@@ -167,6 +180,24 @@ const SPOILT: readonly { what: string; spoil: (run: Run) => void; found: Violati
     spoil: ({ operation, facts }) => {
       operation.ends.clear();
       only(facts.requests).state = "failed";
+    },
+    found: ["misbilled"],
+  },
+  {
+    what: "a failed request that was executed and is not in the ledger",
+    spoil: ({ operation, facts }) => {
+      operation.ends.clear();
+      only(facts.requests).state = "failed";
+      facts.ledger = [];
+    },
+    found: ["misbilled"],
+  },
+  {
+    what: "a failed request whose executions are not counted as failed",
+    spoil: ({ operation, facts }) => {
+      operation.ends.clear();
+      only(facts.requests).state = "failed";
+      Object.assign(only(facts.ledger), { promptTokens: 0, completionTokens: 0 });
     },
     found: ["misbilled"],
   },

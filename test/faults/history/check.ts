@@ -33,7 +33,10 @@ export interface CheckReport {
   duplicated: string[];
   /** Requests that nobody asked for, or that were refused. */
   unexpected: string[];
-  /** Billed twice, not at all, for nothing, or another amount than the ML service said. */
+  /**
+   * Billed twice, not at all, for nothing, or another amount than the ML service said; executed in vain, and
+   * not counted so.
+   */
   misbilled: string[];
   /** Ends that a client read and that were different later or for others. */
   changed: string[];
@@ -229,15 +232,18 @@ function findMisbilled(
     const { requestId } = row;
     if (billed.has(requestId)) misbilled.push(`${requestId}: billed twice`);
     billed.set(requestId, row);
-    const state = byId.get(requestId)?.state;
-    if (state === undefined) misbilled.push(`${requestId}: billed, and there is no request`);
-    else if (state !== "completed") misbilled.push(`${requestId}: billed although ${state}`);
+    const request = byId.get(requestId);
+    if (request === undefined) misbilled.push(`${requestId}: billed, and there is no request`);
+    else if (request.state !== "completed" && !isInVain(row, request))
+      misbilled.push(`${requestId}: billed although ${request.state}`);
   }
-  for (const { requestId, state } of requests) {
+  for (const { requestId, state, attempts } of requests) {
     const row = billed.get(requestId);
     const prompt = owned.get(requestId)?.prompt;
     if (state === "completed" && row === undefined) misbilled.push(`${requestId}: never billed`);
-    if (row === undefined || prompt === undefined) continue;
+    if (state === "failed" && attempts > 0 && row === undefined)
+      misbilled.push(`${requestId}: executed in vain, and the ledger does not know of it`);
+    if (row === undefined || prompt === undefined || state !== "completed") continue;
     const { promptTokens, completionTokens } = simulatedAnswer(prompt, LOAD_MAX_TOKENS);
     if (row.promptTokens !== promptTokens || row.completionTokens !== completionTokens)
       misbilled.push(
@@ -246,4 +252,12 @@ function findMisbilled(
       );
   }
   return misbilled;
+}
+
+/** What a row must say of a request that was executed in vain: no tokens, and each execution failed. */
+function isInVain(row: LedgerFact, { state, attempts }: RequestFact): boolean {
+  const { promptTokens, completionTokens, executions, failedExecutions } = row;
+  const isFree = promptTokens === 0 && completionTokens === 0;
+  const isCounted = executions === attempts && failedExecutions === attempts && attempts > 0;
+  return (state === "failed" || state === "cancelled") && isFree && isCounted;
 }

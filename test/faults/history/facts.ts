@@ -25,6 +25,9 @@ export interface LedgerFact {
   requestId: string;
   promptTokens: number;
   completionTokens: number;
+  /** Executions, and those of them that failed. */
+  executions: number;
+  failedExecutions: number;
 }
 
 /** What the servers say after a run, read past all processes. */
@@ -53,6 +56,14 @@ interface RequestRow {
   key_hash: string | null;
 }
 
+interface LedgerRow {
+  request_id: string;
+  prompt_tokens: number;
+  completion_tokens: number;
+  executions: number;
+  failed_executions: number;
+}
+
 export async function readFacts({ books, simulator, config }: TestStack): Promise<Facts> {
   const requests = await books.database.run(
     "read all requests",
@@ -64,8 +75,8 @@ export async function readFacts({ books, simulator, config }: TestStack): Promis
   );
   const ledger = await books.database.run(
     "read the ledger",
-    (sql) => sql<{ request_id: string; prompt_tokens: number; completion_tokens: number }[]>`
-      select request_id, prompt_tokens, completion_tokens from token_logs`,
+    (sql) => sql<LedgerRow[]>`
+      select request_id, prompt_tokens, completion_tokens, executions, failed_executions from token_logs`,
   );
   const hash = createKeyHash(config.secrets.key_pepper);
   return {
@@ -85,6 +96,8 @@ export async function readFacts({ books, simulator, config }: TestStack): Promis
       requestId: row.request_id,
       promptTokens: row.prompt_tokens,
       completionTokens: row.completion_tokens,
+      executions: row.executions,
+      failedExecutions: row.failed_executions,
     })),
     audit: await books.audit(),
     holdsLeft: (await books.holds()).length,

@@ -4,6 +4,7 @@ import type { InsertOutcome, NewRequest, Replay } from "../../../core/request/st
 import type { GatewayPorts } from "../../../gateway/ports.ts";
 import { createFakeOutboxes, type FakeOutboxes } from "./outboxes.ts";
 import {
+  billOf,
   byId,
   type FakeRow,
   finishedOf,
@@ -49,7 +50,7 @@ export interface FakeRequestStore extends RequestStore, FakeOutboxes {
   rows: () => FakeRow[];
   row: (requestId: string) => FakeRow | undefined;
   /** In the order of the bills. */
-  ledger: () => { requestId: string; tokens: number }[];
+  ledger: () => { requestId: string; tokens: number; failedExecutions: number }[];
   /** Requests whose results cannot be stored, whatever they are. */
   poison: Set<string>;
 }
@@ -72,7 +73,8 @@ interface FakeRequestStoreOptions {
 export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions): FakeRequestStore {
   const rows = new Map<string, FakeRow>();
   const keys = new Map<string, IdempotencyKey>();
-  const billed = new Map<string, number>();
+  /** Ids, in the order of the bills. */
+  const billed = new Set<string>();
   const poison = new Set<string>();
 
   const inOrder = (): FakeRow[] => [...rows.values()].toSorted(byId);
@@ -115,12 +117,9 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
     const moved = row.end === null;
     if (moved) {
       row.end = wanted;
-      if (wanted.usage !== null) {
-        const { promptTokens, completionTokens } = wanted.usage;
-        billed.set(wanted.requestId, promptTokens + completionTokens);
-      }
+      if (billOf(wanted).billedTokens !== null) billed.add(wanted.requestId);
     }
-    return finishedOf(row, moved, billed.get(wanted.requestId) ?? null);
+    return finishedOf(row, moved);
   }
 
   return {
@@ -223,7 +222,7 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
         requestIds.map((requestId) => {
           const row = rows.get(requestId);
           if (row === undefined) return undefined;
-          return { state: stateOf(row), billedTokens: billed.get(requestId) ?? null };
+          return { state: stateOf(row), ...billOf(row.end) };
         }),
       ),
     deleteIdempotencyKeysBefore: (createdBeforeMs, limit) =>
@@ -239,7 +238,11 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
     },
     rows: inOrder,
     row: (requestId) => rows.get(requestId),
-    ledger: () => [...billed].map(([requestId, tokens]) => ({ requestId, tokens })),
+    ledger: () =>
+      [...billed].map((requestId) => {
+        const { billedTokens, failedExecutions } = billOf(rows.get(requestId)?.end ?? null);
+        return { requestId, tokens: billedTokens ?? 0, failedExecutions };
+      }),
     poison,
   };
 }
