@@ -129,7 +129,7 @@ describe("retrying one", () => {
   const portsOf = (state: "queued" | "failed", over: Partial<RetryPorts> = {}) => {
     const done: string[] = [];
     const ports: RetryPorts = {
-      standing: async () => ({ state, billedTokens: null }),
+      standing: async () => ({ state, billedTokens: null, failedExecutions: 0 }),
       giveBack: async ({ attempt }) => void done.push(`parked for attempt ${attempt}`),
       giveBackResult: never,
       send: async () => {
