@@ -224,7 +224,7 @@ test("2,000 requests posted 64 at a time all complete, and the books agree", asy
   const user = await stack.addUser();
   const api = stack.api(user);
 
-  const accepted = await generateMany(api, 2_000, 64);
+  const accepted = await generateMany(api, 2_000, { atOnce: 64 });
   const ends = await untilAllEnded(api, accepted);
   await expectAllBooked(stack);
 

@@ -27,7 +27,12 @@ const QUICK: Settings = {
   default_tier: "unlimited",
 };
 
-const QUICK_MODEL: Settings = { timeout_ms: 2_000, breaker_open_ms: 300, reply_bytes_max: 262_144 };
+const QUICK_MODEL: Settings = {
+  timeout_ms: 2_000,
+  breaker_open_ms: 300,
+  breaker_open_max_ms: 1_000,
+  reply_bytes_max: 262_144,
+};
 
 /**
  * Quick times for the configuration that the repository ships, for each of its models and of `moreModels`,
