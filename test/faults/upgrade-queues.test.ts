@@ -16,7 +16,8 @@ import { untilAccepting, untilCompleting } from "./progress.ts";
 import { type Scene, scenariosOnStack } from "./scenarios.ts";
 import { makeBuildBeforeQueues, settingsForBuild } from "./upgrade-build.ts";
 
-const MODELS = ["sim-chat", "sim-completions", "sim-json"] as const;
+/** Not `sim-json`: the release before fails requests of such a model when its process stands still. */
+const MODELS = ["sim-chat", "sim-completions"] as const;
 const DRAINED_LIMIT_MS = 30_000;
 /** Half of each role is of the one release, half of the other. */
 const SIDE_BY_SIDE_MS = 4_000;
