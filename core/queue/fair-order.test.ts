@@ -33,6 +33,20 @@ describe("the fair order of users", () => {
     expect([first?.userId, second?.userId]).toContain("lone");
   });
 
+  test("does not let a newcomer wait for what others had charged too much and got back", () => {
+    const order = createFairOrder();
+    order.join(normal("flood"), 1);
+    for (let round = 0; round < 30; round += 1) {
+      serve(order, 32, () => 4_000);
+      order.charge("flood", 32 * (20 - 4_000));
+    }
+
+    order.join(normal("lone"), 1);
+    const [first, second] = [order.next(), (order.charge("flood", 4_000), order.next())];
+
+    expect([first?.userId, second?.userId]).toContain("lone");
+  });
+
   test("shares tokens by weight, whatever one request of each costs", () => {
     const order = createFairOrder();
     order.join(normal("short"), 1);

@@ -52,8 +52,6 @@ export function createFairOrder(): FairOrder {
   const standings = new Map<string, Standing>();
   const heaps: Record<Priority, Place[]> = { high: [], normal: [], low: [] };
   const credits: Record<Priority, number> = { high: 0, normal: 0, low: 0 };
-  /** Virtual time of the last turn: whoever comes (back) begins there, so that nobody saves up while away. */
-  let clock = 0;
   let users = 0;
   let weights = 0;
 
@@ -87,20 +85,37 @@ export function createFairOrder(): FairOrder {
     return best;
   }
 
-  /** Whoever is away and has nothing ahead of the clock is as good as new. */
+  /**
+   * The least virtual time of those who wait: whoever comes (back) begins there, so that nobody saves up
+   * while away. It must be asked for then: charges are estimates, and of what is given back later a newcomer
+   * would have to wait until the others had used it up.
+   */
+  function least(): number {
+    let found: number | undefined;
+    for (const priority of PRIORITIES) {
+      const virtual = head(priority)?.virtual;
+      if (virtual !== undefined) found = Math.min(found ?? virtual, virtual);
+    }
+    return found ?? 0;
+  }
+
+  /** Whoever is away and has nothing ahead of those who wait is as good as new. */
   function forgetIdle(): void {
+    const begin = least();
     for (const [userId, { classes, virtual }] of standings)
-      if (classes.size === 0 && virtual <= clock) standings.delete(userId);
+      if (classes.size === 0 && virtual <= begin) standings.delete(userId);
   }
   let idleMax = 1_024;
 
   return {
     join({ userId, priority }, weight) {
-      const standing = standings.get(userId) ?? { virtual: clock, weight, classes: new Set() };
+      const known = standings.get(userId);
+      if (known?.classes.has(priority) === true) return;
+      const begin = least();
+      const standing = known ?? { virtual: begin, weight, classes: new Set() };
       standings.set(userId, standing);
-      if (standing.classes.has(priority)) return;
       if (standing.classes.size === 0) {
-        standing.virtual = Math.max(standing.virtual, clock);
+        standing.virtual = Math.max(standing.virtual, begin);
         standing.weight = weight;
         users += 1;
         weights += weight;
@@ -129,7 +144,6 @@ export function createFairOrder(): FairOrder {
       const priority = nextClass();
       const place = priority === undefined ? undefined : head(priority);
       if (priority === undefined || place === undefined) return undefined;
-      clock = Math.max(clock, place.virtual);
       return { userId: place.userId, priority };
     },
     charge(userId, tokens) {

@@ -79,6 +79,35 @@ describe("while requests are parked", () => {
     expect(tokens("careless") / all).toBeCloseTo(0.2, 1);
   });
 
+  test("what was published while calls were quick goes back to its place when they are slow", async () => {
+    const { park, rounds, ends, parked, queue, servedOf } = setUp({ limit: 4 });
+    await rounds(1, 0);
+    park("flood", 100);
+    await rounds(1, 0);
+    queue.push(...Array.from({ length: 50 }, (_, index) => queuedOf(`quick-${index}`)));
+
+    await rounds(1, 0);
+    const cut = queue.length;
+    park("lone", 1);
+    await rounds(30, 1);
+
+    expect(cut).toBe(4);
+    expect(servedOf("lone")).toBe(1);
+    expect(ends.size + queue.length + parked.size).toBe(151);
+  });
+
+  test("a queue somewhat longer than it should be is left alone", async () => {
+    const { park, rounds, parked, queue } = setUp({ limit: 4 });
+    await rounds(1, 0);
+    park("a", 100);
+    await rounds(1, 0);
+    queue.push(...Array.from({ length: 2 }, (_, index) => queuedOf(`more-${index}`)));
+
+    await rounds(2, 0);
+
+    expect([queue.length, parked.size]).toEqual([6, 96]);
+  });
+
   test("who was not heard of is found by the scan", async () => {
     const { park, rounds, servedOf } = setUp();
     await rounds(1, 1);

@@ -8,6 +8,8 @@ export interface ModelWork {
   underWay: number;
   /** Calls ended per second, a moving average; 0: none lately. */
   ratePerSecond: number;
+  /** The same, but not much more than by the last notes alone: what is published goes by that. */
+  sureRatePerSecond: number;
 }
 
 /** Adds up the notes of all workers and measures how fast calls end. */
@@ -16,76 +18,105 @@ export interface WorkMeter {
   of: (model: string) => ModelWork;
 }
 
-const NO_WORK: ModelWork = { workers: 0, limit: 0, underWay: 0, ratePerSecond: 0 };
+const NO_WORK: ModelWork = {
+  workers: 0,
+  limit: 0,
+  underWay: 0,
+  ratePerSecond: 0,
+  sureRatePerSecond: 0,
+};
 /** Weight of the newest measurement, which is half a second to a second old. */
 const NEWEST = 0.3;
+/** How much more than by the newest measurement calls may be taken to end: they may have become slow. */
+const SURE = 1.25;
+
+/** What one worker did at one model by the last note that counted. */
+interface Pace {
+  atMs: number;
+  ended: number;
+  perSecond: number;
+  surePerSecond: number;
+}
+
+function paceOf(before: Pace | undefined, atMs: number, ended: number): Pace {
+  if (before === undefined) return { atMs, ended, perSecond: 0, surePerSecond: 0 };
+  if (atMs <= before.atMs) return before;
+  const newest = Math.max(0, ((ended - before.ended) * 1_000) / (atMs - before.atMs));
+  const perSecond = before.perSecond + NEWEST * (newest - before.perSecond);
+  return { atMs, ended, perSecond, surePerSecond: Math.min(perSecond, SURE * newest) };
+}
 
 export function createWorkMeter(): WorkMeter {
-  /** Of each worker and model: the last note that counted, and the rate by then. */
-  let before = new Map<string, { atMs: number; ended: number; perSecond: number }>();
+  /** By worker and model: their notes come one by one, so that each is measured by itself. */
+  let paces = new Map<string, Pace>();
   let work = new Map<string, ModelWork>();
 
   return {
     update(notes) {
-      const seen: typeof before = new Map();
-      const sums = new Map<string, ModelWork>();
+      const seen = new Map<string, Pace>();
+      const next = new Map<string, ModelWork>();
       for (const { workerId, atMs, models } of notes) {
         for (const [model, { problem, limit, underWay, ended }] of Object.entries(models)) {
           const key = `${workerId} ${model}`;
-          const last = before.get(key) ?? { atMs, ended, perSecond: 0 };
-          const perSecond = atMs > last.atMs ? rateAfter(last, { atMs, ended }) : last.perSecond;
-          seen.set(key, { atMs, ended, perSecond });
-          const sum = sums.get(model) ?? NO_WORK;
-          sums.set(model, {
+          const pace = paceOf(paces.get(key), atMs, ended);
+          seen.set(key, pace);
+          const sum = next.get(model) ?? NO_WORK;
+          next.set(model, {
             workers: sum.workers + (problem === null ? 1 : 0),
             limit: sum.limit + (problem === null ? limit : 0),
             underWay: sum.underWay + underWay,
-            ratePerSecond: sum.ratePerSecond + perSecond,
+            ratePerSecond: sum.ratePerSecond + pace.perSecond,
+            sureRatePerSecond: sum.sureRatePerSecond + pace.surePerSecond,
           });
         }
       }
-      before = seen;
-      work = sums;
+      paces = seen;
+      work = next;
     },
     of: (model) => work.get(model) ?? NO_WORK,
   };
 }
 
-function rateAfter(
-  last: { atMs: number; ended: number; perSecond: number },
-  next: { atMs: number; ended: number },
-): number {
-  // A worker that was restarted under the same name counts from nothing.
-  const ended = Math.max(0, next.ended - last.ended);
-  const newest = (ended * 1_000) / (next.atMs - last.atMs);
-  return (1 - NEWEST) * last.perSecond + NEWEST * newest;
-}
-
-export interface RoomQuestion {
+/** What the queue of a model is measured by. */
+export interface QueueMeasure {
   work: ModelWork;
   /** Messages ready in the model's queue. */
   ready: number;
-  /** Published since the workers' notes were written: some of it may be under way and in no count. */
-  unseen: number;
   /** `dispatch.queue_seconds`. */
   queueSeconds: number;
   /** What one worker may run at once, by the configuration: wakes the first one. */
   concurrencyMax: number;
 }
 
+export interface RoomQuestion extends QueueMeasure {
+  /** Published since the workers' notes were written: some of it may be under way and in no count. */
+  unseen: number;
+}
+
+const capacityOf = ({ work, concurrencyMax }: QueueMeasure): number =>
+  work.workers === 0 ? concurrencyMax : work.limit;
+
 /**
  * How many more messages the queue of a model may take: so many that its workers are busy, or that there is
  * work for `queueSeconds` by the measured rate.
  */
-export function roomOf({
-  work,
-  ready,
-  unseen,
-  queueSeconds,
-  concurrencyMax,
-}: RoomQuestion): number {
-  const capacity = work.workers === 0 ? concurrencyMax : work.limit;
-  const byTime = Math.ceil(work.ratePerSecond * queueSeconds) - ready;
+export function roomOf(question: RoomQuestion): number {
+  const { work, ready, unseen, queueSeconds } = question;
+  const capacity = capacityOf(question);
+  const byTime = Math.ceil(work.sureRatePerSecond * queueSeconds) - ready;
   const byPlaces = capacity - Math.max(work.underWay, 0) - ready - unseen;
   return Math.max(0, byTime, byPlaces);
+}
+
+/** The rate is an average: only a queue that is so many times as long as it should be is cut. */
+const TOO_LONG = 1.5;
+
+/**
+ * How many messages in the queue of a model are more than should be there: calls take longer than when they
+ * were published.
+ */
+export function surplusOf(measure: QueueMeasure): number {
+  const { work, ready, queueSeconds } = measure;
+  const wanted = Math.max(capacityOf(measure), Math.ceil(work.sureRatePerSecond * queueSeconds));
+  return ready > TOO_LONG * wanted ? ready - wanted : 0;
 }

@@ -5,7 +5,7 @@ import type { DispatchPorts, Process } from "../../ports.ts";
 import { takeAll } from "./intake.ts";
 import type { ModelDispatch } from "./model-dispatch.ts";
 import type { PublishTurns } from "./publish-turns.ts";
-import { type ModelWork, roomOf } from "./room.ts";
+import { type ModelWork, type QueueMeasure, roomOf, surplusOf } from "./room.ts";
 
 /** One model as the dispatcher keeps it from round to round. */
 export interface Lane {
@@ -29,8 +29,10 @@ export interface ModelRound {
   operatorPause: OperatorPause | null;
 }
 
-/** Messages of a paused model in memory at once, content and all. */
+/** Messages that are recalled in memory at once, content and all. */
 const RECALL_MAX = 200;
+/** Recalled of one model in a round, so that it keeps no other waiting. */
+const SURPLUS_MAX = 1_000;
 /** A worker's note may be so old: what was published since is in no count yet. */
 const NOTE_AGE_MS = 1_000;
 /** A probe whose request was published and that came to nothing gets another one after this. */
@@ -38,8 +40,8 @@ const PROBE_AGAIN_MS = 30_000;
 
 /**
  * Serves one model for one round: publishes what has its turn and room, recalls what lies in the queue of a
- * paused model, publishes one request for a probe that is due. Returns what gateways are told, but for their
- * number. Throws what its ports throw.
+ * paused model or is too much for a slow one, publishes one request for a probe that is due. Returns what
+ * gateways are told, but for their number. Throws what its ports throw.
  */
 export function createServeModel(
   ports: Pick<DispatchPorts, "takeQueued" | "parkRequests"> & Process,
@@ -57,17 +59,44 @@ export function createServeModel(
     onRecalled();
   }
 
+  /**
+   * While others wait, what lies in the queue beyond its measure goes back to its place, so that it keeps
+   * nobody from their turn.
+   */
+  async function recallSurplus(
+    { model, lane }: ModelRound,
+    measure: QueueMeasure,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (lane.dispatch.order.waiting().users === 0) return;
+    let left = Math.min(surplusOf(measure), SURPLUS_MAX);
+    if (left === 0) return;
+    while (left > 0 && !signal.aborted) {
+      const taken = await ports.takeQueued(model, Math.min(left, RECALL_MAX), (requests) =>
+        ports.parkRequests(requests),
+      );
+      ports.metrics.keeper_actions_total.add(taken, "parked");
+      if (taken === 0) break;
+      left -= taken;
+    }
+    // It was published and is not under way.
+    lane.published = [];
+    onRecalled();
+  }
+
   async function roomIn(round: ModelRound, signal: AbortSignal): Promise<number> {
     const { model, lane, work, ready, health, atMs, operatorPause } = round;
     if (operatorPause === null && health.pause === null) {
       const { models, dispatch } = config();
-      return roomOf({
+      const measure = {
         work,
         ready,
-        unseen: lane.published.reduce((sum, { count }) => sum + count, 0),
         queueSeconds: dispatch.queue_seconds,
         concurrencyMax: models[model]?.concurrency_max ?? 1,
-      });
+      };
+      await recallSurplus(round, measure, signal);
+      const unseen = lane.published.reduce((sum, { count }) => sum + count, 0);
+      return roomOf({ ...measure, unseen });
     }
     if (operatorPause === null && health.pause !== null && atMs >= health.pause.untilMs)
       return probeRoom(lane, health.pause, ready, ports.now());
