@@ -52,7 +52,9 @@ test("a letter tells what it is of and why it is there", () => {
     error: { code: "UPSTREAM_TIMEOUT", message: "no answer within 60000 ms" },
   });
   expect(foreignLetter()).toMatchObject({ id: null, content: { kind: "unreadable" }, error: null });
-  expect(formatLetter(requestLetter(), FAILED)).toContain("failed, billed 0 tokens");
+  expect(formatLetter(requestLetter(), FAILED)).toContain(
+    "failed, not billed, 5 executions failed",
+  );
 });
 
 test("the content of a request that has ended is only ever sent as a new request", () => {

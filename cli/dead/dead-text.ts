@@ -76,8 +76,11 @@ export function formatLetter(letter: DeadLetter, standing: RequestStanding | und
 
 export function describeStanding(standing: RequestStanding | undefined): string {
   if (standing === undefined) return "unknown to PostgreSQL";
-  const { state, billedTokens } = standing;
+  const { state, billedTokens, failedExecutions } = standing;
   if (state === "queued") return "open";
-  const bill = billedTokens === null ? "not billed" : `billed ${formatNumber(billedTokens)} tokens`;
-  return `${state}, ${bill}`;
+  const isBilled = billedTokens !== null && billedTokens > 0;
+  const bill = isBilled ? `billed ${formatNumber(billedTokens)} tokens` : "not billed";
+  const failed =
+    failedExecutions === 1 ? "1 execution" : `${formatNumber(failedExecutions)} executions`;
+  return failedExecutions === 0 ? `${state}, ${bill}` : `${state}, ${bill}, ${failed} failed`;
 }
