@@ -128,7 +128,10 @@ redis.call('SET', loaded_at, string.format('%.0f', now(0)), 'PX', known_for_ms)
 -- of what a load costs.
 local last_month_end = at_ms - tonumber(string.sub(today, 9, 10)) * DAY_MS
 local last_month, before_last = used_keys(day_of(last_month_end)), used_keys(day_of(at_ms - HELD_TTL_MS))
-local over = { last_month[3], last_month[4], holds, loading, settled_log }
+local failed_today = failures.keys(today)
+local over = {
+  last_month[3], last_month[4], holds, loading, settled_log, failures_block, failed_today[1], failed_today[2],
+}
 if redis.call('EXISTS', used_keys(today)[3], last_month[3], before_last[3]) > 0 then
   -- Every window that is over but whose counters may still exist, and what was held on other days of the
   -- month.
@@ -138,11 +141,9 @@ if redis.call('EXISTS', used_keys(today)[3], last_month[3], before_last[3]) > 0 
     over[last + 3], over[last + 4] = daily_requests_held .. day, daily_tokens_held .. day
   end
   -- Of older windows nobody counts or reads any more what failed.
-  for _, day in ipairs({ today, day_of(at_ms - DAY_MS), day_of(last_month_end) }) do
-    local last, keys = #over, failures.keys(day)
-    over[last + 1], over[last + 2] = keys[1], keys[2]
-  end
-  over[#over + 1] = failures_block
+  local last = #over
+  over[last + 1] = failures.keys(day_of(at_ms - DAY_MS))[1]
+  over[last + 2] = failures.keys(day_of(last_month_end))[2]
 end
 redis.call('DEL', unpack(over))
 
@@ -159,10 +160,9 @@ end
 write_limits(truth.limits, known_for_ms)
 local daily_failed, monthly_failed = truth.limits[6], truth.limits[7]
 failures.write_limits(daily_failed, monthly_failed, known_for_ms)
-local failed = failures.keys(today)
-if counters[failed[2]] then
-  local counted = { counters[failed[1]] or 0, counters[failed[2]] }
-  failures.note(today, { daily_failed, monthly_failed, counted[1], counted[2] })
+if counters[failed_today[2]] then
+  local in_day, in_month = counters[failed_today[1]] or 0, counters[failed_today[2]]
+  failures.note(today, { daily_failed, monthly_failed, in_day, in_month })
 end
 redis.call('SET', marker, instance, 'PX', known_for_ms)
 return 'loaded'

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { QuotaLimits, QuotaTruth } from "../../core/quota/quota.ts";
 import { dayOf } from "../../core/quota/windows.ts";
 import type { RedisConnection } from "./connection.ts";
-import { booksKeys } from "./keys.ts";
+import { booksKeys, counterKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
 import { freshTruth, limitsOf, newId } from "../../test/support/quota-samples.ts";
 import { connectForTest } from "../../test/support/redis.ts";
@@ -79,6 +79,22 @@ test("a user whose limits on failures are gone is unknown once they matter, not 
     expect(await store.admit({ userId, requestId: newId(), tokens: 5 })).toEqual({
       kind: "unknown",
     });
+});
+
+test("what failed is counted by the load alone, although the other counters were lost", async () => {
+  const userId = await loadFresh(limitsOf({ monthlyFailed: 2 }));
+  await failTwice(userId);
+  const lost = counterKeys(userId, dayOf(Date.now())).filter((key) => !key.includes(":failed:"));
+  await redis.run(({ client }) => client.del(...lost));
+
+  await store.forget(userId);
+  const ticket = await store.beginLoad(userId);
+  if (ticket === undefined) throw new Error("the user is loaded already");
+  await store.load(userId, ticket, freshTruth(limitsOf({ monthlyFailed: 2 })));
+
+  const { kind } = await store.admit({ userId, requestId: newId(), tokens: 5 });
+  expect(kind).toBe("admitted");
+  expect((await store.read(userId))?.failedExecutions.monthly.used).toBe(0);
 });
 
 test("a load restores tens of thousands of open requests", async () => {

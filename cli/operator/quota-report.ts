@@ -121,11 +121,11 @@ export function formatQuota(report: QuotaReport): string {
     }),
   );
   for (const kind of WINDOW_KINDS) {
-    const { tier, resets_at: resetsAt, failed_executions: failures } = report.windows[kind];
+    const { resets_at: resetsAt, failed_executions: failures } = report.windows[kind];
     rows.push([
       `${kind} failed executions`,
       orNone(failures.limit),
-      `tier ${tier}`,
+      tierText(report.windows[kind]),
       formatNumber(failures.used),
       "",
       failures.remaining === null ? "" : formatNumber(failures.remaining),
