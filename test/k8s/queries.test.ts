@@ -32,7 +32,7 @@ import {
   startObservedStack,
   WAITING,
 } from "./observed-stack.ts";
-import { ofModel, samplesOf, withoutVariables } from "./promql.ts";
+import { modelsOf, ofModel, samplesOf, withoutVariables } from "./promql.ts";
 import { ofKind, type PrometheusRule, type ScaledObject, type Trigger } from "./resources.ts";
 
 const hasServers = (process.env["DATABASE_URL"] ?? "") !== "";
@@ -59,6 +59,7 @@ const SETTLE_LIMIT_MS = 60_000;
 
 const { groups } = Bun.YAML.parse(await Bun.file(RULES_PATH).text()) as PrometheusRule["spec"];
 const rules = groups.flatMap(({ rules: some }) => some);
+const alerts = rules.filter(({ alert }) => alert !== undefined);
 
 /**
  * Grafana's variables and macros as its PostgreSQL data source replaces them, for all users and the last day.
@@ -130,6 +131,14 @@ async function untilAnswered(questions: readonly Question[]): Promise<void> {
   }
 }
 
+/** Waits until what is read is so, and shows the difference when it never is. */
+async function untilEqual(reading: () => Promise<object>, wanted: object): Promise<void> {
+  const settled = eventually("it is so", SETTLE_LIMIT_MS, async () =>
+    Bun.deepEquals(await reading(), wanted) ? true : undefined,
+  );
+  await settled.catch(async () => expect(await reading()).toEqual(wanted));
+}
+
 describe.skipIf(!isGiven && !canStart)("on a stack under load", () => {
   let stack: ObservedStack | undefined;
   let { prometheusUrl, databaseUrl } = given;
@@ -177,11 +186,31 @@ describe.skipIf(!isGiven && !canStart)("on a stack under load", () => {
   );
 
   test("every alert can be asked", async () => {
-    const alerts = rules.filter(({ alert }) => alert !== undefined);
     const samples = await Promise.all(alerts.map(({ expr }) => samplesOf(prometheusUrl, expr)));
 
     expect(samples.length).toBeGreaterThan(5);
   });
+
+  test.skipIf(isGiven)(
+    "of all alerts only those would fire that say which models are paused",
+    async () => {
+      await untilEqual(
+        async () => {
+          const models = alerts.map(async ({ alert = "", expr }) => [
+            alert,
+            await modelsOf(prometheusUrl, expr),
+          ]);
+          const all = (await Promise.all(models)) as [string, string[]][];
+          return Object.fromEntries(all.filter(([, of]) => of.length > 0));
+        },
+        {
+          TollgateModelPaused: [MODELS.dead, MODELS.due],
+          TollgateModelPausedByOperator: [MODELS.resting],
+        },
+      );
+    },
+    SETTLE_LIMIT_MS + STOP_LIMIT_MS,
+  );
 
   test.skipIf(built === null)("every trigger gets the one number that KEDA demands", async () => {
     const queries = installations
@@ -226,14 +255,6 @@ describe.skipIf(!isGiven && !canStart)("on a stack under load", () => {
         samplesOf(prometheusUrl, `max(${metric}{model="${model}"})`),
       );
       return (await Promise.all(samples)).map(([value = Number.NaN]) => value);
-    }
-
-    /** Waits until what is read is so, and shows the difference when it never is. */
-    async function untilEqual(reading: () => Promise<object>, wanted: object): Promise<void> {
-      const settled = eventually("it is so", SETTLE_LIMIT_MS, async () =>
-        Bun.deepEquals(await reading(), wanted) ? true : undefined,
-      );
-      await settled.catch(async () => expect(await reading()).toEqual(wanted));
     }
 
     test(
