@@ -200,7 +200,7 @@ test(
 );
 
 test(
-  "behind 1,600 requests of another user, a lone one starts within about one service time",
+  "behind 1,600 requests of another user a lone one starts within a few services' time",
   async (stack) => {
     const flooding = stack.api(await stack.addUser());
     const lone = stack.api(await stack.addUser());
@@ -210,8 +210,8 @@ test(
     const ended = await runOne(lone, OTHER);
 
     expect(ended.status).toBe("completed");
-    // Until a place is free, its own service, and what a slow machine adds.
-    expect(tookMs(ended)).toBeLessThan(3_500);
+    // It starts within two services and two seconds more, on the slowest machine; then its own service.
+    expect(tookMs(ended)).toBeLessThan(5_000);
     await stack.simulatorOf(OTHER).set({ ttft_ms: 0 });
     await expectAllComplete(flooding, flood);
   },

@@ -1,54 +1,81 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
 import type { WorkerNote } from "../../../core/queue/lane.ts";
-import { createWorkMeter, surplusOf } from "./room.ts";
+import { createWorkMeter, roomOf } from "./room.ts";
 
-const noteOf = (workerId: string, atMs: number, ended: number): WorkerNote => ({
+const note = (workerId: string, atMs: number, ended: number, underWay = 0): WorkerNote => ({
   workerId,
   host: "h",
   atMs,
-  models: { m: { problem: null, limit: 16, underWay: 16, ended } },
+  models: { m: { problem: null, limit: 10, underWay, ended } },
 });
 
-test("the rate of a model is that of all its workers, whenever their notes come", () => {
-  const meter = createWorkMeter();
-  let [first, second] = [noteOf("a", 0, 0), noteOf("b", 250, 0)];
-  for (let ms = 0; ms <= 30_000; ms += 100) {
-    if (ms % 500 === 0) first = noteOf("a", ms, (ms / 1_000) * 16);
-    if (ms % 500 === 300) second = noteOf("b", ms, (ms / 1_000) * 16);
-    meter.update([first, second]);
-  }
+describe("the work of a model", () => {
+  test("is the sum over its workers, whose notes come at different times", () => {
+    const meter = createWorkMeter();
+    for (let second = 0; second <= 60; second += 1) {
+      const [a, b] = [
+        note("a", second * 1_000, second * 30, 3),
+        note("b", second * 1_000, second * 20, 1),
+      ];
+      // Half of the time only one of them has something new to say.
+      meter.update([
+        a,
+        note("b", Math.max(0, second - 1) * 1_000, Math.max(0, second - 1) * 20, 1),
+      ]);
+      meter.update([a, b]);
+    }
 
-  expect(meter.of("m").ratePerSecond).toBeCloseTo(32, 0);
-  expect(meter.of("m")).toMatchObject({ workers: 2, limit: 32, underWay: 32 });
+    const { ratePerSecond, limit, underWay, workers } = meter.of("m");
+
+    expect(ratePerSecond).toBeCloseTo(50, 0);
+    expect([limit, underWay, workers]).toEqual([20, 4, 2]);
+  });
+
+  test("goes down when nothing ends any more, and is nothing without workers", () => {
+    const meter = createWorkMeter();
+    for (let second = 0; second <= 20; second += 1)
+      meter.update([note("a", second * 1_000, second * 30)]);
+    for (let second = 21; second <= 40; second += 1) meter.update([note("a", second * 1_000, 600)]);
+
+    expect(meter.of("m").ratePerSecond).toBeLessThan(0.1);
+    meter.update([]);
+    expect(meter.of("m")).toEqual({ workers: 0, limit: 0, underWay: 0, ratePerSecond: 0 });
+  });
+
+  test("counts no worker that lacks the key", () => {
+    const meter = createWorkMeter();
+    const models = { m: { problem: "key_missing", limit: 10, underWay: 0, ended: 0 } } as const;
+
+    meter.update([{ workerId: "a", host: "h", atMs: 0, models }]);
+
+    expect(meter.of("m")).toMatchObject({ workers: 0, limit: 0 });
+  });
 });
 
-test("the rate of a worker that has gone counts no more", () => {
-  const meter = createWorkMeter();
-  for (let ms = 0; ms <= 10_000; ms += 500)
-    meter.update([noteOf("a", ms, ms / 100), noteOf("b", ms, ms / 100)]);
+describe("the room in the queue of a model", () => {
+  const idle = { workers: 1, limit: 10, underWay: 0, ratePerSecond: 0 };
+  const question = { work: idle, ready: 0, unseen: 0, queueSeconds: 1, concurrencyMax: 32 };
 
-  meter.update([noteOf("a", 10_500, 105)]);
-
-  expect(meter.of("m").ratePerSecond).toBeCloseTo(10, 0);
-});
-
-test("calls that have become slow lower at once what may be published, the rate that is told later", () => {
-  const meter = createWorkMeter();
-  for (let ms = 0; ms <= 10_000; ms += 500) meter.update([noteOf("a", ms, ms)]);
-  meter.update([noteOf("a", 10_500, 10_016)]);
-
-  const { ratePerSecond, sureRatePerSecond } = meter.of("m");
-  expect([Math.round(ratePerSecond), Math.round(sureRatePerSecond)]).toEqual([709, 40]);
-});
-
-test("a queue is too long when it holds half more than it should, by time and by places", () => {
-  const rates = { ratePerSecond: 100, sureRatePerSecond: 100 };
-  const work = { workers: 2, limit: 32, underWay: 32, ...rates };
-  const measure = { work, queueSeconds: 1, concurrencyMax: 16 };
-
-  const slow = { ...work, sureRatePerSecond: 0 };
-  expect(surplusOf({ ...measure, ready: 150 })).toBe(0);
-  expect(surplusOf({ ...measure, ready: 151 })).toBe(51);
-  expect(surplusOf({ ...measure, work: slow, ready: 49 })).toBe(17);
+  test.each([
+    ["free places of its workers", {}, 10],
+    [
+      "less what is under way, ready or just published",
+      { work: { ...idle, underWay: 3 }, ready: 2, unseen: 1 },
+      4,
+    ],
+    ["none while they are busy", { work: { ...idle, underWay: 10 } }, 0],
+    [
+      "a second of work, where that is more",
+      { work: { ...idle, underWay: 10, ratePerSecond: 50 }, ready: 8 },
+      42,
+    ],
+    [
+      "what one worker may run, where none runs, to wake it",
+      { work: { ...idle, workers: 0, limit: 0 } },
+      32,
+    ],
+  ])("is %s", (_what, change, room) => {
+    expect(roomOf({ ...question, ...change })).toBe(room);
+  });
 });

@@ -34,15 +34,18 @@ const SURE = 1.25;
 interface Pace {
   atMs: number;
   ended: number;
-  perSecond: number;
+  /** null: not measured yet. */
+  perSecond: number | null;
   surePerSecond: number;
 }
 
 function paceOf(before: Pace | undefined, atMs: number, ended: number): Pace {
-  if (before === undefined) return { atMs, ended, perSecond: 0, surePerSecond: 0 };
+  if (before === undefined) return { atMs, ended, perSecond: null, surePerSecond: 0 };
   if (atMs <= before.atMs) return before;
+  // A worker that was restarted under the same name counts from nothing.
   const newest = Math.max(0, ((ended - before.ended) * 1_000) / (atMs - before.atMs));
-  const perSecond = before.perSecond + NEWEST * (newest - before.perSecond);
+  const old = before.perSecond ?? newest;
+  const perSecond = old + NEWEST * (newest - old);
   return { atMs, ended, perSecond, surePerSecond: Math.min(perSecond, SURE * newest) };
 }
 
@@ -65,7 +68,7 @@ export function createWorkMeter(): WorkMeter {
             workers: sum.workers + (problem === null ? 1 : 0),
             limit: sum.limit + (problem === null ? limit : 0),
             underWay: sum.underWay + underWay,
-            ratePerSecond: sum.ratePerSecond + pace.perSecond,
+            ratePerSecond: sum.ratePerSecond + (pace.perSecond ?? 0),
             sureRatePerSecond: sum.sureRatePerSecond + pace.surePerSecond,
           });
         }
