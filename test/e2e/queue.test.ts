@@ -1,5 +1,5 @@
 /**
- * Nobody waits for somebody else's trouble: what once delayed people by minutes, or failed what could wait.
+ * Nobody waits for somebody else's backlog: what once delayed people by minutes, or failed what could wait.
  * Bounds are loose enough for a slow machine, and far below what each took when it was wrong.
  */
 import { expect } from "bun:test";
@@ -63,10 +63,6 @@ async function expectAllComplete(
   return ends;
 }
 
-async function callsOf(stack: TestStack, model: string): Promise<number> {
-  return (await stack.simulatorOf(model).stats()).calls;
-}
-
 async function isPausedFor({ workers }: TestStack, model: string, cause: string): Promise<boolean> {
   for (const { metricsUrl } of workers) {
     const text = await (await fetch(metricsUrl)).text();
@@ -74,33 +70,6 @@ async function isPausedFor({ workers }: TestStack, model: string, cause: string)
   }
   return false;
 }
-
-test(
-  "a user whose prompts make the ML service fail delays no other user of the model",
-  async (stack) => {
-    const failing = stack.api(await stack.addUser());
-    const other = stack.api(await stack.addUser());
-    const wish = { prompt: "[[sim:500]]", max_tokens: 16, queue_ttl: 20 };
-    let posted = 0;
-    const flood = setInterval(() => {
-      posted += 1;
-      failing.post(wish).catch(() => {});
-    }, 50);
-    const ends: StatusReply[] = [];
-    for (let second = 0; second < 12; second += 1) {
-      const [ended] = await Promise.all([runOne(other, HEALTHY), Bun.sleep(1_000)]);
-      ends.push(ended);
-    }
-    clearInterval(flood);
-
-    expect(posted).toBeGreaterThan(100);
-    expect(ends.map(({ status }) => status)).toEqual(ends.map(() => "completed"));
-    expect(Math.max(...ends.map(tookMs))).toBeLessThan(AS_IF_ALONE_MS);
-    // Those that had no turn expire, so that the next test finds nothing waiting.
-    await stack.books.untilQuiet(60_000);
-  },
-  LIMIT_MS,
-);
 
 test(
   "1,000 requests to a model whose ML service is away delay no request to another, and complete later",
@@ -130,46 +99,6 @@ test(
 
     await stack.simulatorOf(NARROW).set({ ttft_ms: 0 });
     await expectAllComplete(api, slow);
-  },
-  LIMIT_MS,
-);
-
-test(
-  "a few requests wait for an ML service that is away longer than all attempts would take",
-  async (stack) => {
-    const api = stack.api(await stack.addUser());
-    await stack.component(`simulator-${OTHER}`).kill();
-    const requests = await generateMany(api, 3, { more: { model: OTHER } });
-
-    await Bun.sleep(PATIENCE_MS);
-    for (const { request_id: requestId } of requests)
-      expect((await api.status(requestId)).status).toBe("queued");
-
-    await stack.component(`simulator-${OTHER}`).start();
-    await expectAllComplete(api, requests);
-  },
-  LIMIT_MS,
-);
-
-test(
-  "a Retry-After is waited for in full, however short the pauses and however few the attempts",
-  async (stack) => {
-    const api = stack.api(await stack.addUser());
-    const simulator = stack.simulatorOf(OTHER);
-    await simulator.set({ fault_rates: { "429": 1 }, retry_after_seconds: 6 });
-    const before = await callsOf(stack, OTHER);
-    const [request] = await generateMany(api, 1, { more: { model: OTHER } });
-    await untilTrue("it was refused", 5_000, async () => (await callsOf(stack, OTHER)) > before);
-    const refusedAtMs = Date.now();
-    await simulator.set({ fault_rates: {} });
-
-    const ended = await api.untilEnded(request?.request_id ?? "");
-
-    expect([ended.status, ended.attempts]).toEqual(["completed", 1]);
-    const waitedMs = Date.parse(ended.completed_at ?? "") - refusedAtMs;
-    // What was refused was seen a moment after it was.
-    expect(waitedMs).toBeWithin(5_700, 9_000);
-    expect(await callsOf(stack, OTHER)).toBe(before + 2);
   },
   LIMIT_MS,
 );

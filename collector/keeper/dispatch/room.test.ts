@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { WorkerNote } from "../../../core/queue/lane.ts";
-import { createWorkMeter, roomOf } from "./room.ts";
+import { createWorkMeter, roomOf, surplusOf } from "./room.ts";
 
 const note = (workerId: string, atMs: number, ended: number, underWay = 0): WorkerNote => ({
   workerId,
@@ -40,7 +40,17 @@ describe("the work of a model", () => {
 
     expect(meter.of("m").ratePerSecond).toBeLessThan(0.1);
     meter.update([]);
-    expect(meter.of("m")).toEqual({ workers: 0, limit: 0, underWay: 0, ratePerSecond: 0 });
+    const rates = { ratePerSecond: 0, sureRatePerSecond: 0 };
+    expect(meter.of("m")).toEqual({ workers: 0, limit: 0, underWay: 0, ...rates });
+  });
+
+  test("says at once that calls have become slow where that is asked for, and later otherwise", () => {
+    const meter = createWorkMeter();
+    for (let ms = 0; ms <= 10_000; ms += 500) meter.update([note("a", ms, ms)]);
+    meter.update([note("a", 10_500, 10_016)]);
+
+    const { ratePerSecond, sureRatePerSecond } = meter.of("m");
+    expect([Math.round(ratePerSecond), Math.round(sureRatePerSecond)]).toEqual([710, 40]);
   });
 
   test("counts no worker that lacks the key", () => {
@@ -54,7 +64,7 @@ describe("the work of a model", () => {
 });
 
 describe("the room in the queue of a model", () => {
-  const idle = { workers: 1, limit: 10, underWay: 0, ratePerSecond: 0 };
+  const idle = { workers: 1, limit: 10, underWay: 0, ratePerSecond: 0, sureRatePerSecond: 0 };
   const question = { work: idle, ready: 0, unseen: 0, queueSeconds: 1, concurrencyMax: 32 };
 
   test.each([
@@ -67,7 +77,7 @@ describe("the room in the queue of a model", () => {
     ["none while they are busy", { work: { ...idle, underWay: 10 } }, 0],
     [
       "a second of work, where that is more",
-      { work: { ...idle, underWay: 10, ratePerSecond: 50 }, ready: 8 },
+      { work: { ...idle, underWay: 10, sureRatePerSecond: 50 }, ready: 8 },
       42,
     ],
     [
@@ -78,4 +88,15 @@ describe("the room in the queue of a model", () => {
   ])("is %s", (_what, change, room) => {
     expect(roomOf({ ...question, ...change })).toBe(room);
   });
+});
+
+test("a queue is too long when it holds half more than it should, by time and by places", () => {
+  const rates = { ratePerSecond: 100, sureRatePerSecond: 100 };
+  const work = { workers: 2, limit: 32, underWay: 32, ...rates };
+  const measure = { work, queueSeconds: 1, concurrencyMax: 16 };
+
+  const slow = { ...work, sureRatePerSecond: 0 };
+  expect(surplusOf({ ...measure, ready: 150 })).toBe(0);
+  expect(surplusOf({ ...measure, ready: 151 })).toBe(51);
+  expect(surplusOf({ ...measure, work: slow, ready: 49 })).toBe(17);
 });
