@@ -10,16 +10,17 @@ const test = testsOnStack({
   },
 });
 
-/** The code in which a fault of the ML service ends; null: the request completes nevertheless. */
+/**
+ * Faults in which the ML service begins no work (429, 503, …) use up no attempt: test/e2e/queue.test.ts.
+ *
+ * The code in which a fault of the ML service ends; null: the request completes nevertheless. */
 const FAULT_ENDS: readonly { fault: string; code: FaultCode | null; attempts: number }[] = [
   { fault: "400", code: "UPSTREAM_REJECTED", attempts: 1 },
-  { fault: "429:0", code: "UPSTREAM_BUSY", attempts: 2 },
   { fault: "500", code: "UPSTREAM_FAILED", attempts: 2 },
-  { fault: "503", code: "UPSTREAM_FAILED", attempts: 2 },
   { fault: "timeout", code: "UPSTREAM_TIMEOUT", attempts: 2 },
   { fault: "drip", code: "UPSTREAM_TIMEOUT", attempts: 2 },
   { fault: "truncate", code: "UPSTREAM_REPLY_INVALID", attempts: 2 },
-  { fault: "reset", code: "UPSTREAM_UNREACHABLE", attempts: 2 },
+  { fault: "reset", code: "UPSTREAM_FAILED", attempts: 2 },
   { fault: "huge", code: "UPSTREAM_REPLY_TOO_LARGE", attempts: 1 },
   { fault: "slow:200", code: null, attempts: 1 },
   { fault: "slow:2000", code: "UPSTREAM_TIMEOUT", attempts: 2 },
