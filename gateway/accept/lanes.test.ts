@@ -34,8 +34,8 @@ async function startWith(view: LaneView | undefined | Fault) {
     },
   });
   await lanes.start();
-  const takes = (count: number): number =>
-    Array.from({ length: count }, () => lanes.takeDirect("m")).filter(Boolean).length;
+  const takes = (count: number, model = "m"): number =>
+    Array.from({ length: count }, () => lanes.takeDirect(model)).filter(Boolean).length;
   return { ...clock, world, lanes, takes };
 }
 
@@ -91,12 +91,26 @@ describe("leave to publish at once", () => {
     const { takes, advance, world } = await startWith(parked);
 
     world.view = new Fault("QUOTA_UNAVAILABLE", "away");
-    await advance(60_000);
+    await advance(10_000);
     const whileAway = takes(5);
     world.view = undefined;
     await advance(250);
 
     expect([whileAway, takes(5)]).toEqual([0, 5]);
+  });
+
+  test("is given of a parked model once all keepers must be gone, but not of a paused one", async () => {
+    const operatorPause = { by: "ann", reason: "new GPUs", atMs: 0 };
+    const parked = lane({ mode: "parked", ratePerSecond: 100 });
+    const { takes, advance } = await startWith(
+      viewOf(1, { m: parked, n: { ...parked, operatorPause } }),
+    );
+
+    await advance(14_000);
+    const before = takes(99);
+    await advance(2_000);
+
+    expect([before, takes(99), takes(99, "n")]).toEqual([0, 50, 0]);
   });
 
   test("is read four times a second, and never by who asks", async () => {

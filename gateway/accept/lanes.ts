@@ -23,6 +23,14 @@ const READ_MS = 250;
  * hardly anything, and still no queue grows much faster than it is worked off.
  */
 const RENEW_MS = 500;
+/**
+ * After this nobody can be at work: another keeper takes over within some seconds, if there is one. What
+ * comes then is published, also where the last word was to park it, so that the work of a system whose
+ * keepers are all away goes on. It may overtake what is parked.
+ */
+const SILENT_MS = 15_000;
+/** What may be published then in `RENEW_MS` of a model whose rate is not known. */
+const SILENT_ALLOWANCE_MIN = 16;
 
 /**
  * Reads the view four times a second. While Redis is away the last one goes on; where there is none, because
@@ -34,6 +42,15 @@ export function createLanes(
   let view: LaneView | undefined;
   let lanes = new Map<string, { lane: ModelLane; left: number }>();
   let allowedAtMs = 0;
+  /** When a new view was read last. */
+  let renewedAtMs = 0;
+
+  function allowanceOf({ mode, allowance, ratePerSecond, operatorPause }: ModelLane): number {
+    if (mode === "direct") return allowance;
+    const isSilent = ports.now() - renewedAtMs >= SILENT_MS;
+    if (!isSilent || operatorPause !== null) return 0;
+    return Math.max(SILENT_ALLOWANCE_MIN, Math.ceil((ratePerSecond * RENEW_MS) / 1_000));
+  }
 
   /** What may be published from now on. */
   function allow(): void {
@@ -41,7 +58,7 @@ export function createLanes(
     lanes = new Map(
       Object.entries(view?.models ?? {}).map(([model, lane]) => [
         model,
-        { lane, left: lane.mode === "direct" ? lane.allowance : 0 },
+        { lane, left: allowanceOf(lane) },
       ]),
     );
   }
@@ -51,6 +68,7 @@ export function createLanes(
     try {
       const next = await ports.readLanes();
       isNew = next?.atMs !== view?.atMs;
+      if (isNew) renewedAtMs = ports.now();
       view = next;
     } catch (error) {
       ports.log.debug({ err: error }, "cannot read the lanes; the last ones go on");
