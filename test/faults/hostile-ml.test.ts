@@ -50,6 +50,28 @@ for (const { fault, code, attempts } of FAULT_ENDS)
     if (code === null) expect(ended.tokens.total).toBeGreaterThan(0);
   });
 
+/** Of an ML service that could not be asked: time passes, attempts do not. */
+for (const fault of ["401", "404", "429:0", "502", "503"])
+  test(`an ML service that does ${fault} uses up no attempt, only the time of the request`, async (stack) => {
+    const user = await stack.addUser();
+    const api = stack.api(user);
+
+    const prompt = `hostile [[sim:${fault}]]`;
+    const accepted = await api.generate({ prompt, max_tokens: 50, queue_ttl: 2 });
+    const { status, attempts, error } = await api.untilEnded(accepted.request_id);
+    await stack.books.untilQuiet();
+
+    expect({ status, attempts, code: error?.code }).toEqual({
+      status: "expired",
+      attempts: 0,
+      code: "QUEUE_TTL_PASSED",
+    });
+    const { differences, holdsOpen } = await stack.books.audit();
+    expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });
+    const snapshot = await stack.books.quota.read(user.userId);
+    expect(snapshot?.windows.daily.used.tokens).toBe(0);
+  });
+
 test("a worker's memory stays where it was through replies of 200 MB", async (stack) => {
   const [worker] = stack.workers;
   const api = stack.api(await stack.addUser());
