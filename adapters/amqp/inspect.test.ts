@@ -132,3 +132,15 @@ test("sifting that stops or fails keeps what was taken before, and nothing else"
   const stoppedAt = afterFailure.findIndex((id) => id === ids[2]);
   expect(await idsIn(dead)).toHaveLength(3 - stoppedAt);
 });
+
+test("what was looked at is there again at once", async () => {
+  for (let round = 0; round < 50; round += 1) {
+    const seen: unknown[] = [];
+    await siftQueue(connection, dead, { limit: 100, withinMs: 5_000 }, async ({ messageId }) => {
+      seen.push(messageId);
+      return "leave";
+    });
+
+    expect(seen).toHaveLength(ids.length);
+  }
+});

@@ -75,14 +75,15 @@ export async function lookThrough(
   { limit }: { limit: number },
   look: (message: BrowsedMessage) => unknown,
 ): Promise<void> {
-  await connection.withChannel(async (channel) => {
-    // Nothing is acknowledged: closing the channel puts all messages back where they were.
-    for (let seen = 0; seen < limit; seen += 1) {
-      const message = await channel.get(queue);
-      if (message === false) return;
-      look(browsed(message));
-    }
-  });
+  await connection.withChannel((channel) =>
+    puttingBack(channel, async () => {
+      for (let seen = 0; seen < limit; seen += 1) {
+        const message = await channel.get(queue);
+        if (message === false) return;
+        look(browsed(message));
+      }
+    }),
+  );
 }
 
 /**
@@ -98,17 +99,29 @@ export async function takeOne(
   messageId: string,
   options: { limit: number; move?: (message: BrowsedMessage) => Promise<void> },
 ): Promise<boolean> {
-  return connection.withChannel(async (channel) => {
-    for (let seen = 0; seen < options.limit; seen += 1) {
-      const message = await channel.get(queue);
-      if (message === false) return false;
-      if (message.properties.messageId !== messageId) continue;
-      await options.move?.(browsed(message));
-      channel.ack(message);
-      return true;
-    }
-    return false;
-  });
+  return connection.withChannel((channel) =>
+    puttingBack(channel, async () => {
+      for (let seen = 0; seen < options.limit; seen += 1) {
+        const message = await channel.get(queue);
+        if (message === false) return false;
+        if (message.properties.messageId !== messageId) continue;
+        await options.move?.(browsed(message));
+        channel.ack(message);
+        return true;
+      }
+      return false;
+    }),
+  );
+}
+
+/**
+ * Puts back what was looked at and not taken. Closing the channel does that too, but some time after it is
+ * closed: whoever looked again at once would find the queue empty.
+ */
+async function puttingBack<Result>(channel: Channel, use: () => Promise<Result>): Promise<Result> {
+  const result = await use();
+  channel.nackAll(true);
+  return result;
 }
 
 /** What becomes of a message that was shown; `stop` leaves it, and those behind it. */
@@ -127,15 +140,19 @@ export async function siftQueue(
   { limit, withinMs }: { limit: number; withinMs: number },
   sift: (message: BrowsedMessage) => Promise<Sifted>,
 ): Promise<void> {
-  await connection.withChannel(async (channel) => {
-    for (let seen = 0; seen < limit; seen += 1) {
-      const message = await channel.get(queue);
-      if (message === false) return;
-      const sifted = await sift(browsed(message));
-      if (sifted === "stop") return;
-      if (sifted === "take") channel.ack(message);
-    }
-  }, withinMs);
+  await connection.withChannel(
+    (channel) =>
+      puttingBack(channel, async () => {
+        for (let seen = 0; seen < limit; seen += 1) {
+          const message = await channel.get(queue);
+          if (message === false) return;
+          const sifted = await sift(browsed(message));
+          if (sifted === "stop") return;
+          if (sifted === "take") channel.ack(message);
+        }
+      }),
+    withinMs,
+  );
 }
 
 /** Removes every message that no consumer owns; returns how many. @throws {Fault} BROKER_UNAVAILABLE */

@@ -8,7 +8,7 @@ import { formatCount, printJson, printLine } from "../../adapters/terminal/table
 import {
   type DeadQueue,
   dropLetters,
-  filledQueues,
+  presentQueues,
   lookAtLetters,
   LOOK_MAX,
   parseDeadQueues,
@@ -194,7 +194,7 @@ async function retryEach(
   );
   let failure: Error | undefined;
   try {
-    for (const queue of await filledQueues(connection, queues, which)) {
+    for (const queue of await presentQueues(connection, queues, which)) {
       const bounds = { limit: LOOK_MAX, withinMs: BULK_LIMIT_MS };
       await siftQueue(connection, queueNameOf(queues, queue), bounds, async (message) => {
         try {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 
 import { pauseModel, resumeModel } from "../../adapters/postgres/model-pauses.ts";
+import { createLanes } from "../../adapters/redis/lanes.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import { formatInstant, printJson, printLine } from "../../adapters/terminal/table.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
@@ -70,8 +71,8 @@ function registerPause(model: Command): void {
     .addHelpText(
       "after",
       `
-Requests of the model are still accepted, and wait; what runs is let finish. It stays paused over restarts
-and needs no worker to be. Callers see the reason "model_paused", not yours.
+Requests of the model are still accepted, and wait; what runs is let finish. It stays paused over restarts,
+and takes effect within a second. Callers see the reason "model_paused", not yours.
 
 Exit codes: 0 it is paused, ${EXIT.usage} wrong use or no such model, ${EXIT.unreachable} not reached.
 
@@ -88,7 +89,7 @@ async function pause(model: string, { reason, actor, json }: PauseOptions): Prom
     requireModel(model, operation);
     const by = actorOf(actor);
     const before = await pauseModel(operation.database, { model, by, reason });
-    await announce(operation, model);
+    await announce(operation, model, true);
     if (json === true) printJson({ model, paused: true, was_paused: before !== undefined });
     else if (before === undefined) printLine(printable(`the model ${model} is paused`));
     else
@@ -135,7 +136,7 @@ async function resume(
         `no operator has paused the model ${model}; how it is: ./tollgate model list`,
       );
     }
-    await announce(operation, model);
+    await announce(operation, model, false);
     if (json === true) printJson({ model, paused: false, was_paused: true });
     else
       printLine(
@@ -156,14 +157,29 @@ function requireModel(model: string, { config: { models } }: Operation): void {
   );
 }
 
-/** The dispatcher reads pauses anyway; told, everybody knows at once. */
-async function announce({ signals }: Operation, model: string): Promise<void> {
+/** The dispatcher looks several times a second. */
+const TAKEN_UP_LIMIT_MS = 3_000;
+const LOOK_PERIOD_MS = 100;
+
+/**
+ * Tells everybody, and waits until the dispatcher passes it on. It reads what is stored anyway, so that a
+ * want of Redis or of a keeper is said, and is no failure.
+ */
+async function announce(operation: Operation, model: string, isPaused: boolean): Promise<void> {
+  const say = (why: string): void =>
+    void process.stderr.write(`tollgate: it is stored, and takes effect when ${printable(why)}\n`);
   try {
-    await (await signals()).announceModelChange(model);
+    await (await operation.signals()).announceModelChange(model);
+    const { readView } = createLanes(await operation.redis());
+    const deadlineMs = Date.now() + TAKEN_UP_LIMIT_MS;
+    while (Date.now() < deadlineMs) {
+      const lane = (await readView())?.models[model];
+      // A model that is not in the configuration has no lane.
+      if (((lane?.operatorPause ?? null) !== null) === isPaused) return;
+      await Bun.sleep(LOOK_PERIOD_MS);
+    }
+    say("a collector is the keeper: see ./tollgate status");
   } catch (error) {
-    process.stderr.write(
-      "tollgate: it is stored, and takes effect when Redis answers again " +
-        `(${printable(describeError(error))})\n`,
-    );
+    say(`Redis answers again (${describeError(error)})`);
   }
 }

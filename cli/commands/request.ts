@@ -12,6 +12,7 @@ import {
 import { createRequestHints } from "../../adapters/redis/request-hints.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { printJson, printLine } from "../../adapters/terminal/table.ts";
+import type { AttemptHints } from "../../core/attempt/start.ts";
 import { isTerminal, REQUEST_STATES } from "../../core/request/request.ts";
 import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
 import { parseCount } from "../operator/arguments.ts";
@@ -34,6 +35,7 @@ import {
   knownJson,
   requestJson,
 } from "../requests/request-text.ts";
+import { readWaiting } from "../requests/why-waiting.ts";
 import { waitForEnd } from "../requests/wait-for-end.ts";
 import { registerCancel } from "./request-cancel.ts";
 
@@ -179,8 +181,10 @@ async function readKnown(operation: Operation, id: string): Promise<KnownRequest
     parkedStanding(database, id),
     actionsOn(database, id, ACTIONS_SHOWN),
   ]);
+  const waiting = await waitingOf(operation, request, hints);
   const email = emails.get(request.userId) ?? null;
-  return { request, email, billedTokens: standing?.billedTokens ?? null, hints, parked, actions };
+  const billedTokens = standing?.billedTokens ?? null;
+  return { request, email, billedTokens, hints, parked, waiting, actions };
 }
 
 /** undefined: Redis does not answer, which must not hide the rest. */
@@ -191,6 +195,17 @@ async function readHints(operation: Operation, request: WholeRequest) {
   } catch {
     return undefined;
   }
+}
+
+/** undefined: it does not wait, or Redis does not answer. */
+async function waitingOf(
+  operation: Operation,
+  request: WholeRequest,
+  hints: AttemptHints | undefined,
+) {
+  if (isTerminal(request.state) || hints === undefined || hints.started !== undefined)
+    return undefined;
+  return readWaiting(operation, request, hints);
 }
 
 function contentOf(operation: Operation, request: WholeRequest) {

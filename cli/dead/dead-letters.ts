@@ -100,21 +100,24 @@ export async function lookAtLetters(
   limit: number,
   look: (letter: DeadLetter) => unknown,
 ): Promise<void> {
-  for (const queue of await filledQueues(amqp, queues, which))
+  for (const queue of await presentQueues(amqp, queues, which))
     await lookThrough(amqp, queueNameOf(queues, queue), { limit }, (message) =>
       look(readLetter(queue, message)),
     );
 }
 
-/** The queues that hold something; asking one that is not there would be an error. */
-export async function filledQueues(
+/**
+ * The queues that are there; asking another would be an error. Not those that hold something: for some
+ * milliseconds the broker does not count what has just been looked at and put back.
+ */
+export async function presentQueues(
   amqp: AmqpConnection,
   queues: Topology,
   which: readonly DeadQueue[],
 ): Promise<DeadQueue[]> {
   const nameOf = (queue: DeadQueue): string => queueNameOf(queues, queue);
   const depths = await queueDepths(amqp, which.map(nameOf));
-  return which.filter((queue) => (depths.get(nameOf(queue))?.ready ?? 0) > 0);
+  return which.filter((queue) => depths.get(nameOf(queue)) !== null);
 }
 
 /** Drops every copy of a letter: a request may have left several. Returns how many there were. */
@@ -124,7 +127,7 @@ export async function dropLetters(
   id: string,
 ): Promise<number> {
   let dropped = 0;
-  for (const queue of await filledQueues(amqp, queues, DEAD_QUEUES)) {
+  for (const queue of await presentQueues(amqp, queues, DEAD_QUEUES)) {
     const name = queueNameOf(queues, queue);
     while (dropped < LOOK_MAX && (await takeOne(amqp, name, id, { limit: LOOK_MAX }))) dropped += 1;
   }
@@ -138,7 +141,7 @@ export async function dropAllLetters(
   which: readonly DeadQueue[],
 ): Promise<number> {
   let dropped = 0;
-  for (const queue of await filledQueues(amqp, queues, which))
+  for (const queue of await presentQueues(amqp, queues, which))
     dropped += await purge(amqp, queueNameOf(queues, queue));
   return dropped;
 }

@@ -3,9 +3,11 @@ import type { ParkedStanding, WholeRequest } from "../../adapters/postgres/searc
 import { printable } from "../../adapters/terminal/printable.ts";
 import { formatInstant, formatNumber, formatTable } from "../../adapters/terminal/table.ts";
 import type { AttemptHints } from "../../core/attempt/start.ts";
+import type { Waiting } from "../../core/queue/lane.ts";
 import { isTerminal } from "../../core/request/request.ts";
 import { formatAge } from "../operator/ages.ts";
 import type { SeenRequest } from "./list-requests.ts";
+import { describeWaiting } from "./why-waiting.ts";
 
 const instant = (atMs: number | null): string | null =>
   atMs === null ? null : new Date(atMs).toISOString();
@@ -63,11 +65,14 @@ export interface KnownRequest {
   /** undefined: Redis does not answer. */
   hints: AttemptHints | undefined;
   parked: ParkedStanding | undefined;
+  /** undefined: it does not wait, or Redis does not answer. */
+  waiting: Waiting | undefined;
   actions: readonly NotedAction[];
 }
 
 /** As `request show --json` prints it. */
-export function knownJson({ request, email, billedTokens, hints, parked, actions }: KnownRequest) {
+export function knownJson(known: KnownRequest) {
+  const { request, email, billedTokens, hints, parked, waiting, actions } = known;
   const seen = seenOf({ request, hints });
   return {
     ...requestJson(seen, email),
@@ -75,6 +80,15 @@ export function knownJson({ request, email, billedTokens, hints, parked, actions
     window_day: request.windowDay,
     billed_tokens: billedTokens,
     parked: parked === undefined ? null : parked,
+    waiting:
+      waiting === undefined
+        ? null
+        : {
+            reason: waiting.reason,
+            ahead: waiting.ahead,
+            starts_in_seconds: waiting.startsInSeconds,
+            last_error: waiting.lastError,
+          },
     ...(isTerminal(request.state) || hints === undefined
       ? {}
       : {
@@ -105,7 +119,7 @@ function seenOf({ request, hints }: Pick<KnownRequest, "request" | "hints">): Se
 
 /** The same for people. */
 export function formatKnown(known: KnownRequest, atMs: number): string {
-  const { request, email, billedTokens, hints, parked, actions } = known;
+  const { request, email, billedTokens, actions } = known;
   const seen = seenOf(known);
   const lines: [string, string][] = [
     ["request", request.requestId],
@@ -121,7 +135,7 @@ export function formatKnown(known: KnownRequest, atMs: number): string {
   if (request.completedAtMs !== null) lines.push(["ended", when(request.completedAtMs, atMs)]);
   if (isTerminal(request.state))
     lines.push(["billed", billedTokens === null ? "no" : `${formatNumber(billedTokens)} tokens`]);
-  else lines.push(...waitingLines(hints, parked, atMs));
+  else lines.push(...waitingLines(known, atMs));
   if (request.errorCode !== null)
     lines.push(["error", `${request.errorCode}: ${request.errorMessage ?? ""}`]);
   lines.push(["content", contentText(request)]);
@@ -134,14 +148,11 @@ export function formatKnown(known: KnownRequest, atMs: number): string {
   return lines.map(([label, value]) => printable(`${label.padEnd(width)}  ${value}`)).join("\n");
 }
 
-function waitingLines(
-  hints: AttemptHints | undefined,
-  parked: ParkedStanding | undefined,
-  atMs: number,
-): [string, string][] {
+function waitingLines({ hints, parked, waiting }: KnownRequest, atMs: number): [string, string][] {
   const lines: [string, string][] = [];
+  if (waiting !== undefined) lines.push(["waits", describeWaiting(waiting)]);
   if (parked !== undefined)
-    lines.push(["waits", `parked, class ${parked.priority}, for its attempt ${parked.attempt}`]);
+    lines.push(["parked", `class ${parked.priority}, for its attempt ${parked.attempt}`]);
   if (hints === undefined) return [...lines, ["attempts", "not known: Redis does not answer"]];
   if (hints.attemptsMade > 0) lines.push(["attempts made", String(hints.attemptsMade)]);
   if (hints.started === undefined && hints.delayedUntilMs > atMs)

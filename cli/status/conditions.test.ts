@@ -13,6 +13,7 @@ import { modelStatuses } from "./model-states.ts";
 import type { Readings } from "./reading.ts";
 
 const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
 
 const conditionsIn = (readings: Readings) =>
   conditionsOf(readings, modelStatuses(readings, config), config);
@@ -71,6 +72,16 @@ describe("what is wrong", () => {
       "work and no worker",
       { store: { waiting: [waiting("fast", 4, 2 * MINUTE_MS)] }, shared: { workers: [] } },
       "the model fast is not worked on: no worker runs; 4 requests of it are open",
+    ],
+    [
+      "a model that an operator has forgotten to resume",
+      {
+        store: {
+          pauses: new Map([["fast", { by: "ops", reason: "moving", atMs: AT_MS - 7 * HOUR_MS }]]),
+          waiting: [waiting("fast", 1, MINUTE_MS)],
+        },
+      },
+      "the model fast is paused by ops: moving",
     ],
     [
       "a model that refuses us",

@@ -1,4 +1,5 @@
 import type { Config } from "../../core/config/schema.ts";
+import type { OperatorPause } from "../../core/queue/lane.ts";
 import { formatCount } from "../../adapters/terminal/table.ts";
 import { formatAge } from "../operator/ages.ts";
 import { type ModelStatus, TROUBLES } from "./model-states.ts";
@@ -14,6 +15,8 @@ export interface Condition {
 
 /** As the alert `TollgateRequestsWaitTooLong`. */
 const WAIT_MAX_MS = 900_000;
+/** As the alert `TollgateModelPausedByOperator`. */
+const PAUSE_MAX_MS = 6 * 3_600_000;
 /** As the alert `TollgateOutboxGrows`. */
 const OUTBOX_MAX = 5_000;
 /** So long waking workers from zero may take. */
@@ -33,7 +36,7 @@ export function conditionsOf(
   const found = [
     ...serverConditions(readings),
     ...roleConditions(readings),
-    ...models.flatMap((model) => modelConditions(model, config)),
+    ...models.flatMap((model) => modelConditions(model, config, readings.atMs)),
     ...queueConditions(readings, config),
     ...tierConditions(readings, config),
   ];
@@ -77,8 +80,12 @@ function roleConditions({ atMs, postgres, redis }: Readings): Condition[] {
   return found;
 }
 
-function modelConditions(status: ModelStatus, config: Pick<Config, "models">): Condition[] {
-  const { model, state, cause, operatorPause, open, oldestMs } = status;
+function modelConditions(
+  status: ModelStatus,
+  config: Pick<Config, "models">,
+  atMs: number,
+): Condition[] {
+  const { model, state, cause, operatorPause, open, oldestMs, usersInTrouble } = status;
   const waiting =
     open === null || open === 0
       ? ""
@@ -95,11 +102,11 @@ function modelConditions(status: ModelStatus, config: Pick<Config, "models">): C
         ),
       );
       break;
-    case "paused_by_operator":
-      found.push(
-        note(`the model ${model} is paused ${cause}${waiting}: ./tollgate model resume ${model}`),
-      );
+    case "paused_by_operator": {
+      const text = `the model ${model} is paused ${cause}${waiting}: ./tollgate model resume ${model}`;
+      found.push(waiting !== "" && isForgotten(operatorPause, atMs) ? wrong(text) : note(text));
       break;
+    }
     case "paused":
       found.push(wrong(pausedText(status, waiting, config)));
       break;
@@ -120,12 +127,23 @@ function modelConditions(status: ModelStatus, config: Pick<Config, "models">): C
       found.push(wrong(`the model ${model} may be ill: ${cause}`));
       break;
   }
-  if (oldestMs !== null && oldestMs > WAIT_MAX_MS && operatorPause === null)
+  if (state !== "ok" && state !== "suspected") return found;
+  if (oldestMs !== null && oldestMs > WAIT_MAX_MS)
     found.push(
       wrong(`the oldest open request of ${model} was accepted ${formatAge(oldestMs)} ago`),
     );
+  if (usersInTrouble !== null && usersInTrouble > 0 && state === "ok")
+    found.push(
+      note(
+        `requests of ${formatCount(usersInTrouble, "user")} of ${model} are tried one at a time, because ` +
+          "theirs fail while those of others succeed",
+      ),
+    );
   return found;
 }
+
+const isForgotten = (pause: OperatorPause | null, atMs: number): boolean =>
+  pause !== null && atMs - pause.atMs > PAUSE_MAX_MS;
 
 function pausedText(
   { model, trouble, cause, nextProbeAtMs }: ModelStatus,

@@ -173,9 +173,9 @@ function judge(facts: Facts): Pick<ModelStatus, "state" | "cause"> {
 
 /** What is wrong with an ML service, for people. */
 export const TROUBLES: Readonly<Record<Trouble, string>> = {
-  unreachable: "not reached",
-  busy: "busy",
-  unavailable: "not available",
+  unreachable: "cannot be reached",
+  busy: "is busy",
+  unavailable: "is not available",
   refused: "refuses us",
   failing: "fails",
 };

@@ -58,6 +58,7 @@ export function superviseServer(
       if (signal.aborted) return;
       try {
         restarts += 1;
+        onChange();
         await revive(signal);
         isDown = false;
         problem = undefined;

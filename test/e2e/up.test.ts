@@ -59,7 +59,7 @@ describe.skipIf(!isInstalled)("a stack of this machine", () => {
 
       expect({ exitCode: ran.exitCode, err: ran.err }).toEqual({ exitCode: 0, err: "" });
       expect(ran.out).toContain("! The first request did not complete");
-      expect(ran.out).toContain("sim-chat");
+      expect(ran.out).toContain("the model sim-chat is paused, its ML service");
       const states = new Set((await rows()).map(({ state }) => state));
       expect(states).toEqual(new Set(["running"]));
     },
