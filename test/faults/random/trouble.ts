@@ -66,7 +66,7 @@ export async function startTrouble({ stack, random, say }: TroubleOptions): Prom
       service: stack.component(`simulator-${AWAY}`),
       simulator: stack.simulatorOf(AWAY),
     };
-    for (let turn = 0; !signal.aborted; turn += 1) {
+    while (!signal.aborted) {
       const outage = OUTAGES[Math.floor(random() * OUTAGES.length)] ?? OUTAGES[0];
       const ms = drawMs(OUTAGE_MS);
       say(`  model ${AWAY} ${outage.title} for ${ms} ms`);
@@ -166,11 +166,11 @@ const OUTAGES: readonly [Outage, ...Outage[]] = [
   {
     title: "comes and goes",
     run: async ({ service }, over, flap) => {
-      let isOver = false;
+      const ending = new AbortController();
       void over.then(() => {
-        isOver = true;
+        ending.abort();
       });
-      while (!isOver) {
+      while (!ending.signal.aborted) {
         await service.kill();
         await flap();
         await service.start();
