@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 
+import { createLanes } from "../../adapters/redis/lanes.ts";
 import type { StatusReply } from "../../gateway/http/schemas.ts";
 import { eventually } from "../../local/stack/eventually.ts";
 import type { Api } from "../support/stack/api.ts";
@@ -27,6 +28,14 @@ async function postSlow(api: Api, count: number): Promise<string[]> {
   return ids;
 }
 
+/** Before the dispatcher has spoken everything is published at once, so that nothing waits for its turn. */
+async function untilDispatched(stack: TestStack, api: Api): Promise<void> {
+  const lanes = createLanes(stack.books.redis);
+  await eventually("the dispatcher speaks", 10_000, () => lanes.readView());
+  // The gateway has read that before this one has ended.
+  await endsOf(api, await postSlow(api, 1));
+}
+
 async function endsOf(api: Api, ids: readonly string[]): Promise<StatusReply[]> {
   return Promise.all(ids.map((id) => api.untilEnded(id)));
 }
@@ -41,6 +50,7 @@ async function expectAllBooked(stack: TestStack): Promise<void> {
 
 test("what waits behind its user's own says how many go first, and later fewer", async (stack) => {
   const api = stack.api(await stack.addUser());
+  await untilDispatched(stack, api);
   const ids = await postSlow(api, 8);
   const last = ids.at(-1) ?? "";
 
