@@ -31,7 +31,8 @@ const countOf = (row: CountRow): UserCount => ({
 });
 
 /**
- * Who has most open requests, with their estimates. Reads every open request once, about 80 ms per 100,000.
+ * Who has most open requests, with their estimates. Reads every open request once: 0.4 s for a million on two
+ * busy cores.
  *
  * @throws {Fault} STORE_UNAVAILABLE
  */

@@ -141,3 +141,25 @@ test("a model whose ML service is away is told with its cause and its next try",
   expect(ended.status).toBe("completed");
   await expectAllBooked(stack);
 });
+
+test("a model whose key no worker has is told with the name of the variable", async (stack) => {
+  const api = stack.api(await stack.addUser());
+  await stack.configure({ models: { "sim-json": { api_key_env: "NO_SUCH_KEY" } } });
+  const told = await statusThat(
+    stack,
+    "the key is missed",
+    (status) => modelOf(status, "sim-json")?.state === "key_missing",
+  );
+  const { request_id: waits } = await api.generate({ prompt: "waits", model: "sim-json" });
+  const seen = await shown(stack, waits);
+  await stack.configure({});
+  const ended = await api.untilEnded(waits);
+
+  expect(told.conditions[0]).toMatchObject({
+    kind: "wrong",
+    text: expect.stringContaining("sim-json cannot be called: no worker has NO_SUCH_KEY"),
+  });
+  expect(seen.waiting?.reason).toBe("no_worker");
+  expect(ended.status).toBe("completed");
+  await expectAllBooked(stack);
+});
