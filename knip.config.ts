@@ -17,7 +17,6 @@ const config: KnipConfig = {
     "bench/load/paced/main.ts",
     "bench/peers/echo/main.ts",
     "bench/micro/*.ts",
-    "bench/profile-summary.ts",
     // Bundled into the page of a report.
     "bench/report/draw.js",
     "test/k8s/schemas/vendor.ts",

@@ -26,8 +26,8 @@ export async function withFiller(
  * Counts the processes of PostgreSQL that serve a gateway or a collector as `postgres for …` from now on;
  * what is left as `postgres` are its own duties. Only where they are processes of this machine.
  */
-export async function labelBackends({ stack, sampler }: Session): Promise<void> {
-  if (!sampler.samples().some(({ cores }) => cores["postgres"] !== undefined)) return;
+export async function labelBackends({ stack, sampler, servers }: Session): Promise<void> {
+  if (![...servers.labels.values()].includes("postgres")) return;
   const backends = await stack.books.database.run(
     "find backends",
     (sql) => sql<{ pid: number; part: string }[]>`

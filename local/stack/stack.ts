@@ -48,7 +48,10 @@ export interface StackOptions {
   through?: (direct: ServerUrls) => Promise<ServerUrls>;
   /** The same for the ML service's base URL. */
   throughMl?: (direct: string) => Promise<string>;
-  /** Each process writes its CPU profile to a folder of its name below this one when it is stopped. */
+  /**
+   * Each process writes its CPU profile, and a summary of it, to a folder of its name below this one when
+   * it is stopped.
+   */
   profileFolder?: string | undefined;
 }
 
@@ -222,7 +225,7 @@ async function planComponents(
       env: {
         ...env,
         ...(profileFolder !== undefined && {
-          BUN_OPTIONS: `--cpu-prof --cpu-prof-dir=${join(profileFolder, name)}`,
+          BUN_OPTIONS: `--cpu-prof --cpu-prof-md --cpu-prof-dir=${join(profileFolder, name)}`,
         }),
         ...(role === "gateway" && isShared && { TOLLGATE_REUSE_PORT: "1" }),
       },
