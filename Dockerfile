@@ -36,11 +36,12 @@ COPY cli cli
 COPY lua lua
 COPY sql sql
 
-# Read-only root: nothing is cached on disk. More concurrent calls than worker.prefetch: Bun queues what is above, silently.
+# Read-only root: nothing is cached on disk. The most calls at once that Bun allows: it queues what is above,
+# silently, so that the calls of one model would wait for those of another.
 ENV NODE_ENV=production \
     HOME=/tmp \
     BUN_RUNTIME_TRANSPILER_CACHE_PATH=0 \
-    BUN_CONFIG_MAX_HTTP_REQUESTS=1024
+    BUN_CONFIG_MAX_HTTP_REQUESTS=65336
 # A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 EXPOSE 8080 9090

@@ -35,6 +35,13 @@ export const TARGETS = {
   wake_up_p99_ms: less("wake-up after the commit with those waiting, p99", "ms", 100, 25),
   gateway_memory_mb: less("memory of one gateway at full load", "MB", 250, 150),
   gateway_memory_slope: less("slope of the gateway's memory in the soak", "MB/min", 1, 0.1),
+  lone_start_seconds: less(
+    "5,000 requests of one user waiting, services of a second: a lone request of another starts within",
+    "s",
+    4,
+    1.5,
+  ),
+  share_deviation: less("shares of users who all wait, furthest from their weights", "%", 10, 3),
   against_bento_tuned: more(
     "accepted per second against the original's stream processor, tuned",
     "×",

@@ -6,7 +6,10 @@ import { registerGenerate } from "./commands/generate.ts";
 import { registerKey } from "./commands/key.ts";
 import { registerLogs } from "./commands/logs.ts";
 import { registerMigrate } from "./commands/migrate.ts";
+import { registerModel } from "./commands/model.ts";
 import { registerPs } from "./commands/ps.ts";
+import { registerRequest } from "./commands/request.ts";
+import { registerStatus } from "./commands/status.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerUser } from "./commands/user.ts";
 import { EXIT } from "../adapters/terminal/failure.ts";
@@ -39,12 +42,15 @@ for (const register of [
   registerDown,
   registerPs,
   registerLogs,
+  registerStatus,
   registerMigrate,
   registerCheckoutPrograms,
   registerCapacity,
   registerUser,
   registerKey,
   registerGenerate,
+  registerRequest,
+  registerModel,
   registerAudit,
   registerDead,
 ]) {

@@ -1,15 +1,18 @@
+import { keepTiers } from "../adapters/config/keep-tiers.ts";
+import { createDepthReader } from "../adapters/amqp/depth-reader.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { isDataFault } from "../adapters/postgres/errors.ts";
 import { finishRequests } from "../adapters/postgres/finish-requests.ts";
 import { createKeeperLock } from "../adapters/postgres/keeper-lock.ts";
+import { noteTiers, readTiers } from "../adapters/postgres/tiers.ts";
 import {
   answers,
+  followQueues,
   openBroker,
   openPostgres,
   openRedis,
   redisOptions,
   START_WAIT_MS,
-  topologyOf,
 } from "../adapters/process/connections.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
@@ -17,6 +20,7 @@ import { createAuditPorts } from "../adapters/quota/audit-ports.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createKeeper } from "./keeper/keeper.ts";
+import { createModelGauges } from "./model-gauges.ts";
 import type { FinishPorts, Process } from "./ports.ts";
 import { createCollector } from "./results/collector.ts";
 import { messagePorts } from "./wiring/messages.ts";
@@ -30,7 +34,9 @@ const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
 const KEEPER_SILENT_MS = 5_000;
 const KEEPER_DEADLINE_MS = 2_000;
 
-async function start({ config, log, registry, reach }: RoleContext): Promise<RunningRole> {
+async function start(context: RoleContext): Promise<RunningRole> {
+  const { log, registry, reach } = context;
+  const config = keepTiers(context.config);
   const settings = config.current();
   const { prefetch, grace_ms: graceMs } = settings.collector;
   const name = `tollgate-collector-${process.pid}`;
@@ -38,7 +44,6 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
   const database = openPostgres(settings, name);
   const redis = openRedis(settings, name, log);
   const signals = createSignals(redis, redisOptions(settings, name, log));
-  const queues = topologyOf(settings);
   const consuming = openBroker(config.current, `${name}-consume`, log);
   const publishing = openBroker(config.current, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
@@ -47,12 +52,14 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     bytesMax: PUBLISH_BYTES_MAX,
     confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
   });
+  const queues = followQueues(config, publishing, log);
   await Promise.all([
     database.ping(),
     redis.untilReady(START_WAIT_MS),
     consuming.whenUp(START_WAIT_MS),
     publishing.whenUp(START_WAIT_MS),
   ]);
+  config.remember(await readTiers(database));
 
   const quota = createLiveQuota(redis, database, config.current);
   const { metrics } = registry;
@@ -63,7 +70,16 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     settle: quota.store.settle,
     announceFinished: signals.announceFinished,
   };
-  const messages = messagePorts({ consuming, publisher, queues, prefetch });
+  const depths = createDepthReader(publishing);
+  const messages = messagePorts({
+    consuming,
+    publishing,
+    publisher,
+    depths,
+    queues,
+    prefetch,
+    log,
+  });
 
   const collector = createCollector(
     { ...ourProcess, ...finishing, ...messages, random: Math.random },
@@ -76,21 +92,28 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     deadlineMs: KEEPER_DEADLINE_MS,
     onLost: () => log.warn({}, "no longer the keeper: the lock was lost"),
   });
+  const remembered = redisPorts(redis, quota, config.current);
+  const modelGauges = createModelGauges({ ...ourProcess, ...remembered }, () =>
+    Object.keys(config.current().models),
+  );
   const keeper = createKeeper(
     {
       ...ourProcess,
       ...finishing,
       ...createAuditPorts(database, redis, quota),
       ...databasePorts(database),
-      ...redisPorts(redis, quota, config.current),
-      publishRequest: messages.publishRequest,
-      queueDepths: createQueueDepths(publishing, settings.amqp, config.current),
+      ...remembered,
+      ...messages,
+      storeTiers: () => noteTiers(database, config.current().tiers),
+      onParked: signals.onParked,
+      queueDepths: createQueueDepths(depths, queues),
       lock,
     },
-    settings.keeper,
+    config.current,
   );
   await collector.start();
   keeper.start();
+  modelGauges.start();
 
   return {
     readiness: async () => ({
@@ -100,7 +123,9 @@ async function start({ config, log, registry, reach }: RoleContext): Promise<Run
     }),
     graceMs,
     stop: async () => {
+      modelGauges.stop();
       await Promise.all([collector.drain(), keeper.stop()]);
+      await depths.close();
       await publisher.close();
       await Promise.all([consuming.close(), publishing.close()]);
       signals.close();

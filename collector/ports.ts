@@ -7,11 +7,15 @@ import type { AgedHold, HoldFate, Settlement, SettleReply } from "../core/quota/
 import type { RequestError } from "../core/request/request.ts";
 import type {
   DeadOutbox,
+  OutboxEntry,
   Page,
   RequestRef,
   RequestStanding,
 } from "../core/request/stored-request.ts";
 import type { ReachCrashPoint } from "../runtime/crash-points.ts";
+import type { LaneView, OperatorPause, ParkedRef, WorkerNote } from "../core/queue/lane.ts";
+import type { ModelHealth } from "../core/queue/model-health.ts";
+import type { DispatchedEnd, OverdueRetry, ParkedPlace } from "../core/queue/parked.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Schedule } from "../runtime/schedule.ts";
 
@@ -134,9 +138,12 @@ export interface RelayPorts {
 export interface QueueDepth {
   queue: string;
   /**
-   * `path`: what a request passes through, so requests, their delay queues and results; `dead`: dead letters.
+   * `model`: requests of one model; `wait`: between two attempts; `shared`: results, and what waits to be
+   * parked; `dead`: dead letters.
    */
-  kind: "path" | "dead";
+  kind: "model" | "wait" | "shared" | "dead";
+  /** null: not of one model. */
+  model: string | null;
   /** Messages ready, so without those that a consumer owns. */
   ready: number;
 }
@@ -147,9 +154,10 @@ export interface RepublishPorts {
    * @throws {Fault} BROKER_UNAVAILABLE
    */
   queueDepths: () => Promise<QueueDepth[]>;
-  /** Queued requests created before that instant, oldest first. */
+  /** Queued requests of these models that are not parked and were created before that instant. */
   queuedBefore: (
     createdBeforeMs: number,
+    models: readonly string[],
     after: string | null,
     limit: number,
   ) => Promise<Page<QueuedRequest>>;
@@ -175,6 +183,9 @@ export interface OrphanPorts {
 }
 
 export interface ExpirePorts extends FinishPorts {
+  /** Parked retries whose `expires_at` has passed, at most `limit`. */
+  overdueRetries: (limit: number) => Promise<OverdueRetry[]>;
+  deleteParked: DispatchPorts["deleteParked"];
   /** Queued requests whose `expires_at` has passed. */
   overdueRequests: (after: string | null, limit: number) => Promise<Page<RequestRef>>;
   attemptMarks: RepublishPorts["attemptMarks"];
@@ -193,6 +204,53 @@ export interface RetentionPorts {
   deletePublishersBefore: (seenBeforeMs: number) => Promise<number>;
 }
 
+export interface IntakePorts {
+  /**
+   * Hands the first messages of the parking queue to `park`, at most `limit`, and acks them when it has
+   * resolved; if it throws, they stay. Returns how many there were.
+   *
+   * @throws {Fault} BROKER_UNAVAILABLE, and what `park` throws
+   */
+  takePutOff: (
+    limit: number,
+    park: (requests: QueuedRequest[]) => Promise<void>,
+  ) => Promise<number>;
+  /** Parks those that are still open. @throws {Fault} STORE_UNAVAILABLE */
+  parkRequests: (requests: QueuedRequest[]) => Promise<void>;
+}
+
+/** What the dispatcher reads and writes. Every promise settles within a limit of the adapter behind it. */
+export interface DispatchPorts
+  extends Pick<RelayPorts, "holdFates" | "publishRequest">, IntakePorts {
+  /** As `takePutOff`, from the queue of a model. */
+  takeQueued: (
+    model: string,
+    limit: number,
+    park: (requests: QueuedRequest[]) => Promise<void>,
+  ) => Promise<number>;
+  /** Messages ready in the queue of each model, in order; 0 where there is no queue. */
+  readyOf: (models: readonly string[]) => Promise<number[]>;
+  /** In order. */
+  healthOf: (models: readonly string[]) => Promise<{ health: ModelHealth; atMs: number }[]>;
+  readWorkers: () => Promise<WorkerNote[]>;
+  writeView: (view: LaneView) => Promise<void>;
+  /** Pauses by operators, by model. */
+  operatorPauses: () => Promise<ReadonlyMap<string, OperatorPause>>;
+  /** Gateways that gave a sign of life lately. */
+  countGateways: () => Promise<number>;
+  /** Calls back with what gateways have parked; returns how to stop that. Some may be missed. */
+  onParked: (listener: (parked: readonly ParkedRef[]) => void) => () => void;
+  waitingTurns: (after: ParkedRef | null, limit: number) => Promise<ParkedRef[]>;
+  nextParked: (turns: readonly ParkedRef[], counts: readonly number[]) => Promise<ParkedPlace[][]>;
+  /** Those that are still open. */
+  readParked: (requestIds: readonly string[]) => Promise<OutboxEntry[]>;
+  deleteParked: (requestIds: readonly string[]) => Promise<void>;
+  countParked: () => Promise<ReadonlyMap<string, number>>;
+  endsOf: (requestIds: readonly string[]) => Promise<DispatchedEnd[]>;
+  /** In order; undefined: the default tier. */
+  tiersOf: (userIds: readonly string[]) => Promise<(string | undefined)[]>;
+}
+
 export interface GaugePorts {
   queueDepths: RepublishPorts["queueDepths"];
   /** Requests stored but not yet confirmed, as the publishers noted last. */
@@ -203,6 +261,8 @@ export interface LimitsPorts {
   userIds: AuditPorts["userIds"];
   /** The tiers of the configuration now, as a text to compare. */
   tiers: () => string;
+  /** Remembers in PostgreSQL what they allow, for when one is removed while users have it. */
+  storeTiers: () => Promise<void>;
   /** The tiers that the users in Redis have their limits from; undefined: not known there. */
   appliedTiers: () => Promise<string | undefined>;
   noteAppliedTiers: (tiers: string) => Promise<void>;
@@ -220,6 +280,7 @@ export interface KeeperPorts
     RetentionPorts,
     GaugePorts,
     LimitsPorts,
+    DispatchPorts,
     AuditPorts {
   lock: KeeperLock;
 }

@@ -112,6 +112,12 @@ export const FAULTS = {
     retryable: false,
     title: "The request is larger than the quota of a whole window",
   },
+  FAILURES_EXCEEDED: {
+    status: 429,
+    domain: "client",
+    retryable: true,
+    title: "Too many executions of this user failed in this window",
+  },
   CONCURRENCY_EXCEEDED: {
     status: 429,
     domain: "client",
@@ -173,6 +179,18 @@ export const FAULTS = {
     domain: "upstream",
     retryable: true,
     title: "The ML service cannot be reached",
+  },
+  UPSTREAM_UNAVAILABLE: {
+    status: 503,
+    domain: "upstream",
+    retryable: true,
+    title: "The ML service is not available",
+  },
+  UPSTREAM_REFUSED: {
+    status: 502,
+    domain: "platform",
+    retryable: true,
+    title: "The ML service refuses our credential or does not know the model",
   },
   UPSTREAM_BUSY: {
     status: 502,

@@ -5,6 +5,8 @@ export const KeyRecord = Type.Object({
   keyId: Type.String(),
   userId: Type.String(),
   userActive: Type.Boolean(),
+  /** Of the user's daily window; null: the default tier. */
+  tier: Type.Union([Type.String(), Type.Null()]),
   /** From then on the key is not usable, and it may be past already; null: it does not expire. */
   expiresAtMs: Type.Union([Type.Number(), Type.Null()]),
 });

@@ -91,6 +91,24 @@ export const METRICS = {
     labels: [],
     roles: ["gateway"],
   },
+  gateway_tokens_runnable: {
+    type: "gauge",
+    help: "Estimated tokens of those requests that workers could run now",
+    labels: ["model"],
+    roles: ["gateway"],
+  },
+  gateway_requests_runnable: {
+    type: "gauge",
+    help: "Requests that workers could run now; of a model that only has to be probed, 1",
+    labels: ["model"],
+    roles: ["gateway"],
+  },
+  gateway_oldest_runnable_seconds: {
+    type: "gauge",
+    help: "Age of the oldest request that workers could run now",
+    labels: [],
+    roles: ["gateway"],
+  },
   outbox_depth: {
     type: "gauge",
     help: "Requests stored but not yet confirmed by the broker",
@@ -103,15 +121,45 @@ export const METRICS = {
     labels: ["queue"],
     roles: ["collector"],
   },
+  requests_parked: {
+    type: "gauge",
+    help: "Requests that wait for their turn in PostgreSQL",
+    labels: ["model"],
+    roles: ["collector"],
+  },
+  model_paused: {
+    type: "gauge",
+    help: "1 while nothing of the model is called for that cause",
+    labels: ["model", "cause"],
+    roles: ["worker", "collector"],
+  },
+  model_suspected: {
+    type: "gauge",
+    help: "1 while all calls fail for that cause, but of one user only, so that the model is not paused",
+    labels: ["model", "cause"],
+    roles: ["collector"],
+  },
+  users_paused: {
+    type: "gauge",
+    help: "Users whose requests are tried one at a time, because theirs fail",
+    labels: ["model"],
+    roles: ["collector"],
+  },
+  dispatcher_view_age_seconds: {
+    type: "gauge",
+    help: "For how long the dispatcher has said nothing new",
+    labels: [],
+    roles: ["collector"],
+  },
   worker_actors: {
     type: "gauge",
-    help: "Actors by life-cycle state",
+    help: "Actors by life-cycle state; idle: free places at the models that can be called",
     labels: ["state"],
     roles: ["worker"],
   },
   worker_deliveries_waiting: {
     type: "gauge",
-    help: "Deliveries that wait for a model's limit or breaker",
+    help: "Deliveries owned that wait for a place at the model",
     labels: ["model"],
     roles: ["worker"],
   },
@@ -134,9 +182,9 @@ export const METRICS = {
     labels: ["model"],
     roles: ["worker"],
   },
-  worker_breaker_open: {
+  worker_model_callable: {
     type: "gauge",
-    help: "1 while the model's circuit breaker is not closed",
+    help: "1 while the worker has the key of the model's ML service, or needs none",
     labels: ["model"],
     roles: ["worker"],
   },
@@ -168,7 +216,7 @@ export const METRICS = {
   },
   keeper_actions_total: {
     type: "counter",
-    help: "What the keeper had to mend",
+    help: "What the keeper did: what it had to mend, what it parked and dispatched",
     labels: ["action"],
     roles: ["collector"],
   },

@@ -1,7 +1,9 @@
 import { createAccept } from "./accept/accept.ts";
 import { createAuthenticate } from "./accept/authenticate.ts";
 import { boundAccepts } from "./accept/bound-accepts.ts";
+import { createLanes } from "./accept/lanes.ts";
 import { createOutbox } from "./accept/outbox.ts";
+import { createParkedNews } from "./accept/parked-news.ts";
 import { createStore } from "./accept/store.ts";
 import { createApp } from "./http/app.ts";
 import { apiKeyOf } from "./http/headers.ts";
@@ -9,6 +11,8 @@ import { createRespond } from "./http/respond.ts";
 import type { GatewayPorts } from "./ports.ts";
 import { createCancel } from "./read/cancel.ts";
 import { createListRequests } from "./read/list-requests.ts";
+import { createModelWatch } from "./read/model-watch.ts";
+import { createStandings } from "./read/standings.ts";
 import { createStatusReader } from "./read/status.ts";
 import { createWaiters } from "./read/waiters.ts";
 import { createWaitingGauges } from "./read/waiting-gauges.ts";
@@ -24,8 +28,12 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   const outbox = createOutbox(ports);
   const store = createStore(ports);
   const waiters = createWaiters(ports);
-  const status = createStatusReader(ports, waiters);
-  const waitingGauges = createWaitingGauges(ports);
+  const lanes = createLanes(ports);
+  const models = createModelWatch(ports, lanes);
+  const standings = createStandings(ports, models);
+  const status = createStatusReader(ports, waiters, standings);
+  const waitingGauges = createWaitingGauges(ports, models);
+  const ways = { store, outbox, lanes, models, news: createParkedNews(ports) };
   let isLeaving = false;
   let isDraining = false;
 
@@ -34,10 +42,10 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       ports,
       respond: createRespond(ports),
       authenticate: (headers) => authenticate(apiKeyOf(headers)),
-      accept: boundAccepts(ports, store, createAccept(ports, store, outbox)),
+      accept: boundAccepts(ports, store, createAccept(ports, ways)),
       status,
       cancel: createCancel(ports, status),
-      listRequests: createListRequests(ports),
+      listRequests: createListRequests(ports, standings),
       readiness: options.readiness,
       isLeaving: () => isLeaving,
       isDraining: () => isDraining,
@@ -49,7 +57,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     app,
     /** Resolves when the gateway may accept. */
     start: async () => {
-      await outbox.start();
+      await Promise.all([outbox.start(), lanes.start(), models.start()]);
       waitingGauges.start();
     },
     /** Brings the gauges up to date. */
@@ -71,6 +79,8 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     endDrain: async (ms: number) => {
       await outbox.drain(ms);
       waiters.stop();
+      lanes.stop();
+      models.stop();
       waitingGauges.stop();
     },
   };

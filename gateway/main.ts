@@ -1,3 +1,4 @@
+import { keepTiers } from "../adapters/config/keep-tiers.ts";
 import { randomUUID } from "node:crypto";
 
 import { encodeRequest } from "../adapters/amqp/messages.ts";
@@ -6,14 +7,15 @@ import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import { createIdSource } from "../adapters/ids/id-source.ts";
 import { createServerClock } from "../adapters/postgres/server-clock.ts";
+import { readTiers } from "../adapters/postgres/tiers.ts";
 import {
   answers,
+  followQueues,
   openBroker,
   openPostgres,
   openRedis,
   redisOptions,
   START_WAIT_MS,
-  topologyOf,
 } from "../adapters/process/connections.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
@@ -34,14 +36,16 @@ const IDLE_TIMEOUT_SECONDS = 75;
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => void after(resolve, ms));
 
-async function start({ config, env, log, registry, reach }: RoleContext): Promise<RunningRole> {
+async function start(context: RoleContext): Promise<RunningRole> {
+  const { env, log, registry, reach } = context;
+  const config = keepTiers(context.config);
   const settings = config.current();
   const name = `tollgate-gateway-${process.pid}`;
 
   const database = openPostgres(settings, name);
   const redis = openRedis(settings, name, log);
   const amqp = openBroker(config.current, name, log);
-  const queues = topologyOf(settings);
+  const queues = followQueues(config, amqp, log);
   const publisher = createPublisher(amqp, {
     channels: PUBLISH_CHANNELS,
     messagesMax: settings.gateway.publish_messages_max,
@@ -50,6 +54,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   });
   const clock = createServerClock(database, log);
   await Promise.all([clock.check(), redis.untilReady(START_WAIT_MS), amqp.whenUp(START_WAIT_MS)]);
+  config.remember(await readTiers(database));
 
   const quota = createLiveQuota(redis, database, config.current);
   const signals = createSignals(redis, redisOptions(settings, name, log));
@@ -72,7 +77,8 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     settle: quota.store.settle,
     seal: sealer.seal,
     open: sealer.open,
-    publish: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
+    publish: (request) =>
+      publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
     brokerUp: () => amqp.state() === "up",
   };
   const readiness = async () => ({

@@ -1,9 +1,12 @@
-import type { StartedHint } from "../core/attempt/start.ts";
+import type { AttemptHints } from "../core/attempt/start.ts";
 import type { Config } from "../core/config/schema.ts";
 import type { Finish, FinishReply } from "../core/request/finish.ts";
 import type { KeyRecord } from "../core/key-record.ts";
 import type { QueuedRequest } from "../core/request/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
+import type { LaneView, ParkedRef, WorkerNote } from "../core/queue/lane.ts";
+import type { DatedHealth } from "../core/queue/model-health.ts";
+import type { OwnPlace, Work } from "../core/queue/waiting.ts";
 import type { Admission, QuotaSnapshot, QuotaUse, Settlement } from "../core/quota/quota.ts";
 import type {
   Idempotency,
@@ -27,6 +30,8 @@ import type { Schedule } from "../runtime/schedule.ts";
 export interface Principal {
   keyId: string;
   userId: string;
+  /** null: the default tier. */
+  tier: string | null;
 }
 
 /**
@@ -72,12 +77,22 @@ export interface GatewayPorts {
    * that stay stored: what has an idempotency key is kept, because a replay may have been accepted for it.
    */
   discardRequests: (requestIds: string[]) => Promise<string[]>;
-  /** Reads queued requests again for publishing, content and all; leaves out those no longer queued. */
+  /**
+   * Reads queued requests again for publishing, content and all; leaves out those that have ended, and those
+   * that are parked.
+   */
   readQueued: (requestIds: string[]) => Promise<QueuedRequest[]>;
   findRequests: (lookups: RequestRef[]) => Promise<(StoredRequest | undefined)[]>;
   /** Reads one page, newest first. */
   listRequests: (query: ListQuery) => Promise<ListedRequest[]>;
-  readStarted: (lookups: RequestRef[]) => Promise<(StartedHint | undefined)[]>;
+  /** In order; undefined: not parked. */
+  parkedPlaces: (requestIds: readonly string[]) => Promise<(OwnPlace | undefined)[]>;
+  /** What each of these users has parked at a model, in order. */
+  parkedWork: (lines: readonly { model: string; userId: string }[]) => Promise<Work[]>;
+  /** Takes requests that have ended out of the parked ones. */
+  deleteParked: (requestIds: readonly string[]) => Promise<void>;
+  /** All that is known of attempts, in order. */
+  readHints: (lookups: readonly RequestRef[]) => Promise<AttemptHints[]>;
   /** From then on no worker starts the request. */
   markCancelled: (lookup: RequestRef) => Promise<void>;
   /** Tells the worker that executes the request, best effort. */
@@ -87,7 +102,16 @@ export interface GatewayPorts {
   readUsage: (query: UsageQuery) => Promise<Usage[]>;
   waitingByModel: () => Promise<WaitingModel[]>;
 
-  /** Resolves when the broker has confirmed. */
+  /** What the dispatcher says of every model; undefined: nothing. */
+  readLanes: () => Promise<LaneView | undefined>;
+  /** In order. */
+  readHealth: (models: readonly string[]) => Promise<DatedHealth[]>;
+  /** Workers that gave a sign of life lately. */
+  readWorkers: () => Promise<WorkerNote[]>;
+  /** Tells the dispatcher whose requests were parked, best effort. */
+  announceParked: (parked: readonly ParkedRef[]) => Promise<void>;
+
+  /** To the queue of its model; resolves when the broker has confirmed. */
   publish: (request: QueuedRequest) => Promise<void>;
   /** Whether the broker takes messages at present. */
   brokerUp: () => boolean;

@@ -6,10 +6,11 @@ import {
   simulatorOverrides,
   simulatorUrl,
 } from "./components.ts";
-import { type DemoResult, sendDemoRequest } from "./demo-request.ts";
+import { type DemoOutcome, sendDemoRequest } from "./demo-request.ts";
 import { ensureDemoUser } from "./demo-user.ts";
 import { requireFreePorts, startComponents, stopComponents } from "./supervision/launch.ts";
 import { type Observers, startObservers, stopObservers } from "./observe/observe.ts";
+import { printable } from "../adapters/terminal/printable.ts";
 import { shortPath, type StatePaths } from "../adapters/state/paths.ts";
 import type { Progress } from "../adapters/terminal/progress.ts";
 import { readOrMakeSecrets } from "../adapters/state/secrets.ts";
@@ -23,19 +24,26 @@ type Environment = Record<string, string | undefined>;
 
 export interface Upped {
   up: UpJson;
-  demo: DemoResult;
+  demo: DemoOutcome;
 }
 
-export interface BringUpOptions {
-  detached: boolean;
-  observe: boolean;
+/** What operators' commands know and a stack does not. */
+export interface Operator {
   /** Makes the user of the first request, with a key. */
   createDemoUser: (config: Config) => Promise<{ userId: string; apiKey: string }>;
+  /** What is wrong with the running stack, a line each; never throws. */
+  findTrouble: () => Promise<string[]>;
+}
+
+export interface BringUpOptions extends Operator {
+  detached: boolean;
+  observe: boolean;
 }
 
 /**
  * Everything from nothing to a completed request. What an earlier `up` that was killed left behind is
- * replaced, its servers go on.
+ * replaced, its servers go on. That the first request is refused, fails or takes long is told, with what is
+ * wrong, but it is no reason to stop what runs.
  *
  * @throws {CommandFailure} naming the step that failed, its log and what to do
  */
@@ -43,7 +51,7 @@ export async function bringUp(
   paths: StatePaths,
   progress: Progress,
   callerEnv: Environment,
-  { detached, observe, createDemoUser }: BringUpOptions,
+  { detached, observe, createDemoUser, findTrouble }: BringUpOptions,
 ): Promise<Upped> {
   if (judgeStack(readStack(paths)) === "abandoned") {
     progress.say("  An earlier up was killed: replacing what it left behind.");
@@ -80,10 +88,6 @@ export async function bringUp(
     const found = await ensureDemoUser({ paths, gateway, create });
     return { ...found, detail: found.isNew ? "new, with a key" : "the key of last time" };
   });
-  const demo = await progress.step("first request", async () => {
-    const result = await sendDemoRequest(gateway, user.apiKey);
-    return { ...result, detail: "completed" };
-  });
   const up: UpJson = {
     gateway,
     metrics,
@@ -95,6 +99,15 @@ export async function bringUp(
     user_id: user.userId,
   };
   writeUpJson(paths, up);
+  const demo = await progress.step("first request", async () => {
+    const outcome = await sendDemoRequest(gateway, user.apiKey);
+    return { ...outcome, detail: outcome.kind === "completed" ? "completed" : "not completed" };
+  });
+  if (demo.kind === "not-completed") {
+    progress.say(`! The first request did not complete: ${printable(demo.what)}.`);
+    for (const line of await findTrouble()) progress.say(`!   ${printable(line)}`);
+    progress.say("! Everything else runs. See what is wrong: ./tollgate status");
+  }
   return { up, demo };
 }
 

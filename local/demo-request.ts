@@ -1,7 +1,7 @@
 import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-import { CommandFailure } from "../adapters/terminal/failure.ts";
+import { describeError } from "../adapters/terminal/failure.ts";
 
 const CALL_LIMIT_MS = 10_000;
 const WAIT_SECONDS = 20;
@@ -13,6 +13,7 @@ const AcceptedSchema = t.Object({ request_id: t.String() });
 const StatusSchema = t.Object({
   status: t.String(),
   result: t.Optional(t.Object({ choices: t.Array(t.Object({ text: t.String() })) })),
+  error: t.Optional(t.Object({ code: t.String(), message: t.String() })),
   tokens: t.Object({
     estimated: t.Integer(),
     total: t.Union([t.Integer(), t.Null()]),
@@ -28,14 +29,41 @@ export interface DemoResult {
   tokensGivenBack: number;
 }
 
+/** What came of the first request. Nothing that it meets says that the stack does not run. */
+export type DemoOutcome =
+  | ({ kind: "completed" } & DemoResult)
+  /** `what` and why, in words. */
+  | { kind: "not-completed"; what: string };
+
 export const demoBody = (): string => JSON.stringify({ prompt: PROMPT, max_tokens: 64 });
 
 /**
- * One real request through everything, waited for.
- *
- * @throws {CommandFailure} when it is refused, fails or does not end in time
+ * One real request through everything, waited for. One that has not ended in time is cancelled, so that
+ * nothing is left behind. Never throws.
  */
-export async function sendDemoRequest(gateway: string, apiKey: string): Promise<DemoResult> {
+export async function sendDemoRequest(
+  gateway: string,
+  apiKey: string,
+  waitSeconds: number = WAIT_SECONDS,
+): Promise<DemoOutcome> {
+  try {
+    return await sendAndWait({ gateway, apiKey, waitSeconds });
+  } catch (error) {
+    return notCompleted(`the gateway does not answer: ${describeError(error)}`);
+  }
+}
+
+const notCompleted = (what: string): DemoOutcome => ({ kind: "not-completed", what });
+
+async function sendAndWait({
+  gateway,
+  apiKey,
+  waitSeconds,
+}: {
+  gateway: string;
+  apiKey: string;
+  waitSeconds: number;
+}): Promise<DemoOutcome> {
   const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
   const accepted = await fetch(`${gateway}/generate`, {
     method: "POST",
@@ -44,29 +72,42 @@ export async function sendDemoRequest(gateway: string, apiKey: string): Promise<
     signal: AbortSignal.timeout(CALL_LIMIT_MS),
   });
   const acceptedBody: unknown = await accepted.json();
-  if (accepted.status !== 202 || !Value.Check(AcceptedSchema, acceptedBody)) {
-    throw new CommandFailure(
-      `the gateway answered the first request with ${accepted.status} ` +
-        `${JSON.stringify(acceptedBody)}: see ./tollgate logs gateway`,
-    );
-  }
+  if (accepted.status !== 202 || !Value.Check(AcceptedSchema, acceptedBody))
+    return notCompleted(`it was refused with ${accepted.status} ${JSON.stringify(acceptedBody)}`);
+
   const requestId = acceptedBody.request_id;
-  const reply = await fetch(`${gateway}/status/${requestId}?wait=${WAIT_SECONDS}`, {
+  const reply = await fetch(`${gateway}/status/${requestId}?wait=${waitSeconds}`, {
     headers,
     signal: AbortSignal.timeout(STATUS_LIMIT_MS),
   });
   const status: unknown = await reply.json();
-  if (!Value.Check(StatusSchema, status) || status.status !== "completed") {
-    throw new CommandFailure(
-      `the first request ${requestId} did not complete within ${WAIT_SECONDS} s: ` +
-        `${JSON.stringify(status).slice(0, 300)}: see ./tollgate logs`,
-    );
+  if (!Value.Check(StatusSchema, status))
+    return notCompleted(`its status is ${reply.status} ${JSON.stringify(status).slice(0, 300)}`);
+  if (status.status === "queued" || status.status === "in_progress") {
+    await cancel(`${gateway}/requests/${requestId}/cancel`, headers);
+    return notCompleted(`${requestId} has not ended within ${waitSeconds} s, and is cancelled`);
+  }
+  if (status.status !== "completed") {
+    const { code, message } = status.error ?? { code: status.status, message: "" };
+    return notCompleted(`${requestId} is ${status.status}: ${message} (${code})`);
   }
   return {
+    kind: "completed",
     requestId,
     text: status.result?.choices[0]?.text ?? "",
     tokensHeld: status.tokens.estimated,
     tokensUsed: status.tokens.total ?? 0,
     tokensGivenBack: status.tokens.refunded ?? 0,
   };
+}
+
+/** It may have ended meanwhile, which is as well. */
+async function cancel(url: string, headers: Record<string, string>): Promise<void> {
+  try {
+    const signal = AbortSignal.timeout(CALL_LIMIT_MS);
+    const reply = await fetch(url, { method: "POST", headers, signal });
+    await reply.body?.cancel();
+  } catch {
+    // Then it ends by itself some time, and harms nobody.
+  }
 }

@@ -38,19 +38,21 @@ function row(
 /** Every process that `up` started, servers first; empty when there is none. */
 export function listProcesses(paths: StatePaths): ProcessRow[] {
   const rows: ProcessRow[] = [];
+  const stack = readStack(paths);
   for (const { name, portNames } of [...LOCAL_SERVERS, ...OBSERVERS]) {
     const state = readLocalState(paths, name);
     const main = state?.processes.find((one) => one.name === name);
     if (state === undefined || main === undefined) continue;
+    const watched = stack?.servers?.find((server) => server.name === name);
     rows.push(
       row(name, main.identity, {
-        state: "ended",
+        state: watched?.state === "restarting" ? "restarting" : "ended",
+        restarts: watched?.restarts ?? 0,
         startedAt: main.started_at,
         ports: portNames.slice(0, 1).flatMap((portName) => state.ports[portName] ?? []),
       }),
     );
   }
-  const stack = readStack(paths);
   for (const { name, isRunning: runs, port } of listDockerServers(paths))
     rows.push(row(name, undefined, { state: runs ? "in docker" : "ended", ports: [port] }));
   if (stack === undefined) return rows;

@@ -37,8 +37,8 @@ export const ROLE_FACTS: Readonly<Record<Role, RoleFacts>> = {
     entry: "workers/main.ts",
     ownPort: "TOLLGATE_WORKER__METRICS_PORT",
     healthPath: "/health/ready",
-    // Bun keeps calls above 256 waiting without a word.
-    env: { BUN_CONFIG_MAX_HTTP_REQUESTS: "2000" },
+    // As in the Dockerfile; Bun keeps calls above 256 waiting without a word.
+    env: { BUN_CONFIG_MAX_HTTP_REQUESTS: "65336" },
   },
   collector: {
     entry: "collector/main.ts",

@@ -5,11 +5,12 @@ import type { UpJson } from "../adapters/state/up-json.ts";
 import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
 import { printable } from "../adapters/terminal/printable.ts";
 import { createProgress, type Progress } from "../adapters/terminal/progress.ts";
-import { bringUp, type BringUpOptions, type Upped } from "./bring-up.ts";
+import { bringUp, type Operator, type Upped } from "./bring-up.ts";
 import { demoBody } from "./demo-request.ts";
 import { findLinks } from "./observe/links.ts";
 import { formatStatusLine, scrape } from "./observe/status-line.ts";
 import { listProcesses } from "./process-list.ts";
+import { alreadyUp } from "./already-up.ts";
 import { takeLock } from "./processes/lock.ts";
 import { stopServers } from "./servers/servers.ts";
 import { stopComponents } from "./supervision/launch.ts";
@@ -32,22 +33,19 @@ const PLAIN_STATUS_PERIOD_MS = 10_000;
  *
  * @throws {CommandFailure} naming the step that failed, its log and what to do
  */
-export async function up(
-  options: UpOptions,
-  createDemoUser: BringUpOptions["createDemoUser"],
-): Promise<void> {
+export async function up(options: UpOptions, operator: Operator): Promise<void> {
   const paths = statePaths();
   const detached = options.detach === true;
   if (options.json === true && !detached)
     throw new CommandFailure("--json needs --detach", { exitCode: EXIT.usage });
-  const lock = requireNotRunning(paths);
+  const lock = await requireNotRunning(paths);
   const progress = createProgress(options.json === true ? process.stderr : process.stdout);
   const interrupted = onInterrupt();
   try {
     const bringing = bringUp(paths, progress, process.env, {
       detached,
       observe: options.observe === true,
-      createDemoUser,
+      ...operator,
     });
     const upped = await Promise.race([bringing, interrupted.then(() => undefined)]);
     if (upped === undefined) {
@@ -73,24 +71,13 @@ export async function up(
   }
 }
 
-function requireNotRunning(paths: StatePaths): { release: () => void } {
-  const advice = "see it with ./tollgate ps, stop it with ./tollgate down";
+async function requireNotRunning(paths: StatePaths): Promise<{ release: () => void }> {
   const lock = takeLock(paths.lock);
-  if ("holder" in lock) {
-    throw new CommandFailure(
-      `already up, in another terminal (pid ${lock.holder.pid}): ${advice}`,
-      {
-        exitCode: EXIT.alreadyRunning,
-      },
-    );
-  }
-  if (judgeStack(readStack(paths)) === "running") {
-    lock.release();
-    throw new CommandFailure(`already up, detached: ${advice}`, {
-      exitCode: EXIT.alreadyRunning,
-    });
-  }
-  return lock;
+  if ("holder" in lock)
+    throw await alreadyUp(paths, `in another terminal (pid ${lock.holder.pid})`);
+  if (judgeStack(readStack(paths)) !== "running") return lock;
+  lock.release();
+  throw await alreadyUp(paths, "detached");
 }
 
 /** Resolves at the first signal that asks us to stop; a later one ends this process at once. */
@@ -125,13 +112,14 @@ async function describeResult(
   detached: boolean,
 ): Promise<void> {
   say("");
-  say(
-    `The first request ${demo.requestId} is completed: ${printable(JSON.stringify(demo.text.slice(0, 100)))}`,
-  );
-  say(
-    `Tokens: ${demo.tokensHeld} held, ${demo.tokensUsed} used, ${demo.tokensGivenBack} given back.`,
-  );
-  say("");
+  if (demo.kind === "completed") {
+    const text = printable(JSON.stringify(demo.text.slice(0, 100)));
+    say(`The first request ${demo.requestId} is completed: ${text}`);
+    say(
+      `Tokens: ${demo.tokensHeld} held, ${demo.tokensUsed} used, ${demo.tokensGivenBack} given back.`,
+    );
+    say("");
+  }
   say("Try it:");
   say(
     `  curl -s ${running.gateway}/generate -H 'Authorization: Bearer ${running.api_key}' -H ` +

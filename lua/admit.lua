@@ -7,7 +7,8 @@
 --        tokens      the estimate, a whole number >= 0
 --        clock_ms    0: the clock of Redis; otherwise Unix milliseconds, for tests
 -- Reply  {'unknown'}: load the user first; else {'admitted' | 'refused', …} as `use_reply` in
---        shared/snapshot.lua
+--        shared/snapshot.lua; when failed executions refuse then also 'daily' | 'monthly', the limit, and how
+--        many failed
 local instance, request_id, tokens, clock_ms = unpack(ARGV)
 
 local use = read_use(instance, now(tonumber(clock_ms)))
@@ -17,15 +18,21 @@ end
 
 -- Texts, because redis.call would write every number out again, which is slow.
 local amounts = { '1', tokens, '1', tokens }
-local fits = use.concurrent == NO_LIMIT or use.open < use.concurrent
+local fits = not use.block and (use.concurrent == NO_LIMIT or use.open < use.concurrent)
 for i = 1, 4 do
   local limit = use.limits[i]
   fits = fits and (limit == NO_LIMIT or use.used[i] + tonumber(amounts[i]) <= limit)
 end
 
 if not fits then
-  local kind = redis.call('HEXISTS', holds, request_id) == 1 and 'admitted' or 'refused'
-  return use_reply(kind, use)
+  if redis.call('HEXISTS', holds, request_id) == 1 then
+    return use_reply('admitted', use)
+  end
+  local reply = use_reply('refused', use)
+  for _, value in ipairs(use.block or {}) do
+    reply[#reply + 1] = value
+  end
+  return reply
 end
 
 if redis.call('HSETNX', holds, request_id, pack_hold(tokens, use.day, use.at_ms)) == 1 then

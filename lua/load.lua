@@ -7,8 +7,8 @@
 --        known_for_ms  how long the user counts as known; afterwards it is loaded anew
 --        clock_ms      0: the clock of Redis; otherwise Unix milliseconds, for tests
 --        truth_json    JSON {limits: [daily requests, daily tokens, monthly requests, monthly tokens,
---                               concurrent], -1: no limit
---                      days: [[day, requests, tokens] …]   sums of the ledger
+--                               concurrent, daily failed, monthly failed], -1: no limit
+--                      days: [[day, requests, tokens, failed executions] …]   sums of the ledger
 --                      holds: [[request_id, day, tokens] …]   open requests
 --                      unstored: [request_id …]}   asked about, but PostgreSQL has no such request (yet)
 -- Reply  'loaded' | 'already' (someone else did) | 'superseded' (begin again)
@@ -42,6 +42,17 @@ local function add_used(day, requests, tokens)
     end
   end
 end
+local failures = failure_books()
+local function add_failed(day, failed)
+  if failed == 0 or month_of(day) < this_month then
+    return
+  end
+  local keys = failures.keys(day)
+  add(keys[2], failed, MONTHLY_TTL_MS)
+  if day >= today then
+    add(keys[1], failed, DAILY_TTL_MS)
+  end
+end
 local function add_held(day, requests, tokens)
   if month_of(day) >= this_month then
     local keys = held_keys(day)
@@ -59,9 +70,10 @@ local function add_hold(request_id, day, tokens)
   open_holds[#open_holds + 1] = request_id
   open_holds[#open_holds + 1] = pack_hold(tokens, day, at_ms)
 end
-local function add_settled(day, billed)
-  if billed >= 0 then
-    add_used(day, 1, billed)
+local function add_settled(day, settlement)
+  if settlement.billed >= 0 then
+    add_used(day, 1, settlement.billed)
+    add_failed(day, settlement.failed)
   end
 end
 
@@ -69,18 +81,19 @@ end
 local settled = {}
 local log = redis.call('HGETALL', settled_log)
 for i = 1, #log, 2 do
-  local billed, day = string.match(log[i + 1], '^(-?%d+)|([%d-]*)$')
-  settled[log[i]] = { billed = tonumber(billed), day = day }
+  local billed, day, failed = string.match(log[i + 1], '^(-?%d+)|([%d-]*)|?(%d*)$')
+  settled[log[i]] = { billed = tonumber(billed), day = day, failed = tonumber(failed) or 0 }
 end
 
 for _, row in ipairs(truth.days) do
   add_used(row[1], row[2], row[3])
+  add_failed(row[1], row[4])
 end
 for _, row in ipairs(truth.holds) do
   local request_id, day, tokens = row[1], row[2], row[3]
   local settlement = settled[request_id]
   if settlement then
-    add_settled(day, settlement.billed)
+    add_settled(day, settlement)
     settlement.is_placed = true
   else
     add_hold(request_id, day, tokens)
@@ -94,7 +107,7 @@ for _, request_id in ipairs(truth.unstored) do
     local tokens, day = unpack_hold(hold)
     add_hold(request_id, day, tokens)
   elseif settlement and settlement.day ~= '' then
-    add_settled(settlement.day, settlement.billed)
+    add_settled(settlement.day, settlement)
     settlement.is_placed = true
   end
 end
@@ -115,7 +128,10 @@ redis.call('SET', loaded_at, string.format('%.0f', now(0)), 'PX', known_for_ms)
 -- of what a load costs.
 local last_month_end = at_ms - tonumber(string.sub(today, 9, 10)) * DAY_MS
 local last_month, before_last = used_keys(day_of(last_month_end)), used_keys(day_of(at_ms - HELD_TTL_MS))
-local over = { last_month[3], last_month[4], holds, loading, settled_log }
+local failed_today = failures.keys(today)
+local over = {
+  last_month[3], last_month[4], holds, loading, settled_log, failures_block, failed_today[1], failed_today[2],
+}
 if redis.call('EXISTS', used_keys(today)[3], last_month[3], before_last[3]) > 0 then
   -- Every window that is over but whose counters may still exist, and what was held on other days of the
   -- month.
@@ -124,6 +140,10 @@ if redis.call('EXISTS', used_keys(today)[3], last_month[3], before_last[3]) > 0 
     over[last + 1], over[last + 2] = daily_requests_used .. day, daily_tokens_used .. day
     over[last + 3], over[last + 4] = daily_requests_held .. day, daily_tokens_held .. day
   end
+  -- Of older windows nobody counts or reads any more what failed.
+  local last = #over
+  over[last + 1] = failures.keys(day_of(at_ms - DAY_MS))[1]
+  over[last + 2] = failures.keys(day_of(last_month_end))[2]
 end
 redis.call('DEL', unpack(over))
 
@@ -138,5 +158,11 @@ if #open_holds > 0 then
   redis.call('PEXPIRE', holds, HOLDS_TTL_MS)
 end
 write_limits(truth.limits, known_for_ms)
+local daily_failed, monthly_failed = truth.limits[6], truth.limits[7]
+failures.write_limits(daily_failed, monthly_failed, known_for_ms)
+if counters[failed_today[2]] then
+  local in_day, in_month = counters[failed_today[1]] or 0, counters[failed_today[2]]
+  failures.note(today, { daily_failed, monthly_failed, in_day, in_month })
+end
 redis.call('SET', marker, instance, 'PX', known_for_ms)
 return 'loaded'

@@ -8,7 +8,8 @@
 local instance, clock_ms = unpack(ARGV)
 
 local use = read_use(instance, now(tonumber(clock_ms)))
-if not use then
+local snapshot = use and snapshot_reply(use)
+if not use or snapshot[1] == 'unknown' then
   return { 'unknown' }
 end
-return { snapshot_reply(use), redis.call('HGETALL', holds) }
+return { snapshot, redis.call('HGETALL', holds) }

@@ -2,8 +2,9 @@
 -- ones.
 --
 -- KEYS   user (shared/books.lua)
--- ARGV   daily_requests, daily_tokens, monthly_requests, monthly_tokens, concurrent
---        whole numbers; -1: no limit
+-- ARGV   daily_requests, daily_tokens, monthly_requests, monthly_tokens, concurrent, daily_failed,
+--        monthly_failed  whole numbers; -1: no limit
+--        clock_ms        0: the clock of Redis; otherwise Unix milliseconds, for tests
 -- Reply  'set' | 'unknown' (nothing to change: the user is loaded with the new limits)
 redis.call('DEL', loading, settled_log)
 local known_for_ms = redis.call('PTTL', marker)
@@ -11,4 +12,8 @@ if known_for_ms <= 0 then
   return 'unknown'
 end
 write_limits(ARGV, known_for_ms)
+local failures = failure_books()
+failures.write_limits(ARGV[6], ARGV[7], known_for_ms)
+local day = day_of(now(tonumber(ARGV[8])))
+failures.note(day, failures.read(day))
 return 'set'

@@ -7,12 +7,14 @@
 -- KEYS   user (shared/books.lua), then `started`: the mark that an attempt is under way, which ends here
 -- ARGV   request_id
 --        billed_tokens  whole number >= 0; -1 releases: the request and all its tokens are returned
+--        failed         executions of the request that failed, a whole number >= 0; 0 with a release
 --        expect_hold    1: nobody settled this before, so a missing hold means that Redis lost something: the
 --                       user is forgotten, to be loaded before the next admission. 0: a missing hold is fine
 --                       (a repeat)
+--        clock_ms       0: the clock of Redis; otherwise Unix milliseconds, for tests
 -- Reply  'settled' | 'absent'
 local started = KEYS[2]
-local request_id, billed_tokens, expect_hold = unpack(ARGV)
+local request_id, billed_tokens, failed, expect_hold, clock_ms = unpack(ARGV)
 local billed = tonumber(billed_tokens)
 
 local hold = redis.call('HGET', holds, request_id)
@@ -23,7 +25,9 @@ if hold then
 end
 
 if is_loading then
-  redis.call('HSETNX', settled_log, request_id, string.format('%.0f|%s', billed, day or ''))
+  -- Without what an earlier release cannot read, whenever it can be left out.
+  local note = string.format('%.0f|%s', billed, day or '') .. (failed == '0' and '' or '|' .. failed)
+  redis.call('HSETNX', settled_log, request_id, note)
   redis.call('PEXPIRE', settled_log, LOADING_TTL_MS)
 elseif not hold and expect_hold == '1' then
   local loaded_ago_ms = now(0) - tonumber(redis.call('GET', loaded_at) or 0)
@@ -55,6 +59,22 @@ if hold then
   change(4, used[4], used_tokens)
   change(5, held[1], '-1')
   change(6, held[2], string.format('%d', -tokens))
+
+  if failed ~= '0' then
+    local failures = failure_books()
+    local keys = failures.keys(day)
+    for i = 1, 2 do
+      -- Beside the counter of requests of the same window, or not at all.
+      if present[2 * i - 1] and redis.call('INCRBY', keys[i], failed) == tonumber(failed) then
+        redis.call('PEXPIRE', keys[i], i == 1 and DAILY_TTL_MS or MONTHLY_TTL_MS)
+      end
+    end
+    local today = day_of(now(tonumber(clock_ms)))
+    local counted = failures.read(today)
+    if counted then
+      failures.note(today, counted)
+    end
+  end
 end
 
 -- Last, because Redis allows these when it is out of memory, but not the ones above: an error must leave

@@ -2,8 +2,8 @@
 -- start is still there, its worker died during the attempt: that counts as a crash. Neighbours that the dead
 -- worker had not started have no mark.
 --
--- KEYS   started    the mark, a hash of attempt, startedAtMs, crashes; and attemptsMade (clear-started.lua),
---                   delayedUntilMs (request-hints.ts)
+-- KEYS   started    the mark, a hash of attempt, startedAtMs, crashes; and attemptsMade, lastStartedAtMs,
+--                   lastErrorCode, lastErrorMessage (clear-started.lua), delayedUntilMs (request-hints.ts)
 --        cancelled  present when the user cancelled the request
 -- ARGV   attempt, started_at_ms (Unix milliseconds)
 --        redelivered  1: the broker has delivered this message before

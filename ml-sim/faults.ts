@@ -1,8 +1,11 @@
 /** What the simulator can do wrong, and what the number after the colon means. */
 export const FAULTS = {
   "400": "status 400",
+  "401": "status 401",
+  "404": "status 404",
   "429": "status 429 with Retry-After; :SECONDS",
   "500": "status 500",
+  "502": "status 502",
   "503": "status 503",
   timeout: "no answer at all",
   truncate: "a body that ends in the middle of the JSON",

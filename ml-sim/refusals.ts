@@ -14,12 +14,12 @@ export type Refuse = (
  * Prompts whose failures are counted for `fail-times`; the one that failed longest ago is forgotten first.
  */
 const FAILING_PROMPTS_MAX = 10_000;
-const RETRY_AFTER_SECONDS = 1;
 const HUGE_BYTES = 209_715_200;
 /** Longer than any caller waits. */
 const NEVER_MS = 86_400_000;
 
-export function createRefusals(): Refuse {
+/** `retryAfterSeconds`: what a 429 asks for that says no number. */
+export function createRefusals(retryAfterSeconds: () => number): Refuse {
   const failures = new Map<string, number>();
 
   /** True for the first `times` calls with this prompt. */
@@ -38,11 +38,14 @@ export function createRefusals(): Refuse {
   return ({ kind, amount }, prompt, signal) => {
     switch (kind) {
       case "400":
+      case "401":
+      case "404":
       case "500":
+      case "502":
       case "503":
         return failure(Number(kind), "asked for");
       case "429":
-        return failure(429, "asked for", amount ?? RETRY_AFTER_SECONDS);
+        return failure(429, "asked for", amount ?? retryAfterSeconds());
       case "fail-times":
         return stillFails(prompt, amount ?? 1) ? failure(500, "asked for") : null;
       case "timeout":

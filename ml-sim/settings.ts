@@ -15,7 +15,11 @@ export const SettingsSchema = t.Object(
     token_ms: ms(0, "Time per output token of a choice."),
     slots: count(0, 0, "Calls worked on at once; 0: no limit."),
     queue_max: count(256, 0, "Calls waiting for a slot; more get 429."),
-    retry_after_seconds: count(1, 0, "Retry-After of such a 429."),
+    retry_after_seconds: count(
+      1,
+      0,
+      "Retry-After of such a 429, and of one that fault_rates draw.",
+    ),
     output_tokens_min: count(16, 1, "Shortest output that a prompt leads to."),
     output_tokens_max: count(128, 1, "Longest output that a prompt leads to."),
     seed: count(1, 0, "Start of the random numbers that fault_rates go by."),

@@ -232,6 +232,14 @@ describe("the settings", () => {
     expect((await generate(simulator, "hello")).status).toBe(500);
   });
 
+  test("say for how long it is too busy for everybody", async () => {
+    const simulator = start({ fault_rates: { "429": 1 }, retry_after_seconds: 40 });
+
+    const response = await generate(simulator, "hello");
+
+    expect(response.headers.get("retry-after")).toBe("40");
+  });
+
   test("that cannot be are refused, naming each field, and the old ones stay", async () => {
     const simulator = start();
 

@@ -16,7 +16,7 @@ export function createSimulator(initial: Settings): Simulator {
   let random = seededRandom(settings.seed);
   const totals = createTotals();
   const model = createModel(() => settings, totals);
-  const refuse = createRefusals();
+  const refuse = createRefusals(() => settings.retry_after_seconds);
 
   async function serveCall(request: Request, protocol: SimProtocol): Promise<Response> {
     totals.calls += 1;

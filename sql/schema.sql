@@ -34,6 +34,40 @@ create table idempotency_keys (
   constraint idempotency_keys_pkey PRIMARY KEY (user_id, key_hash)
 );
 
+create table model_pauses (
+  model text not null,
+  paused_by text not null,
+  reason text not null,
+  paused_at timestamp with time zone default now() not null,
+  constraint model_pauses_pkey PRIMARY KEY (model)
+);
+
+create table operator_actions (
+  action_id bigint not null,
+  acted_at timestamp with time zone default now() not null,
+  actor text not null,
+  action text not null,
+  target text not null,
+  detail jsonb default '{}'::jsonb not null,
+  constraint operator_actions_pkey PRIMARY KEY (action_id)
+);
+
+create table parked (
+  request_id uuid not null,
+  model text not null,
+  user_id uuid not null,
+  priority smallint not null,
+  expires_at timestamp with time zone not null,
+  estimated_tokens bigint not null,
+  attempt integer default 1 not null,
+  last_error_code text,
+  last_error_message text,
+  constraint parked_attempt_check CHECK ((attempt >= 1)),
+  constraint parked_estimated_tokens_check CHECK ((estimated_tokens >= 0)),
+  constraint parked_pkey PRIMARY KEY (request_id),
+  constraint parked_priority_check CHECK (((priority >= 0) AND (priority <= 2)))
+) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_cost_delay=0);
+
 create table publishers (
   publisher_id uuid not null,
   host text not null,
@@ -83,6 +117,7 @@ create table requests (
   expires_at timestamp with time zone not null,
   started_at timestamp with time zone,
   completed_at timestamp with time zone,
+  executions integer,
   constraint requests_attempts_check CHECK ((attempts >= 0)),
   constraint requests_completed_has_a_result CHECK (((status = 'completed'::text) = (result IS NOT NULL))),
   constraint requests_completion_tokens_check CHECK ((completion_tokens >= 0)),
@@ -102,6 +137,14 @@ create table schema_migrations (
   constraint schema_migrations_pkey PRIMARY KEY (version)
 );
 
+create table tiers (
+  tier text not null,
+  limits jsonb not null,
+  noted_at timestamp with time zone default now() not null,
+  constraint tiers_pkey PRIMARY KEY (tier),
+  constraint tiers_tier_check CHECK ((tier ~ '^[a-z0-9-]+$'::text))
+);
+
 create table token_days (
   user_id uuid not null,
   window_day date not null,
@@ -110,6 +153,8 @@ create table token_days (
   prompt_tokens bigint not null,
   completion_tokens bigint not null,
   total_tokens bigint generated always as (prompt_tokens + completion_tokens) stored,
+  failed_requests bigint default 0 not null,
+  failed_executions bigint default 0 not null,
   constraint token_days_pkey PRIMARY KEY (user_id, window_day, model)
 ) with (fillfactor=50);
 
@@ -123,10 +168,14 @@ create table token_logs (
   total_tokens bigint generated always as (prompt_tokens + completion_tokens) stored,
   usage_source text not null,
   created_at timestamp with time zone default now() not null,
+  executions integer default 1 not null,
+  failed_executions integer default 0 not null,
   constraint token_logs_completion_tokens_check CHECK ((completion_tokens >= 0)),
+  constraint token_logs_executions_check CHECK (((executions >= 1) AND ((failed_executions >= 0) AND (failed_executions <= executions)))) NOT VALID,
+  constraint token_logs_failed_has_no_tokens CHECK (((usage_source <> 'failed'::text) OR ((prompt_tokens = 0) AND (completion_tokens = 0) AND (failed_executions = executions)))) NOT VALID,
   constraint token_logs_pkey PRIMARY KEY (request_id),
   constraint token_logs_prompt_tokens_check CHECK ((prompt_tokens >= 0)),
-  constraint token_logs_usage_source_check CHECK ((usage_source = ANY (ARRAY['reported'::text, 'counted'::text])))
+  constraint token_logs_usage_source_check CHECK ((usage_source = ANY (ARRAY['reported'::text, 'counted'::text, 'failed'::text]))) NOT VALID
 );
 
 create table users (
@@ -149,6 +198,12 @@ CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING brin (
 
 CREATE INDEX idempotency_keys_request_id ON public.idempotency_keys USING btree (request_id);
 
+CREATE INDEX operator_actions_target ON public.operator_actions USING btree (target, action_id);
+
+CREATE INDEX parked_order ON public.parked USING btree (model, user_id, priority, expires_at, request_id);
+
+CREATE INDEX parked_retries ON public.parked USING btree (expires_at) WHERE (attempt > 1);
+
 CREATE INDEX requests_expiring ON ONLY public.requests USING btree (expires_at, request_id) WHERE (status = 'queued'::text);
 
 CREATE INDEX requests_not_completed ON ONLY public.requests USING btree (user_id, status, request_id) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'expired'::text]));
@@ -156,6 +211,8 @@ CREATE INDEX requests_not_completed ON ONLY public.requests USING btree (user_id
 CREATE INDEX requests_open ON ONLY public.requests USING btree (user_id, request_id) WHERE (status = 'queued'::text);
 
 CREATE INDEX requests_user_id ON ONLY public.requests USING btree (user_id, request_id);
+
+CREATE INDEX token_days_window_day ON public.token_days USING brin (window_day) WITH (pages_per_range='16');
 
 CREATE INDEX token_logs_created_at ON public.token_logs USING brin (created_at) WITH (pages_per_range='16');
 
@@ -168,14 +225,20 @@ CREATE OR REPLACE FUNCTION public.add_to_token_days()
  LANGUAGE plpgsql
 AS $function$
 begin
-  insert into token_days as d (user_id, window_day, model, requests, prompt_tokens, completion_tokens)
-  select user_id, window_day, model, count(*), sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint
+  insert into token_days as d (
+    user_id, window_day, model, requests, failed_requests, failed_executions, prompt_tokens, completion_tokens
+  )
+  select
+    user_id, window_day, model, count(*), count(*) filter (where usage_source = 'failed'),
+    sum(failed_executions), sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint
   from added
   group by user_id, window_day, model
   order by user_id, window_day, model
   on conflict (user_id, window_day, model) do update
   set
     requests = d.requests + excluded.requests,
+    failed_requests = d.failed_requests + excluded.failed_requests,
+    failed_executions = d.failed_executions + excluded.failed_executions,
     prompt_tokens = d.prompt_tokens + excluded.prompt_tokens,
     completion_tokens = d.completion_tokens + excluded.completion_tokens;
   return null;
@@ -253,11 +316,22 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION public.refuse_operator_action_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'operator_actions is append-only: % refused', tg_op using errcode = 'restrict_violation';
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.uuid_floor(day date)
  RETURNS uuid
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN (rpad(lpad(to_hex(((EXTRACT(epoch FROM day) * (1000)::numeric))::bigint), 12, '0'::text), 32, '0'::text))::uuid;
+
+CREATE TRIGGER operator_actions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.operator_actions FOR EACH STATEMENT EXECUTE FUNCTION refuse_operator_action_change();
 
 CREATE TRIGGER token_logs_add_to_days AFTER INSERT ON public.token_logs REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION add_to_token_days();
 

@@ -9,6 +9,8 @@ import { pingRedis } from "../adapters/ping.ts";
 import { statePaths } from "../adapters/state/paths.ts";
 import { isRunning } from "../local/processes/process-identity.ts";
 import { signalProcess, waitForEnd } from "../local/processes/processes.ts";
+import { untilTrue } from "../local/stack/eventually.ts";
+import { localRevivals, superviseServer } from "../local/supervision/supervise-server.ts";
 import { createProgress } from "../adapters/terminal/progress.ts";
 import { findBinaries } from "../local/servers/binaries.ts";
 import {
@@ -113,5 +115,62 @@ describe.skipIf(!isInstalled)("a private set of servers", () => {
     for (const { name } of LOCAL_SERVERS)
       expect(statSync(join(paths.servers, `${name}.json`)).mode & 0o077).toBe(0);
     await stopLocalServers(paths);
+  }, 120_000);
+
+  test("is started again where it was, with its data, when one of it ends by itself", async () => {
+    const urls = await start();
+    const sql = postgres(urls.postgres, { max: 1 });
+    await sql`create table if not exists survived as select 1 as one`;
+    await sql.end();
+    const supervised = localRevivals(paths, searchPath).map((revival) =>
+      superviseServer(revival, () => {}),
+    );
+    const restartsOf = (name: string): number =>
+      supervised.map(({ status }) => status()).find((status) => status.name === name)?.restarts ??
+      0;
+    try {
+      for (const name of ["postgres", "redis", "rabbitmq"] as const) {
+        const before = readLocalState(paths, name);
+        const main = before?.processes.find((one) => one.name === name)?.identity;
+        if (main === undefined) throw new Error(`${name} does not run`);
+        signalProcess(main, "SIGKILL");
+        await untilTrue(`${name} runs again`, 60_000, () => restartsOf(name) > 0);
+      }
+      await untilTrue("all answer", 60_000, () =>
+        supervised.every(({ status }) => status().state === "running"),
+      );
+    } finally {
+      await Promise.all(supervised.map((one) => one.stop()));
+    }
+
+    // "Still running": the same URLs, and nothing was started now.
+    const again = processes();
+    expect(await start()).toEqual(urls);
+    expect(processes()).toEqual(again);
+    const after = postgres(urls.postgres, { max: 1 });
+    expect(await after`select one from survived`).toHaveLength(1);
+    await after.end();
+    await stopLocalServers(paths);
+  }, 180_000);
+
+  test("is started again only as far as it ended: what still runs of a server goes on", async () => {
+    await start();
+    const [epmd, rabbitmq] = readLocalState(paths, "rabbitmq")?.processes ?? [];
+    if (epmd === undefined || rabbitmq === undefined) throw new Error("RabbitMQ does not run");
+    const supervised = localRevivals(paths, searchPath)
+      .filter(({ name }) => name === "rabbitmq")
+      .map((revival) => superviseServer(revival, () => {}));
+
+    signalProcess(epmd.identity, "SIGKILL");
+    await untilTrue("it was started again", 30_000, () =>
+      supervised.every(({ status }) => status().restarts > 0 && status().state === "running"),
+    );
+    await Promise.all(supervised.map((one) => one.stop()));
+
+    const now = readLocalState(paths, "rabbitmq")?.processes ?? [];
+    expect(now.find(({ name }) => name === "rabbitmq")).toEqual(rabbitmq);
+    expect(now.find(({ name }) => name === "epmd")?.identity).not.toEqual(epmd.identity);
+    await stopLocalServers(paths);
+    expect(processesBelow(folder)).toEqual([]);
   }, 120_000);
 });

@@ -17,7 +17,7 @@ test("a drain puts back what waits as new, in order, lets what runs finish, then
   const drained = world.worker.drain(10_000);
   await untilIdle();
   expect(world.events.slice(-7)).toEqual([
-    "pause",
+    "prefetch m 0",
     "again b",
     "again c",
     "again d",
@@ -29,7 +29,7 @@ test("a drain puts back what waits as new, in order, lets what runs finish, then
   await callOf(world, "a").answer(answered);
   await drained;
 
-  expect(world.events.slice(-3)).toEqual(["ack a", "stop listening", "close"]);
+  expect(world.events.slice(-3)).toEqual(["ack a", "stop listening", "close m"]);
   expect(world.clock.timerCount()).toBe(0);
   expect(world.worker.snapshot().state).toBe("stopped");
 });
@@ -81,7 +81,7 @@ test("a drain puts back as new what outlasts the grace, without calling it a cra
     "again a",
     "ack a",
     "stop listening",
-    "close",
+    "close m",
   ]);
   expect(world.results).toEqual([]);
   expect(world.clock.timerCount()).toBe(0);
@@ -137,7 +137,7 @@ test("what a lost channel aborted is not published anew: the broker delivers it 
 
 test("a drain ends in time with a broker that is away", async () => {
   const world = await startFakeWorld();
-  world.consumer.pause = () => Promise.reject(new Error("the broker is away"));
+  world.consumer.setPrefetch = () => Promise.reject(new Error("the broker is away"));
   world.consumer.close = () => Promise.reject(new Error("the broker is away"));
   world.ports.publishAgain = () => Promise.reject(new Error("the broker is away"));
   const delivery = await world.deliver("a");
@@ -157,7 +157,13 @@ test("a drain lets go at once of what is of a newer version", async () => {
 
   await world.worker.drain(1_000);
 
-  expect(world.events).toEqual(["pause", "unchanged a", "ack a", "stop listening", "close"]);
+  expect(world.events).toEqual([
+    "prefetch m 0",
+    "unchanged a",
+    "ack a",
+    "stop listening",
+    "close m",
+  ]);
   expect(world.clock.timerCount()).toBe(0);
 });
 

@@ -1,25 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import type { InferenceOutcome } from "../core/attempt/outcome.ts";
 import { untilIdle } from "../test/support/clock.ts";
-import {
-  answered,
-  failed,
-  type FakeWorld,
-  MODEL,
-  startFakeWorld,
-} from "../test/support/worker-world.ts";
-
-const running = (world: FakeWorld): string[] =>
-  world.events.filter((event) => event.startsWith("call ")).map((event) => event.slice(5));
-
-async function answer(
-  world: FakeWorld,
-  id: string,
-  outcome: InferenceOutcome = answered,
-): Promise<void> {
-  await world.calls.findLast(({ requestId }) => requestId === id)?.answer(outcome);
-}
+import { answer, failed, MODEL, running, startFakeWorld } from "../test/support/worker-world.ts";
 
 describe("turns", () => {
   test("are given in order of arrival within the model's limit", async () => {
@@ -43,13 +25,14 @@ describe("turns", () => {
     expect(running(world)).toEqual(["a", "c"]);
   });
 
-  test("never exceed the number of actors", async () => {
-    const world = await startFakeWorld({ actors: 2 });
+  test("of one model never exceed the number of actors, whatever others do", async () => {
+    const world = await startFakeWorld({ actors: 2 }, { m: MODEL, other: MODEL });
 
     for (const id of ["a", "b", "c"]) await world.deliver(id);
+    for (const id of ["d", "e", "f"]) await world.deliver(id, { request: { model: "other" } });
 
-    expect(running(world)).toEqual(["a", "b"]);
-    expect(world.worker.snapshot()).toMatchObject({ actors: { idle: 0, busy: 2 }, waiting: 1 });
+    expect(running(world)).toEqual(["a", "b", "d", "e"]);
+    expect(world.worker.snapshot()).toMatchObject({ actors: { idle: 0, busy: 4 }, waiting: 2 });
   });
 
   test("free the model's slot with the answer, not with the confirm", async () => {
@@ -97,6 +80,17 @@ describe("turns", () => {
     expect(running(world)).toEqual(["suspect 1", "neighbour", "suspect 2"]);
   });
 
+  test("of a suspect are not held up by a suspect of a model that is at its limit", async () => {
+    const one = { ...MODEL, concurrency_max: 1 };
+    const world = await startFakeWorld({}, { m: one, other: one });
+    await world.deliver("a");
+    await world.deliver("suspect", { deliveryCount: 2 });
+
+    await world.deliver("other suspect", { deliveryCount: 2, request: { model: "other" } });
+
+    expect(running(world)).toEqual(["a", "other suspect"]);
+  });
+
   test("are not spent on a delivery whose channel went while it waited", async () => {
     const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
     await world.deliver("a");
@@ -110,118 +104,43 @@ describe("turns", () => {
   });
 });
 
-describe("a model in trouble", () => {
-  test("gets fewer attempts at once after a 429", async () => {
+describe("a model that wants fewer calls at once", () => {
+  test.each([
+    ["a 429", failed("UPSTREAM_BUSY")],
+    ["a timeout", failed("UPSTREAM_TIMEOUT")],
+  ])("gets fewer after %s", async (_name, outcome) => {
     const world = await startFakeWorld();
-    for (const id of ["a", "b", "c", "d", "e"]) await world.deliver(id);
+    for (const id of ["a", "b", "c", "d", "e"]) {
+      await world.deliver(id, { request: { userId: id } });
+    }
 
-    await answer(world, "a", failed("UPSTREAM_BUSY"));
+    await answer(world, "a", outcome);
 
-    expect(world.worker.snapshot().models["m"]).toEqual({
+    expect(world.worker.snapshot().models["m"]).toMatchObject({
       underWay: 3,
       limit: 2,
-      breaker: "closed",
       waiting: 1,
     });
     expect(running(world)).toEqual(["a", "b", "c", "d"]);
   });
 
   test("shows in the gauges when they are asked for", async () => {
-    const told: Record<string, number> = {};
-    const gauge = (name: string) => ({
-      set: (value: number, ...labels: string[]) => void (told[[name, ...labels].join(" ")] = value),
-    });
     const world = await startFakeWorld();
-    Object.assign(world.ports.metrics, {
-      worker_actors: gauge("actors"),
-      worker_concurrency_limit: gauge("limit"),
-      worker_breaker_open: gauge("open"),
-      worker_deliveries_waiting: gauge("waiting"),
-    });
-    for (const id of ["a", "b", "c", "d", "e"]) await world.deliver(id);
-    await answer(world, "a", failed("UPSTREAM_BUSY"));
+    for (const id of ["a", "b", "c", "d", "e"]) {
+      await world.deliver(id, { request: { userId: id } });
+    }
+    await answer(world, "a", failed("UPSTREAM_TIMEOUT"));
 
     world.worker.observe();
 
-    expect(told).toEqual({
-      "actors idle": 1,
-      "actors busy": 3,
-      "actors draining": 0,
-      "limit m": 2,
-      "open m": 0,
-      "waiting m": 1,
-    });
-  });
-
-  test("gets no attempts while its breaker is open, then one probe, then all again", async () => {
-    const world = await startFakeWorld();
-    for (const id of ["a", "b", "c"]) await world.deliver(id);
-    for (const id of ["a", "b", "c"]) await answer(world, id, failed("UPSTREAM_FAILED"));
-    for (const id of ["d", "e"]) await world.deliver(id);
-    expect(running(world)).toEqual(["a", "b", "c"]);
-
-    await world.clock.advance(5_000);
-    expect(running(world)).toEqual(["a", "b", "c", "d"]);
-    await answer(world, "d");
-
-    expect(running(world)).toEqual(["a", "b", "c", "d", "e"]);
-  });
-
-  test("is probed in time by what waited already when its breaker opened", async () => {
-    const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 3 } });
-    for (const id of ["a", "b", "c", "d"]) await world.deliver(id);
-    for (const id of ["a", "b"]) await answer(world, id, failed("UPSTREAM_FAILED"));
-    await world.deliver("e");
-    await world.deliver("f");
-    for (const id of ["c"]) await answer(world, id, failed("UPSTREAM_FAILED"));
-    expect(running(world)).toEqual(["a", "b", "c", "d", "e"]);
-
-    await world.clock.advance(5_000);
-
-    expect(running(world)).toEqual(["a", "b", "c", "d", "e", "f"]);
-  });
-
-  test("is probed by the next one when the probe was cancelled", async () => {
-    const world = await startFakeWorld();
-    for (const id of ["a", "b", "c"]) await world.deliver(id);
-    for (const id of ["a", "b", "c"]) await answer(world, id, failed("UPSTREAM_UNREACHABLE"));
-    for (const id of ["d", "e"]) await world.deliver(id);
-    await world.clock.advance(5_000);
-
-    await world.cancel("d");
-
-    expect(running(world)).toEqual(["a", "b", "c", "d", "e"]);
-  });
-
-  test("has what waits for it too long parked without burning an attempt", async () => {
-    const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
-    await world.deliver("a");
-    const waiting = await world.deliver("b");
-
-    await world.clock.advance(20_000);
-
-    expect(world.retries[0]).toMatchObject({
-      request: { attempt: 1, head: { requestId: "b" } },
-      delay: { stepMs: 5_000 },
-    });
-    expect(waiting.conclusions).toEqual(["ack"]);
-    expect(world.worker.snapshot()).toMatchObject({ owned: 1, waiting: 0 });
-  });
-
-  test("is not blamed when it is an actor that is missing: such a delivery keeps its place", async () => {
-    const world = await startFakeWorld({ actors: 1 });
-    await world.deliver("a");
-    await world.deliver("b");
-
-    await world.clock.advance(60_000);
-    await answer(world, "a");
-
-    expect(world.retries).toEqual([]);
-    expect(running(world)).toEqual(["a", "b"]);
+    const { value } = world.metrics;
+    expect([value("worker_actors", "idle"), value("worker_actors", "busy")]).toEqual([0, 3]);
+    expect(value("worker_concurrency_limit", "m")).toBe(2);
+    expect(value("worker_deliveries_waiting", "m")).toBe(1);
   });
 });
 
-test("after everything has ended no timer and no delivery is left", async () => {
+test("after everything has ended no timer of it and no delivery is left", async () => {
   const world = await startFakeWorld({}, { m: { ...MODEL, concurrency_max: 1 } });
   for (const id of ["a", "b", "c"]) await world.deliver(id);
 
@@ -230,5 +149,5 @@ test("after everything has ended no timer and no delivery is left", async () => 
 
   expect(world.worker.snapshot()).toMatchObject({ owned: 0, waiting: 0 });
   await world.clock.advance(20_000);
-  expect(world.clock.timerCount()).toBe(0);
+  expect(world.clock.timerCount()).toBe(world.timersAtRest);
 });

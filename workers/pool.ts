@@ -6,29 +6,26 @@ import type { WorkerPorts } from "./ports.ts";
 
 /**
  * The actors of this worker and their supervisor, who gives waiting deliveries their turns: first come, first
- * served.
+ * served, as far as their models let them. The deliveries that are owned bound the actors.
  */
 export interface Pool {
   /** Looks again what may start; call it when that may have changed. */
   startTurns: () => void;
   /** Starts no turn from now on. */
   drain: () => void;
-  actors: () => Record<ActorState, number>;
+  actors: () => Record<Exclude<ActorState, "idle">, number>;
 }
 
 export interface PoolNeighbours {
   deliveries: Pick<Deliveries, "waiting" | "remove">;
   gates: Pick<Gates, "mayStart" | "enter">;
   turns: Turns;
-  /** Some deliveries could not get a turn now. */
-  onWaiting: () => void;
 }
 
-/** Actors are made when first needed, `actorsMax` at most. */
+/** Actors are made when first needed. */
 export function createPool(
-  actorsMax: number,
   { log }: Pick<WorkerPorts, "log">,
-  { deliveries, gates, turns, onWaiting }: PoolNeighbours,
+  { deliveries, gates, turns }: PoolNeighbours,
 ): Pool {
   const { waiting } = deliveries;
   const idle: Actor[] = [];
@@ -53,14 +50,13 @@ export function createPool(
   const mayStart = (owned: OwnedDelivery): boolean => !isDraining && gates.mayStart(owned);
 
   function startTurns(): void {
-    while (busy.size < actorsMax) {
+    for (;;) {
       const owned = waiting.takeFirst(mayStart);
-      if (owned === undefined) break;
+      if (owned === undefined) return;
       const actor = idle.pop() ?? newActor();
       busy.add(actor);
       actor.give({ owned, pass: gates.enter(owned) });
     }
-    if (waiting.all().length > 0) onWaiting();
   }
 
   function endTurn({ owned, pass }: Turn): void {
@@ -90,9 +86,7 @@ export function createPool(
       for (const actor of busy) actor.drain();
     },
     actors: () =>
-      isDraining
-        ? { idle: 0, busy: 0, draining: busy.size }
-        : { idle: actorsMax - busy.size, busy: busy.size, draining: 0 },
+      isDraining ? { busy: 0, draining: busy.size } : { busy: busy.size, draining: 0 },
   };
 }
 

@@ -27,7 +27,7 @@ function createBroker(prefetch: number) {
   }
 
   const acks = createAcks<Numbered>({
-    prefetch,
+    prefetch: () => prefetch,
     now: clock.now,
     write: ({ fields: { deliveryTag } }, isUpTo) => {
       frames.push(isUpTo ? `up to ${deliveryTag}` : `${deliveryTag}`);

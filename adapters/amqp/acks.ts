@@ -23,8 +23,8 @@ export interface Acks<Message extends Tagged> {
 }
 
 export interface AcksOptions<Message extends Tagged> {
-  /** Deliveries that the broker sends ahead of their acks. */
-  prefetch: number;
+  /** Deliveries that the broker sends ahead of their acks, now. */
+  prefetch: () => number;
   /** Writes one frame; `isUpTo`: for this message and all before it that are not settled. */
   write: (message: Message, isUpTo: boolean) => void;
   /** Milliseconds, of a clock that never steps back. */
@@ -55,7 +55,6 @@ export function createAcks<Message extends Tagged>({
   now,
   schedule,
 }: AcksOptions<Message>): Acks<Message> {
-  const gatheredMax = Math.ceil(prefetch * GATHERED_SHARE_MAX);
   /** Tags of what is not done with; ascending, because they are added in that order. */
   const open = new Set<number>();
   let gathered: Message[] = [];
@@ -64,6 +63,7 @@ export function createAcks<Message extends Tagged>({
 
   function planFlush(): void {
     const nowMs = now();
+    const gatheredMax = Math.ceil(prefetch() * GATHERED_SHARE_MAX);
     const atMs = gathered.length < gatheredMax ? Math.max(nowMs, flushedAtMs + GATHER_MS) : nowMs;
     if (planned !== undefined && planned.atMs <= atMs) return;
     planned?.cancel();

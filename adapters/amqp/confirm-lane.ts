@@ -5,6 +5,12 @@ import type { OutgoingMessage } from "./messages.ts";
 /** What the broker says of a message: nothing when it is safe in its queue, else what went wrong. */
 export type OnConfirm = (problem?: string, cause?: unknown) => void;
 
+/** Where a message goes: the default exchange, "", brings it to the queue that its routing key names. */
+export interface Address {
+  exchange: string;
+  routingKey: string;
+}
+
 interface OpenLane {
   channel: ConfirmChannel;
   /** Messages that came back as unroutable; their confirm follows, and says that all is well. */
@@ -23,7 +29,7 @@ export class ConfirmLane {
       setup: (channel) => {
         const returned = new Set<string>();
         channel.on("return", ({ fields, properties }) =>
-          returned.add(returnKey(fields.routingKey, String(properties.messageId))),
+          returned.add(returnKey(fields, String(properties.messageId))),
         );
         this.#open = { channel, returned };
         onOpen();
@@ -44,7 +50,7 @@ export class ConfirmLane {
    *
    * @throws the client's error when the message cannot be encoded
    */
-  send(queue: string, message: OutgoingMessage, onConfirm: OnConfirm): boolean {
+  send(address: Address, message: OutgoingMessage, onConfirm: OnConfirm): boolean {
     const open = this.#open;
     if (open === undefined) return false;
     const { body, messageId, type, headers, timestampMs, expirationMs } = message;
@@ -60,13 +66,19 @@ export class ConfirmLane {
     };
     if (expirationMs !== undefined) properties.expiration = Math.max(0, Math.floor(expirationMs));
     const onReply = (error: unknown): void => {
-      if (open.returned.size > 0 && open.returned.delete(returnKey(queue, messageId)))
+      if (open.returned.size > 0 && open.returned.delete(returnKey(address, messageId)))
         onConfirm("the queue of the message does not exist");
       else if (error !== null) onConfirm("the broker did not confirm the message", error);
       else onConfirm();
     };
     try {
-      open.channel.publish("", queue, toBuffer(body), properties, onReply);
+      open.channel.publish(
+        address.exchange,
+        address.routingKey,
+        toBuffer(body),
+        properties,
+        onReply,
+      );
       return true;
     } catch (error) {
       // The channel is closing: its `close` event has not come yet.
@@ -77,9 +89,9 @@ export class ConfirmLane {
   }
 }
 
-/** By id and queue: a worker may publish a result and a dead letter of one request at the same time. */
-function returnKey(queue: string, messageId: string): string {
-  return `${messageId} ${queue}`;
+/** By id and address: a worker may publish a result and a dead letter of one request at the same time. */
+function returnKey({ exchange, routingKey }: Address, messageId: string): string {
+  return `${messageId} ${exchange} ${routingKey}`;
 }
 
 /** The same bytes as a Buffer, which the client needs; not a copy. */

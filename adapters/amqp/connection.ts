@@ -116,10 +116,10 @@ export class AmqpConnection {
    * @throws {Fault} BROKER_UNAVAILABLE when not connected, on any client error and after the timeout
    * @throws {TopologyMismatchError} when `use` does
    */
-  readonly withChannel: WithChannel = async (use) => {
+  readonly withChannel: WithChannel = async (use, withinMs = this.#timeoutMs) => {
     if (this.#live === undefined)
       throw brokerFault("there is no connection to the queue", this.#lastError);
-    return useChannel(this.#live.model, this.#timeoutMs, use);
+    return useChannel(this.#live.model, withinMs, use);
   };
 
   /**

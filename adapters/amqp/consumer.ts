@@ -5,10 +5,14 @@ import { createAcks } from "./acks.ts";
 import { within } from "./broker-fault.ts";
 import type { AmqpConnection } from "./connection.ts";
 import { createDelivery, type Delivery, type DeliveryChannel, unlessClosing } from "./delivery.ts";
+import { closeQuietly } from "./kept-channel.ts";
+import { nextSubscriptionStep, type Subscription } from "./subscriptions.ts";
 
 export interface ConsumerOptions {
   queue: string;
-  /** Most unsettled deliveries that this consumer owns at once; at most 2000 on a quorum queue. */
+  /**
+   * Most unsettled deliveries that this consumer owns at once; 0: none yet. At most 2000 on a quorum queue.
+   */
   prefetch: number;
   /**
    * Takes over a delivery; must not throw. If it throws, the delivery goes back to the queue and counts
@@ -16,36 +20,43 @@ export interface ConsumerOptions {
    */
   onDelivery: (delivery: Delivery) => void;
   /**
-   * The broker ended the subscription (the queue was deleted, its node went away); it is made again
+   * The broker ended a subscription (the queue was deleted, its node went away); it is made again
    * automatically.
    */
   onCancelled?: () => void;
-  /** Subscribe only at `resume()`. */
-  startPaused?: boolean;
 }
 
 export interface Consumer {
   /**
-   * Ends the subscription; no delivery arrives once it has resolved, and those that arrived can still be
-   * settled.
+   * Changes the prefetch, also of connections to come; 0 pauses. What is owned stays valid. Once it has
+   * resolved no more than the new prefetch arrives at once; what is owned above it goes as it is settled. It
+   * resolves at once when there is no connection.
    *
    * @throws {Fault} BROKER_UNAVAILABLE when the broker does not answer in time
    */
+  setPrefetch: (prefetch: number) => Promise<void>;
+  /** As a prefetch of 0. */
   pause: () => Promise<void>;
-  /**
-   * Subscribes again; resolves once the broker has confirmed, or at once when there is no connection: the
-   * next connection subscribes.
-   *
-   * @throws {Fault} BROKER_UNAVAILABLE when the broker does not answer in time
-   */
-  resume: () => Promise<void>;
   /** Ends the subscription and the channel; the broker takes back what was not settled. */
   close: () => Promise<void>;
 }
 
+/** A subscription of ours on a channel. */
+interface Tagged extends Subscription {
+  tag: string;
+  isOver: boolean;
+}
+
+/** The present channel and what is subscribed on it. */
+interface Home extends DeliveryChannel {
+  subscriptions: Tagged[];
+  /** Unsettled deliveries of subscriptions that are over. */
+  left: number;
+}
+
 const STEP_MS = 5_000;
 
-/** Subscribes to a queue and subscribes again after every loss. */
+/** Subscribes to a queue on a channel of its own, and subscribes again after every loss. */
 export function createConsumer(connection: AmqpConnection, options: ConsumerOptions): Consumer {
   return new KeptConsumer(connection, options);
 }
@@ -54,17 +65,15 @@ class KeptConsumer implements Consumer {
   readonly #connection: AmqpConnection;
   readonly #options: ConsumerOptions;
   readonly #release: (withinMs: number) => Promise<void>;
-  #home: DeliveryChannel | undefined;
-  /** Tag of the subscription on the present channel. */
-  #tag: string | undefined;
-  #isWanted: boolean;
+  #home: Home | undefined;
+  #prefetch: number;
   /** Subscribing and unsubscribing go one after the other. */
-  #lastStep: Promise<void> = Promise.resolve();
+  #lastSteps: Promise<void> = Promise.resolve();
 
   constructor(connection: AmqpConnection, options: ConsumerOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#isWanted = options.startPaused !== true;
+    this.#prefetch = options.prefetch;
     this.#release = connection.keepChannel({
       name: `consumer of ${options.queue}`,
       setup: (channel) => this.#adopt(channel),
@@ -72,83 +81,99 @@ class KeptConsumer implements Consumer {
     });
   }
 
-  async pause(): Promise<void> {
-    this.#isWanted = false;
-    await within(STEP_MS, "ending the subscription", this.#reconcile());
+  async setPrefetch(prefetch: number): Promise<void> {
+    this.#prefetch = prefetch;
+    await within(STEP_MS, "changing the prefetch", this.#reconcile());
   }
 
-  async resume(): Promise<void> {
-    this.#isWanted = true;
-    await within(STEP_MS, "subscribing", this.#reconcile());
+  pause(): Promise<void> {
+    return this.setPrefetch(0);
   }
 
   async close(): Promise<void> {
-    this.#isWanted = false;
+    this.#prefetch = 0;
     this.#home?.acks.flush();
     await this.#release(STEP_MS);
   }
 
   async #adopt(channel: ConfirmChannel): Promise<void> {
-    const { prefetch } = this.#options;
     const acks = createAcks<Message>({
-      prefetch,
+      prefetch: () => this.#prefetch,
       write: (message, isUpTo) => void unlessClosing(() => channel.ack(message, isUpTo)),
       now: () => performance.now(),
       schedule: after,
     });
-    this.#home = { channel, isOpen: true, lost: new AbortController(), acks };
-    await channel.prefetch(prefetch);
+    const lost = new AbortController();
+    this.#home = { channel, isOpen: true, lost, acks, subscriptions: [], left: 0 };
     await this.#reconcile();
   }
 
   #abandon(): void {
     const home = this.#home;
     this.#home = undefined;
-    if (home !== undefined) {
-      home.isOpen = false;
-      home.acks.stop();
-      home.lost.abort();
-    }
-    this.#tag = undefined;
+    if (home === undefined) return;
+    home.isOpen = false;
+    home.acks.stop();
+    home.lost.abort();
   }
 
-  /** Brings the subscription to what is wanted, after the steps under way. */
+  /** Brings the subscriptions to what is wanted, after the steps under way. */
   #reconcile(): Promise<void> {
-    const step = this.#lastStep.then(() => this.#step());
-    // The caller of a step learns of its failure; the next step starts afresh.
-    this.#lastStep = step.catch(() => {});
-    return step;
+    const steps = this.#lastSteps.then(() => this.#takeSteps());
+    // Their caller learns of the failure; the next steps start afresh.
+    this.#lastSteps = steps.catch(() => {});
+    return steps;
   }
 
-  async #step(): Promise<void> {
+  /** As `#reconcile`, when nobody waits for it: a failure costs the channel; the next one starts afresh. */
+  #reconcileOn(home: Home): void {
+    this.#reconcile().catch(() => closeQuietly(home.channel, STEP_MS));
+  }
+
+  async #takeSteps(): Promise<void> {
     const home = this.#home;
     if (home === undefined) return;
     try {
-      if (this.#isWanted && this.#tag === undefined) await this.#subscribe(home);
-      else if (!this.#isWanted && this.#tag !== undefined) await this.#unsubscribe(home, this.#tag);
+      for (let step = this.#nextStep(home); step !== undefined; step = this.#nextStep(home)) {
+        if (step.kind === "subscribe") await this.#subscribe(home, step.prefetch);
+        else for (const one of step.subscriptions) await this.#unsubscribe(home, one);
+      }
     } catch (error) {
-      // A step on a channel that was lost meanwhile is moot: the next channel starts from what is wanted.
+      // Steps on a channel that was lost meanwhile are moot: the next channel starts from what is wanted.
       if (home.isOpen) throw error;
     }
   }
 
-  async #subscribe(home: DeliveryChannel): Promise<void> {
-    const tag = randomUUIDv7();
-    this.#tag = tag;
+  #nextStep({
+    isOpen,
+    subscriptions,
+    left,
+  }: Home): ReturnType<typeof nextSubscriptionStep<Tagged>> {
+    return isOpen ? nextSubscriptionStep(this.#prefetch, subscriptions, left) : undefined;
+  }
+
+  async #subscribe(home: Home, prefetch: number): Promise<void> {
+    const subscription: Tagged = { tag: randomUUIDv7(), prefetch, owned: 0, isOver: false };
+    home.subscriptions.push(subscription);
     const onMessage = (message: ConsumeMessage | null): void => {
-      if (message === null) this.#onCancelled(home, tag);
-      else this.#onMessage(home, message);
+      if (message === null) this.#onCancelled(home, subscription);
+      else this.#onMessage(home, subscription, message);
     };
-    await home.channel.consume(this.#options.queue, onMessage, { consumerTag: tag });
+    // What is free may be so by acks that are gathered still: the broker must know of them first.
+    home.acks.flush();
+    // Per consumer: it holds for those that subscribe after it.
+    await home.channel.prefetch(prefetch);
+    await home.channel.consume(this.#options.queue, onMessage, { consumerTag: subscription.tag });
   }
 
-  async #unsubscribe(home: DeliveryChannel, tag: string): Promise<void> {
-    await home.channel.cancel(tag);
-    this.#tag = undefined;
+  async #unsubscribe(home: Home, subscription: Tagged): Promise<void> {
+    await home.channel.cancel(subscription.tag);
+    forget(home, subscription);
   }
 
-  #onMessage(home: DeliveryChannel, message: ConsumeMessage): void {
-    const delivery = createDelivery(home, message);
+  #onMessage(home: Home, subscription: Tagged, message: ConsumeMessage): void {
+    subscription.owned += 1;
+    const delivery = createDelivery(home, message, () => this.#onSettled(home, subscription));
     try {
       this.#options.onDelivery(delivery);
     } catch (error) {
@@ -161,11 +186,26 @@ class KeptConsumer implements Consumer {
     }
   }
 
-  #onCancelled(home: DeliveryChannel, tag: string): void {
+  #onSettled(home: Home, subscription: Tagged): void {
+    subscription.owned -= 1;
+    if (!subscription.isOver) return;
+    home.left -= 1;
+    if (this.#nextStep(home) !== undefined) this.#reconcileOn(home);
+  }
+
+  #onCancelled(home: Home, subscription: Tagged): void {
     this.#connection.log.warn({ queue: this.#options.queue }, "the broker ended a subscription");
     this.#options.onCancelled?.();
-    if (this.#tag === tag) this.#tag = undefined;
+    forget(home, subscription);
     // If the queue is gone this closes the channel, which is opened again with backoff.
-    this.#reconcile().catch(() => home.channel.close().catch(() => {}));
+    this.#reconcileOn(home);
   }
+}
+
+/** The subscription is over; what came on it stays owned. */
+function forget(home: Home, subscription: Tagged): void {
+  if (subscription.isOver) return;
+  subscription.isOver = true;
+  home.left += subscription.owned;
+  home.subscriptions = home.subscriptions.filter((one) => one !== subscription);
 }

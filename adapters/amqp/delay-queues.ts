@@ -1,23 +1,18 @@
 import type { AmqpConnection } from "./connection.ts";
-import { declareTopology, retryQueue } from "./topology.ts";
+import { declareTopology, waitOf } from "./topology.ts";
 
 /** The delay queues that a process publishes to: whichever its configuration asks for now. */
 export interface DelayQueues {
   /**
-   * Declares the queue of each delay that was not declared yet, so that a reload learns early what the broker
-   * refuses.
+   * Calls `publish` with the name of an exchange; what is published to it with the name of a queue as its
+   * routing key comes to that queue after `delayMs` at most. The exchange is there by then, with its queue.
+   * If the publish fails they are declared again at their next use.
    *
    * @throws {Fault} BROKER_UNAVAILABLE
-   * @throws {TopologyMismatchError} when a queue exists with other arguments
+   * @throws {TopologyMismatchError} when the exchange or its queue exists with other arguments
+   * @throws what `publish` throws
    */
-  declare: (delaysMs: readonly number[]) => Promise<void>;
-  /**
-   * Calls `publish` with the name of the queue that delays a message for `delayMs` at most; the queue exists
-   * by then. If the publish fails the queue is declared again at its next use.
-   *
-   * @throws what `declare` throws, and what `publish` throws
-   */
-  into: (delayMs: number, publish: (queue: string) => Promise<void>) => Promise<void>;
+  into: (delayMs: number, publish: (exchange: string) => Promise<void>) => Promise<void>;
 }
 
 export function createDelayQueues(
@@ -30,8 +25,8 @@ export function createDelayQueues(
   function declareOne(delayMs: number): Promise<string> {
     const known = declared.get(delayMs);
     if (known !== undefined) return known;
-    const queue = retryQueue(prefix, delayMs);
-    const declaring = declareTopology(connection.withChannel, [queue]).then(() => queue.name);
+    const { exchange, queue } = waitOf(prefix, delayMs);
+    const declaring = declareTopology(connection.withChannel, [queue]).then(() => exchange);
     declared.set(delayMs, declaring);
     // Its callers learn of the failure; the next one tries again.
     declaring.catch(() => declared.delete(delayMs));
@@ -39,13 +34,10 @@ export function createDelayQueues(
   }
 
   return {
-    async declare(delaysMs) {
-      for (const delayMs of delaysMs) await declareOne(delayMs);
-    },
     async into(delayMs, publish) {
-      const queue = await declareOne(delayMs);
+      const exchange = await declareOne(delayMs);
       try {
-        await publish(queue);
+        await publish(exchange);
       } catch (error) {
         declared.delete(delayMs);
         throw error;

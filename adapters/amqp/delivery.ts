@@ -41,8 +41,15 @@ export interface DeliveryChannel {
   acks: Acks<Message>;
 }
 
-/** Wraps a message of an open channel; must be called in the order of delivery. */
-export function createDelivery(home: DeliveryChannel, message: Message): Delivery {
+/**
+ * Wraps a message of an open channel; must be called in the order of delivery. `onSettled` is called once,
+ * when it is settled, and not when its channel is lost.
+ */
+export function createDelivery(
+  home: DeliveryChannel,
+  message: Message,
+  onSettled: () => void,
+): Delivery {
   const { content, fields, properties } = message;
   const headers = properties.headers ?? {};
   let isSettled = false;
@@ -63,7 +70,9 @@ export function createDelivery(home: DeliveryChannel, message: Message): Deliver
     home.acks.left(message);
     // Not `nack`: since RabbitMQ 4.3 that no longer counts towards the delivery limit, so a loop of it would
     // never end.
-    return unlessClosing(() => home.channel.reject(message, isRequeued));
+    const isWritten = unlessClosing(() => home.channel.reject(message, isRequeued));
+    onSettled();
+    return isWritten;
   }
 
   return {
@@ -71,13 +80,14 @@ export function createDelivery(home: DeliveryChannel, message: Message): Deliver
     headers,
     messageId: properties.messageId,
     type: properties.type,
-    timestampMs: typeof properties.timestamp === "number" ? properties.timestamp * 1_000 : 0,
+    timestampMs: timestampMsOf(properties),
     redelivered: fields.redelivered,
     deliveryCount: deliveryCountOf(headers),
     lost: home.lost.signal,
     ack() {
       if (!mayBeSettled()) return false;
       home.acks.ack(message);
+      onSettled();
       return true;
     },
     requeue: () => leave(true),
@@ -98,6 +108,11 @@ export function unlessClosing(write: () => void): boolean {
     if (error instanceof IllegalOperationError) return false;
     throw error;
   }
+}
+
+/** The time of a message, Unix milliseconds in whole seconds, 0 where it has none. */
+export function timestampMsOf({ timestamp }: Message["properties"]): number {
+  return typeof timestamp === "number" ? timestamp * 1_000 : 0;
 }
 
 /** `x-delivery-count` of a quorum queue, 0 where it is absent. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import type { AmqpConnection } from "./connection.ts";
-import { browse, purge, queueDepths, takeOne } from "./inspect.ts";
+import { browse, purge, queueDepths, siftQueue, takeOne } from "./inspect.ts";
 import { encodeRequest } from "./messages.ts";
 import { requestOf } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
@@ -100,4 +100,47 @@ test("an id that is not among the first messages is not found, and all stay", as
 test("purging removes all and says how many", async () => {
   expect(await purge(connection, dead)).toBe(4);
   expect(await idsIn(dead)).toEqual([]);
+});
+
+test("sifting takes what it is told to, and leaves the others in their places", async () => {
+  const seen: unknown[] = [];
+
+  await siftQueue(connection, dead, { limit: 100, withinMs: 5_000 }, async ({ messageId }) => {
+    seen.push(messageId);
+    return messageId === ids[1] || messageId === ids[2] ? "take" : "leave";
+  });
+
+  expect(seen).toEqual(ids);
+  expect(await idsIn(dead)).toEqual([ids[0], ids[3]]);
+});
+
+test("sifting that stops or fails keeps what was taken before, and nothing else", async () => {
+  const options = { limit: 100, withinMs: 5_000 };
+  const failed = await siftQueue(connection, dead, options, async ({ messageId }) => {
+    if (messageId === ids[1]) throw new Error("broken");
+    return "take";
+  }).catch((error: unknown) => (error as Error).cause);
+  const afterFailure = await idsIn(dead);
+
+  await siftQueue(connection, dead, options, async ({ messageId }) =>
+    messageId === ids[2] ? "stop" : "take",
+  );
+
+  expect(failed).toEqual(new Error("broken"));
+  expect(new Set(afterFailure)).toEqual(new Set(ids.slice(1)));
+  // What has come back several times comes in any order.
+  const stoppedAt = afterFailure.findIndex((id) => id === ids[2]);
+  expect(await idsIn(dead)).toHaveLength(3 - stoppedAt);
+});
+
+test("what was looked at is there again at once", async () => {
+  for (let round = 0; round < 50; round += 1) {
+    const seen: unknown[] = [];
+    await siftQueue(connection, dead, { limit: 100, withinMs: 5_000 }, async ({ messageId }) => {
+      seen.push(messageId);
+      return "leave";
+    });
+
+    expect(seen).toHaveLength(ids.length);
+  }
 });

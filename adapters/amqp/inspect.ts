@@ -7,7 +7,10 @@ import type { IncomingMessage } from "./messages.ts";
 export interface QueueDepth {
   /** Messages that no consumer owns. */
   ready: number;
-  /** Subscriptions; one that has ended counts until its messages are settled. */
+  /**
+   * Subscriptions, of which a consumer may have several; one that has ended counts until its messages are
+   * settled.
+   */
   consumers: number;
 }
 
@@ -16,7 +19,7 @@ export interface BrowsedMessage extends IncomingMessage {
   deliveryCount: number;
 }
 
-const NOT_FOUND = 404;
+export const NOT_FOUND = 404;
 
 /**
  * Returns the depth of each queue by name; null: there is no such queue.
@@ -24,7 +27,7 @@ const NOT_FOUND = 404;
  * @throws {Fault} BROKER_UNAVAILABLE
  */
 export async function queueDepths(
-  connection: AmqpConnection,
+  connection: Pick<AmqpConnection, "withChannel">,
   names: readonly string[],
 ): Promise<Map<string, QueueDepth | null>> {
   // A channel each, because the broker closes the channel that asks for a queue that is not there.
@@ -72,14 +75,15 @@ export async function lookThrough(
   { limit }: { limit: number },
   look: (message: BrowsedMessage) => unknown,
 ): Promise<void> {
-  await connection.withChannel(async (channel) => {
-    // Nothing is acknowledged: closing the channel puts all messages back where they were.
-    for (let seen = 0; seen < limit; seen += 1) {
-      const message = await channel.get(queue);
-      if (message === false) return;
-      look(browsed(message));
-    }
-  });
+  await connection.withChannel((channel) =>
+    puttingBack(channel, async () => {
+      for (let seen = 0; seen < limit; seen += 1) {
+        const message = await channel.get(queue);
+        if (message === false) return;
+        look(browsed(message));
+      }
+    }),
+  );
 }
 
 /**
@@ -95,17 +99,60 @@ export async function takeOne(
   messageId: string,
   options: { limit: number; move?: (message: BrowsedMessage) => Promise<void> },
 ): Promise<boolean> {
-  return connection.withChannel(async (channel) => {
-    for (let seen = 0; seen < options.limit; seen += 1) {
-      const message = await channel.get(queue);
-      if (message === false) return false;
-      if (message.properties.messageId !== messageId) continue;
-      await options.move?.(browsed(message));
-      channel.ack(message);
-      return true;
-    }
-    return false;
-  });
+  return connection.withChannel((channel) =>
+    puttingBack(channel, async () => {
+      for (let seen = 0; seen < options.limit; seen += 1) {
+        const message = await channel.get(queue);
+        if (message === false) return false;
+        if (message.properties.messageId !== messageId) continue;
+        await options.move?.(browsed(message));
+        channel.ack(message);
+        return true;
+      }
+      return false;
+    }),
+  );
+}
+
+/**
+ * Puts back what was looked at and not taken. Closing the channel does that too, but some time after it is
+ * closed: whoever looked again at once would find the queue empty.
+ */
+async function puttingBack<Result>(channel: Channel, use: () => Promise<Result>): Promise<Result> {
+  const result = await use();
+  channel.nackAll(true);
+  return result;
+}
+
+/** What becomes of a message that was shown; `stop` leaves it, and those behind it. */
+export type Sifted = "take" | "leave" | "stop";
+
+/**
+ * Shows the first `limit` messages of a queue one after the other and takes out those that are to be taken;
+ * the others stay in it. A message is taken after `sift` has said so, so what it does with it
+ * first is never lost. Meant for dead letters, as `browse`.
+ *
+ * @throws {Fault} BROKER_UNAVAILABLE, also after `withinMs` and with what `sift` throws as its cause
+ */
+export async function siftQueue(
+  connection: AmqpConnection,
+  queue: string,
+  { limit, withinMs }: { limit: number; withinMs: number },
+  sift: (message: BrowsedMessage) => Promise<Sifted>,
+): Promise<void> {
+  await connection.withChannel(
+    (channel) =>
+      puttingBack(channel, async () => {
+        for (let seen = 0; seen < limit; seen += 1) {
+          const message = await channel.get(queue);
+          if (message === false) return;
+          const sifted = await sift(browsed(message));
+          if (sifted === "stop") return;
+          if (sifted === "take") channel.ack(message);
+        }
+      }),
+    withinMs,
+  );
 }
 
 /** Removes every message that no consumer owns; returns how many. @throws {Fault} BROKER_UNAVAILABLE */

@@ -60,6 +60,85 @@ test("a dead request still reads as the request, and says why it is dead", () =>
   expect(decodeRequest(message)).toEqual({ ok: true, kind: "request", request: REQUEST });
 });
 
+const UNREACHED = {
+  code: "UPSTREAM_UNAVAILABLE",
+  message: "the ML service was not reached",
+} as const;
+
+test("a request that met an error takes it along, also among the dead", () => {
+  const request: QueuedRequest = { ...REQUEST, attempt: 2, lastError: UNREACHED };
+
+  const decoded = [encodeRequest(request), encodeDeadRequest(request, UNREACHED)].map(
+    decodeRequest,
+  );
+
+  const expected = { ok: true, kind: "request", request } as const;
+  expect(decoded).toEqual([expected, expected]);
+});
+
+test("a request of the version before, without a last error, reads as one that met none", () => {
+  const headers = {
+    version: 1,
+    user_id: REQUEST.head.userId,
+    model: REQUEST.head.model,
+    window_day: REQUEST.head.windowDay,
+    estimated_tokens: REQUEST.head.estimatedTokens,
+    created_at_ms: REQUEST.head.createdAtMs,
+    expires_at_ms: REQUEST.head.expiresAtMs,
+    attempt: REQUEST.attempt,
+  };
+
+  expect(encodeRequest(REQUEST).headers).toEqual(headers);
+  expect(decodeRequest({ ...encodeRequest(REQUEST), headers })).toEqual({
+    ok: true,
+    kind: "request",
+    request: REQUEST,
+  });
+});
+
+test("the version before reads a request with a last error: it ignores headers that it does not know", () => {
+  const { headers, ...message } = encodeRequest({ ...REQUEST, lastError: UNREACHED });
+
+  const known = encodeRequest(REQUEST).headers;
+  const added = Object.keys(headers).filter((name) => !(name in known));
+  const unknown = Object.fromEntries(added.map((name) => [`unknown_${name}`, headers[name]]));
+
+  expect(added).toEqual(["last_error_code", "last_error_message"]);
+  expect(headers).toMatchObject(known);
+  expect(decodeRequest({ ...message, headers: { ...known, ...unknown } })).toEqual({
+    ok: true,
+    kind: "request",
+    request: REQUEST,
+  });
+});
+
+test.each([
+  ["a code of a newer version", { last_error_code: "NEWER_FAULT", last_error_message: "new" }],
+  ["a code that is no text", { last_error_code: 7 }],
+  ["a message without a code", { last_error_message: "something" }],
+])("a last error with %s does not keep its request from being read", (_, odd) => {
+  const message = encodeRequest(REQUEST);
+
+  const decoded = decodeRequest({ ...message, headers: { ...message.headers, ...odd } });
+
+  expect(decoded).toEqual({ ok: true, kind: "request", request: REQUEST });
+});
+
+test.each(["high", "low"] as const)("a request keeps the class %s", (priority) => {
+  const request: QueuedRequest = { ...REQUEST, priority };
+
+  expect(decodeRequest(encodeRequest(request))).toEqual({ ok: true, kind: "request", request });
+});
+
+test("a class of a newer version does not keep its request from being read", () => {
+  const message = encodeRequest(REQUEST);
+  const headers = { ...message.headers, priority: "urgent" };
+
+  const decoded = decodeRequest({ ...message, headers });
+
+  expect(decoded).toEqual({ ok: true, kind: "request", request: REQUEST });
+});
+
 test("headers that the broker adds do not disturb", () => {
   const message = encodeRequest(REQUEST);
   const headers = {

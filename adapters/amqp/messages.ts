@@ -1,6 +1,7 @@
 import { Type as t } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { FAULTS, isFaultCode } from "../../core/faults.ts";
+import { PRIORITIES } from "../../core/queue/fair-order.ts";
 import {
   MESSAGE_VERSION,
   MESSAGE_VERSION_OLDEST,
@@ -47,11 +48,17 @@ export type DecodedResult = { ok: true; kind: "result"; result: QueuedResult } |
 
 /** The message of one attempt, for `inference_requests` or a delay queue. */
 export function encodeRequest(request: QueuedRequest): OutgoingMessage {
+  const headers = headersOf(request.head, "attempt", request.attempt);
+  if (request.lastError !== undefined) {
+    headers["last_error_code"] = request.lastError.code;
+    headers["last_error_message"] = request.lastError.message;
+  }
+  if (request.priority !== undefined) headers["priority"] = request.priority;
   return {
     body: request.payload,
     messageId: request.head.requestId,
     type: "request",
-    headers: headersOf(request.head, "attempt", request.attempt),
+    headers,
     timestampMs: request.head.createdAtMs,
   };
 }
@@ -125,9 +132,14 @@ export function decodeRequest(message: IncomingMessage): DecodedRequest {
   if (!requestHeaders.Check(headers))
     return undecodable(message, firstError(requestHeaders, headers));
   if (message.body.byteLength === 0) return undecodable(message, "the body is empty");
+  const lastError = lastErrorOf(message.headers);
+  // A class that only a newer version knows waits as normal.
+  const priority = PRIORITIES.find((known) => known === message.headers["priority"]);
   const request = {
     head: headOf(messageId, headers),
     attempt: headers.attempt,
+    ...(lastError !== undefined && { lastError }),
+    ...(priority !== undefined && { priority }),
     payload: message.body,
   };
   return { ok: true, kind: "request", request };
@@ -242,6 +254,16 @@ function headOf(requestId: string, headers: HeadHeaders): RequestHead {
     createdAtMs: headers.created_at_ms,
     expiresAtMs: headers.expires_at_ms,
   };
+}
+
+/**
+ * The last error is for people to read, so an odd one, or one that only a newer version knows, is left out
+ * instead of refusing its request.
+ */
+function lastErrorOf(headers: IncomingMessage["headers"]): RequestError | undefined {
+  const { last_error_code: code, last_error_message: message } = headers;
+  if (typeof code !== "string" || !isFaultCode(code)) return undefined;
+  return { code, message: typeof message === "string" ? message : FAULTS[code].title };
 }
 
 function isRequestId(messageId: unknown): messageId is string {

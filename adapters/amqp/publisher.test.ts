@@ -107,6 +107,41 @@ test("a message that no queue takes is rejected, and its neighbours are confirme
   expect(publisher.unconfirmed()).toBe(0);
 });
 
+test("through an exchange a message is confirmed when a queue has it, else rejected", async () => {
+  const connection = await broker.connect();
+  const publisher = publisherOn(connection);
+  const [exchange, unbound] = [`${broker.prefix}bound`, `${broker.prefix}unbound`];
+  await connection.withChannel(async (channel) => {
+    for (const name of [exchange, unbound]) await channel.assertExchange(name, "fanout");
+    await channel.bindQueue(queue, exchange, "");
+  });
+  await purge(connection, queue);
+
+  const outcomes = await Promise.allSettled([
+    publisher.publishThrough(exchange, "any.key", encodeRequest(REQUEST)),
+    publisher.publishThrough(unbound, queue, encodeRequest(REQUEST)),
+    publisher.publish(queue, encodeRequest(REQUEST)),
+  ]);
+
+  expect(outcomes.map((outcome) => outcome.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect(outcomes[1]).toMatchObject({ reason: { code: "BROKER_UNAVAILABLE" } });
+  expect(await purge(connection, queue)).toBe(2);
+  await connection.withChannel(async (channel) => {
+    for (const name of [exchange, unbound]) await channel.deleteExchange(name);
+  });
+});
+
+test("publishing goes on after a publish through an exchange that does not exist", async () => {
+  const connection = await broker.connect();
+  const publisher = publisherOn(connection, { channels: 1 });
+
+  const lost = publisher.publishThrough(`${broker.prefix}absent`, queue, encodeRequest(REQUEST));
+
+  expect(await lost.catch(codeOf)).toBe("BROKER_UNAVAILABLE");
+  await publisher.publish(queue, encodeRequest(REQUEST));
+  expect(await purge(connection, queue)).toBe(1);
+});
+
 test("no more messages than the window allows are sent, and all of them arrive in the end", async () => {
   const connection = await broker.connect({ url: proxy.url });
   const publisher = publisherOn(connection, { messagesMax: 10 });

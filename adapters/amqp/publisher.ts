@@ -1,6 +1,6 @@
 import { BoundedFifo } from "./bounded-fifo.ts";
 import { brokerFault } from "./broker-fault.ts";
-import { ConfirmLane, type OnConfirm } from "./confirm-lane.ts";
+import { type Address, ConfirmLane, type OnConfirm } from "./confirm-lane.ts";
 import type { AmqpConnection } from "./connection.ts";
 import type { OutgoingMessage } from "./messages.ts";
 
@@ -35,6 +35,14 @@ export interface Publisher {
    * duplicate.
    */
   publish: (queue: string, message: OutgoingMessage) => Promise<void>;
+  /**
+   * As `publish`, through an exchange: resolves once the broker has the message safe in every queue that the
+   * exchange brings it to, which is one at least. An exchange that does not exist costs the channel: what was
+   * not confirmed on it fails as well.
+   *
+   * @throws {Fault} BROKER_UNAVAILABLE as `publish` does
+   */
+  publishThrough: (exchange: string, routingKey: string, message: OutgoingMessage) => Promise<void>;
   /** Publishes that are neither confirmed nor failed. */
   unconfirmed: () => number;
   /** Waits until there are none, for at most `withinMs`; returns whether there are none. */
@@ -44,7 +52,7 @@ export interface Publisher {
 }
 
 interface Entry {
-  queue: string;
+  address: Address;
   message: OutgoingMessage;
   deadlineMs: number;
   resolve: () => void;
@@ -98,9 +106,14 @@ class WindowedPublisher implements Publisher {
   }
 
   publish(queue: string, message: OutgoingMessage): Promise<void> {
+    return this.publishThrough("", queue, message);
+  }
+
+  publishThrough(exchange: string, routingKey: string, message: OutgoingMessage): Promise<void> {
+    const address = { exchange, routingKey };
     return new Promise((resolve, reject) => {
       const deadlineMs = performance.now() + this.#options.confirmTimeoutMs;
-      const entry = { queue, message, deadlineMs, resolve, reject };
+      const entry = { address, message, deadlineMs, resolve, reject };
       if (this.#isClosed || this.#connection.state() === "down")
         reject(brokerFault("there is no connection to the queue"));
       else if (this.#waiting.size === 0 && this.#hasRoom(message) && this.#send(entry))
@@ -167,10 +180,10 @@ class WindowedPublisher implements Publisher {
     return true;
   }
 
-  #sendOnNextLane({ queue, message }: Entry, onConfirm: OnConfirm): boolean {
+  #sendOnNextLane({ address, message }: Entry, onConfirm: OnConfirm): boolean {
     for (let tried = 0; tried < this.#lanes.length; tried += 1) {
       this.#nextLane = (this.#nextLane + 1) % this.#lanes.length;
-      if (this.#lanes[this.#nextLane]?.send(queue, message, onConfirm) === true) return true;
+      if (this.#lanes[this.#nextLane]?.send(address, message, onConfirm) === true) return true;
     }
     return false;
   }

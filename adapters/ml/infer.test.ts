@@ -58,7 +58,7 @@ describe("the protocol openai-chat", () => {
 
     const outcome = await ml.infer(() => Response.json(chatReply()), { api_key_env: "UNSET_KEY" });
 
-    expect(outcome).toMatchObject({ ok: false, code: "UPSTREAM_UNREACHABLE" });
+    expect(outcome).toMatchObject({ ok: false, code: "UPSTREAM_REFUSED" });
     expect(ml.seen).toHaveLength(callsBefore);
   });
 

@@ -3,7 +3,7 @@ import type { InferencePayload } from "../../core/request/payload.ts";
 import type { InferenceOutcome, UpstreamFaultCode } from "../../core/attempt/outcome.ts";
 import { promptText } from "../../core/attempt/prompt-text.ts";
 import { plausibleUsage, usageBounds } from "../../core/attempt/usage.ts";
-import { type MlHttpReply, postJson } from "./call.ts";
+import { createPostJson, type MlHttpReply } from "./call.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
 import { createProtocols } from "./protocols.ts";
 
@@ -35,6 +35,7 @@ function failed(
  */
 export function createInfer(secret: (name: string) => string | undefined): Infer {
   const protocolOf = createProtocols();
+  const postJson = createPostJson();
 
   /** null: the key that the model needs is not set. */
   function headersOf({ headers, api_key_env: name }: ModelConfig): Record<string, string> | null {
@@ -59,10 +60,10 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
       return failed("UPSTREAM_REJECTED", "the model's mapping could not make a request of it");
     }
     const headers = headersOf(config);
-    // Another worker may have the key already. Without it the service would refuse the request for good or,
-    // worse, serve it.
+    // Another worker may have the key already. Without it the service would refuse the request or, worse,
+    // serve it.
     if (headers === null) {
-      return failed("UPSTREAM_UNREACHABLE", "the worker has no key for the ML service");
+      return failed("UPSTREAM_REFUSED", "the worker has no key for the ML service");
     }
     const reply = await postJson(
       {
@@ -79,6 +80,8 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
         return failed("UPSTREAM_TIMEOUT", `no complete reply within ${config.timeout_ms} ms`);
       case "unreachable":
         return failed("UPSTREAM_UNREACHABLE", `the connection failed: ${reply.reason}`);
+      case "cut":
+        return failed("UPSTREAM_FAILED", `the connection was cut: ${reply.reason}`);
       case "replied":
         return reply.status >= 200 && reply.status < 300
           ? readSuccess(protocol, reply, payload, config.reply_bytes_max)
@@ -134,9 +137,12 @@ async function readReply(protocol: Protocol, json: unknown): Promise<MlReply | n
 async function readFailure(protocol: Protocol, reply: Replied): Promise<InferenceOutcome> {
   const { status, retryAfterMs } = reply;
   const message = `the ML service replied with status ${status}`;
+  const code = faultOfStatus(status, retryAfterMs);
+  // It is us whom the service rejects, so that no expression about requests is asked.
+  if (code === "UPSTREAM_REFUSED")
+    return failed(code, `${message}: ${REFUSALS[status]}`, retryAfterMs);
   const decided = await decideRetryable(protocol, reply);
   if (decided === false) return failed("UPSTREAM_REJECTED", message);
-  const code = faultOfStatus(status, retryAfterMs);
   if (decided === true && code === "UPSTREAM_REJECTED") {
     return failed("UPSTREAM_FAILED", message, retryAfterMs);
   }
@@ -154,9 +160,20 @@ async function decideRetryable(
   }
 }
 
-/** 3xx counts as a refusal: redirects are not followed, and trying again would only lead there again. */
+/** What the service has against us, by status; an operator has to mend it, no caller can. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  401: "it does not accept our credential",
+  402: "it wants to be paid",
+  403: "our credential may not do this",
+  404: "it does not know the model or the path of its URL",
+  407: "a proxy wants a credential of us",
+};
+
+/** 3xx counts as rejected: redirects are not followed, and trying again would only lead there again. */
 function faultOfStatus(status: number, retryAfterMs: number | null): UpstreamFaultCode {
+  if (Object.hasOwn(REFUSALS, status)) return "UPSTREAM_REFUSED";
   if (status === 429 || (status === 503 && retryAfterMs !== null)) return "UPSTREAM_BUSY";
+  if (status === 502 || status === 503) return "UPSTREAM_UNAVAILABLE";
   if (status === 408 || status === 504) return "UPSTREAM_TIMEOUT";
   return status >= 500 ? "UPSTREAM_FAILED" : "UPSTREAM_REJECTED";
 }

@@ -12,6 +12,10 @@ export type JsonMapping = NonNullable<ModelConfig["mapping"]>;
  * expressions come from the operator, only their input is untrusted, and the reply's size is bounded.
  */
 const GUARDS = { timeout: 250, stack: 200, sequence: 100_000 } as const;
+/** The code of JSONata's error when an evaluation has taken too long. */
+const TOOK_TOO_LONG = "D1012";
+/** How often an evaluation is begun that takes too long. */
+const TRIES_MAX = 3;
 
 type Evaluate = (input: unknown) => Promise<unknown>;
 
@@ -20,10 +24,17 @@ export class MappingError extends Error {
   override readonly name = "MappingError";
 }
 
-function compile(name: string, expression: string): Evaluate {
+function compile(name: string, expression: string, again: Again): Evaluate {
   try {
     const compiled = jsonata(expression, GUARDS);
-    return (input) => compiled.evaluate(input);
+    return async (input) => {
+      try {
+        return (await compiled.evaluate(input)) as unknown;
+      } catch (error) {
+        if (!tookTooLong(error)) throw error;
+        return again(() => compiled.evaluate(input));
+      }
+    };
   } catch (error) {
     // The library throws plain objects with code, position and message.
     const { message } = error as { message?: unknown };
@@ -31,8 +42,31 @@ function compile(name: string, expression: string): Evaluate {
   }
 }
 
-function compileOptional(name: string, expression: string | undefined): Evaluate | null {
-  return expression === undefined ? null : compile(name, expression);
+const tookTooLong = (error: unknown): boolean =>
+  (error as { code?: unknown } | null)?.code === TOOK_TOO_LONG;
+
+/** Evaluates again what took too long, while nothing else is evaluated again. */
+type Again = (evaluate: () => Promise<unknown>) => Promise<unknown>;
+
+/**
+ * Time goes by the clock on the wall, also while other evaluations have their turn or the whole process has
+ * none: that must not fail a request. One after the other, each has its time for itself.
+ */
+function createAgain(): Again {
+  let before: Promise<unknown> = Promise.resolve();
+  return (evaluate) => {
+    const result = before.then(async () => {
+      for (let tries = 2; ; tries += 1) {
+        try {
+          return await evaluate();
+        } catch (error) {
+          if (!tookTooLong(error) || tries === TRIES_MAX) throw error;
+        }
+      }
+    });
+    before = result.catch(() => {});
+    return result;
+  };
 }
 
 function textsOf(found: unknown): string[] | null {
@@ -53,8 +87,11 @@ function finishReasonOf(found: unknown, index: number): string | null {
  * @throws {MappingError} when an expression does not compile
  */
 export function createJsonProtocol(mapping: JsonMapping): Protocol {
-  const request = compile("request", mapping.request);
-  const text = compile("text", mapping.text);
+  const again = createAgain();
+  const compileOptional = (name: string, expression: string | undefined): Evaluate | null =>
+    expression === undefined ? null : compile(name, expression, again);
+  const request = compile("request", mapping.request, again);
+  const text = compile("text", mapping.text, again);
   const finishReason = compileOptional("finish_reason", mapping.finish_reason);
   const promptTokens = compileOptional("prompt_tokens", mapping.prompt_tokens);
   const completionTokens = compileOptional("completion_tokens", mapping.completion_tokens);

@@ -59,11 +59,11 @@ describe.each(Object.entries(models))("the model %s of tollgate.yaml", (_name, m
     ["[[sim:400]]", "UPSTREAM_REJECTED"],
     ["[[sim:429:2]]", "UPSTREAM_BUSY"],
     ["[[sim:500]]", "UPSTREAM_FAILED"],
-    ["[[sim:503]]", "UPSTREAM_FAILED"],
+    ["[[sim:503]]", "UPSTREAM_UNAVAILABLE"],
     ["[[sim:timeout]]", "UPSTREAM_TIMEOUT"],
     ["[[sim:drip]]", "UPSTREAM_TIMEOUT"],
     ["[[sim:slow:1000]]", "UPSTREAM_TIMEOUT"],
-    ["[[sim:reset]]", "UPSTREAM_UNREACHABLE"],
+    ["[[sim:reset]]", "UPSTREAM_FAILED"],
     ["[[sim:truncate]]", "UPSTREAM_REPLY_INVALID"],
     ["[[sim:huge]]", "UPSTREAM_REPLY_TOO_LARGE"],
   ])("%s becomes %s", async (prompt, code) => {

@@ -181,12 +181,14 @@ export async function findKeys(
         key_id: string;
         user_id: string;
         active: boolean;
+        tier: string | null;
         expires_at: number | null;
       }[]
     >`
-      select k.key_hash, k.key_id, k.user_id, u.active, k.expires_at
+      select k.key_hash, k.key_id, k.user_id, u.active, q.tier, k.expires_at
       from api_keys k
       join users u using (user_id)
+      left join quotas q on q.user_id = k.user_id and q.reset_frequency = 'daily'
       where k.key_hash = any(${bytesArray(keyHashes)}::bytea[])
         and k.revoked_at is null`,
     "once",
@@ -199,6 +201,7 @@ export async function findKeys(
         keyId: row.key_id,
         userId: row.user_id,
         userActive: row.active,
+        tier: row.tier,
         expiresAtMs: row.expires_at,
       }
     );

@@ -10,7 +10,7 @@ import type {
   StoredRequest,
 } from "../../core/request/stored-request.ts";
 
-interface ListedRow {
+export interface ListedRow {
   request_id: string;
   user_id: string;
   model: string;
@@ -28,7 +28,7 @@ interface ListedRow {
   metadata: Buffer | null;
 }
 
-const LISTED_COLUMNS = [
+export const LISTED_COLUMNS = [
   "request_id",
   "user_id",
   "model",
@@ -47,7 +47,7 @@ const LISTED_COLUMNS = [
 ] as const satisfies readonly (keyof ListedRow)[];
 
 /** Above every id. */
-const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+export const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /**
  * Reads any number of requests of any users in one query; returns them in order, undefined where the user has
@@ -92,7 +92,7 @@ export async function listRequests(
 }
 
 /** Written out, because a plan for any state could not use the index of one. */
-function isState(sql: Sql, state: DurableState) {
+export function isState(sql: Sql, state: DurableState) {
   switch (state) {
     case "queued":
       return sql`and status = 'queued'`;
@@ -107,7 +107,7 @@ function isState(sql: Sql, state: DurableState) {
   }
 }
 
-function listedOf(row: ListedRow): ListedRequest {
+export function listedOf(row: ListedRow): ListedRequest {
   return {
     requestId: row.request_id,
     userId: row.user_id,
@@ -129,8 +129,8 @@ function listedOf(row: ListedRow): ListedRequest {
 
 /**
  * Reads requests as their first attempt is published, with their content; those no longer queued are left
- * out. It checks no owner. The condition for queued is "has no end", so that the index of all open requests
- * is not read (see `moveAndBill`).
+ * out, and those that are parked: the dispatcher publishes them. It checks no owner. The condition for queued
+ * is "has no end", so that the index of all open requests is not read (see `moveAndBill`).
  */
 export async function readQueued(
   database: Database,
@@ -140,9 +140,10 @@ export async function readQueued(
     "read queued requests",
     (sql) => sql<OpenRow[]>`
       select ${sql(HEAD_COLUMNS)}, prompt
-      from requests
+      from requests r
       where request_id = any(${textArray(requestIds)}::uuid[])
         and completed_at is null
+        and not exists (select from parked p where p.request_id = r.request_id)
       order by request_id`,
   );
   return rows.map(queuedOf);

@@ -1,5 +1,10 @@
 import { Fault } from "../../core/faults.ts";
-import type { Finish, Finished, FinishReply } from "../../core/request/finish.ts";
+import {
+  type Finish,
+  type Finished,
+  type FinishReply,
+  ledgerEntryOf,
+} from "../../core/request/finish.ts";
 import { type DurableState, isTerminal, type TerminalState } from "../../core/request/request.ts";
 import { numberArray, packBytes, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
@@ -11,13 +16,14 @@ interface FinishedRow {
   window_day: string;
   estimated_tokens: number;
   billed_tokens: number | null;
+  failed_executions: number;
 }
 
 /**
  * Ends requests and bills them, in one transaction: a request moves only if it is still queued (I5), and only
- * one that this call moved gets a ledger row, if it has usage (I2). Returns the replies in order, also for
- * requests that had ended before, so that the caller can settle again what may not have been settled. If an
- * id comes twice, its first finish counts. As with inserts, bound the bytes of a batch.
+ * one that this call moved gets a ledger row, if it was executed (I2, `ledgerEntryOf`). Returns the replies
+ * in order, also for requests that had ended before, so that the caller can settle again what may not have
+ * been settled. If an id comes twice, its first finish counts. As with inserts, bound the bytes of a batch.
  *
  * @throws {Fault} STORE_UNAVAILABLE, after which it is right to call again with the same finishes
  * @throws a data fault (`isDataFault`) when a row cannot be stored: then none is
@@ -36,9 +42,9 @@ export async function finishRequests(
   for (const row of await moveAndBill(database, batch))
     replies.set(row.request_id, finishedOf(row, true));
 
-  const others = batch.filter(({ requestId, usage }) => {
-    const reply = replies.get(requestId);
-    return reply === undefined || (usage !== null && reply.billedTokens === null);
+  const others = batch.filter((finish) => {
+    const reply = replies.get(finish.requestId);
+    return reply === undefined || (ledgerEntryOf(finish) !== null && reply.billedTokens === null);
   });
   if (others.length > 0) {
     for (const row of await readEnded(database, others)) {
@@ -80,6 +86,7 @@ function repliesInOrder(
  */
 function moveAndBill(database: Database, batch: readonly Finish[]): Promise<FinishedRow[]> {
   const ids = textArray(batch.map((finish) => finish.requestId));
+  const entries = batch.map(ledgerEntryOf);
   const results = packBytes(batch.map((finish) => finish.result));
   return database.run(
     "finish requests",
@@ -94,14 +101,16 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
           ${numberArray(batch.map((finish) => finish.completedAtMs))}::float8[],
           ${numberArray(batch.map((finish) => finish.usage?.promptTokens ?? null))}::bigint[],
           ${numberArray(batch.map((finish) => finish.usage?.completionTokens ?? null))}::bigint[],
-          ${textArray(batch.map((finish) => finish.usage?.source ?? null))}::text[],
+          ${textArray(entries.map((entry) => entry?.source ?? null))}::text[],
+          ${numberArray(entries.map((entry) => entry?.executions ?? 0))}::integer[],
+          ${numberArray(entries.map((entry) => entry?.failedExecutions ?? 0))}::integer[],
           ${textArray(batch.map((finish) => finish.error?.code ?? null))}::text[],
           ${textArray(batch.map((finish) => finish.error?.message ?? null))}::text[],
           ${results.firsts}::integer[],
           ${results.lengths}::integer[]
         ) as row (
           request_id, state, attempts, started_ms, completed_ms, prompt_tokens, completion_tokens,
-          usage_source, error_code, error_message, result_first, result_length
+          usage_source, executions, failed_executions, error_code, error_message, result_first, result_length
         )
       ),
       moved as (
@@ -109,6 +118,7 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
         set
           status = f.state,
           attempts = f.attempts,
+          executions = greatest(f.attempts, (f.prompt_tokens is not null)::integer),
           started_at = to_timestamp(f.started_ms / 1000),
           completed_at = to_timestamp(f.completed_ms / 1000),
           prompt_tokens = f.prompt_tokens,
@@ -124,22 +134,26 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
           and r.completed_at is null
         returning
           r.request_id, r.user_id, r.model, r.window_day, r.estimated_tokens, r.status, r.prompt_tokens,
-          r.completion_tokens, f.usage_source
+          r.completion_tokens, f.usage_source, f.executions, f.failed_executions
       ),
       billed as (
         insert into token_logs (
-          request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source
+          request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source, executions,
+          failed_executions
         )
-        select request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source
+        select
+          request_id, user_id, model, window_day, coalesce(prompt_tokens, 0), coalesce(completion_tokens, 0),
+          usage_source, executions, failed_executions
         from moved
         where usage_source is not null
         on conflict (request_id) do nothing
         returning request_id
       )
       select
-        request_id, user_id, status as state, window_day, estimated_tokens,
+        request_id, user_id, status as state, window_day, estimated_tokens, failed_executions,
         case
-          when request_id in (select request_id from billed) then prompt_tokens + completion_tokens
+          when request_id in (select request_id from billed)
+          then coalesce(prompt_tokens + completion_tokens, 0)
         end as billed_tokens
       from moved`,
   );
@@ -158,7 +172,7 @@ function readEnded(
     (sql) => sql<(Omit<FinishedRow, "state"> & { state: DurableState })[]>`
       select
         r.request_id, r.user_id, r.status as state, r.window_day, r.estimated_tokens,
-        l.total_tokens as billed_tokens
+        l.total_tokens as billed_tokens, coalesce(l.failed_executions, 0) as failed_executions
       from requests r
       left join token_logs l using (request_id)
       where r.request_id = any(${textArray(batch.map((finish) => finish.requestId))}::uuid[])`,
@@ -174,5 +188,6 @@ function finishedOf(row: FinishedRow, moved: boolean): Finished {
     windowDay: row.window_day,
     estimatedTokens: row.estimated_tokens,
     billedTokens: row.billed_tokens,
+    failedExecutions: row.failed_executions,
   };
 }

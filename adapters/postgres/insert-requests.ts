@@ -1,5 +1,6 @@
 import { bytesArray, numberArray, packBytes, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
+import { priorityNumber } from "./parked.ts";
 import type {
   Idempotency,
   InsertOutcome,
@@ -23,8 +24,8 @@ export function insertRequests(
   database: Database,
   rows: readonly NewRequest[],
 ): Promise<InsertOutcome[]> {
-  return rows.some((row) => row.idempotency !== null)
-    ? insertKeyed(database, rows)
+  return rows.some((row) => row.idempotency !== null || row.parked !== null)
+    ? insertWithMore(database, rows)
     : insertPlain(database, rows);
 }
 
@@ -80,17 +81,20 @@ async function storedIds(database: Database, requestIds: string): Promise<Set<st
  * The keys are claimed first and in order, so that two gateways with the same keys wait for each other
  * instead of deadlocking; only a row whose key was claimed by this statement is stored. The statement waits
  * for a claim by another transaction, so that it is committed, but not in this statement's snapshot: the next
- * one reads it.
+ * one reads it. What is parked gets its row in the same statement.
  */
-async function insertKeyed(
+async function insertWithMore(
   database: Database,
   rows: readonly NewRequest[],
 ): Promise<InsertOutcome[]> {
   const { prompts, metadatas, ...columns } = columnsOf(rows);
   const keyHash = bytesArray(rows.map((row) => row.idempotency?.keyHash ?? null));
   const fingerprint = bytesArray(rows.map((row) => row.idempotency?.fingerprint ?? null));
+  const priority = numberArray(
+    rows.map(({ parked }) => (parked === null ? null : priorityNumber(parked.priority))),
+  );
   const stored = await database.run(
-    "insert requests with keys",
+    "insert requests with keys or parked",
     (sql) => sql<{ request_id: string }[]>`
       with batch as materialized (
         select *
@@ -100,11 +104,11 @@ async function insertKeyed(
           ${metadatas.firsts}::integer[], ${metadatas.lengths}::integer[],
           ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
           ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[],
-          ${keyHash}::bytea[], ${fingerprint}::bytea[]
+          ${keyHash}::bytea[], ${fingerprint}::bytea[], ${priority}::smallint[]
         ) with ordinality as row (
           request_id, user_id, model, prompt_first, prompt_length, metadata_first, metadata_length,
           estimated_tokens, window_day, publisher_id, created_ms, expires_ms, accept_until_ms, key_hash,
-          fingerprint, position
+          fingerprint, priority, position
         )
         where clock_timestamp() < to_timestamp(accept_until_ms / 1000)
       ),
@@ -121,6 +125,13 @@ async function insertKeyed(
         order by user_id, key_hash
         on conflict (user_id, key_hash) do nothing
         returning request_id
+      ),
+      parking as (
+        insert into parked (request_id, model, user_id, priority, expires_at, estimated_tokens)
+        select request_id, model, user_id, priority, to_timestamp(expires_ms / 1000), estimated_tokens
+        from batch
+        where priority is not null
+          and (key_hash is null or request_id in (select request_id from claimed))
       )
       insert into requests (
         request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id,
@@ -219,12 +230,17 @@ export async function discardRequests(
   await database.run(
     "discard requests",
     (sql) => sql`
-      delete from requests r
-      where r.request_id = any(${ids}::uuid[])
-        and r.completed_at is null
-        and not exists (
-          select from idempotency_keys k where k.user_id = r.user_id and k.request_id = r.request_id
-        )`,
+      with discarded as (
+        delete from requests r
+        where r.request_id = any(${ids}::uuid[])
+          and r.completed_at is null
+          and not exists (
+            select from idempotency_keys k where k.user_id = r.user_id and k.request_id = r.request_id
+          )
+        returning r.request_id
+      )
+      delete from parked
+      where request_id in (select request_id from discarded)`,
   );
   return [...(await storedIds(database, ids))];
 }

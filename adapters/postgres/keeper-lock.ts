@@ -1,6 +1,6 @@
 import postgres from "postgres";
 
-import { clientOptions } from "./connect.ts";
+import { clientOptions, type Database } from "./connect.ts";
 
 export interface KeeperLockOptions {
   url: string;
@@ -119,4 +119,24 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
       await released?.end({ timeout: CLOSE_GRACE_MS / 1_000 }).catch(() => {});
     },
   };
+}
+
+/** Whether some process has the lock now. @throws {Fault} STORE_UNAVAILABLE */
+export async function hasKeeper(database: Database): Promise<boolean> {
+  const [row] = await database.run(
+    "look for the keeper",
+    (sql) => sql<{ is_locked: boolean }[]>`
+      select exists (
+        select
+        from pg_locks l
+          join pg_database d on d.oid = l.database
+        where l.locktype = 'advisory'
+          and l.granted
+          and d.datname = current_database()
+          -- How a key of 64 bits is shown: https://www.postgresql.org/docs/current/view-pg-locks.html
+          and l.objsubid = 1
+          and (l.classid::bigint << 32) | l.objid::bigint = hashtextextended(${LOCK_NAME}, 0)
+      ) as is_locked`,
+  );
+  return row?.is_locked === true;
 }

@@ -4,14 +4,15 @@ import type { Usage, UsageQuery } from "../../core/quota/usage.ts";
 interface UsageRow {
   key: string;
   requests: number;
+  failed_requests: number;
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
 }
 
 /**
- * Returns what a user was billed, from the sums of the ledger, in the order of the key. Days without a bill
- * are left out.
+ * Returns what a user was billed, from the sums of the ledger, in the order of the key. Days of which the
+ * ledger has nothing are left out.
  */
 export async function usage(
   database: Database,
@@ -22,7 +23,8 @@ export async function usage(
     (sql) => sql<UsageRow[]>`
       select
         ${by === "day" ? sql`window_day::text` : sql`model`} as key,
-        sum(requests)::bigint as requests,
+        sum(requests - failed_requests)::bigint as requests,
+        sum(failed_requests)::bigint as failed_requests,
         sum(prompt_tokens)::bigint as prompt_tokens,
         sum(completion_tokens)::bigint as completion_tokens,
         sum(total_tokens)::bigint as total_tokens
@@ -35,6 +37,7 @@ export async function usage(
   return rows.map((row) => ({
     key: row.key,
     requests: row.requests,
+    failedRequests: row.failed_requests,
     promptTokens: row.prompt_tokens,
     completionTokens: row.completion_tokens,
     totalTokens: row.total_tokens,

@@ -20,8 +20,17 @@ export async function standings(
 ): Promise<(RequestStanding | undefined)[]> {
   const rows = await database.run(
     "read standings",
-    (sql) => sql<{ request_id: string; status: DurableState; billed_tokens: number | null }[]>`
-      select r.request_id, r.status, l.total_tokens as billed_tokens
+    (sql) => sql<
+      {
+        request_id: string;
+        status: DurableState;
+        billed_tokens: number | null;
+        failed_executions: number;
+      }[]
+    >`
+      select
+        r.request_id, r.status, l.total_tokens as billed_tokens,
+        coalesce(l.failed_executions, 0) as failed_executions
       from requests r
       left join token_logs l using (request_id)
       where r.request_id = any(${textArray(requestIds)}::uuid[])`,
@@ -29,7 +38,13 @@ export async function standings(
   const byId = new Map(rows.map((row) => [row.request_id, row]));
   return requestIds.map((requestId) => {
     const row = byId.get(requestId);
-    return row && { state: row.status, billedTokens: row.billed_tokens };
+    return (
+      row && {
+        state: row.status,
+        billedTokens: row.billed_tokens,
+        failedExecutions: row.failed_executions,
+      }
+    );
   });
 }
 
@@ -59,26 +74,71 @@ export async function overdueRequests(
   }));
 }
 
-/** Reads open requests created before an instant, with their content, those that expire first in front. */
+/**
+ * Reads open requests of some models that were created before an instant and are not parked, with their
+ * content, those that expire first in front. A page may hold fewer than `limit`, or none, and not be the
+ * last.
+ */
 export async function queuedBefore(
   database: Database,
   createdBeforeMs: number,
+  models: readonly string[],
   after: string | null,
   limit: number,
 ): Promise<Page<QueuedRequest>> {
-  const rows = await database.run(
-    "read old open requests",
-    (sql) => sql<(Placed & OpenRow)[]>`
-      select ${sql(HEAD_COLUMNS)}, prompt, ${placeOf(sql)}
-      from requests
-      where status = 'queued'
-        and created_at < ${createdBeforeMs}::timestamptz
-        and ${isBehind(sql, after)}
-      order by expires_at, request_id
-      limit ${limit}`,
+  const looked = await database.run(
+    "find old open requests",
+    (sql) => sql<(Placed & { is_wanted: boolean })[]>`
+      select
+        page.request_id, page.expires_at_us,
+        page.is_old
+          and page.model = any(${textArray(models)}::text[])
+          and not exists (select from parked p where p.request_id = page.request_id) as is_wanted
+      from (
+        select
+          request_id, model, expires_at, ${placeOf(sql)},
+          created_at < ${createdBeforeMs}::timestamptz as is_old
+        from requests
+        where status = 'queued'
+          and ${isBehind(sql, after)}
+        order by expires_at, request_id
+        limit ${LOOKS_PER_REQUEST * limit}
+      ) as page
+      order by page.expires_at, page.request_id`,
   );
-  return pageOf(rows, limit, cursorOf, queuedOf);
+  const wanted = looked.filter((row) => row.is_wanted).slice(0, limit);
+  // Where the bound of the page cut it off, the next one goes on behind the last that it took.
+  const last = wanted.length === limit ? wanted.at(-1) : looked.at(-1);
+  const isEnd = wanted.length < limit && looked.length < LOOKS_PER_REQUEST * limit;
+  return {
+    items: await readOpen(
+      database,
+      wanted.map((row) => row.request_id),
+    ),
+    next: isEnd || last === undefined ? null : cursorOf(last),
+  };
 }
+
+/** Open requests with their content, those that expire first in front. */
+async function readOpen(
+  database: Database,
+  requestIds: readonly string[],
+): Promise<QueuedRequest[]> {
+  if (requestIds.length === 0) return [];
+  const rows = await database.run(
+    "read open requests",
+    (sql) => sql<OpenRow[]>`
+      select ${sql(HEAD_COLUMNS)}, prompt
+      from requests
+      where request_id = any(${textArray(requestIds)}::uuid[])
+        and completed_at is null
+      order by expires_at, request_id`,
+  );
+  return rows.map(queuedOf);
+}
+
+/** Bounds what one page looks at, so that a million parked requests are walked through in bites. */
+const LOOKS_PER_REQUEST = 10;
 
 /** A row with its place in the index `requests_expiring`, in whose order it is read page by page. */
 interface Placed {

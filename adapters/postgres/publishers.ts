@@ -71,6 +71,8 @@ async function outboxOf(
       where status = 'queued'
         and publisher_id = ${publisherId}
         and request_id >= (select confirmed_through from publishers where publisher_id = ${publisherId})
+        -- What is parked waits for the dispatcher.
+        and not exists (select from parked p where p.request_id = r.request_id)
       order by request_id
       limit ${limit}`,
   );
@@ -149,4 +151,17 @@ export async function outboxDepth(database: Database): Promise<number> {
 function idAfter(id: string): string {
   const digits = (BigInt(`0x${id.replaceAll("-", "")}`) + 1n).toString(16).padStart(32, "0");
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** Gateways that have noted something within `silentMs`. @throws {Fault} STORE_UNAVAILABLE */
+export async function countLivePublishers(database: Database, silentMs: number): Promise<number> {
+  const [row] = await database.run(
+    "count gateways",
+    (sql) => sql<{ gateways: number }[]>`
+      select count(*)::integer as gateways
+      from publishers
+      where done_at is null
+        and seen_at >= now() - make_interval(secs => ${silentMs / 1_000}::float8)`,
+  );
+  return row?.gateways ?? 0;
 }

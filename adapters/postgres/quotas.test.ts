@@ -11,7 +11,7 @@ import {
   type MigratedDatabase,
   newUser,
 } from "../../test/support/postgres.ts";
-import { completion, ending, newRequest } from "../../test/support/request-samples.ts";
+import { completion, ending, inVain, newRequest } from "../../test/support/request-samples.ts";
 import { setConcurrentLimit } from "./users.ts";
 
 const TODAY = dayOf(Date.now());
@@ -44,23 +44,28 @@ test("the tiers of many users are found at once, each window's own", async () =>
   ]);
 });
 
-/** Two bills today and on the first of the month, one of last year, one request cancelled, two open. */
+/**
+ * Two bills and a failure after four executions on the first of the month, one bill of last year, one request
+ * cancelled, two open.
+ */
 async function newUserWithHistory() {
   const userId = await newUser(server.database);
   const billed = [FIRST_OF_MONTH, FIRST_OF_MONTH, LAST_YEAR].map((windowDay) =>
     newRequest({ userId, windowDay }),
   );
+  const failed = newRequest({ userId, windowDay: FIRST_OF_MONTH });
   const cancelled = newRequest({ userId });
   const open = [
     newRequest({ userId, estimatedTokens: 7 }),
     newRequest({ userId, estimatedTokens: 8, windowDay: LAST_YEAR, model: "slow" }),
   ];
-  await insertRequests(server.database, [...billed, cancelled, ...open]);
+  await insertRequests(server.database, [...billed, failed, cancelled, ...open]);
   await finishRequests(server.database, [
     ...billed.map(({ head }) => completion(head.requestId)),
+    inVain(failed.head.requestId, 4),
     ending(cancelled.head.requestId, "cancelled"),
   ]);
-  return { userId, billed, open };
+  return { userId, billed, failed, open };
 }
 
 describe("what Redis is rebuilt from", () => {
@@ -72,7 +77,9 @@ describe("what Redis is rebuilt from", () => {
     const [busyTruth, idleTruth, none] = await quotaTruth(server.database, [userId, idle, unknown]);
 
     const [first, second] = open.map(({ head }) => head.requestId);
-    expect(busyTruth?.days).toEqual([{ day: FIRST_OF_MONTH, requests: 2, tokens: 60 }]);
+    expect(busyTruth?.days).toEqual([
+      { day: FIRST_OF_MONTH, requests: 3, tokens: 60, failedExecutions: 4 },
+    ]);
     expect(busyTruth?.holds.toSorted((a, b) => a.tokens - b.tokens)).toEqual([
       { userId, requestId: first ?? "", day: TODAY, tokens: 7 },
       { userId, requestId: second ?? "", day: LAST_YEAR, tokens: 8 },
@@ -150,7 +157,9 @@ describe("the audit", () => {
     const [none, books] = await readLedger(server.database, [crypto.randomUUID(), userId]);
 
     expect(none).toEqual({ days: [], holds: [] });
-    expect(books?.days).toEqual([{ day: FIRST_OF_MONTH, requests: 2, tokens: 60 }]);
+    expect(books?.days).toEqual([
+      { day: FIRST_OF_MONTH, requests: 3, tokens: 60, failedExecutions: 4 },
+    ]);
   });
 
   test("counts every request in one state", async () => {
@@ -159,30 +168,34 @@ describe("the audit", () => {
     await newUserWithHistory();
 
     const after = await countRequests(server.database);
-    expect(after.accepted - before.accepted).toBe(6);
+    expect(after.accepted - before.accepted).toBe(7);
     expect(after.completed - before.completed).toBe(3);
     expect(after.accepted).toBe(
       after.queued + after.completed + after.failed + after.cancelled + after.expired,
     );
   });
 
-  test("finds a bill that is missing and one that should not be", async () => {
-    const { userId, billed, open } = await newUserWithHistory();
+  test("finds bills that are missing or should not be, and failures told wrong", async () => {
+    const { userId, billed, failed, open } = await newUserWithHistory();
+    const other = await newUserWithHistory();
     expect(await ledgerAnomalies(server.database, 10)).toEqual([]);
-    const [lost = "", unexpected = ""] = [billed[0], open[0]].map((row) => row?.head.requestId);
-    const { database } = server;
-    await database.run(
-      "break",
-      (sql) => sql`alter table token_logs disable trigger token_logs_append_only`,
+    const ids = [billed[0], open[0], failed, billed[1], other.failed].map(
+      (row) => row?.head.requestId,
     );
-    await database.run("break", (sql) => sql`delete from token_logs where request_id = ${lost}`);
-    await database.run(
-      "break",
-      (sql) => sql`
-        insert into token_logs (
-          request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source
-        )
-        values (${unexpected}, ${userId}, 'sim-chat', ${TODAY}, 1, 1, 'counted')`,
+    const [lost = "", unexpected = "", unproven = "", faultless = "", fewer = ""] = ids;
+    const { database } = server;
+    const change = (sqlText: string) => database.run("break", (sql) => sql.unsafe(sqlText));
+    await change("alter table token_logs disable trigger token_logs_append_only");
+    await change(`delete from token_logs where request_id in ('${lost}', '${unproven}')`);
+    await change(
+      `insert into token_logs (
+         request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source
+       )
+       values ('${unexpected}', '${userId}', 'sim-chat', '${TODAY}', 1, 1, 'counted')`,
+    );
+    await change(`update token_logs set failed_executions = 1 where request_id = '${faultless}'`);
+    await change(
+      `update token_logs set executions = 3, failed_executions = 3 where request_id = '${fewer}'`,
     );
 
     const anomalies = await ledgerAnomalies(database, 10);
@@ -191,6 +204,9 @@ describe("the audit", () => {
       new Set([
         { requestId: lost, state: "completed", attempts: 1, rows: 0 },
         { requestId: unexpected, state: "queued", attempts: 0, rows: 1 },
+        { requestId: unproven, state: "failed", attempts: 4, rows: 0 },
+        { requestId: faultless, state: "completed", attempts: 1, rows: 1 },
+        { requestId: fewer, state: "failed", attempts: 4, rows: 1 },
       ]),
     );
   });

@@ -25,6 +25,7 @@ interface TruthRow {
   day: string | null;
   requests: number | null;
   tokens: number | null;
+  failed_executions: number | null;
 }
 
 /**
@@ -63,7 +64,7 @@ function readTruth(
       : sql`user_id = any(${textArray(userIds)}::uuid[])`;
   const stored = (sql: Sql) => sql`
       union all
-      select 'stored', user_id, request_id::text, null, null, null, null
+      select 'stored', user_id, request_id::text, null, null, null, null, null
       from requests
       where request_id = any(${textArray(recentRequestIds)}::uuid[])`;
   return database.run(
@@ -72,22 +73,24 @@ function readTruth(
     (sql) => sql<TruthRow[]>`
       select
         'user' as kind, user_id, null as id, null as tier, null::date as day,
-        concurrent_limit::bigint as requests, null::bigint as tokens
+        concurrent_limit::bigint as requests, null::bigint as tokens, null::bigint as failed_executions
       from users
       where ${ofUsers(sql)}
       union all
-      select 'quota', user_id, reset_frequency, tier, null, request_limit, token_limit
+      select 'quota', user_id, reset_frequency, tier, null, request_limit, token_limit, null
       from quotas
       where ${ofUsers(sql)}
       union all
-      select 'day', user_id, null, null, window_day, sum(requests)::bigint, sum(total_tokens)::bigint
+      select
+        'day', user_id, null, null, window_day, sum(requests)::bigint, sum(total_tokens)::bigint,
+        sum(failed_executions)::bigint
       from token_days
       where ${ofUsers(sql)}
         and window_day >= date_trunc('month', now() at time zone 'utc' - interval '1 day')::date
       group by user_id, window_day
       union all
       (
-        select 'hold', user_id, request_id::text, null, window_day, 1, estimated_tokens
+        select 'hold', user_id, request_id::text, null, window_day, 1, estimated_tokens, null
         from requests
         where ${ofUsers(sql)}
           and status = 'queued'
@@ -142,6 +145,7 @@ function addRow(
         day: row.day ?? "",
         requests: row.requests ?? 0,
         tokens: row.tokens ?? 0,
+        failedExecutions: row.failed_executions ?? 0,
       });
       return;
     case "hold":

@@ -63,6 +63,19 @@ export async function findUser(database: Database, userId: string): Promise<User
   return row && userOf(row);
 }
 
+/** The emails of users, by id; one that is deleted has none. */
+export async function findEmails(
+  database: Database,
+  userIds: readonly string[],
+): Promise<Map<string, string>> {
+  const rows = await database.run(
+    "find emails",
+    (sql) => sql<{ user_id: string; email: string }[]>`
+      select user_id, email from users where user_id = any(${textArray(userIds)}::uuid[])`,
+  );
+  return new Map(rows.map((row) => [row.user_id, row.email]));
+}
+
 /**
  * Whatever the spelling of the email (`foldEmail`); of old users who share one, the user whose own spelling
  * it is.

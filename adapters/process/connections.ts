@@ -1,13 +1,22 @@
 import type { Config } from "../../core/config/schema.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { LiveConfig } from "../config/load.ts";
 import { type AmqpConnection, connectAmqp } from "../amqp/connection.ts";
-import { declareTopology, type Topology, topology } from "../amqp/topology.ts";
+import {
+  declareTopology,
+  type Topology,
+  topology,
+  TopologyMismatchError,
+} from "../amqp/topology.ts";
 import { connectPostgres, type Database } from "../postgres/connect.ts";
 import { connectRedis, type RedisConnection } from "../redis/connection.ts";
 import type { RedisOptions } from "../redis/client.ts";
+import { after } from "./timers.ts";
 
 /** How long a start waits for the servers before it gives up; an orchestrator then tries again. */
 export const START_WAIT_MS = 30_000;
+/** Pause before queues that could not be declared after a reload are declared again. */
+const REDECLARE_MS = 5_000;
 
 export function openPostgres({ postgres }: Pick<Config, "postgres">, name: string): Database {
   return connectPostgres({
@@ -34,20 +43,23 @@ export function openRedis(config: Pick<Config, "redis">, name: string, log: Log)
   return connectRedis(redisOptions(config, name, log));
 }
 
+/** What the queues follow from. */
+export type QueueConfig = Pick<Config, "amqp" | "retry" | "models" | "default_model">;
+
 /** The queues of a configuration. */
-export const topologyOf = ({ amqp, retry }: Pick<Config, "amqp" | "retry">): Topology =>
-  topology({ prefix: amqp.queue_prefix, retryDelaysMs: retry.delays_ms });
+export const topologyOf = ({ amqp, retry, models, default_model }: QueueConfig): Topology =>
+  topology({
+    prefix: amqp.queue_prefix,
+    defaultModel: default_model,
+    models: Object.keys(models),
+    retryDelaysMs: retry.delays_ms,
+  });
 
 /**
- * Opens a connection that declares the queues of the configuration each time it is made; a queue that a
- * reload adds in between is declared by whoever uses it first. Consumers and publishers need a connection
- * each: back-pressure stops a whole connection.
+ * Opens a connection that declares the queues of the configuration each time it is made. Consumers and
+ * publishers need a connection each: back-pressure stops a whole connection.
  */
-export function openBroker(
-  config: () => Pick<Config, "amqp" | "retry">,
-  name: string,
-  log: Log,
-): AmqpConnection {
+export function openBroker(config: () => QueueConfig, name: string, log: Log): AmqpConnection {
   const { amqp } = config();
   return connectAmqp({
     url: amqp.url,
@@ -56,8 +68,37 @@ export function openBroker(
     log,
     // The rest of `amqp` stays as it was at the start.
     prepare: (withChannel) =>
-      declareTopology(withChannel, topologyOf({ amqp, retry: config().retry }).queues),
+      declareTopology(withChannel, topologyOf({ ...config(), amqp }).queues),
   });
+}
+
+/**
+ * The queues of the configuration in force; those that a reload adds are declared on `connection` soon. The
+ * queue of a model that a reload removes stays, with what waits in it.
+ */
+export function followQueues(
+  config: Pick<LiveConfig, "current" | "onReload">,
+  connection: Pick<AmqpConnection, "withChannel">,
+  log: Log,
+): () => Topology {
+  const { amqp } = config.current();
+  let queues = topologyOf(config.current());
+
+  function declare(wanted: Topology): void {
+    // A later reload declares its own.
+    if (wanted !== queues) return;
+    declareTopology(connection.withChannel, wanted.queues).catch((error: unknown) => {
+      log.error({ err: error }, "the queues of the new configuration are not all there yet");
+      // What exists with other arguments will do so again; the next connection tries once more.
+      if (!(error instanceof TopologyMismatchError)) after(() => declare(wanted), REDECLARE_MS);
+    });
+  }
+
+  config.onReload((next) => {
+    queues = topologyOf({ ...next, amqp });
+    declare(queues);
+  });
+  return () => queues;
 }
 
 /** Whether a server answers, for readiness. */

@@ -135,12 +135,16 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
         if (!outcome.ok) return "broken";
         if (outcome.value.length === 1) return undefined;
         const [[, ...numbers], entries] = outcome.value;
-        const { day, windows } = toSnapshot(numbers);
+        const { day, windows, failedExecutions } = toSnapshot(numbers);
         const holds = parseHolds(userIds[index] ?? "", entries);
         if (holds.length < entries.length / 2) return "broken";
         return {
           day,
           windows: { daily: countersOf(windows.daily), monthly: countersOf(windows.monthly) },
+          failedExecutions: {
+            daily: failedExecutions.daily.used,
+            monthly: failedExecutions.monthly.used,
+          },
           holds,
         };
       });

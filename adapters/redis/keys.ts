@@ -23,16 +23,23 @@ export function booksKeys(userId: string) {
     monthlyRequestsLimit: `${monthly}:requests:limit`,
     monthlyTokensLimit: `${monthly}:tokens:limit`,
     concurrentLimit: `${user}:quota:concurrent:limit`,
+    failedLimits: `${user}:quota:failed:limits`,
     dailyRequestsUsed: `${daily}:requests:used:`,
     dailyTokensUsed: `${daily}:tokens:used:`,
     monthlyRequestsUsed: `${monthly}:requests:used:`,
     monthlyTokensUsed: `${monthly}:tokens:used:`,
+    dailyFailedUsed: `${daily}:failed:used:`,
+    monthlyFailedUsed: `${monthly}:failed:used:`,
+    failuresBlock: `${user}:quota:failures-block`,
     dailyRequestsHeld: `${daily}:requests:held:`,
     dailyTokensHeld: `${daily}:tokens:held:`,
   };
 }
 
-/** The counters of `day`: daily used and held (requests, tokens), then used of its month. */
+/**
+ * The counters of `day`: daily used and held (requests, tokens), then used of its month, then failed
+ * executions of both.
+ */
 export function counterKeys(userId: string, day: string): string[] {
   const keys = booksKeys(userId);
   const month = windowIdOf("monthly", day);
@@ -43,6 +50,8 @@ export function counterKeys(userId: string, day: string): string[] {
     keys.dailyTokensHeld + day,
     keys.monthlyRequestsUsed + month,
     keys.monthlyTokensUsed + month,
+    keys.dailyFailedUsed + day,
+    keys.monthlyFailedUsed + month,
   ];
 }
 
@@ -56,8 +65,8 @@ export function userOfHoldsKey(key: string): string {
 }
 
 /**
- * A hash: attempt, startedAtMs and crashes of an attempt under way; attemptsMade of those before it;
- * delayedUntilMs of the wait for the next.
+ * A hash: attempt, startedAtMs and crashes of an attempt under way; attemptsMade of those before it,
+ * lastStartedAtMs, lastErrorCode and lastErrorMessage of the last; delayedUntilMs of the wait for the next.
  */
 export const startedKey = (userId: string, requestId: string): string =>
   `${userKey(userId)}:started:${requestId}`;
@@ -73,11 +82,19 @@ export const APPLIED_TIERS_KEY = "tollgate:tiers";
 export const apiKeyKey = (keyHash: string): string => `key:${keyHash}`;
 
 /**
- * Channels: ids of ended requests, of cancelled requests, hashes of changed API keys; each a comma-separated
- * list.
+ * Channels: ids of ended requests, of cancelled requests, hashes of changed API keys, `MODEL USER CLASS` of
+ * parked requests, models whose health or pause changed; each a comma-separated list.
  */
 export const CHANNELS = {
   finished: "tollgate:finished",
   cancel: "tollgate:cancel",
   keyChange: "tollgate:key-change",
+  parked: "tollgate:parked",
+  modelChange: "tollgate:model-change",
 } as const;
+
+/** What the dispatcher says of every model, as JSON. */
+export const LANES_KEY = "tollgate:lanes";
+
+/** Hash: worker id -> its last sign of life, as JSON. */
+export const WORKERS_KEY = "tollgate:workers";

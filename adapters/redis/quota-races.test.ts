@@ -33,7 +33,7 @@ function createTables(userId: string) {
     await pause();
     const truth = {
       limits: limitsOf({ concurrent: PARALLEL }),
-      days: [{ day, requests: billed.size, tokens: sum() }],
+      days: [{ day, requests: billed.size, tokens: sum(), failedExecutions: 0 }],
       holds: [...open].map((requestId) => ({ userId, requestId, day, tokens: ESTIMATE })),
       unstored: recent.filter((id) => !open.has(id) && !billed.has(id)),
     };
@@ -62,7 +62,7 @@ async function passThrough(
   tables.open.delete(requestId);
   tables.billed.set(requestId, billedTokens);
   await pause();
-  await store.settle([{ userId, requestId, billedTokens, expectHold: true }]);
+  await store.settle([{ userId, requestId, billedTokens, failedExecutions: 0, expectHold: true }]);
 }
 
 /**

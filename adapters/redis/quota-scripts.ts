@@ -8,6 +8,7 @@ import readQuota from "../../lua/read-quota.lua" with { type: "text" };
 import setLimits from "../../lua/set-limits.lua" with { type: "text" };
 import settle from "../../lua/settle.lua" with { type: "text" };
 import books from "../../lua/shared/books.lua" with { type: "text" };
+import failures from "../../lua/shared/failures.lua" with { type: "text" };
 import snapshots from "../../lua/shared/snapshot.lua" with { type: "text" };
 
 const unknown = t.Tuple([t.Literal("unknown")]);
@@ -19,7 +20,24 @@ const four = [amount, amount, amount, amount] as const;
 const useOf = <const Kind extends "admitted" | "refused">(kind: Kind) =>
   t.Tuple([t.Literal(kind), amount, t.String(), amount, amount, ...four, ...four]);
 
-/** As above, then 4 held. */
+/** As above, then the window in which too many executions have failed, its limit, and how many failed. */
+const refusedForFailures = t.Tuple([
+  t.Literal("refused"),
+  amount,
+  t.String(),
+  amount,
+  amount,
+  ...four,
+  ...four,
+  t.Union([t.Literal("daily"), t.Literal("monthly")]),
+  amount,
+  amount,
+]);
+
+/**
+ * As `useOf`, then 4 held, then the limits on failed executions and how many failed, each of the day and of
+ * the month.
+ */
 const snapshot = t.Tuple([
   t.Literal("known"),
   amount,
@@ -29,24 +47,25 @@ const snapshot = t.Tuple([
   ...four,
   ...four,
   ...four,
+  ...four,
 ]);
 
 export const ADMIT = {
   lua: `${books}${snapshots}${admit}`,
   keys: ["user"],
   args: ["instance", "requestId", "tokens", "clockMs"],
-  reply: t.Union([useOf("admitted"), useOf("refused"), unknown]),
+  reply: t.Union([useOf("admitted"), useOf("refused"), refusedForFailures, unknown]),
 } as const;
 
 export const READ_QUOTA = {
-  lua: `${books}${snapshots}${readQuota}`,
+  lua: `${books}${failures}${snapshots}${readQuota}`,
   keys: ["user"],
   args: ["instance", "clockMs"],
   reply: t.Union([snapshot, unknown]),
 } as const;
 
 export const READ_BOOKS = {
-  lua: `${books}${snapshots}${readBooks}`,
+  lua: `${books}${failures}${snapshots}${readBooks}`,
   keys: ["user"],
   args: ["instance", "clockMs"],
   /** The snapshot, then request id and packed hold in turns. */
@@ -61,9 +80,9 @@ export const HOLD_FATE = {
 } as const;
 
 export const SETTLE = {
-  lua: `${books}${settle}`,
+  lua: `${books}${failures}${settle}`,
   keys: ["user", "started"],
-  args: ["requestId", "billedTokens", "expectHold"],
+  args: ["requestId", "billedTokens", "failed", "expectHold", "clockMs"],
   reply: t.Union([t.Literal("settled"), t.Literal("absent")]),
 } as const;
 
@@ -76,15 +95,24 @@ export const BEGIN_LOAD = {
 } as const;
 
 export const LOAD = {
-  lua: `${books}${load}`,
+  lua: `${books}${failures}${load}`,
   keys: ["user"],
   args: ["instance", "nonce", "knownForMs", "clockMs", "truthJson"],
   reply: t.Union([t.Literal("loaded"), t.Literal("already"), t.Literal("superseded")]),
 } as const;
 
 export const SET_LIMITS = {
-  lua: `${books}${setLimits}`,
+  lua: `${books}${failures}${setLimits}`,
   keys: ["user"],
-  args: ["dailyRequests", "dailyTokens", "monthlyRequests", "monthlyTokens", "concurrent"],
+  args: [
+    "dailyRequests",
+    "dailyTokens",
+    "monthlyRequests",
+    "monthlyTokens",
+    "concurrent",
+    "dailyFailed",
+    "monthlyFailed",
+    "clockMs",
+  ],
   reply: t.Union([t.Literal("set"), t.Literal("unknown")]),
 } as const;

@@ -6,15 +6,13 @@ import {
   forgetInModel,
   loadInModel,
   setLimitsInModel,
-  snapshotOfModel,
   UNKNOWN_USER,
   useOfModel,
 } from "../../test/support/fakes/quota-model.ts";
-import type { Consumption, Settlement } from "../../core/quota/quota.ts";
-import { windowIdOf } from "../../core/quota/windows.ts";
+import type { Settlement } from "../../core/quota/quota.ts";
 import type { RedisConnection } from "./connection.ts";
-import { booksKeys, counterKeys, holdsKey } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
+import { expectSameBooks, expectSameSureness } from "../../test/support/quota-comparison.ts";
 import {
   createWorld,
   idsWhere,
@@ -60,7 +58,8 @@ const admit =
 
     expect(reply.kind).toBe(kind);
     if (reply.kind === "unknown") return;
-    expect(reply.snapshot).toEqual(useOfModel(model, world.nowMs, todayOf(world)));
+    if (kind === "unknown") throw new Error("the model says otherwise");
+    expect(reply.snapshot).toEqual(useOfModel(model, world.nowMs, todayOf(world), kind));
     const hold = model.holds[requestId];
     if (reply.kind === "refused" || hold === undefined) return;
     // A repeat after its hold was lost takes a new one, maybe on another day: the row is stored with that
@@ -70,6 +69,7 @@ const admit =
       tokens: hold.tokens,
       state: "held",
       billedTokens: null,
+      failedExecutions: 0,
       isSettled: false,
     });
   };
@@ -141,18 +141,30 @@ const abandon = (index: number): Step =>
   ofHeld(index, async (requestId) => {
     world.requests.delete(requestId);
     const { userId } = world;
-    await settle({ userId, requestId, billedTokens: null, expectHold: false })();
+    await settle({
+      userId,
+      requestId,
+      billedTokens: null,
+      failedExecutions: 0,
+      expectHold: false,
+    })();
   });
 
+/** How a request ended: what is billed, and how many of its executions failed. */
+interface End {
+  billedTokens: number | null;
+  failedExecutions: number;
+}
+
 const end =
-  (index: number, billedTokens: number | null): Step =>
+  (index: number, how: End): Step =>
   async () => {
     const id = pick(
       idsWhere(world, ({ state }) => state === "stored"),
       index,
     );
     const request = id === undefined ? undefined : world.requests.get(id);
-    if (request) Object.assign(request, { state: "ended", billedTokens });
+    if (request) Object.assign(request, { state: "ended", ...how });
   };
 
 const settleEnded =
@@ -165,8 +177,10 @@ const settleEnded =
     const request = id === undefined ? undefined : world.requests.get(id);
     if (id === undefined || !request) return;
     request.isSettled = true;
-    const { billedTokens } = request;
-    await settle({ userId: world.userId, requestId: id, billedTokens, expectHold: !isRepeat })();
+    const { billedTokens, failedExecutions } = request;
+    const { userId } = world;
+    const expectHold = !isRepeat;
+    await settle({ userId, requestId: id, billedTokens, failedExecutions, expectHold })();
   };
 
 const flush: Step = async () => {
@@ -185,6 +199,8 @@ const setLimits =
     world.limits = limitsOf({
       dailyTokens,
       concurrent,
+      dailyFailed: concurrent,
+      monthlyFailed: concurrent + 3,
       dailyRequests: concurrent + 2,
       monthlyTokens: 3 * dailyTokens,
     });
@@ -215,8 +231,13 @@ const racedRebuild =
 const index = fc.nat(9);
 // Few sizes, so that limits are met exactly.
 const tokens = fc.constantFrom(0, 10, 20, 50);
-const endAndSettle = fc.tuple(index, fc.option(tokens)).map(([at, billed]): Step => async () => {
-  await end(at, billed)();
+const howItEnds: fc.Arbitrary<End> = fc.oneof(
+  fc.constant({ billedTokens: null, failedExecutions: 0 }),
+  fc.record({ billedTokens: tokens, failedExecutions: fc.constantFrom(0, 0, 1, 4) }),
+  fc.constantFrom(1, 3).map((failedExecutions) => ({ billedTokens: 0, failedExecutions })),
+);
+const endAndSettle = fc.tuple(index, howItEnds).map(([at, how]): Step => async () => {
+  await end(at, how)();
   await settleEnded(0, false)();
 });
 const changeLimits = fc
@@ -234,7 +255,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: index.map((at) => ofHeld(at, (id) => admit(id, 7)())) },
   { weight: 5, arbitrary: index.map(commit) },
   { weight: 1, arbitrary: index.map(abandon) },
-  { weight: 3, arbitrary: fc.tuple(index, fc.option(tokens)).map(([at, b]) => end(at, b)) },
+  { weight: 3, arbitrary: fc.tuple(index, howItEnds).map(([at, how]) => end(at, how)) },
   { weight: 4, arbitrary: index.map((at) => settleEnded(at, false)) },
   { weight: 2, arbitrary: index.map((at) => settleEnded(at, true)) },
   { weight: 1, arbitrary: fc.constant(beginLoad) },
@@ -247,50 +268,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(1, 5, 26).map(advance) },
 );
 
-/** An unsure user is known for two seconds at most, so that a later reading corrects the counters. */
-async function expectSameSureness(): Promise<void> {
-  const ttlMs = await redis.run(({ client }) => client.pttl(booksKeys(world.userId).marker));
-  const { isKnown, isUnsure } = world.model;
-  if (isKnown) expect(ttlMs <= 2_000).toBe(isUnsure);
-}
-
-/** Holds and the counters of the windows that are open or were so until yesterday, as Redis has them. */
-async function expectSameBooks(): Promise<void> {
-  const { userId, model, nowMs } = world;
-  const days = [todayOf(world), new Date(nowMs - 24 * HOUR_MS).toISOString().slice(0, 10)];
-  const stored = await redis.run(({ client }) => client.hgetall(holdsKey(userId)));
-  const holds = Object.entries(stored).map(([id, hold]) => `${id}|${hold}`.replace(/\|\d+$/, ""));
-  const expected = Object.values(model.holds).map((h) => `${h.requestId}|${h.tokens}|${h.day}`);
-  expect(new Set(holds)).toEqual(new Set(expected));
-
-  for (const day of days) {
-    const [dailyRequests, dailyTokens, heldRequests, heldTokens, monthlyRequests, monthlyTokens] =
-      await redis.run(({ client }) => client.mget(counterKeys(userId, day)));
-    const daily = model.windows[day]?.used;
-    const month = model.windows[windowIdOf("monthly", day)];
-    expect([dailyRequests, dailyTokens]).toEqual(asStored(daily));
-    expect([monthlyRequests, monthlyTokens]).toEqual(asStored(month?.used));
-    const held = Object.values(model.holds).filter((hold) => hold.day === day);
-    // What was held in a month that is over is not restored.
-    const pinned = month === undefined ? [] : held;
-    expect([Number(heldRequests), Number(heldTokens)]).toEqual([
-      pinned.length,
-      pinned.reduce((sum, hold) => sum + hold.tokens, 0),
-    ]);
-  }
-  if (!model.isKnown) return;
-  expect(await store.read(userId)).toEqual(snapshotOfModel(model, nowMs, todayOf(world)));
-}
-
-function asStored(amount: Consumption | undefined): (string | null)[] {
-  return amount === undefined ? [null, null] : [String(amount.requests), String(amount.tokens)];
-}
-
 /** Lets everything under way come to its end, as it does when things go quiet. */
 async function comeToRest(): Promise<void> {
   await commitAll();
   const open = idsWhere(world, ({ state }) => state === "stored").length;
-  for (let i = 0; i < open; i++) await end(0, i % 3 === 0 ? null : i)();
+  for (let i = 0; i < open; i++)
+    await end(0, { billedTokens: i % 3 === 0 ? null : i, failedExecutions: i % 3 })();
   const pending = idsWhere(world, ({ isSettled }) => !isSettled).length;
   for (let i = 0; i < pending; i++) await settleEnded(0, false)();
   // An unsure load lasts two seconds.
@@ -305,6 +288,8 @@ test("after any history Redis counts what the model says and, at rest, what the 
         dailyTokens: 200,
         monthlyTokens: 300,
         monthlyRequests: 40,
+        dailyFailed: 5,
+        monthlyFailed: 8,
         concurrent: 9,
       });
       world = createWorld(newId(), START_MS, limits);
@@ -312,15 +297,17 @@ test("after any history Redis counts what the model says and, at rest, what the 
 
       for (const take of steps) {
         await take();
-        await expectSameBooks();
-        await expectSameSureness();
+        await expectSameBooks(redis, store, world);
+        await expectSameSureness(redis, world);
       }
       await comeToRest();
-      await expectSameBooks();
+      await expectSameBooks(redis, store, world);
 
       const snapshot = await store.read(world.userId);
       for (const kind of ["daily", "monthly"] as const) {
-        expect(snapshot?.windows[kind].used).toEqual(ledgerOf(world, kind));
+        const { failedExecutions, ...used } = ledgerOf(world, kind);
+        expect(snapshot?.windows[kind].used).toEqual(used);
+        expect(snapshot?.failedExecutions[kind].used).toBe(failedExecutions);
         expect(snapshot?.windows[kind].held).toEqual({ requests: 0, tokens: 0 });
       }
       expect(snapshot?.openRequests).toBe(0);

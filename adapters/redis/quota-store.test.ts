@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { QuotaLimits, QuotaTruth } from "../../core/quota/quota.ts";
 import { dayOf } from "../../core/quota/windows.ts";
 import type { RedisConnection } from "./connection.ts";
-import { booksKeys } from "./keys.ts";
+import { booksKeys, counterKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
 import { freshTruth, limitsOf, newId } from "../../test/support/quota-samples.ts";
 import { connectForTest } from "../../test/support/redis.ts";
@@ -58,6 +58,45 @@ test("a user whose marker or one of whose limits is gone is unknown, not unlimit
   }
 });
 
+async function failTwice(userId: string): Promise<void> {
+  const requestId = newId();
+  await store.admit({ userId, requestId, tokens: 5 });
+  const end = { billedTokens: 0, failedExecutions: 2, expectHold: true };
+  await store.settle([{ userId, requestId, ...end }]);
+}
+
+test("a user whose limits on failures are gone is unknown once they matter, not unlimited", async () => {
+  const users = [await loadFresh(limitsOf()), await loadFresh(limitsOf({ dailyFailed: 2 }))];
+  for (const userId of users)
+    await redis.run(({ client }) => client.del(booksKeys(userId).failedLimits));
+  const [reader = "", failing = ""] = users;
+
+  const read = await store.read(reader);
+  await failTwice(failing);
+
+  expect(read).toBeUndefined();
+  for (const userId of users)
+    expect(await store.admit({ userId, requestId: newId(), tokens: 5 })).toEqual({
+      kind: "unknown",
+    });
+});
+
+test("what failed is counted by the load alone, although the other counters were lost", async () => {
+  const userId = await loadFresh(limitsOf({ monthlyFailed: 2 }));
+  await failTwice(userId);
+  const lost = counterKeys(userId, dayOf(Date.now())).filter((key) => !key.includes(":failed:"));
+  await redis.run(({ client }) => client.del(...lost));
+
+  await store.forget(userId);
+  const ticket = await store.beginLoad(userId);
+  if (ticket === undefined) throw new Error("the user is loaded already");
+  await store.load(userId, ticket, freshTruth(limitsOf({ monthlyFailed: 2 })));
+
+  const { kind } = await store.admit({ userId, requestId: newId(), tokens: 5 });
+  expect(kind).toBe("admitted");
+  expect((await store.read(userId))?.failedExecutions.monthly.used).toBe(0);
+});
+
 test("a load restores tens of thousands of open requests", async () => {
   const day = dayOf(Date.now());
   const holds = Array.from({ length: 20_000 }, () => ({
@@ -76,17 +115,22 @@ test("a load restores tens of thousands of open requests", async () => {
 });
 
 test("every key of a user has a time to live, and all sit in one cluster slot", async () => {
-  const userId = await loadFresh(limitsOf());
+  const userId = await loadFresh(limitsOf({ monthlyFailed: 2 }));
   const requestId = newId();
   await store.admit({ userId, requestId, tokens: 5 });
+  await failTwice(userId);
   await store.forget(userId);
   await store.beginLoad(userId);
-  await store.settle([{ userId, requestId, billedTokens: 4, expectHold: false }]);
-  await store.settle([{ userId, requestId, billedTokens: 4, expectHold: false }]);
+  await store.settle([
+    { userId, requestId, billedTokens: 4, failedExecutions: 0, expectHold: false },
+  ]);
+  await store.settle([
+    { userId, requestId, billedTokens: 4, failedExecutions: 0, expectHold: false },
+  ]);
 
   const keys = await redis.run(({ client }) => client.keys(`*${userId}*`));
 
-  expect(keys.length).toBeGreaterThan(13);
+  expect(keys.length).toBeGreaterThan(17);
   for (const key of keys) {
     expect(key).toStartWith(`user:{${userId}}:`);
     expect(await redis.run(({ client }) => client.pttl(key))).toBeGreaterThan(0);

@@ -14,7 +14,7 @@ import type { RedisConnection } from "./connection.ts";
 import { booksKeys, startedKey, userKey } from "./keys.ts";
 import { ADMIT, BEGIN_LOAD, LOAD, READ_QUOTA, SET_LIMITS, SETTLE } from "./quota-scripts.ts";
 import { bindScript } from "./script.ts";
-import { toSnapshot, toUse } from "./snapshot.ts";
+import { toBlockedUse, toSnapshot, toUse } from "./snapshot.ts";
 
 /**
  * The quotas of users in Redis.
@@ -85,15 +85,25 @@ export function createQuotaStore(
         args: { instance, requestId, tokens, clockMs: clockMs() },
       });
       if (reply.length === 1) return { kind: "unknown" };
+      if (reply.length === 16) {
+        const [kind, ...numbers] = reply;
+        return { kind, snapshot: toBlockedUse(numbers) };
+      }
       const [kind, ...numbers] = reply;
       return { kind, snapshot: toUse(numbers) };
     },
 
     settle: async (settlements) => {
       const outcomes = await settle.runEach(
-        settlements.map(({ userId, requestId, billedTokens, expectHold }) => ({
+        settlements.map(({ userId, requestId, billedTokens, failedExecutions, expectHold }) => ({
           keys: { user: userKey(userId), started: startedKey(userId, requestId) },
-          args: { requestId, billedTokens: billedTokens ?? -1, expectHold: expectHold ? 1 : 0 },
+          args: {
+            requestId,
+            billedTokens: billedTokens ?? -1,
+            failed: failedExecutions,
+            expectHold: expectHold ? 1 : 0,
+            clockMs: clockMs(),
+          },
         })),
       );
       const broken = settlements.filter((_, index) => outcomes[index]?.ok !== true);
@@ -136,11 +146,21 @@ export function createQuotaStore(
     },
 
     setLimits: async (userId, limits) => {
-      const [dailyRequests, dailyTokens, monthlyRequests, monthlyTokens, concurrent] =
+      const [dailyRequests, dailyTokens, monthlyRequests, monthlyTokens, concurrent, ...failed] =
         limitArgs(limits);
+      const [dailyFailed, monthlyFailed] = failed;
       await setLimits.run({
         keys: { user: userKey(userId) },
-        args: { dailyRequests, dailyTokens, monthlyRequests, monthlyTokens, concurrent },
+        args: {
+          dailyRequests,
+          dailyTokens,
+          monthlyRequests,
+          monthlyTokens,
+          concurrent,
+          dailyFailed,
+          monthlyFailed,
+          clockMs: clockMs(),
+        },
       });
     },
 
@@ -153,21 +173,29 @@ export function createQuotaStore(
 
 function limitArgs({
   windows: { daily, monthly },
+  failedExecutions,
   concurrentRequests,
-}: QuotaLimits): [number, number, number, number, number] {
+}: QuotaLimits): [number, number, number, number, number, number, number] {
   return [
     toLimitArg(daily.requests),
     toLimitArg(daily.tokens),
     toLimitArg(monthly.requests),
     toLimitArg(monthly.tokens),
     toLimitArg(concurrentRequests),
+    toLimitArg(failedExecutions.daily),
+    toLimitArg(failedExecutions.monthly),
   ];
 }
 
 function toJson({ limits, days, holds, unstored = [] }: QuotaTruth): string {
   return JSON.stringify({
     limits: limitArgs(limits),
-    days: days.map(({ day, requests, tokens }) => [day, requests, tokens]),
+    days: days.map(({ day, requests, tokens, failedExecutions }) => [
+      day,
+      requests,
+      tokens,
+      failedExecutions,
+    ]),
     holds: holds.map(({ requestId, day, tokens }) => [requestId, day, tokens]),
     unstored,
   });

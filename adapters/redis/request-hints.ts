@@ -1,5 +1,12 @@
 import { Type as t } from "@sinclair/typebox";
-import type { AttemptStart, StartedHint, StartHints } from "../../core/attempt/start.ts";
+import type {
+  AttemptHints,
+  AttemptStart,
+  StartedHint,
+  StartHints,
+} from "../../core/attempt/start.ts";
+import { isFaultCode } from "../../core/faults.ts";
+import type { RequestError } from "../../core/request/request.ts";
 import type { RequestRef } from "../../core/request/stored-request.ts";
 import clearStartedLua from "../../lua/clear-started.lua" with { type: "text" };
 import start from "../../lua/start.lua" with { type: "text" };
@@ -18,7 +25,7 @@ const START = {
 const CLEAR_STARTED = {
   lua: clearStartedLua,
   keys: ["started"],
-  args: ["startedAtMs", "attemptsMade"],
+  args: ["startedAtMs", "attemptsMade", "errorCode", "errorMessage"],
   reply: t.Union([t.Literal("cleared"), t.Literal("kept")]),
 } as const;
 
@@ -37,13 +44,19 @@ export interface RequestHints {
    */
   markStarted: (start: AttemptStart) => Promise<StartHints>;
   /**
-   * Notes that the attempt which began at `startedAtMs` ended without its worker dying, and that
-   * `attemptsMade` have ended so far: 0 when it was given back and will be made again. Not needed once the
-   * request is settled.
+   * Notes that the attempt which began at `startedAtMs` ended without its worker dying (null: that the
+   * request was put off without one), that `attemptsMade` have ended so far, those not counted that will be
+   * made again, and what the last one met. Not needed once the request is settled.
    */
   clearStarted: (
-    request: RequestRef & { startedAtMs: number; attemptsMade: number },
+    request: RequestRef & {
+      startedAtMs: number | null;
+      attemptsMade: number;
+      lastError: RequestError | null;
+    },
   ) => Promise<void>;
+  /** All that is known, in order and in one round trip. */
+  read: (requests: readonly RequestRef[]) => Promise<AttemptHints[]>;
   /** In order; undefined: no attempt is under way. */
   readStarted: (requests: readonly RequestRef[]) => Promise<(StartedHint | undefined)[]>;
   /**
@@ -60,6 +73,32 @@ export interface RequestHints {
   readDelayedUntil: (requests: readonly RequestRef[]) => Promise<number[]>;
   /** Workers that are given the request from now on learn that it was cancelled. */
   markCancelled: (request: RequestRef) => Promise<void>;
+}
+
+const HINT_FIELDS = [
+  "attempt",
+  "startedAtMs",
+  "lastStartedAtMs",
+  "attemptsMade",
+  "delayedUntilMs",
+  "lastErrorCode",
+  "lastErrorMessage",
+] as const;
+
+function hintsOf(values: readonly (string | null)[]): AttemptHints {
+  const [attempt, startedAtMs, lastStartedAtMs, attemptsMade, delayedUntilMs, code, message] =
+    values;
+  return {
+    started:
+      attempt && startedAtMs
+        ? { attempt: Number(attempt), startedAtMs: Number(startedAtMs) }
+        : undefined,
+    lastStartedAtMs: Number(lastStartedAtMs ?? 0),
+    attemptsMade: Number(attemptsMade ?? 0),
+    delayedUntilMs: Number(delayedUntilMs ?? 0),
+    // A code of a newer version says nothing here.
+    lastError: code && isFaultCode(code) ? { code, message: message ?? "" } : null,
+  };
 }
 
 /** Longer than a cancelled request may still lie in a queue: a week by default, and the retry delays. */
@@ -83,10 +122,24 @@ export function createRequestHints(redis: RedisConnection): RequestHints {
       return { cancelled: cancelled === 1, crashes };
     },
 
-    clearStarted: async ({ userId, requestId, startedAtMs, attemptsMade }) => {
+    clearStarted: async ({ userId, requestId, startedAtMs, attemptsMade, lastError }) => {
       const keys = { started: startedKey(userId, requestId) };
-      await clearStarted.run({ keys, args: { startedAtMs, attemptsMade } });
+      const error = { errorCode: lastError?.code ?? "", errorMessage: lastError?.message ?? "" };
+      await clearStarted.run({
+        keys,
+        args: { startedAtMs: startedAtMs ?? "", attemptsMade, ...error },
+      });
     },
+
+    read: (requests) =>
+      // None waits for another, so this takes one round trip.
+      redis.run(({ client }) =>
+        Promise.all(
+          requests.map(async ({ userId, requestId }) =>
+            hintsOf(await client.hmget(startedKey(userId, requestId), ...HINT_FIELDS)),
+          ),
+        ),
+      ),
 
     readStarted: (requests) =>
       // None waits for another, so this takes one round trip.

@@ -117,7 +117,7 @@ test("the scripts take keys and arguments in the order in which they are given",
 });
 
 test("the scripts name the keys of a user as everybody else does", () => {
-  const named = [...scripts.ADMIT.lua.matchAll(/^local (\w+) = user \.\. '(.+)'$/gm)];
+  const named = [...scripts.READ_QUOTA.lua.matchAll(/^\s*local (\w+) = user \.\. '(.+)'$/gm)];
 
   expect(Object.fromEntries(named.map(([, name, rest]) => [name, `user:{U}${rest}`]))).toEqual(
     Object.fromEntries(Object.entries(booksKeys("U")).map(([name, key]) => [snakeCase(name), key])),

@@ -1,4 +1,6 @@
 import type { Redis } from "ioredis";
+import { PRIORITIES } from "../../core/queue/fair-order.ts";
+import type { ParkedRef } from "../../core/queue/lane.ts";
 import type { RedisOptions } from "./client.ts";
 import { connectRedis, type RedisConnection } from "./connection.ts";
 import { CHANNELS } from "./keys.ts";
@@ -21,10 +23,16 @@ export interface Signals {
   announceFinished: (requestIds: readonly string[]) => Promise<void>;
   announceCancel: (requestId: string) => Promise<void>;
   announceKeyChange: (keyHash: string) => Promise<void>;
-  /** These three return a function that stops listening. The first listener on a channel subscribes to it. */
+  /** Announces whose requests of which models were parked: one message for the whole batch. */
+  announceParked: (parked: readonly ParkedRef[]) => Promise<void>;
+  /** Announces that the health or the pause of a model has changed. */
+  announceModelChange: (model: string) => Promise<void>;
+  /** These return a function that stops listening. The first listener on a channel subscribes to it. */
   onFinished: (listener: (requestIds: string[]) => void) => () => void;
   onCancel: (listener: (requestId: string) => void) => () => void;
   onKeyChange: (listener: (keyHash: string) => void) => () => void;
+  onParked: (listener: (parked: ParkedRef[]) => void) => () => void;
+  onModelChange: (listener: (model: string) => void) => () => void;
   /**
    * Calls back each time the process is subscribed (again): announcements before that may have been missed.
    */
@@ -43,6 +51,8 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
     finished: new Set(),
     cancel: new Set(),
     keyChange: new Set(),
+    parked: new Set(),
+    modelChange: new Set(),
   };
   const resubscribed = new Set<() => void>();
   const subscriber = connectRedis({ ...options, name: `${options.name}-signals` });
@@ -97,9 +107,19 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
     },
     announceCancel: (requestId) => announce("cancel", requestId),
     announceKeyChange: (keyHash) => announce("keyChange", keyHash),
+    announceParked: async (parked) => {
+      // Most of a batch are of few users.
+      const texts = new Set(
+        parked.map(({ model, userId, priority }) => `${model} ${userId} ${priority}`),
+      );
+      if (texts.size > 0) await announce("parked", [...texts].join(","));
+    },
+    announceModelChange: (model) => announce("modelChange", model),
     onFinished: (listener) => listenOn("finished", listener),
     onCancel: (listener) => listenOn("cancel", (ids) => ids.forEach(listener)),
     onKeyChange: (listener) => listenOn("keyChange", (hashes) => hashes.forEach(listener)),
+    onParked: (listener) => listenOn("parked", (texts) => listener(texts.map(parkedRefOf))),
+    onModelChange: (listener) => listenOn("modelChange", (models) => models.forEach(listener)),
     onResubscribed: (listener) => {
       resubscribed.add(listener);
       return () => resubscribed.delete(listener);
@@ -112,5 +132,11 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
 }
 
 function channelNames(): Channel[] {
-  return ["finished", "cancel", "keyChange"];
+  return ["finished", "cancel", "keyChange", "parked", "modelChange"];
+}
+
+/** No name of a model has a space or a comma, and a user id is a UUID. */
+function parkedRefOf(text: string): ParkedRef {
+  const [model = "", userId = "", priority = ""] = text.split(" ");
+  return { model, userId, priority: PRIORITIES.find((known) => known === priority) ?? "normal" };
 }

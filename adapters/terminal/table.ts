@@ -31,6 +31,10 @@ const NUMBERS = new Intl.NumberFormat("en-US");
 /** 1234567 as 1,234,567. */
 export const formatNumber = (value: number): string => NUMBERS.format(value);
 
+/** `1 request`, `1,234 requests`. */
+export const formatCount = (count: number, noun: string): string =>
+  `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
+
 /** An instant as a person reads it, UTC: 2026-11-21 09:05:00. */
 export const formatInstant = (atMs: number): string =>
   new Date(atMs).toISOString().slice(0, 19).replace("T", " ");

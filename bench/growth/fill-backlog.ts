@@ -20,14 +20,22 @@ const PUBLISHER = {
   confirmTimeoutMs: CONFIRM_MS,
 };
 
+interface Backlog {
+  payload: InferencePayload;
+  /** Whose they are, in turn. */
+  userIds: readonly string[];
+  /** They wait for their fair turn instead of being published. */
+  isParked?: boolean;
+}
+
 /**
- * Adds so many queued requests: rows and sealed, confirmed messages by the gateway's own functions, without
- * HTTP, counting and holds. Their holds come to be when Redis loads their users, so it must not know these
- * yet.
+ * Adds so many queued requests: rows, and sealed, confirmed messages where they are not parked, by the
+ * gateway's own functions, without HTTP, counting and holds. Their holds come to be when Redis loads their
+ * users, so it must not know these yet.
  */
 export async function fillBacklog(
-  { stack: { books, config }, users }: Session,
-  payload: InferencePayload,
+  { stack: { books, config } }: Pick<Session, "stack">,
+  { payload, userIds, isParked = false }: Backlog,
   filling: Pick<Filling, "to" | "say">,
 ): Promise<void> {
   const sealer = createSealer(config.secrets.encryption_keys);
@@ -39,7 +47,7 @@ export async function fillBacklog(
     const createdAtMs = Date.now();
     const head = {
       requestId: randomUUIDv7(),
-      userId: users[n % users.length]?.userId ?? "",
+      userId: userIds[n % userIds.length] ?? "",
       model: config.default_model,
       windowDay: dayOf(createdAtMs),
       estimatedTokens: ESTIMATED_TOKENS,
@@ -53,6 +61,7 @@ export async function fillBacklog(
       metadata: null,
       acceptUntilMs: createdAtMs + CONFIRM_MS,
       idempotency: null,
+      parked: isParked ? { priority: "normal" } : null,
     };
   }
 
@@ -60,6 +69,7 @@ export async function fillBacklog(
     await inParts({ ...filling, size: 500, lanes: 4 }, async (first, end) => {
       const rows = Array.from({ length: end - first }, (_, i) => make(first + i));
       await insertRequests(books.database, rows);
+      if (isParked) return;
       const messages = rows.map(({ head, prompt }) =>
         encodeRequest({ head, attempt: 1, payload: prompt }),
       );

@@ -9,6 +9,7 @@ import { type Filling, inParts } from "./parts.ts";
 const LOAD_LIMIT_MS = 150_000;
 const NO_LIMITS: QuotaLimits = {
   windows: { daily: { requests: null, tokens: null }, monthly: { requests: null, tokens: null } },
+  failedExecutions: { daily: null, monthly: null },
   concurrentRequests: null,
 };
 

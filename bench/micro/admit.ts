@@ -1,5 +1,6 @@
 import { connectRedis } from "../../adapters/redis/connection.ts";
 import { createQuotaStore } from "../../adapters/redis/quota-store.ts";
+import type { QuotaLimits } from "../../core/quota/quota.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { measureAll, requireServer } from "./measure.ts";
 
@@ -17,7 +18,11 @@ const store = createQuotaStore(redis);
 const AT_ONCE = 256;
 const USERS = 100;
 const noLimit = { requests: null, tokens: null };
-const limits = { windows: { daily: noLimit, monthly: noLimit }, concurrentRequests: null };
+const limits: QuotaLimits = {
+  windows: { daily: noLimit, monthly: noLimit },
+  failedExecutions: { daily: null, monthly: null },
+  concurrentRequests: null,
+};
 const users = Array.from({ length: USERS }, () => crypto.randomUUID());
 async function load(userId: string): Promise<void> {
   const ticket = await store.beginLoad(userId);
@@ -48,7 +53,9 @@ async function admitAndSettle(count: number): Promise<void> {
     requestId: crypto.randomUUID(),
   }));
   await Promise.all(holds.map((hold) => store.admit({ ...hold, tokens: 100 })));
-  await store.settle(holds.map((hold) => ({ ...hold, billedTokens: 50, expectHold: true })));
+  await store.settle(
+    holds.map((hold) => ({ ...hold, billedTokens: 50, failedExecutions: 0, expectHold: true })),
+  );
 }
 
 async function loadForgotten(i: number): Promise<void> {

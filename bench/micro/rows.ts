@@ -48,6 +48,7 @@ function rowOf(bytes: number): NewRequest {
     metadata: null,
     acceptUntilMs: nowMs + LIFE_MS,
     idempotency: null,
+    parked: null,
   };
 }
 

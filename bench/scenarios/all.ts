@@ -6,6 +6,7 @@ import { besideBento } from "./beside-bento.ts";
 import { collectorAlone } from "./collector.ts";
 import { drain } from "./drain.ts";
 import { echo } from "./echo.ts";
+import { fairness } from "./fairness.ts";
 import { acceptFrontier } from "./frontier.ts";
 import { growthBacklog } from "./growth-backlog.ts";
 import { growthProcesses } from "./growth-processes.ts";
@@ -19,6 +20,7 @@ import { quotaStorm } from "./quota-storm.ts";
 import { soak } from "./soak.ts";
 import { status } from "./status.ts";
 import { sustained } from "./sustained.ts";
+import { growthWaiting, waiting } from "./waiting.ts";
 import { workerPool } from "./workers.ts";
 
 /** In the order in which they run: what is compared stands together, so that it meets the same machine. */
@@ -41,9 +43,12 @@ export const SCENARIOS: readonly Scenario[] = [
   collectorAlone,
   workerPool,
   alone,
+  fairness,
+  waiting,
   growthUsers,
   growthRows,
   growthBacklog,
+  growthWaiting,
   growthProcesses,
   soak,
 ];

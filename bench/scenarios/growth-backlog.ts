@@ -2,7 +2,7 @@ import { fillBacklog } from "../growth/fill-backlog.ts";
 import { callOnce, forgetUsers } from "../growth/fill-users.ts";
 import { grow, type Measurement } from "../growth/grow.ts";
 import { redisBytes, untilRedisRests } from "../growth/redis-load.ts";
-import { countCompleted, depthOf } from "../measure/backlog.ts";
+import { countCompleted, countOpen } from "../measure/backlog.ts";
 import type { Scenario } from "../measure/bench.ts";
 import { cpuUsOf, measureCost, watchCpu } from "../measure/cost.ts";
 import { onStack, type Session } from "../measure/session.ts";
@@ -45,13 +45,11 @@ async function acceptAt(session: Session, size: string): Promise<Measurement> {
 
 /** Lets a worker run for a while, or until nothing is left. */
 async function drainAt(session: Session): Promise<Measurement> {
-  const countWaiting = async (): Promise<number> =>
-    (await depthOf(session, "inference_requests")) + (await depthOf(session, "inference_results"));
   await session.stack.startRole("worker");
   const cpuSince = watchCpu(session);
   const before = await countCompleted(session);
   const startedAt = performance.now();
-  for (let waited = 0; waited < DRAIN_SECONDS && (await countWaiting()) > 0; waited += 1)
+  for (let waited = 0; waited < DRAIN_SECONDS && (await countOpen(session)) > 0; waited += 1)
     await Bun.sleep(1_000);
   const completed = (await countCompleted(session)) - before;
   const perSecond = completed / ((performance.now() - startedAt) / 1_000);
@@ -68,9 +66,11 @@ export const growthBacklog: Scenario = {
   run: onStack({ users: USERS, notYet: ["worker"] }, async (session) => {
     const sizes = session.isQuick ? SIZES_QUICK : SIZES;
     await grow(session, "waiting", TITLES, sizes, async ({ to, size, say }) => {
-      const missing = to - (await depthOf(session, "inference_requests"));
+      const missing = to - (await countOpen(session));
       await forgetUsers(session);
-      if (missing > 0) await fillBacklog(session, PAYLOAD, { to: missing, say });
+      const userIds = session.users.map(({ userId }) => userId);
+      if (missing > 0)
+        await fillBacklog(session, { payload: PAYLOAD, userIds }, { to: missing, say });
       const accepting = await acceptAt(session, size);
       return { accepting, "working off": await drainAt(session) };
     });

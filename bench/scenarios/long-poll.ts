@@ -94,7 +94,7 @@ async function endAll(
       })),
     );
     for (const { requestId } of batch) committedAt.set(requestId, performance.now());
-    const settled = { billedTokens: 25, expectHold: true };
+    const settled = { billedTokens: 25, failedExecutions: 0, expectHold: true };
     await quota.settle(batch.map(({ requestId, userId }) => ({ requestId, userId, ...settled })));
     await signals.announceFinished(batch.map(({ requestId }) => requestId));
     await next;

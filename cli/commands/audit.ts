@@ -16,6 +16,7 @@ import {
   lookAtQueues,
   type QueueLook,
 } from "../operator/queue-look.ts";
+import { tiersInForce } from "../operator/tiers.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
 import { formatNumber, printJson, printLine } from "../../adapters/terminal/table.ts";
 
@@ -68,14 +69,15 @@ async function audit(options: AuditOptions): Promise<void> {
 }
 
 async function auditWith(operation: Operation, options: AuditOptions): Promise<void> {
-  const { config, database, queues } = operation;
+  const { database, queues } = operation;
   const redis = await operation.redis();
   const amqp = options.queues === true ? await operation.amqp() : undefined;
+  const limits = await tiersInForce(operation);
   const ports = {
     ...createAuditPorts(
       database,
       redis,
-      createLiveQuota(redis, database, () => config),
+      createLiveQuota(redis, database, () => limits),
     ),
     ...(amqp && { browseQueues: (limit: number) => browseDeadLetters(amqp, queues, limit) }),
     pause: (ms: number, signal: AbortSignal) => pause(after, ms, signal),

@@ -1,12 +1,11 @@
 import type { Command } from "commander";
 
-import { takeOne } from "../../adapters/amqp/inspect.ts";
-import { encodeRequest, encodeResult, type OutgoingMessage } from "../../adapters/amqp/messages.ts";
-import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
-import type { QueuedRequest } from "../../core/request/messages.ts";
+import { noteActions } from "../../adapters/postgres/operator-actions.ts";
+import { requireYes } from "../../adapters/terminal/confirm.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
-import { parseCount } from "../operator/arguments.ts";
+import { printable } from "../../adapters/terminal/printable.ts";
+import { formatCount, printJson, printLine } from "../../adapters/terminal/table.ts";
 import {
   countLetters,
   type DeadLetter,
@@ -16,17 +15,15 @@ import {
   listLetters,
   LOOK_MAX,
   parseDeadQueues,
-  planRetry,
-  queueNameOf,
   requireLetter,
-} from "../operator/dead-letters.ts";
-import { formatLetter, formatLetters, letterJson } from "../operator/dead-text.ts";
-import { findGateway, refusalOf } from "../operator/gateway.ts";
+} from "../dead/dead-letters.ts";
+import { formatLetter, formatLetters, letterJson } from "../dead/dead-text.ts";
+import { openContent } from "../dead/resubmit.ts";
+import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
+import { parseCount } from "../operator/arguments.ts";
 import { operate, type Operation } from "../operator/operate.ts";
-import { openContent, resubmit } from "../operator/resubmit.ts";
-import { printable } from "../../adapters/terminal/printable.ts";
-import { printJson, printLine } from "../../adapters/terminal/table.ts";
 import { isUuid } from "../operator/users.ts";
+import { registerRetry } from "./dead-retry.ts";
 
 export function registerDead(program: Command): void {
   const dead = program
@@ -80,7 +77,8 @@ function registerShow(dead: Command): void {
     .command("show")
     .description("show a dead letter and how its request stands")
     .argument("<id>")
-    .option("--reveal", "also open the sealed content, which is a user's")
+    .option("--reveal", "also open the sealed content, which is a user's; that you did is noted")
+    .option(...ACTOR_OPTION)
     .option("--json", "print an object")
     .addHelpText(
       "after",
@@ -92,12 +90,19 @@ Examples:
     .action(show);
 }
 
-async function show(id: string, options: { reveal?: boolean; json?: boolean }): Promise<void> {
+interface ShowOptions {
+  reveal?: boolean;
+  actor?: string;
+  json?: boolean;
+}
+
+async function show(id: string, options: ShowOptions): Promise<void> {
   const reveal = options.reveal === true;
   await operate({ servers: ["postgres", "amqp"], secrets: reveal }, async (operation) => {
     const letter = await requireLetter(await operation.amqp(), operation.queues, id);
     const standing = await standingOf(operation, id);
     const content = reveal ? contentOf(operation, letter) : undefined;
+    if (reveal) await note(operation, options.actor, "dead.reveal", id, {});
     if (options.json === true) {
       const { headers } = letter.message;
       const now = standing && { state: standing.state, billed_tokens: standing.billedTokens };
@@ -108,6 +113,16 @@ async function show(id: string, options: { reveal?: boolean; json?: boolean }): 
     printLine(formatLetter(letter, standing));
     if (reveal) printJson(content);
   });
+}
+
+async function note(
+  { database }: Operation,
+  actor: string | undefined,
+  action: string,
+  target: string,
+  detail: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await noteActions(database, [{ actor: actorOf(actor), action, target, detail }]);
 }
 
 async function standingOf({ database }: Operation, id: string) {
@@ -122,111 +137,10 @@ function contentOf(operation: Operation, { content, message }: DeadLetter): unkn
   return openContent(operation, content.head, message.body, field);
 }
 
-interface RetryOptions {
-  model?: string;
-  url?: string;
-  json?: boolean;
-}
-
-function registerRetry(dead: Command): void {
-  dead
-    .command("retry")
-    .description("try a dead letter again, after its cause is gone")
-    .argument("<id>")
-    .option("-m, --model <model>", "another model, for a new request")
-    .option("--url <url>", "the gateway (default: TOLLGATE_URL, or the one of up)")
-    .option("--json", "print {request_id, is_new}")
-    .addHelpText(
-      "after",
-      `
-What has ended stays as it ended. So the content is sent as a new request of the same user through the
-gateway, with a hold and a bill of its own; its id is printed, and the letter is dropped. Repeating it after
-an interruption makes no second request. Only if the request is still open does it get its message back.
-
-Exit codes: 0 done, ${EXIT.failed} it cannot be retried, ${EXIT.usage} wrong use or not accepted,
-${EXIT.notRunning} nothing is up, ${EXIT.refused} refused by the quota,
-${EXIT.unreachable} a server cannot be reached.
-
-Example:
-  ./tollgate dead list --json | jq -r '.[].request_id' | xargs -n1 ./tollgate dead retry`,
-    )
-    .action(retry);
-}
-
-async function retry(id: string, options: RetryOptions): Promise<void> {
-  const needs = { servers: ["postgres", "redis", "amqp"], secrets: true } as const;
-  await operate(needs, async (operation) => {
-    const letter = await requireLetter(await operation.amqp(), operation.queues, id);
-    const plan = planRetry(letter, await standingOf(operation, id));
-    switch (plan.kind) {
-      case "impossible":
-        throw new CommandFailure(
-          `the letter ${id} cannot be retried: ${plan.reason}; forget it with ./tollgate dead drop ${id}`,
-        );
-      case "give-back":
-        return giveBack(
-          operation,
-          letter,
-          plan.to === "requests" ? encodeRequest(plan.request) : encodeResult(plan.result),
-          options,
-        );
-      case "send-anew":
-        return sendAnew(operation, plan.request, options);
-    }
-  });
-}
-
-/** The message goes back to where it came from: published and confirmed first, so that it is never lost. */
-async function giveBack(
-  { amqp, queues, config }: Operation,
-  { queue, message }: DeadLetter,
-  outgoing: OutgoingMessage,
-  { json }: RetryOptions,
-): Promise<void> {
-  const connection = await amqp();
-  const target = (queue === "requests" ? queues.requests : queues.results).name;
-  const publisher = createPublisher(connection, {
-    channels: 1,
-    messagesMax: 1,
-    bytesMax: Math.max(1, message.body.byteLength),
-    confirmTimeoutMs: config.amqp.confirm_timeout_ms,
-  });
-  const { messageId: id } = outgoing;
-  try {
-    const taken = await takeOne(connection, queueNameOf(queues, queue), id, {
-      limit: LOOK_MAX,
-      move: () => publisher.publish(target, outgoing),
-    });
-    if (!taken) throw new CommandFailure(`the letter ${id} has just been taken by somebody else`);
-  } finally {
-    await publisher.close();
-  }
-  if (json === true) printJson({ request_id: id, is_new: false });
-  else printLine(`the request ${id} is still open: its message is back in ${target}`);
-}
-
-async function sendAnew(
-  operation: Operation,
-  request: QueuedRequest,
-  { model, url, json }: RetryOptions,
-): Promise<void> {
-  const { requestId: id } = request.head;
-  const reply = await resubmit(
-    operation,
-    findGateway(url, process.env, operation.up),
-    request,
-    model,
-  );
-  if (reply.kind === "refused") throw refusalOf(reply);
-  await dropLetters(await operation.amqp(), operation.queues, id);
-  const { request_id: newId } = reply.accepted;
-  if (json === true) printJson({ request_id: newId, is_new: true });
-  else printLine(`${id} stays as it ended; its content is the new request ${newId}`);
-}
-
 interface DropOptions {
   all?: boolean;
   queue?: string;
+  actor?: string;
   yes?: boolean;
 }
 
@@ -237,6 +151,7 @@ function registerDrop(dead: Command): void {
     .argument("[id]")
     .option("--all", "every letter, those without an id too")
     .option("--queue <queue>", "with --all: requests or results only")
+    .option(...ACTOR_OPTION)
     .option("-y, --yes", "with --all: do not ask")
     .addHelpText(
       "after",
@@ -255,11 +170,12 @@ async function drop(id: string | undefined, options: DropOptions): Promise<void>
   if (!isAll && options.queue !== undefined)
     throw new CommandFailure("--queue goes with --all", { exitCode: EXIT.usage });
   const which = parseDeadQueues(options.queue);
-  await operate({ servers: ["amqp"], secrets: false }, async (operation) => {
-    if (id === undefined) return dropAll(operation, which, options.yes === true);
-    const dropped = await dropLetters(await operation.amqp(), operation.queues, id);
-    if (dropped === 0)
-      throw new CommandFailure(`there is no dead letter ${id}: see ./tollgate dead list`);
+  await operate({ servers: ["postgres", "amqp"], secrets: false }, async (operation) => {
+    if (id === undefined) return dropAll(operation, which, options);
+    const amqp = await operation.amqp();
+    await requireLetter(amqp, operation.queues, id);
+    await note(operation, options.actor, "dead.drop", id, {});
+    await dropLetters(amqp, operation.queues, id);
     printLine(printable(`the letter ${id} is dropped`));
   });
 }
@@ -267,23 +183,18 @@ async function drop(id: string | undefined, options: DropOptions): Promise<void>
 async function dropAll(
   operation: Operation,
   which: readonly DeadQueue[],
-  isAgreed: boolean,
+  { actor, yes }: DropOptions,
 ): Promise<void> {
   const { queues } = operation;
   const amqp = await operation.amqp();
   const count = await countLetters(amqp, queues, which);
-  if (count > 0 && !isAgreed) confirmDrop(count);
-  printLine(`${await dropAllLetters(amqp, queues, which)} dead letters are dropped`);
-}
-
-function confirmDrop(count: number): void {
-  if (!process.stdin.isTTY)
-    throw new CommandFailure(
-      `--all drops ${count} dead letters: add --yes to say that you mean it`,
-      {
-        exitCode: EXIT.usage,
-      },
-    );
-  const answer = prompt(`Drop ${count} dead letters for good? [y/N]`);
-  if (!/^y(es)?$/i.test(answer ?? "")) throw new CommandFailure("nothing was dropped");
+  if (count > 0) {
+    requireYes(yes === true, `drop ${formatCount(count, "dead letter")} for good`);
+    await note(operation, actor, "dead.drop", "all dead letters", {
+      queues: which,
+      letters: count,
+    });
+  }
+  const dropped = await dropAllLetters(amqp, queues, which);
+  printLine(`${formatCount(dropped, "dead letter")} dropped`);
 }

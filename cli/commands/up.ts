@@ -2,6 +2,7 @@ import type { Command } from "commander";
 
 import type { UpOptions } from "../../local/up.ts";
 import { requireCheckout } from "../checkout.ts";
+import { findTrouble } from "../status/find-trouble.ts";
 import { createDemoUser } from "../operator/create-demo-user.ts";
 
 export function registerUp(program: Command): void {
@@ -18,6 +19,8 @@ Servers come from DATABASE_URL, REDIS_URL and AMQP_URL, else from Docker, else f
 machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one. Data: .tollgate/
 Prometheus comes from PROMETHEUS_URL, else from this machine, else from the Debian package.
 
+It stays up when a model does not answer, and says so. Servers of this machine that end are started again.
+
 Examples:
   ./tollgate up                              stay, with a live status line; Ctrl-C stops, data are kept
   ./tollgate up --detach                     return; ./tollgate down stops it
@@ -28,6 +31,6 @@ Examples:
     .action(async (options: UpOptions) => {
       requireCheckout("up");
       const { up } = await import("../../local/up.ts");
-      await up(options, createDemoUser);
+      await up(options, { createDemoUser, findTrouble });
     });
 }

@@ -2,12 +2,7 @@ import type { Command } from "commander";
 
 import { keyHashesOf } from "../../adapters/postgres/api-keys.ts";
 import { findLimits, findTiers, setQuota } from "../../adapters/postgres/quotas.ts";
-import {
-  listUsers,
-  setConcurrentLimit,
-  setUserActive,
-  type User,
-} from "../../adapters/postgres/users.ts";
+import { listUsers, setConcurrentLimit, type User } from "../../adapters/postgres/users.ts";
 import { createLiveQuota } from "../../adapters/quota/live-quota.ts";
 import { effectiveLimits, type UserLimits } from "../../core/quota/limits.ts";
 import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
@@ -19,7 +14,9 @@ import { formatQuota, reportQuota } from "../operator/quota-report.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
 import { printJson, printLine } from "../../adapters/terminal/table.ts";
 import { formatUsers, listedJson, withTiers } from "../operator/user-list.ts";
+import { rememberTier, tiersInForce } from "../operator/tiers.ts";
 import { createUser, nameAndEmail, requireTier, requireUser } from "../operator/users.ts";
+import { registerActivity } from "./user-activity.ts";
 
 export function registerUser(program: Command): void {
   const user = program
@@ -37,11 +34,7 @@ Examples:
   registerAdd(user);
   registerList(user);
   registerQuota(user);
-  for (const [name, active] of [
-    ["deactivate", false],
-    ["activate", true],
-  ] as const)
-    registerActivity(user, name, active);
+  registerActivity(user);
 }
 
 function registerAdd(user: Command): void {
@@ -73,8 +66,10 @@ async function add(
   options: { email?: string; tier?: string; key: boolean; json?: boolean },
 ): Promise<void> {
   const { name, email } = nameAndEmail(nameGiven, emailGiven, options.email);
-  await operate({ servers: ["postgres"], secrets: options.key }, async ({ config, database }) => {
+  await operate({ servers: ["postgres"], secrets: options.key }, async (operation) => {
+    const { config, database } = operation;
     const tier = requireTier(options.tier ?? config.default_tier, config);
+    await rememberTier(operation, tier);
     const userId = await createUser(database, { name, email, tier });
     const key = options.key
       ? await giveKey(database, config, userId, { name: "first", expiresAtMs: null })
@@ -119,10 +114,10 @@ async function list(options: { limit: string; after?: string; json?: boolean }):
     const tiers = await findTiers(database, ids);
     const users = items.map((one) => withTiers(one, tiers.get(one.userId), config.default_tier));
     if (options.json === true) {
-      printJson({ users: users.map(listedJson), next });
+      printJson({ users: users.map((one) => listedJson(one, config)), next });
       return;
     }
-    printLine(formatUsers(users));
+    printLine(formatUsers(users, config));
     if (next !== null) printLine(`There may be more: ./tollgate user list --after ${next}`);
   });
 }
@@ -174,10 +169,11 @@ async function quota(who: string, options: QuotaOptions): Promise<void> {
     const user = await requireUser(database, who);
     await changeLimits(operation, user, change);
 
-    const live = createLiveQuota(await operation.redis(), database, () => config);
+    const inForce = await tiersInForce(operation);
+    const live = createLiveQuota(await operation.redis(), database, () => inForce);
     const snapshot = await live.gate.readOrRebuild(user.userId);
     const limits = await storedLimits(operation, user);
-    const report = reportQuota(user, limits, snapshot, config.default_tier);
+    const report = reportQuota(user, limits, snapshot, config);
     if (options.json === true) printJson(report);
     else printLine(formatQuota(report));
   });
@@ -214,18 +210,22 @@ async function changeLimits(operation: Operation, user: User, change: LimitChang
   const { userId } = user;
   const quotas = changedQuotas(await storedLimits(operation, user), change, config.default_tier);
   if (quotas.length === 0 && change.concurrentRequests === undefined) return;
+  if (change.tier !== undefined) await rememberTier(operation, change.tier);
   for (const changed of quotas) await setQuota(database, { userId, ...changed });
+  // Gateways know a user's tier, and so how urgent their requests may be, with the keys.
+  if (change.tier !== undefined) await forgetKeys(operation, await keyHashesOf(database, userId));
   if (change.concurrentRequests !== undefined)
     await setConcurrentLimit(database, userId, change.concurrentRequests);
 
   // Read again: of two operators at once, whoever comes last tells Redis what both have stored.
+  const inForce = await tiersInForce(operation);
   const limits = effectiveLimits(
     await storedLimits(operation, user),
-    config.tiers,
-    config.default_tier,
+    inForce.tiers,
+    inForce.default_tier,
   );
   try {
-    const live = createLiveQuota(await operation.redis(), database, () => config);
+    const live = createLiveQuota(await operation.redis(), database, () => inForce);
     await live.store.setLimits(userId, limits);
   } catch (error) {
     throw new CommandFailure(
@@ -240,35 +240,4 @@ async function storedLimits({ database }: Operation, { userId, name }: User): Pr
   const limits = await findLimits(database, userId);
   if (limits === undefined) throw new CommandFailure(`the user ${name} was deleted meanwhile`);
   return limits;
-}
-
-function registerActivity(user: Command, name: string, active: boolean): void {
-  user
-    .command(name)
-    .description(
-      active
-        ? "let an inactive user's keys work again"
-        : "refuse all keys of a user (401) from now on; open requests go on and are billed",
-    )
-    .argument("<user>")
-    .addHelpText(
-      "after",
-      `
-Takes effect on all gateways within a second.
-
-Example:
-  ./tollgate user ${name} ada@example.org`,
-    )
-    .action((who: string) => setActivity(who, active));
-}
-
-async function setActivity(who: string, active: boolean): Promise<void> {
-  await operate({ servers: ["postgres", "redis"], secrets: false }, async (operation) => {
-    const { database } = operation;
-    const { userId, name, email } = await requireUser(database, who);
-    await setUserActive(database, userId, active);
-    await forgetKeys(operation, await keyHashesOf(database, userId));
-    const state = active ? "active" : "inactive: its keys are refused";
-    printLine(`${printable(`${name} <${email}>`)} is ${state}`);
-  });
 }

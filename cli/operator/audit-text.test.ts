@@ -13,7 +13,7 @@ const DRIFT: Difference = {
   redis: 1_239,
   postgres: 239,
 };
-const UNBILLED: Difference = { kind: "ledger_missing", requestId: "r1" };
+const UNBILLED: Difference = { kind: "ledger_missing", requestId: "r1", state: "failed" };
 
 test("a difference names user, window and both figures", () => {
   expect(describeDifference(DRIFT)).toBe(

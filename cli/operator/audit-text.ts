@@ -30,7 +30,7 @@ export function describeDifference(difference: Difference): string {
       const [word, truth] =
         difference.kind === "used_differs" ? ["used", "ledger + holds"] : ["held", "open requests"];
       const figures = `Redis ${formatNumber(redis)}, ${truth} ${formatNumber(postgres)}`;
-      return `user ${userId}: ${windowId} ${unit} ${word}: ${figures}`;
+      return `user ${userId}: ${windowId} ${unit.replace("_", " ")} ${word}: ${figures}`;
     }
     case "ledger_duplicate":
       return `the request ${difference.requestId} is billed ${difference.rows} times`;
@@ -45,11 +45,14 @@ export function describeDifference(difference: Difference): string {
         "its ledger row is not what the request says"
       );
     case "ledger_missing":
-      return `the request ${difference.requestId} is completed and was never billed`;
+      return (
+        `the request ${difference.requestId} is ${difference.state} and was executed, ` +
+        "and the ledger does not know of it"
+      );
     case "ledger_sum_differs": {
-      const { userId, day, ledger, sum } = difference;
+      const { userId, day, unit, ledger, sum } = difference;
       const figures = `${formatNumber(sum)}, that of the ledger ${formatNumber(ledger)}`;
-      return `user ${userId}: the sum of ${day} is ${figures}`;
+      return `user ${userId}: the sum of ${unit.replace("_", " ")} of ${day} is ${figures}`;
     }
     case "requests_unaccounted": {
       const { accepted, terminal, open } = difference;

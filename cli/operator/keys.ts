@@ -9,15 +9,12 @@ import {
   type NewApiKey,
 } from "../../adapters/postgres/api-keys.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
-import { redisOptions } from "../../adapters/process/connections.ts";
 import { createKeyCache } from "../../adapters/redis/key-cache.ts";
-import { createSignals } from "../../adapters/redis/signals.ts";
 import { checkApiKey, displayOfApiKey } from "../../core/api-key.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { KeyRecord } from "../../core/key-record.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
-import { silentLog } from "../../runtime/log.ts";
-import { CLIENT_NAME, type Operation } from "./operate.ts";
+import type { Operation } from "./operate.ts";
 import { isUuid } from "./users.ts";
 
 /** A key that nobody has yet; `apiKey` is shown once and stored nowhere. */
@@ -83,22 +80,17 @@ async function findKeyByText(
  * @throws {CommandFailure} when Redis does not answer: gateways may go on with what they have cached
  */
 export async function forgetKeys(
-  { config, redis }: Pick<Operation, "config" | "redis">,
+  { redis, signals }: Pick<Operation, "redis" | "signals">,
   keyHashes: readonly Uint8Array[],
 ): Promise<void> {
   try {
-    const connection = await redis();
-    const cache = createKeyCache(connection, KeyRecord);
-    const signals = createSignals(connection, redisOptions(config, CLIENT_NAME, silentLog));
-    try {
-      for (const hash of keyHashes) {
-        // As gateway/accept/authenticate.ts writes it.
-        const text = Buffer.from(hash).toString("base64url");
-        await cache.delete(text);
-        await signals.announceKeyChange(text);
-      }
-    } finally {
-      signals.close();
+    const cache = createKeyCache(await redis(), KeyRecord);
+    const { announceKeyChange } = await signals();
+    for (const hash of keyHashes) {
+      // As gateway/accept/authenticate.ts writes it.
+      const text = Buffer.from(hash).toString("base64url");
+      await cache.delete(text);
+      await announceKeyChange(text);
     }
   } catch (error) {
     throw new CommandFailure(

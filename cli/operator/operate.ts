@@ -1,9 +1,15 @@
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { connectAmqp } from "../../adapters/amqp/connection.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
-import { openPostgres, openRedis, topologyOf } from "../../adapters/process/connections.ts";
+import {
+  openPostgres,
+  openRedis,
+  redisOptions,
+  topologyOf,
+} from "../../adapters/process/connections.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
+import { createSignals, type Signals } from "../../adapters/redis/signals.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { Fault } from "../../core/faults.ts";
 import { silentLog } from "../../runtime/log.ts";
@@ -28,6 +34,7 @@ export interface Operation {
   up: UpJson | undefined;
   database: Database;
   redis: () => Promise<RedisConnection>;
+  signals: () => Promise<Signals>;
   /** Declares nothing: looking must not change the broker. */
   amqp: () => Promise<AmqpConnection>;
   queues: Topology;
@@ -52,6 +59,11 @@ export async function operate<Result>(
     await connection.untilReady(CONNECT_WAIT_MS);
     return connection;
   });
+  const signals = once(async () => {
+    const made = createSignals(await redis(), redisOptions(config, CLIENT_NAME, silentLog));
+    closing.push(made.close);
+    return made;
+  });
   const amqp = once(async () => {
     const connection = connectAmqp({
       url: config.amqp.url,
@@ -66,7 +78,7 @@ export async function operate<Result>(
   });
 
   try {
-    return await act({ config, up, database, redis, amqp, queues: topologyOf(config) });
+    return await act({ config, up, database, redis, signals, amqp, queues: topologyOf(config) });
   } catch (error) {
     throw explain(error, config);
   } finally {

@@ -17,8 +17,11 @@ const deadQueues = ({ requestsDead, resultsDead }: Topology): string[] => [
 ];
 
 export async function lookAtQueues(amqp: AmqpConnection, queues: Topology): Promise<QueueLook> {
-  const names = queues.queues.map(({ name }) => name);
-  const depths = await queueDepths(amqp, names);
+  const declared = queues.queues.map(({ name }) => name);
+  const ofBefore = queues.retriesOfBefore.map(({ name }) => name);
+  const depths = await queueDepths(amqp, [...declared, ...ofBefore]);
+  // A queue of the version before may well be missing.
+  const names = [...declared, ...ofBefore.filter((name) => depths.get(name) !== null)];
   const ready = Object.fromEntries(names.map((name) => [name, depths.get(name)?.ready ?? null]));
   const dead = deadQueues(queues);
   const readyOnPath = names

@@ -1,6 +1,7 @@
 import type { User } from "../../adapters/postgres/users.ts";
+import type { Config } from "../../core/config/schema.ts";
 import type { UserLimits } from "../../core/quota/limits.ts";
-import type { QuotaSnapshot } from "../../core/quota/quota.ts";
+import type { FailureUse, QuotaSnapshot } from "../../core/quota/quota.ts";
 import {
   WINDOW_KINDS,
   type WindowKind,
@@ -22,12 +23,22 @@ interface MeasureReport {
   remaining: number | null;
 }
 
+interface FailuresReport {
+  /** null: none; then `remaining` is null as well. Always the tier's. */
+  limit: number | null;
+  used: number;
+  remaining: number | null;
+}
+
 interface WindowReport {
   window: string;
   tier: string;
+  /** The configuration does not have it any more; it allows what it did. */
+  is_tier_removed: boolean;
   resets_at: string;
   requests: MeasureReport;
   tokens: MeasureReport;
+  failed_executions: FailuresReport;
 }
 
 /** The quota of one user as `user quota --json` prints it. */
@@ -46,7 +57,7 @@ export function reportQuota(
   user: User,
   stored: UserLimits,
   snapshot: QuotaSnapshot,
-  defaultTier: string,
+  { tiers, default_tier: defaultTier }: Pick<Config, "tiers" | "default_tier">,
 ): QuotaReport {
   const measureOf = (window: WindowKind, measure: (typeof MEASURES)[number]): MeasureReport => {
     const { limit, used, held } = snapshot.windows[window];
@@ -59,13 +70,18 @@ export function reportQuota(
       remaining: most === null ? null : most - used[measure],
     };
   };
-  const windowOf = (window: WindowKind): WindowReport => ({
-    window: windowIdOf(window, snapshot.day),
-    tier: tierOf(stored, window, defaultTier),
-    resets_at: new Date(windowEndMs(window, snapshot.day)).toISOString(),
-    requests: measureOf(window, "requests"),
-    tokens: measureOf(window, "tokens"),
-  });
+  const windowOf = (window: WindowKind): WindowReport => {
+    const tier = tierOf(stored, window, defaultTier);
+    return {
+      window: windowIdOf(window, snapshot.day),
+      tier,
+      is_tier_removed: !Object.hasOwn(tiers, tier),
+      resets_at: new Date(windowEndMs(window, snapshot.day)).toISOString(),
+      requests: measureOf(window, "requests"),
+      tokens: measureOf(window, "tokens"),
+      failed_executions: failuresOf(snapshot.failedExecutions[window]),
+    };
+  };
   return {
     user_id: user.userId,
     name: user.name,
@@ -80,16 +96,23 @@ export function reportQuota(
   };
 }
 
+function failuresOf({ limit, used }: FailureUse): FailuresReport {
+  return { limit, used, remaining: limit === null ? null : Math.max(0, limit - used) };
+}
+
 const orNone = (value: number | null): string => (value === null ? "none" : formatNumber(value));
+
+const tierText = ({ tier, is_tier_removed: isRemoved }: WindowReport): string =>
+  `tier ${tier}${isRemoved ? " (removed)" : ""}`;
 
 export function formatQuota(report: QuotaReport): string {
   const rows = WINDOW_KINDS.flatMap((kind) =>
     MEASURES.map((measure) => {
-      const { tier, resets_at: resetsAt, [measure]: amount } = report.windows[kind];
+      const { resets_at: resetsAt, [measure]: amount } = report.windows[kind];
       return [
         `${kind} ${measure}`,
         orNone(amount.limit),
-        amount.limit_from === "tier" ? `tier ${tier}` : "own",
+        amount.limit_from === "tier" ? tierText(report.windows[kind]) : "own",
         formatNumber(amount.used),
         formatNumber(amount.held),
         amount.remaining === null ? "" : formatNumber(amount.remaining),
@@ -97,12 +120,24 @@ export function formatQuota(report: QuotaReport): string {
       ];
     }),
   );
+  for (const kind of WINDOW_KINDS) {
+    const { resets_at: resetsAt, failed_executions: failures } = report.windows[kind];
+    rows.push([
+      `${kind} failed executions`,
+      orNone(failures.limit),
+      tierText(report.windows[kind]),
+      formatNumber(failures.used),
+      "",
+      failures.remaining === null ? "" : formatNumber(failures.remaining),
+      formatInstant(Date.parse(resetsAt)),
+    ]);
+  }
   const { limit, limit_from: from, open } = report.concurrent_requests;
   const left = limit === null ? "" : formatNumber(limit - open);
   rows.push([
     "open requests",
     orNone(limit),
-    from === "tier" ? `tier ${report.windows.daily.tier}` : "own",
+    from === "tier" ? tierText(report.windows.daily) : "own",
     formatNumber(open),
     "",
     left,

@@ -8,12 +8,20 @@ import { createAuditDuty } from "./audit-duty.ts";
 const DAY = "2026-11-21";
 const { signal } = new AbortController();
 const NOTHING = { requests: 0, tokens: 0 };
-const LEDGER: LedgerBooks = { days: [{ day: DAY, requests: 1, tokens: 30 }], holds: [] };
+const LEDGER: LedgerBooks = {
+  days: [{ day: DAY, requests: 1, tokens: 30, failedExecutions: 0 }],
+  holds: [],
+};
 
 function setUp(usedTokens: number, { pages = 1, pageMs = 0 } = {}) {
   const world = createWorld();
   const window = { used: { requests: 1, tokens: usedTokens }, held: NOTHING };
-  const books: QuotaBooks = { day: DAY, windows: { daily: window, monthly: window }, holds: [] };
+  const books: QuotaBooks = {
+    day: DAY,
+    windows: { daily: window, monthly: window },
+    failedExecutions: { daily: 0, monthly: 0 },
+    holds: [],
+  };
   const rebuilt: string[] = [];
   let readings = 0;
   const refuse = () => Promise.reject(new Error("reads a whole table"));

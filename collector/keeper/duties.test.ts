@@ -4,6 +4,7 @@ import { pause } from "../../runtime/schedule.ts";
 import { createWorld, finishOf, headOf, START_MS } from "../../test/support/collector-world.ts";
 import type { AttemptMark } from "../../core/attempt/mark.ts";
 import type { OrphanPorts, Process } from "../ports.ts";
+import type { OverdueRetry } from "../../core/queue/parked.ts";
 import { createExpire } from "./expire.ts";
 import { createGauges } from "./gauges.ts";
 import { createOrphans } from "./orphans.ts";
@@ -82,11 +83,13 @@ describe("orphaned holds", () => {
   test("a hold whose request has ended is settled with what the ledger says", async () => {
     const { world, run } = setUp();
     world.accept("a");
-    await world.store.finishRequests([finishOf("a")]);
+    const end = { ...finishOf("a"), attempts: 3 };
+    await world.store.finishRequests([end]);
 
     await run();
 
     expect(world.quota.usedTokens("user-1")).toBe(30);
+    expect(world.quota.failedExecutions("user-1")).toBe(2);
     expect(world.metric("keeper_actions_total", "hold_settled")).toBe(1);
   });
 
@@ -135,16 +138,21 @@ describe("orphaned holds", () => {
 describe("overdue requests", () => {
   async function setUp(marks: Record<string, AttemptMark> = {}) {
     const world = createWorld();
+    const retries: OverdueRetry[] = [];
+    const unparked: string[] = [];
     world.accept("a", "b");
     await world.clock.advance(headOf("a").expiresAtMs - START_MS);
     const expire = createExpire(
       {
         ...world.ports,
         attemptMarks: async (refs) => refs.map(({ requestId }) => marks[requestId] ?? "none"),
+        overdueRetries: async () =>
+          retries.filter(({ requestId }) => !unparked.includes(requestId)),
+        deleteParked: async (ids) => void unparked.push(...ids),
       },
       { everyMs: 1_000 },
     );
-    return { world, expire };
+    return { world, expire, retries, unparked };
   }
 
   test("expire unbilled, give their holds back and wake who waits", async () => {
@@ -171,6 +179,26 @@ describe("overdue requests", () => {
       expect(world.stateOf("b")?.state).toBe("expired");
     },
   );
+
+  test("are parked no more", async () => {
+    const { expire, unparked } = await setUp();
+
+    await expire.run(signal);
+
+    expect(unparked.toSorted()).toEqual(["a", "b"]);
+  });
+
+  test("that failed before and could not be called again end with what they met last", async () => {
+    const { world, expire, retries } = await setUp({ a: "between", b: "between" });
+    const lastError = { code: "UPSTREAM_TIMEOUT", message: "no reply" } as const;
+    retries.push({ requestId: "a", userId: "user-1", attempts: 2, lastError });
+
+    await expire.run(signal);
+
+    const { state, errorCode } = world.stateOf("a") ?? {};
+    expect([state, errorCode]).toEqual(["failed", "UPSTREAM_TIMEOUT"]);
+    expect(world.metric("keeper_actions_total", "retry_given_up")).toBe(1);
+  });
 });
 
 describe("retention", () => {
@@ -232,7 +260,9 @@ test("the depths of outbox and queues are shown", async () => {
     {
       ...world.ports,
       outboxDepth: async () => 7,
-      queueDepths: async () => [{ queue: "inference_requests", kind: "path", ready: 3 }],
+      queueDepths: async () => [
+        { queue: "inference_requests", kind: "model", model: "sim", ready: 3 },
+      ],
     },
     { everyMs: 1_000 },
   );
@@ -250,7 +280,8 @@ test("a queue that is counted no longer shows nothing, not its last depth", asyn
     {
       ...world.ports,
       outboxDepth: async () => 0,
-      queueDepths: async () => queues.map((queue) => ({ queue, kind: "path" as const, ready: 4 })),
+      queueDepths: async () =>
+        queues.map((queue) => ({ queue, kind: "wait" as const, model: null, ready: 4 })),
     },
     { everyMs: 1 },
   );
@@ -269,7 +300,9 @@ test("a collector that is no longer the keeper shows no old depths", async () =>
     {
       ...world.ports,
       outboxDepth: async () => 7,
-      queueDepths: async () => [{ queue: "inference_requests", kind: "path", ready: 9 }],
+      queueDepths: async () => [
+        { queue: "inference_requests", kind: "model", model: "sim", ready: 9 },
+      ],
     },
     { everyMs: 1 },
   );

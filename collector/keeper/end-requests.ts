@@ -5,23 +5,29 @@ import { settlementsOf } from "../results/finishes.ts";
 import type { FinishPorts, Process } from "../ports.ts";
 import { settleAll } from "../results/settle.ts";
 
+/** How a request is ended by the keeper. `attempts`: executions that failed; 0 when there were none. */
+export interface KeeperEnd {
+  state: TerminalState;
+  error: RequestError;
+  attempts: number;
+}
+
 /**
- * Ends queued requests that were never executed: nothing is billed and the hold is released. Returns how many
- * moved. If it fails half way, the holds of those that have ended are freed as orphans.
+ * Ends queued requests that no worker has any more. Returns how many moved. If it fails half way, the holds
+ * of those that have ended are freed as orphans.
  * @throws {Fault} STORE_UNAVAILABLE, QUOTA_UNAVAILABLE
  */
 export async function endRequests(
   ports: FinishPorts & Process,
-  requestIds: readonly string[],
-  end: { state: TerminalState; error: RequestError },
+  ends: ReadonlyMap<string, KeeperEnd>,
 ): Promise<number> {
-  if (requestIds.length === 0) return 0;
+  if (ends.size === 0) return 0;
   const completedAtMs = ports.now();
+  const sorted = [...ends].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const replies = await ports.finishRequests(
-    requestIds.toSorted().map((requestId) => ({
+    sorted.map(([requestId, end]) => ({
       requestId,
       ...end,
-      attempts: 0,
       startedAtMs: null,
       completedAtMs,
       usage: null,

@@ -3,6 +3,8 @@ import { pause } from "../../runtime/schedule.ts";
 import type { KeeperPorts } from "../ports.ts";
 import { createAuditDuty } from "./audit-duty.ts";
 import type { Duty } from "./duty.ts";
+import { createDispatcher, type DispatchConfig } from "./dispatch/dispatcher.ts";
+import { createIntake } from "./dispatch/intake.ts";
 import { createExpire } from "./expire.ts";
 import { createGauges } from "./gauges.ts";
 import { createLimits } from "./limits.ts";
@@ -11,7 +13,7 @@ import { createRelay } from "./relay.ts";
 import { createRepublish } from "./republish.ts";
 import { createRetention } from "./retention.ts";
 
-export type KeeperOptions = Config["keeper"];
+export type KeeperConfig = DispatchConfig & Pick<Config, "keeper">;
 
 export interface Keeper {
   start: () => void;
@@ -23,13 +25,21 @@ const HOUR_MS = 3_600_000;
 /** An hourly duty that failed must not wait for an hour. */
 const RETRY_MS = 5_000;
 
-export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper {
-  return runDuties(ports, keeperDuties(ports, options), options.interval_ms);
+/** `config` is called at each use by what follows a reload: models, tiers, the pace of the dispatcher. */
+export function createKeeper(ports: KeeperPorts, config: () => KeeperConfig): Keeper {
+  const { keeper: options } = config();
+  return runDuties(ports, keeperDuties(ports, options, config), options.interval_ms);
 }
 
-function keeperDuties(ports: KeeperPorts, options: KeeperOptions): Duty[] {
+function keeperDuties(
+  ports: KeeperPorts,
+  options: KeeperConfig["keeper"],
+  config: () => KeeperConfig,
+): Duty[] {
   const everyMs = options.interval_ms;
   return [
+    createDispatcher(ports, config),
+    createIntake(ports, { everyMs: config().dispatch.interval_ms }),
     createRelay(ports, { everyMs, silentMs: options.gateway_silent_ms }),
     createRepublish(ports, { everyMs, republishAfterMs: options.republish_after_ms }),
     // A round walks through all keys of Redis: often enough that a hold is freed soon after its time, and no

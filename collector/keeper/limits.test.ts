@@ -9,10 +9,12 @@ function setUp(applied: string | undefined, configured: string) {
   const world = createWorld();
   const state = { applied, configured };
   const forgotten: string[] = [];
+  const stored: string[] = [];
   const limits = createLimits(
     {
       ...world.ports,
       tiers: () => state.configured,
+      storeTiers: async () => void stored.push(state.configured),
       appliedTiers: async () => state.applied,
       noteAppliedTiers: async (tiers) => void (state.applied = tiers),
       userIds: async (after) =>
@@ -27,7 +29,7 @@ function setUp(applied: string | undefined, configured: string) {
       await world.clock.advance(5_000);
     }
   };
-  return { state, forgotten, rounds };
+  return { state, forgotten, stored, rounds };
 }
 
 test("after a change of tiers all users are loaded anew, and again when all gateways know it", async () => {
@@ -68,3 +70,13 @@ test.each(["newer", "old"])(
     expect(forgotten).toEqual(["a", "b", "a", "b"]);
   },
 );
+
+test("what tiers allow is stored once, and again when they change", async () => {
+  const { state, stored, rounds } = setUp("first", "first");
+  await rounds(30);
+
+  state.configured = "second";
+  await rounds(30);
+
+  expect(stored).toEqual(["first", "second"]);
+});

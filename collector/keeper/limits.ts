@@ -18,6 +18,7 @@ const MIXED = "mixed";
  */
 export function createLimits(ports: LimitsPorts & Process, { everyMs }: { everyMs: number }): Duty {
   let begun: { tiers: string; atMs: number } | undefined;
+  let stored: string | undefined;
 
   /** Returns whether it reached all users. */
   async function forgetAll(signal: AbortSignal): Promise<boolean> {
@@ -38,6 +39,8 @@ export function createLimits(ports: LimitsPorts & Process, { everyMs }: { everyM
     everyMs,
     run: async (signal) => {
       const tiers = ports.tiers();
+      if (stored !== tiers) await ports.storeTiers();
+      stored = tiers;
       const applied = await ports.appliedTiers();
       if (applied === undefined || applied === tiers) return ports.noteAppliedTiers(tiers);
       const nowMs = ports.now();

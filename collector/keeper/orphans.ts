@@ -51,6 +51,8 @@ export function createOrphans(
   };
 }
 
+const NOTHING = { billedTokens: null, failedExecutions: 0 } as const;
+
 /** Returns what ends a hold, given how its request stands; undefined while the request is open. */
 export function settlementOf(
   { userId, requestId }: Hold,
@@ -58,5 +60,6 @@ export function settlementOf(
 ): Settlement | undefined {
   if (standing !== undefined && !isTerminal(standing.state)) return undefined;
   // Somebody else may settle it at the same time, so a hold that is no longer there means nothing.
-  return { userId, requestId, billedTokens: standing?.billedTokens ?? null, expectHold: false };
+  const { billedTokens, failedExecutions } = standing ?? NOTHING;
+  return { userId, requestId, billedTokens, failedExecutions, expectHold: false };
 }

@@ -11,17 +11,24 @@ function setUp(ids: string[]) {
   const world = createWorld();
   const marks = new Map<string, AttemptMark>();
   const delays = new Map<string, number>();
-  const state = { ready: 0, dead: 0, pageMax: 100 };
+  const state = { ready: 0, other: 0, results: 0, dead: 0, pageMax: 100 };
   world.accept(...ids);
   const duty = createRepublish(
     {
       ...world.ports,
       queueDepths: async () => [
-        { queue: "inference_requests", kind: "path", ready: state.ready },
-        { queue: "inference_requests.dead", kind: "dead", ready: state.dead },
+        { queue: "inference_requests", kind: "model", model: "sim", ready: state.ready },
+        {
+          queue: "inference_requests.model.other",
+          kind: "model",
+          model: "other",
+          ready: state.other,
+        },
+        { queue: "inference_results", kind: "shared", model: null, ready: state.results },
+        { queue: "inference_requests.dead", kind: "dead", model: null, ready: state.dead },
       ],
-      queuedBefore: (createdBeforeMs, after, limit) =>
-        world.store.queuedBefore(createdBeforeMs, after, Math.min(limit, state.pageMax)),
+      queuedBefore: (createdBeforeMs, models, after, limit) =>
+        world.store.queuedBefore(createdBeforeMs, models, after, Math.min(limit, state.pageMax)),
       attemptMarks: async (refs) => refs.map(({ requestId }) => marks.get(requestId) ?? "none"),
       delayedUntil: async (refs) => refs.map(({ requestId }) => delays.get(requestId) ?? 0),
     },
@@ -136,4 +143,22 @@ test("a long list of lost requests is published in bounded rounds, each request 
   await rounds(10);
 
   expect(published()).toEqual(ids);
+});
+
+test("a model that is paused, and whose queue is never empty, hides no loss of another", async () => {
+  const { published, rounds, state } = setUp(["a"]);
+  state.other = 5;
+
+  await rounds(70);
+
+  expect(published()).toEqual(["a"]);
+});
+
+test("nothing is published again while results wait for a collector", async () => {
+  const { published, rounds, state } = setUp(["a"]);
+  state.results = 1;
+
+  await rounds(200);
+
+  expect(published()).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import type { QueuedRequest } from "../../core/request/messages.ts";
-import type { Process, RepublishPorts } from "../ports.ts";
+import type { Process, QueueDepth, RepublishPorts } from "../ports.ts";
 import { createWalk, type Duty } from "./duty.ts";
 
 export interface RepublishOptions {
@@ -19,16 +19,29 @@ const EMPTY_READINGS = 3;
 /** A walk through what is believed lost. Each request is met once. */
 type Walk = (signal: AbortSignal) => Promise<boolean>;
 
+/** What is known of the queue of one model. */
+interface Emptiness {
+  /** Empty readings in a row. */
+  readings: number;
+  /**
+   * When it was first believed empty: what is older was in a worker's hands then, or in no queue. undefined:
+   * not yet.
+   */
+  sinceMs: number | undefined;
+}
+
 /**
  * Publishes queued requests again that are in no queue any more, because one was purged or lost (guarantee
  * I1).
  *
- * A million requests may wait for good reason, so waiting long proves nothing. What does: the queues had no
- * ready messages at one time, and have none again at least `republishAfterMs` later; then a request from
- * before the first time has been in no queue at the second. Only a worker can still have it, and then that
- * worker has marked its start or put it into a delay queue meanwhile. The delay queues of another
- * configuration (a worker has read its file before or after this process) are not among those counted: hence
- * the note that a worker makes of each delay.
+ * A million requests may wait for good reason, so waiting long proves nothing. What does: the queue of a
+ * model had no ready messages at one time, and has none again at least `republishAfterMs` later; then a
+ * request from before the first time has been in it at neither. It may be parked, which its row says; it may
+ * wait for its next attempt in a delay queue, or be put off and wait to be parked, which its worker has
+ * noted; or a worker has it, and then that worker has marked its start. Each model is judged by its own
+ * queue,
+ * so that one that is paused, and never empty, hides no loss of another. Results that wait for a collector
+ * and what waits to be parked stop everything: their requests are on their way.
  *
  * A duplicate is possible but harmless. A flood is not possible, because a walk starts on empty queues only,
  * meets each request once, and the next walk starts `republishAfterMs` after it at the earliest. Nothing is
@@ -38,28 +51,50 @@ export function createRepublish(
   ports: RepublishPorts & Process,
   { everyMs, republishAfterMs }: RepublishOptions,
 ): Duty {
-  let emptyReadings = 0;
-  /** When the queues were seen empty: what is older was in a worker's hands then, or in none. */
-  let seenEmptyAtMs: number | undefined;
+  const empty = new Map<string, Emptiness>();
   let walk: Walk | undefined;
 
-  async function startWalk(): Promise<Walk | undefined> {
-    const depths = await ports.queueDepths();
-    const isEmpty = depths.every(({ kind, ready }) => kind !== "path" || ready === 0);
-    emptyReadings = isEmpty ? emptyReadings + 1 : 0;
-    if (emptyReadings < EMPTY_READINGS) return undefined;
+  /**
+   * Notes which queues are empty; returns the models whose queue was empty before and is again, and since
+   * when.
+   */
+  function lookAt(depths: readonly QueueDepth[]): Map<string, number> {
     const nowMs = ports.now();
-    seenEmptyAtMs ??= nowMs;
-    if (nowMs - seenEmptyAtMs < republishAfterMs) return undefined;
-    const createdBeforeMs = seenEmptyAtMs;
+    const isOnTheWay = depths.some(({ kind, ready }) => kind === "shared" && ready > 0);
+    const due = new Map<string, number>();
+    for (const { kind, model, ready } of depths) {
+      if (kind !== "model" || model === null) continue;
+      const known = empty.get(model) ?? { readings: 0, sinceMs: undefined };
+      empty.set(model, known);
+      known.readings = isOnTheWay || ready > 0 ? 0 : known.readings + 1;
+      if (known.readings < EMPTY_READINGS) continue;
+      known.sinceMs ??= nowMs;
+      if (nowMs - known.sinceMs >= republishAfterMs) due.set(model, known.sinceMs);
+    }
+    return due;
+  }
+
+  async function startWalk(): Promise<Walk | undefined> {
+    const sinceOf = lookAt(await ports.queueDepths());
+    if (sinceOf.size === 0) return undefined;
+    const models = [...sinceOf.keys()];
+    const createdBeforeMs = Math.max(...sinceOf.values());
     const walkPages = createWalk<QueuedRequest>(
-      (after) => ports.queuedBefore(createdBeforeMs, after, PAGE_MAX),
+      (after) => ports.queuedBefore(createdBeforeMs, models, after, PAGE_MAX),
       PAGES_MAX,
     );
-    return (signal) => walkPages(publishLost, signal);
+    const isOld = ({ head }: QueuedRequest): boolean =>
+      head.createdAtMs < (sinceOf.get(head.model) ?? 0);
+    return async (signal) => {
+      const isDone = await walkPages((requests) => publishLost(requests.filter(isOld)), signal);
+      // What this walk published is in the queues now: begin anew.
+      if (isDone) for (const model of models) empty.delete(model);
+      return isDone;
+    };
   }
 
   async function publishLost(requests: QueuedRequest[]): Promise<void> {
+    if (requests.length === 0) return;
     const refs = requests.map(({ head }) => head);
     const [marks, delayedUntil] = await Promise.all([
       ports.attemptMarks(refs),
@@ -86,11 +121,7 @@ export function createRepublish(
     everyMs,
     run: async (signal) => {
       walk ??= await startWalk();
-      if (walk === undefined || !(await walk(signal))) return;
-      walk = undefined;
-      // What this walk published is in the queues now: begin anew.
-      emptyReadings = 0;
-      seenEmptyAtMs = undefined;
+      if (walk !== undefined && (await walk(signal))) walk = undefined;
     },
   };
 }

@@ -2,10 +2,11 @@ import { expect, test } from "bun:test";
 
 import { createWatchedQueues, type WatchedQueue } from "./watched-queues.ts";
 
-const REQUESTS: WatchedQueue = { queue: "requests", kind: "path", delayMs: null };
+const REQUESTS: WatchedQueue = { queue: "requests", kind: "model", model: "sim", delayMs: null };
 const delayQueue = (delayMs: number): WatchedQueue => ({
   queue: `retry.${delayMs}`,
-  kind: "path",
+  kind: "wait",
+  model: null,
   delayMs,
 });
 const [SHORT, LONG, NEW] = [delayQueue(1_000), delayQueue(3_600_000), delayQueue(5_000)];

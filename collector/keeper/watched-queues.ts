@@ -1,7 +1,7 @@
 import type { QueueDepth } from "../ports.ts";
 
 /** A queue that the keeper counts. */
-export interface WatchedQueue extends Pick<QueueDepth, "queue" | "kind"> {
+export interface WatchedQueue extends Pick<QueueDepth, "queue" | "kind" | "model"> {
   /** How long a message may wait in it; null: for ever. */
   delayMs: number | null;
 }

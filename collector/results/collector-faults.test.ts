@@ -121,6 +121,7 @@ describe("a message that cannot be dealt with", () => {
     expect(world.stateOf("c")?.errorCode).toBe("RESULT_UNREADABLE");
     expect(world.deadResults()).toMatchObject([{ result: { head: { requestId: "c" } } }]);
     expect(world.quota.usedTokens("user-1")).toBe(90);
+    expect(world.quota.failedExecutions("user-1")).toBe(1);
     expect(world.metric("collector_results_total", "unreadable")).toBe(1);
     expect(world.owned()).toBe(0);
   });
@@ -174,7 +175,7 @@ describe("a message that cannot be dealt with", () => {
     expect(world.owned()).toBe(0);
   });
 
-  test("a request that kept crashing workers fails, unbilled, and a copy is kept for people", async () => {
+  test("a request that kept crashing workers fails unbilled, and a copy is kept for people", async () => {
     const world = createWorld();
     world.accept("a");
     await world.start();
@@ -186,7 +187,7 @@ describe("a message that cannot be dealt with", () => {
       state: "failed",
       errorCode: "WORKER_CRASHED",
     });
-    expect(world.store.ledger()).toEqual([]);
+    expect(world.store.ledger()).toEqual([{ requestId: "a", tokens: 0, failedExecutions: 1 }]);
     expect(world.quota.usedTokens("user-1")).toBe(0);
     expect(world.deadRequests().map(({ head }) => head.requestId)).toEqual(["a"]);
     expect(world.events.at(-1)).toBe("ack");

@@ -7,7 +7,7 @@ const IDS = ["a", "b", "c", "d", "e", "f"];
 const LATER_MS = 60_000;
 
 type Step =
-  | { do: "complete" | "cancel"; id: string }
+  | { do: "complete" | "cancel" | "fail"; id: string }
   | { do: "restart" }
   | { do: "crash"; at: "C1" | "C2" | "C3" }
   | { do: "postgres" | "redis"; isDown: boolean }
@@ -17,7 +17,7 @@ type Step =
 const id = fc.constantFrom(...IDS);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant("complete" as const), id }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("cancel" as const), id }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("cancel", "fail"), id }) },
   fc.constant({ do: "restart" as const }),
   fc.record({ do: fc.constant("crash" as const), at: fc.constantFrom("C1", "C2", "C3") }),
   fc.record({ do: fc.constantFrom("postgres", "redis"), isDown: fc.boolean() }),
@@ -32,6 +32,10 @@ async function perform(world: World, next: Step): Promise<void> {
     case "cancel":
       return world.publish(
         resultOf(next.id, { state: "cancelled", usage: null, result: null, attempts: 0 }),
+      );
+    case "fail":
+      return world.publish(
+        resultOf(next.id, { state: "failed", usage: null, result: null, attempts: 3 }),
       );
     case "restart":
       // The collector before goes on with what it has, as a frozen process that wakes up would.
@@ -70,15 +74,17 @@ test("each request ends once and is billed at most once, whatever comes twice, d
       await world.clock.advance(LATER_MS);
 
       const completed = IDS.filter((each) => world.stateOf(each)?.state === "completed");
+      const failed = IDS.filter((each) => world.stateOf(each)?.state === "failed");
       expect(IDS.filter((each) => world.stateOf(each)?.state === "queued")).toEqual([]);
       expect(
         world.store
           .ledger()
           .map(({ requestId }) => requestId)
           .sort(),
-      ).toEqual(completed);
+      ).toEqual([...completed, ...failed].sort());
       expect(world.quota.openHolds().length).toBe(0);
       expect(world.quota.usedTokens("user-1")).toBe(completed.length * 30);
+      expect(world.quota.failedExecutions("user-1")).toBe(failed.length * 3);
       expect(world.counts.settles).toBe(IDS.length);
       expect(world.owned() + world.waiting().length).toBe(0);
     }),

@@ -17,8 +17,8 @@ describe("a batch", () => {
 
     expect(world.events).toEqual(["commit", "settle", "announce", "ack", "ack"]);
     expect(world.store.ledger()).toEqual([
-      { requestId: "a", tokens: 30 },
-      { requestId: "b", tokens: 30 },
+      { requestId: "a", tokens: 30, failedExecutions: 0 },
+      { requestId: "b", tokens: 30, failedExecutions: 0 },
     ]);
     expect(world.quota.usedTokens("user-1")).toBe(60);
     expect(world.announced).toEqual(["a", "b"]);
@@ -102,7 +102,8 @@ describe("results that come late or twice", () => {
     const world = createWorld();
     world.accept("a");
     await world.start();
-    world.publish(resultOf("a", { state: "cancelled", usage: null, result: null }));
+    const unstarted = { attempts: 0, usage: null, result: null };
+    world.publish(resultOf("a", { ...unstarted, state: "cancelled" }));
     await world.clock.advance(SOON_MS);
 
     world.publish(resultOf("a"));

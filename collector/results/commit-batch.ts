@@ -83,7 +83,9 @@ async function commitFinishes(
     }
   });
 
-  const failures = poison.map(({ requestId }) => unreadableFinish(requestId, ports.now()));
+  const failures = poison.map(({ requestId, attempts }) =>
+    unreadableFinish(requestId, ports.now(), attempts),
+  );
   const failed = await runBisected(failures, ports.finishRequests, ports.isDataFault);
   poison.forEach((finish, index) => {
     const outcome = failed[index];

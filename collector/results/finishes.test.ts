@@ -16,8 +16,8 @@ test.each([
   expect(usage.promptTokens).toBe(billed);
 });
 
-test("what expired is not billed, whatever the message says", () => {
+test("what expired was not executed and is not billed, whatever the message says", () => {
   const decoded = { kind: "result" as const, result: resultOf("a", { state: "expired" }) };
 
-  expect(finishOf(decoded, START_MS)).toMatchObject({ usage: null, result: null });
+  expect(finishOf(decoded, START_MS)).toMatchObject({ usage: null, attempts: 0, result: null });
 });

@@ -1,4 +1,4 @@
-import type { Finish, FinishReply } from "../../core/request/finish.ts";
+import { type Finish, type FinishReply, settlementOf } from "../../core/request/finish.ts";
 import type { Settlement } from "../../core/quota/quota.ts";
 import type { RequestError, TokenUsage } from "../../core/request/request.ts";
 import type { DecodedDelivery } from "../ports.ts";
@@ -22,23 +22,28 @@ const RESULT_UNREADABLE: RequestError = {
  */
 export const TOKENS_MAX = 1_000_000_000;
 
+/** Far above any `retry.attempts_max`, and fits 32 bits. */
+const EXECUTIONS_MAX = 1_000_000;
+
 /** Returns what a delivery ends, or null when it does not even name a request. */
 export function finishOf(decoded: DecodedDelivery, nowMs: number): Finish | null {
   switch (decoded.kind) {
     case "result": {
       const { head, ...end } = decoded.result;
       const { state, usage, result } = end;
+      // What expired was not executed, whatever the message says.
+      const wasExecuted = state !== "expired";
       return {
         ...end,
         requestId: head.requestId,
-        // What expired was not executed, whatever the message says.
-        usage: usage === null || state === "expired" ? null : clampUsage(usage),
+        attempts: wasExecuted ? Math.min(end.attempts, EXECUTIONS_MAX) : 0,
+        usage: usage !== null && wasExecuted ? clampUsage(usage) : null,
         result: state === "completed" ? result : null,
       };
     }
     case "poisoned-request": {
       const { head, attempt } = decoded.request;
-      return { ...failure(head.requestId, WORKER_CRASHED, nowMs), attempts: attempt };
+      return failure(head.requestId, WORKER_CRASHED, nowMs, attempt);
     }
     case "newer":
       throw new Error("a message of a newer version must not get into a batch");
@@ -46,22 +51,25 @@ export function finishOf(decoded: DecodedDelivery, nowMs: number): Finish | null
       const { requestId, what } = decoded;
       if (requestId === undefined) return null;
       return what === "request"
-        ? failure(requestId, PAYLOAD_UNREADABLE, nowMs)
-        : unreadableFinish(requestId, nowMs);
+        ? failure(requestId, PAYLOAD_UNREADABLE, nowMs, 0)
+        : unreadableFinish(requestId, nowMs, 0);
     }
   }
 }
 
-/** The end of a request whose result cannot be stored: nothing is billed for what the caller never gets. */
-export function unreadableFinish(requestId: string, nowMs: number): Finish {
-  return failure(requestId, RESULT_UNREADABLE, nowMs);
+/**
+ * The end of a request whose result cannot be stored: no token is billed for what the caller never gets, but
+ * the executions count where they are known.
+ */
+export function unreadableFinish(requestId: string, nowMs: number, attempts: number): Finish {
+  return failure(requestId, RESULT_UNREADABLE, nowMs, attempts);
 }
 
-function failure(requestId: string, error: RequestError, nowMs: number): Finish {
+function failure(requestId: string, error: RequestError, nowMs: number, attempts: number): Finish {
   return {
     requestId,
     state: "failed",
-    attempts: 0,
+    attempts: Math.min(attempts, EXECUTIONS_MAX),
     startedAtMs: null,
     completedAtMs: nowMs,
     usage: null,
@@ -92,16 +100,5 @@ function clampTokens(tokens: number): number {
  * from the ledger, so all say the same.
  */
 export function settlementsOf(replies: readonly FinishReply[]): Settlement[] {
-  return replies.flatMap((reply) =>
-    reply === "unknown"
-      ? []
-      : [
-          {
-            userId: reply.userId,
-            requestId: reply.requestId,
-            billedTokens: reply.billedTokens,
-            expectHold: reply.moved,
-          },
-        ],
-  );
+  return replies.flatMap((reply) => (reply === "unknown" ? [] : [settlementOf(reply)]));
 }

@@ -1,47 +1,91 @@
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { createConsumer } from "../../adapters/amqp/consumer.ts";
+import type { DepthReader } from "../../adapters/amqp/depth-reader.ts";
 import {
   decodeMessage,
+  decodeRequest,
   encodeDeadRequest,
   encodeRequest,
   encodeUnchanged,
   type IncomingMessage,
 } from "../../adapters/amqp/messages.ts";
 import type { Publisher } from "../../adapters/amqp/publisher.ts";
+import { takeReady } from "../../adapters/amqp/take-ready.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
+import type { Log } from "../../runtime/log.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { CollectorPorts, DecodedDelivery, KeeperPorts } from "../ports.ts";
 
 export interface CollectorBroker {
   consuming: AmqpConnection;
+  publishing: AmqpConnection;
   publisher: Publisher;
-  queues: Topology;
+  depths: Pick<DepthReader, "read">;
+  /** As the configuration in force has them. */
+  queues: () => Topology;
   prefetch: number;
+  log: Log;
 }
 
 /** What a collector takes from RabbitMQ and brings to it. */
 export function messagePorts({
   consuming,
+  publishing,
   publisher,
+  depths,
   queues,
   prefetch,
+  log,
 }: CollectorBroker): Pick<CollectorPorts, "consumeResults" | "publishDeadRequest"> &
-  Pick<KeeperPorts, "publishRequest"> {
+  Pick<KeeperPorts, "publishRequest" | "takePutOff" | "takeQueued" | "readyOf"> {
+  /** What nobody can read goes to the dead letters as it is. */
+  async function take(
+    queue: string,
+    limit: number,
+    park: (requests: QueuedRequest[]) => Promise<void>,
+  ): Promise<number> {
+    return takeReady(publishing, queue, limit, async (messages) => {
+      const requests: QueuedRequest[] = [];
+      for (const message of messages) {
+        const decoded = decodeRequest(message);
+        if (decoded.ok) {
+          requests.push(decoded.request);
+          continue;
+        }
+        // What a newer version wrote only that can read: it stays in its queue, at the end.
+        const target = decoded.isNewer ? queue : queues().requestsDead.name;
+        if (!decoded.isNewer)
+          log.error({ reason: decoded.reason, queue }, "a message cannot be parked");
+        await publisher.publish(target, encodeUnchanged(message));
+      }
+      await park(requests);
+    });
+  }
+
   return {
     consumeResults: async (onDelivery) =>
       createConsumer(consuming, {
-        queue: queues.results.name,
+        queue: queues().results.name,
         prefetch,
         onDelivery: (delivery) =>
           onDelivery({
             ...delivery,
             decoded: decode(delivery),
             publishUnchanged: () =>
-              publisher.publish(queues.results.name, encodeUnchanged(delivery)),
+              publisher.publish(queues().results.name, encodeUnchanged(delivery)),
           }),
       }),
     publishDeadRequest: (request, error) =>
-      publisher.publish(queues.requestsDead.name, encodeDeadRequest(request, error)),
-    publishRequest: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
+      publisher.publish(queues().requestsDead.name, encodeDeadRequest(request, error)),
+    publishRequest: (request) =>
+      publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
+    takePutOff: (limit, park) => take(queues().parking.name, limit, park),
+    takeQueued: (model, limit, park) => take(queues().requestsOf(model).name, limit, park),
+    readyOf: async (models) => {
+      const names = models.map((model) => queues().requestsOf(model).name);
+      const found = await depths.read(names);
+      return names.map((name) => found.get(name)?.ready ?? 0);
+    },
   };
 }
 

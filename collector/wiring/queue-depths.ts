@@ -1,39 +1,52 @@
-import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
-import { queueDepths } from "../../adapters/amqp/inspect.ts";
+import type { DepthReader } from "../../adapters/amqp/depth-reader.ts";
 import type { QueueSpec, Topology } from "../../adapters/amqp/topology.ts";
-import { topologyOf } from "../../adapters/process/connections.ts";
-import type { Config } from "../../core/config/schema.ts";
 import { createWatchedQueues, type WatchedQueue } from "../keeper/watched-queues.ts";
 import type { KeeperPorts, QueueDepth } from "../ports.ts";
 
-/**
- * Counts the queues in RabbitMQ. The delay queues are those of the configuration now, and of earlier ones;
- * all else about queues is that of the start, `amqp`.
- */
+/** Counts the queues in RabbitMQ: those of the configuration in force, and of earlier ones for a while. */
 export function createQueueDepths(
-  broker: AmqpConnection,
-  amqp: Config["amqp"],
-  config: () => Pick<Config, "retry">,
+  reader: Pick<DepthReader, "read">,
+  configured: () => Topology,
 ): KeeperPorts["queueDepths"] {
   const watched = createWatchedQueues({ now: Date.now });
   return async () => {
-    const queues = watched.update(watchedOf(topologyOf({ amqp, retry: config().retry })));
-    const depths = await queueDepths(
-      broker,
-      queues.map(({ queue }) => queue),
-    );
-    return queues.map(({ queue, kind }) => ({ queue, kind, ready: depths.get(queue)?.ready ?? 0 }));
+    const queues = watched.update(watchedOf(configured()));
+    const depths = await reader.read(queues.map(({ queue }) => queue));
+    return queues.map(({ queue, kind, model }) => ({
+      queue,
+      kind,
+      model,
+      ready: depths.get(queue)?.ready ?? 0,
+    }));
   };
 }
 
 /** The queues by what they are for. */
-function watchedOf({ requests, results, retries, requestsDead, resultsDead }: Topology) {
+function watchedOf({
+  models,
+  parking,
+  results,
+  waits,
+  retriesOfBefore,
+  requestsDead,
+  resultsDead,
+}: Topology): WatchedQueue[] {
   const watch =
-    (kind: QueueDepth["kind"], delayMs: number | null) =>
-    ({ name }: QueueSpec): WatchedQueue => ({ queue: name, kind, delayMs });
+    (kind: QueueDepth["kind"]) =>
+    ({ name }: Pick<QueueSpec, "name">, delayMs: number | null = null): WatchedQueue => ({
+      queue: name,
+      kind,
+      model: null,
+      delayMs,
+    });
+  const [shared, wait, dead] = [watch("shared"), watch("wait"), watch("dead")];
   return [
-    ...[requests, results].map(watch("path", null)),
-    ...retries.map(({ delayMs, queue }) => watch("path", delayMs)(queue)),
-    ...[requestsDead, resultsDead].map(watch("dead", null)),
+    ...models.map(({ model, queue }) => ({ ...watch("model")(queue), model })),
+    shared(parking),
+    shared(results),
+    ...waits.map(({ queue, delayMs }) => wait(queue, delayMs)),
+    ...retriesOfBefore.map((retry) => wait(retry, retry.delayMs)),
+    dead(requestsDead),
+    dead(resultsDead),
   ];
 }

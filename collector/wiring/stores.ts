@@ -7,6 +7,19 @@ import {
   PARTITION_DAYS_AHEAD,
 } from "../../adapters/postgres/partitions.ts";
 import {
+  countParked,
+  deleteParked,
+  endsOf,
+  nextParked,
+  overdueRetries,
+  parkRequests,
+  readParked,
+  tiersOf,
+  waitingTurns,
+} from "../../adapters/postgres/parked.ts";
+import { readModelPauses } from "../../adapters/postgres/model-pauses.ts";
+import {
+  countLivePublishers,
   deletePublishersBefore,
   noteRelayed,
   outboxDepth,
@@ -17,11 +30,15 @@ import type { LiveQuota } from "../../adapters/quota/live-quota.ts";
 import { createAppliedTiers } from "../../adapters/redis/applied-tiers.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import { createHoldBooks } from "../../adapters/redis/holds.ts";
+import { createLanes } from "../../adapters/redis/lanes.ts";
+import { createModelHealthStore } from "../../adapters/redis/model-health.ts";
 import { createRequestHints } from "../../adapters/redis/request-hints.ts";
 import { judgeMark, longestAttemptMs } from "../../core/attempt/mark.ts";
 import { canonicalJson } from "../../core/canonical-json.ts";
 import type { Config } from "../../core/config/schema.ts";
+import type { ModelGaugePorts } from "../model-gauges.ts";
 import type {
+  DispatchPorts,
   ExpirePorts,
   GaugePorts,
   LimitsPorts,
@@ -31,12 +48,28 @@ import type {
   RetentionPorts,
 } from "../ports.ts";
 
+/** A gateway notes something once a second at least. */
+const GATEWAY_SILENT_MS = 5_000;
+
 /** What the keeper's duties read and write in PostgreSQL. */
 export function databasePorts(
   database: Database,
 ): Pick<RelayPorts, "outboxOfDeadPublishers" | "noteRelayed" | "publisherDone"> &
   Pick<RepublishPorts, "queuedBefore"> &
-  Pick<ExpirePorts, "overdueRequests"> &
+  Pick<ExpirePorts, "overdueRequests" | "overdueRetries"> &
+  Pick<
+    DispatchPorts,
+    | "parkRequests"
+    | "waitingTurns"
+    | "nextParked"
+    | "readParked"
+    | "deleteParked"
+    | "countParked"
+    | "endsOf"
+    | "tiersOf"
+    | "operatorPauses"
+    | "countGateways"
+  > &
   Pick<GaugePorts, "outboxDepth"> &
   RetentionPorts {
   return {
@@ -45,9 +78,20 @@ export function databasePorts(
       noteRelayed(database, publisherId, throughId, silentMs),
     publisherDone: (publisherId, silentMs) => publisherDone(database, publisherId, silentMs),
     outboxDepth: () => outboxDepth(database),
-    queuedBefore: (createdBeforeMs, afterId, limit) =>
-      queuedBefore(database, createdBeforeMs, afterId, limit),
+    queuedBefore: (createdBeforeMs, models, afterId, limit) =>
+      queuedBefore(database, createdBeforeMs, models, afterId, limit),
     overdueRequests: (afterId, limit) => overdueRequests(database, afterId, limit),
+    overdueRetries: (limit) => overdueRetries(database, limit),
+    parkRequests: (requests) => parkRequests(database, requests),
+    waitingTurns: (after, limit) => waitingTurns(database, after, limit),
+    nextParked: (turns, counts) => nextParked(database, turns, counts),
+    readParked: (requestIds) => readParked(database, requestIds),
+    deleteParked: (requestIds) => deleteParked(database, requestIds),
+    countParked: () => countParked(database),
+    endsOf: (requestIds) => endsOf(database, requestIds),
+    tiersOf: (userIds) => tiersOf(database, userIds),
+    operatorPauses: () => readModelPauses(database),
+    countGateways: () => countLivePublishers(database, GATEWAY_SILENT_MS),
     ensurePartitions: async () => void (await ensurePartitions(database, PARTITION_DAYS_AHEAD)),
     dropPartitionsBefore: (createdBeforeMs) => dropPartitionsBefore(database, createdBeforeMs),
     deleteIdempotencyKeysBefore: (createdBeforeMs, limit) =>
@@ -56,7 +100,7 @@ export function databasePorts(
   };
 }
 
-/** What the keeper's duties read and write in Redis. */
+/** What the keeper's duties read and write in Redis, and the gauges of models. */
 export function redisPorts(
   redis: RedisConnection,
   { store }: LiveQuota,
@@ -64,13 +108,20 @@ export function redisPorts(
 ): Pick<RelayPorts, "holdFates"> &
   Pick<OrphanPorts, "scanHolds"> &
   Pick<RepublishPorts, "attemptMarks" | "delayedUntil"> &
-  Omit<LimitsPorts, "userIds"> {
+  Pick<DispatchPorts, "healthOf" | "readWorkers" | "writeView"> &
+  ModelGaugePorts &
+  Omit<LimitsPorts, "userIds" | "storeTiers"> {
   const { holdFates, scanHolds } = createHoldBooks(redis);
   const hints = createRequestHints(redis);
   const applied = createAppliedTiers(redis);
+  const lanes = createLanes(redis);
   return {
     holdFates,
     scanHolds,
+    healthOf: createModelHealthStore(redis).read,
+    readWorkers: lanes.readWorkers,
+    writeView: lanes.writeView,
+    readView: lanes.readView,
     attemptMarks: async (requests) => {
       const attemptMaxMs = longestAttemptMs(config());
       const [starts, attemptsMade] = await Promise.all([

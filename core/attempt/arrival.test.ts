@@ -1,23 +1,15 @@
 import { describe, expect, test } from "bun:test";
 
-import {
-  type Arrival,
-  DELIVERIES_MAX,
-  isSuspect,
-  judgeArrival,
-  MODEL_AWAITED_MS,
-} from "./arrival.ts";
+import { type Arrival, DELIVERIES_MAX, isSuspect, judgeArrival } from "./arrival.ts";
 
 const FRESH: Arrival = {
   attempt: 1,
-  createdAtMs: 0,
   expiresAtMs: 1_000,
   nowMs: 500,
   deliveryCount: 0,
   crashes: 0,
   crashesMax: 3,
   cancelled: false,
-  modelKnown: true,
 };
 
 const outcomeOf = (arrival: Partial<Arrival>): string => {
@@ -37,12 +29,6 @@ describe("a delivery whose turn has come", () => {
     ["below the crash limit", { crashes: 2, deliveryCount: 2 }, "run"],
     ["a killer of workers", { crashes: 3, deliveryCount: 3 }, "dead WORKER_CRASHED"],
     ["delivered too often", { deliveryCount: DELIVERIES_MAX }, "dead WORKER_CRASHED"],
-    ["of a model that may be new", { modelKnown: false }, "park"],
-    [
-      "of a removed model",
-      { modelKnown: false, createdAtMs: 500 - MODEL_AWAITED_MS },
-      "dead MODEL_REMOVED",
-    ],
   ])("%s: %j -> %s", (_name, arrival, expected) => {
     expect(outcomeOf(arrival)).toBe(expected);
   });

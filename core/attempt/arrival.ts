@@ -4,7 +4,6 @@ import type { RequestError } from "../request/request.ts";
 export interface Arrival {
   /** 1-based attempt that the message stands for. */
   attempt: number;
-  createdAtMs: number;
   expiresAtMs: number;
   nowMs: number;
   /** How often the broker delivered this message before: lost channels and requeues. 0 at first. */
@@ -15,16 +14,11 @@ export interface Arrival {
   crashes: number;
   crashesMax: number;
   cancelled: boolean;
-  modelKnown: boolean;
 }
 
-/**
- * What to do with a delivery: run it, have it come again later, or end it without running. `dead` also goes
- * to the dead-letter queue.
- */
+/** What to do with a delivery: run it, or end it without running. `dead` also goes to the dead letters. */
 export type ArrivalVerdict =
   | { kind: "run" }
-  | { kind: "park" }
   | { kind: "end"; state: "cancelled" | "expired"; error: RequestError }
   | { kind: "dead"; error: RequestError };
 
@@ -59,22 +53,12 @@ export function judgeArrival(arrival: Arrival): ArrivalVerdict {
   if (arrival.crashes >= arrival.crashesMax || arrival.deliveryCount >= DELIVERIES_MAX) {
     return { kind: "dead", error: CRASHED };
   }
-  if (arrival.modelKnown) return { kind: "run" };
-  return arrival.nowMs - arrival.createdAtMs < MODEL_AWAITED_MS
-    ? { kind: "park" }
-    : { kind: "dead", error: MODEL_REMOVED };
+  return { kind: "run" };
 }
-
-/**
- * A gateway may know a new model before this worker does: a changed file reaches the nodes of a cluster
- * within a minute or two. Only a request that is older than this was certainly accepted before its model was
- * removed.
- */
-export const MODEL_AWAITED_MS = 600_000;
 
 export const CANCELLED: RequestError = {
   code: "CANCELLED",
-  message: "the request was cancelled by its user",
+  message: "the request was cancelled",
 };
 const EXPIRED: RequestError = {
   code: "QUEUE_TTL_PASSED",
@@ -83,10 +67,6 @@ const EXPIRED: RequestError = {
 export const CRASHED: RequestError = {
   code: "WORKER_CRASHED",
   message: "the request took down every worker that tried it",
-};
-const MODEL_REMOVED: RequestError = {
-  code: "MODEL_REMOVED",
-  message: "the model was removed from the configuration while the request waited",
 };
 export const PAYLOAD_UNREADABLE: RequestError = {
   code: "PAYLOAD_UNREADABLE",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { parkDelay, retryDelay } from "./delay.ts";
+import { retryDelay } from "./delay.ts";
 
 const STEPS = [1_000, 5_000, 25_000];
 
@@ -38,12 +38,4 @@ describe("the delay before a retry", () => {
   test("needs a step", () => {
     expect(() => retryDelay([], 1, null, 0)).toThrow(RangeError);
   });
-});
-
-test.each([
-  [20_000, 5_000],
-  [25_000, 25_000],
-  [500, 1_000],
-])("a delivery that waited %d ms in vain is parked for the step of %d ms", (parkMs, stepMs) => {
-  expect(parkDelay(STEPS, parkMs, 0)).toEqual({ stepMs, expirationMs: stepMs / 2 });
 });

@@ -36,16 +36,3 @@ export function retryDelay(
     expirationMs: Math.max(jitter(stepMs, random), Math.min(retryAfterMs ?? 0, stepMs)),
   };
 }
-
-/**
- * The delay of a delivery that waited `parkMs` for its model in vain: the longest step not above that, else
- * the first.
- *
- * @throws {RangeError} when there is no step
- */
-export function parkDelay(stepsMs: readonly number[], parkMs: number, random: number): Delay {
-  const steps = stepsMs.filter((step) => step <= parkMs);
-  const stepMs = steps.length > 0 ? Math.max(...steps) : stepsMs[0];
-  if (stepMs === undefined) throw new RangeError("parking needs at least one delay step");
-  return { stepMs, expirationMs: jitter(stepMs, random) };
-}

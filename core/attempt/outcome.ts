@@ -1,5 +1,7 @@
 import type { FaultCode } from "../faults.ts";
+import type { Trouble } from "../queue/model-health.ts";
 import type { InferenceChoice } from "../request/payload.ts";
+import type { RequestError } from "../request/request.ts";
 
 /** The faults that an ML service can cause. */
 export type UpstreamFaultCode = Extract<FaultCode, `UPSTREAM_${string}`>;
@@ -20,23 +22,63 @@ export type InferenceOutcome =
   | { ok: false; code: UpstreamFaultCode; message: string; retryAfterMs: number | null };
 
 /**
- * What an outcome says about the health of the ML service: `answered` it lives, `busy` it wants fewer calls
- * at once, `timeout` it is too slow or gone, `broken` it is gone or replies with nonsense, `abandoned` we
- * left before it could show anything.
+ * What a failed call says about its model. null: the request is to blame and the service is well. All but
+ * `failing` are no executions: the service did not begin to work.
  */
-export type HealthSignal = "answered" | "busy" | "timeout" | "broken" | "abandoned";
-
-const SIGNALS = {
-  UPSTREAM_TIMEOUT: "timeout",
-  UPSTREAM_UNREACHABLE: "broken",
+const TROUBLES = {
+  UPSTREAM_UNREACHABLE: "unreachable",
   UPSTREAM_BUSY: "busy",
-  UPSTREAM_FAILED: "broken",
-  UPSTREAM_REPLY_INVALID: "broken",
+  UPSTREAM_UNAVAILABLE: "unavailable",
+  UPSTREAM_REFUSED: "refused",
+  UPSTREAM_TIMEOUT: "failing",
+  UPSTREAM_FAILED: "failing",
+  UPSTREAM_REPLY_INVALID: "failing",
+  UPSTREAM_REJECTED: null,
+  UPSTREAM_REPLY_TOO_LARGE: null,
+} as const satisfies Record<UpstreamFaultCode, Trouble | null>;
+
+export function troubleOf(outcome: InferenceOutcome): Trouble | null {
+  return outcome.ok ? null : TROUBLES[outcome.code];
+}
+
+const CODES = {
+  unreachable: "UPSTREAM_UNREACHABLE",
+  busy: "UPSTREAM_BUSY",
+  unavailable: "UPSTREAM_UNAVAILABLE",
+  refused: "UPSTREAM_REFUSED",
+  failing: "UPSTREAM_FAILED",
+} as const satisfies Record<Trouble, UpstreamFaultCode>;
+
+/** The error to show for trouble that is known of a model or a user. */
+export function errorOfTrouble(trouble: Trouble, message: string): RequestError {
+  return { code: CODES[trouble], message };
+}
+
+/** Whether the call uses up an attempt: the ML service began to work, or refused this very request. */
+export function isExecution(outcome: InferenceOutcome): boolean {
+  const trouble = troubleOf(outcome);
+  return trouble === null || trouble === "failing";
+}
+
+/**
+ * What an outcome says about how much the ML service takes at once: `answered` it took this call, `too_much`
+ * it wants fewer at once or is too slow; null: nothing.
+ */
+export type LoadSignal = "answered" | "too_much" | null;
+
+const LOAD_SIGNALS = {
+  UPSTREAM_TIMEOUT: "too_much",
+  UPSTREAM_BUSY: "too_much",
+  UPSTREAM_UNREACHABLE: null,
+  UPSTREAM_UNAVAILABLE: null,
+  UPSTREAM_REFUSED: null,
+  UPSTREAM_FAILED: null,
+  UPSTREAM_REPLY_INVALID: null,
   // The request causes a refusal or an overlong reply: the service itself is well.
   UPSTREAM_REJECTED: "answered",
   UPSTREAM_REPLY_TOO_LARGE: "answered",
-} as const satisfies Record<UpstreamFaultCode, HealthSignal>;
+} as const satisfies Record<UpstreamFaultCode, LoadSignal>;
 
-export function healthSignalOf(outcome: InferenceOutcome): HealthSignal {
-  return outcome.ok ? "answered" : SIGNALS[outcome.code];
+export function loadSignalOf(outcome: InferenceOutcome): LoadSignal {
+  return outcome.ok ? "answered" : LOAD_SIGNALS[outcome.code];
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { healthSignalOf, type InferenceOutcome, type UpstreamFaultCode } from "./outcome.ts";
+import { loadSignalOf, type InferenceOutcome, type UpstreamFaultCode } from "./outcome.ts";
 import { judgeOutcome } from "./verdict.ts";
 
 const POLICY = { attemptsMax: 3, delaysMs: [1_000, 5_000] };
@@ -27,16 +27,18 @@ describe("the verdict on an attempt", () => {
   });
 
   test.each([
-    ["UPSTREAM_TIMEOUT", "retry", "timeout"],
-    ["UPSTREAM_UNREACHABLE", "retry", "broken"],
-    ["UPSTREAM_BUSY", "retry", "busy"],
-    ["UPSTREAM_FAILED", "retry", "broken"],
-    ["UPSTREAM_REPLY_INVALID", "retry", "broken"],
+    ["UPSTREAM_TIMEOUT", "retry", "too_much"],
+    ["UPSTREAM_UNREACHABLE", "put_off", null],
+    ["UPSTREAM_UNAVAILABLE", "put_off", null],
+    ["UPSTREAM_REFUSED", "put_off", null],
+    ["UPSTREAM_BUSY", "put_off", "too_much"],
+    ["UPSTREAM_FAILED", "retry", null],
+    ["UPSTREAM_REPLY_INVALID", "retry", null],
     ["UPSTREAM_REJECTED", "dead", "answered"],
     ["UPSTREAM_REPLY_TOO_LARGE", "dead", "answered"],
-  ] as const)("on %s is %s, and tells the model's gate %s", (code, kind, signal) => {
+  ] as const)("on %s is %s, and tells the model's limit %p", (code, kind, signal) => {
     expect(judgeOutcome(failure(code), 1, POLICY, 0).kind).toBe(kind);
-    expect(healthSignalOf(failure(code))).toBe(signal);
+    expect(loadSignalOf(failure(code))).toBe(signal);
   });
 
   test("is dead when the attempts are used up, with the ML service's fault and our words", () => {
@@ -46,8 +48,15 @@ describe("the verdict on an attempt", () => {
     });
   });
 
+  test("is never dead for what was no execution, however many attempts were made", () => {
+    expect(judgeOutcome(failure("UPSTREAM_BUSY", 600_000), 3, POLICY, 0)).toEqual({
+      kind: "put_off",
+      error: { code: "UPSTREAM_BUSY", message: "our words" },
+    });
+  });
+
   test("honours Retry-After with a step at least that long", () => {
-    expect(judgeOutcome(failure("UPSTREAM_BUSY", 3_000), 1, POLICY, 0)).toMatchObject({
+    expect(judgeOutcome(failure("UPSTREAM_FAILED", 3_000), 1, POLICY, 0)).toMatchObject({
       kind: "retry",
       delay: { stepMs: 5_000, expirationMs: 3_000 },
     });

@@ -2,7 +2,7 @@ import { FAULTS } from "../faults.ts";
 import type { InferenceChoice } from "../request/payload.ts";
 import type { RequestError } from "../request/request.ts";
 import { type Delay, retryDelay } from "./delay.ts";
-import type { InferenceOutcome, ReportedUsage } from "./outcome.ts";
+import { type InferenceOutcome, isExecution, type ReportedUsage } from "./outcome.ts";
 
 /** What becomes of a delivery whose attempt has ended. */
 export type Verdict =
@@ -10,6 +10,8 @@ export type Verdict =
   | FailedVerdict;
 export type FailedVerdict =
   | { kind: "retry"; delay: Delay; error: RequestError }
+  /** The ML service did not begin to work: the same attempt is made when the service can be called. */
+  | { kind: "put_off"; error: RequestError }
   | { kind: "dead"; error: RequestError };
 
 export interface RetryPolicy {
@@ -30,6 +32,7 @@ export function judgeOutcome(
 ): Verdict {
   if (outcome.ok) return { kind: "done", choices: outcome.choices, usage: outcome.usage };
   const error = { code: outcome.code, message: outcome.message };
+  if (!isExecution(outcome)) return { kind: "put_off", error };
   if (!FAULTS[outcome.code].retryable) return { kind: "dead", error };
   return retryOrDead(error, attempt, outcome.retryAfterMs, policy, random);
 }

@@ -7,6 +7,7 @@ export interface QuotaBooks {
   /** UTC day of the reading, `YYYY-MM-DD`: names the daily and the monthly window. */
   day: string;
   windows: Record<WindowKind, { used: Consumption; held: Consumption }>;
+  failedExecutions: Record<WindowKind, number>;
   /** Every hold of the user, those pinned to earlier windows included. */
   holds: Hold[];
 }
@@ -21,7 +22,7 @@ export type RequestCounts = { accepted: number } & Record<DurableState, number>;
 export interface LedgerAnomaly {
   requestId: string;
   state: DurableState;
-  /** Attempts made. */
+  /** Executions; of a request that an earlier release ended, its attempts. */
   attempts: number;
   /** Ledger rows of the request. */
   rows: number;
@@ -31,6 +32,12 @@ export interface LedgerAnomaly {
 export interface SumAnomaly {
   userId: string;
   day: string;
-  ledger: Consumption;
-  sums: Consumption;
+  ledger: LedgerSums;
+  sums: LedgerSums;
+}
+
+/** All rows of the ledger in a day of a user, and those of requests that were executed and failed. */
+export interface LedgerSums extends Consumption {
+  failedRequests: number;
+  failedExecutions: number;
 }

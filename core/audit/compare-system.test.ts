@@ -21,9 +21,10 @@ const LEDGER: [state: DurableState, attempts: number, rows: number, kinds: strin
   ["expired", 0, 2, ["ledger_duplicate", "ledger_unexecuted"]],
   ["failed", 0, 1, ["ledger_unexecuted"]],
   ["failed", 3, 1, ["ledger_differs"]],
-  ["failed", 3, 0, ["ledger_differs"]],
+  ["failed", 3, 0, ["ledger_missing"]],
   ["cancelled", 0, 1, ["ledger_unexecuted"]],
   ["cancelled", 1, 1, ["ledger_differs"]],
+  ["cancelled", 1, 0, ["ledger_missing"]],
 ];
 
 test.each(LEDGER)(

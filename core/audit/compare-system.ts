@@ -1,5 +1,5 @@
 import type { DurableState } from "../request/request.ts";
-import type { LedgerAnomaly, RequestCounts, SumAnomaly } from "./books.ts";
+import type { LedgerAnomaly, LedgerSums, RequestCounts, SumAnomaly } from "./books.ts";
 import type { SystemDifference } from "./difference.ts";
 
 /** Conservation (guarantee I1): every accepted request is open or in one terminal state. */
@@ -12,31 +12,41 @@ export function judgeRequests(counts: RequestCounts): SystemDifference[] {
 }
 
 /**
- * What is wrong with the ledger rows of a request (guarantee I2): it must have one row when completed, at
- * most one otherwise, none when nothing was executed, and the amounts of the request. Never returns an empty
- * list: an anomaly is wrong by definition.
+ * What is wrong with the ledger rows of a request (guarantee I2): it must have one row when it was executed,
+ * none when it was not, and the amounts of the request. Never returns an empty list: an anomaly is wrong by
+ * definition.
  */
 export function judgeLedger(anomaly: LedgerAnomaly): SystemDifference[] {
   const { requestId, state, attempts, rows } = anomaly;
   const differences: SystemDifference[] = [];
   if (rows > 1) differences.push({ kind: "ledger_duplicate", requestId, rows });
-  if (rows > 0 && !mayBeBilled(state, attempts)) {
+  if (rows > 0 && !wasExecuted(state, attempts)) {
     differences.push({ kind: "ledger_unexecuted", requestId, state });
   }
-  if (rows === 0 && state === "completed") differences.push({ kind: "ledger_missing", requestId });
+  if (rows === 0 && wasExecuted(state, attempts)) {
+    differences.push({ kind: "ledger_missing", requestId, state });
+  }
   return differences.length > 0
     ? differences
     : [{ kind: "ledger_differs", requestId, state, rows }];
 }
 
-/** Compares tokens, or requests where the tokens agree. */
+const SUM_UNITS = [
+  ["tokens", "tokens"],
+  ["requests", "requests"],
+  ["failedRequests", "failed_requests"],
+  ["failedExecutions", "failed_executions"],
+] as const satisfies readonly (readonly [keyof LedgerSums, string])[];
+
+/** Shows the first of the sums that differs. */
 export function judgeSum({ userId, day, ledger, sums }: SumAnomaly): SystemDifference {
-  const unit = ledger.tokens === sums.tokens ? "requests" : "tokens";
-  return { kind: "ledger_sum_differs", userId, day, ledger: ledger[unit], sum: sums[unit] };
+  const [measure, unit] = SUM_UNITS.find(([name]) => ledger[name] !== sums[name]) ?? SUM_UNITS[0];
+  const [ours, theirs] = [ledger[measure], sums[measure]];
+  return { kind: "ledger_sum_differs", userId, day, unit, ledger: ours, sum: theirs };
 }
 
-/** Failed and cancelled requests are billed for what their attempts used, if there was an attempt. */
-function mayBeBilled(state: DurableState, attempts: number): boolean {
+/** Whether the ledger has a row of such a request: with tokens, or, when all failed, without. */
+function wasExecuted(state: DurableState, attempts: number): boolean {
   switch (state) {
     case "completed":
       return true;

@@ -27,12 +27,13 @@ function agreeing(): { redis: QuotaBooks; postgres: LedgerBooks } {
         daily: { used: { requests: 3, tokens: 140 }, held: { requests: 1, tokens: 40 } },
         monthly: { used: { requests: 4, tokens: 170 }, held: { requests: 1, tokens: 40 } },
       },
+      failedExecutions: { daily: 1, monthly: 4 },
       holds: [hold("a", 40)],
     },
     postgres: {
       days: [
-        { day: "2026-11-03", requests: 1, tokens: 30 },
-        { day: DAY, requests: 2, tokens: 100 },
+        { day: "2026-11-03", requests: 1, tokens: 30, failedExecutions: 3 },
+        { day: DAY, requests: 2, tokens: 100, failedExecutions: 1 },
       ],
       holds: [hold("a", 40)],
     },
@@ -83,6 +84,18 @@ describe("the books of a user", () => {
     expect(compareUser(USER, redis, postgres)).toMatchObject([
       { kind: "used_differs", window: "daily", unit: "requests", redis: 4, postgres: 3 },
     ]);
+  });
+
+  test("differ where failed executions were counted in one place only", () => {
+    const { redis, postgres } = agreeing();
+    redis.failedExecutions.monthly = 5;
+
+    const differences = compareUser(USER, redis, postgres);
+
+    expect(differences).toMatchObject([
+      { kind: "used_differs", window: "monthly", unit: "failed_executions", redis: 5, postgres: 4 },
+    ]);
+    expect(driftTokens(differences)).toBe(0);
   });
 
   test("name a hold whose request has ended", () => {

@@ -54,9 +54,21 @@ function compareWindow(
 
   const about = { userId, window, windowId };
   const books = redis.windows[window];
+  const ours = redis.failedExecutions[window];
+  const theirs = postgres.days
+    .filter(isInWindow)
+    .reduce((total, { failedExecutions }) => total + failedExecutions, 0);
+  const failures: WindowDifference = {
+    ...about,
+    kind: "used_differs",
+    unit: "failed_executions",
+    redis: ours,
+    postgres: theirs,
+  };
   return [
     ...compareSums({ ...about, kind: "used_differs" }, books.used, used),
     ...compareSums({ ...about, kind: "held_differs" }, books.held, held),
+    ...(ours === theirs ? [] : [failures]),
   ];
 }
 

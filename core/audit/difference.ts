@@ -26,7 +26,7 @@ export interface WindowDifference {
   userId: string;
   window: WindowKind;
   windowId: string;
-  unit: "requests" | "tokens";
+  unit: "requests" | "tokens" | "failed_executions";
   redis: number;
   postgres: number;
 }
@@ -38,10 +38,17 @@ export type SystemDifference =
   | { kind: "ledger_unexecuted"; requestId: string; state: string }
   /** There is a ledger row, or none, against the request; or its amount, user or day is not the request's. */
   | { kind: "ledger_differs"; requestId: string; state: string; rows: number }
-  /** Completed and never billed. */
-  | { kind: "ledger_missing"; requestId: string }
+  /** Executed, and the ledger does not know of it. */
+  | { kind: "ledger_missing"; requestId: string; state: string }
   /** The sum of a user's day, from which windows are rebuilt, is not that of the ledger. */
-  | { kind: "ledger_sum_differs"; userId: string; day: string; ledger: number; sum: number }
+  | {
+      kind: "ledger_sum_differs";
+      userId: string;
+      day: string;
+      unit: "requests" | "tokens" | "failed_requests" | "failed_executions";
+      ledger: number;
+      sum: number;
+    }
   | { kind: "requests_unaccounted"; accepted: number; terminal: number; open: number }
   /** A queue has a message of a request that PostgreSQL does not know. */
   | { kind: "message_unknown"; queue: string; requestId: string };

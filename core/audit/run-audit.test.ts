@@ -14,10 +14,11 @@ const booksOf = (used: number, holds: Hold[] = []): QuotaBooks => {
     tokens: holds.reduce((sum, { tokens }) => sum + tokens, 0),
   };
   const window = { used: { requests: 1 + held.requests, tokens: used + held.tokens }, held };
-  return { day: DAY, windows: { daily: window, monthly: window }, holds };
+  const failedExecutions = { daily: 0, monthly: 0 };
+  return { day: DAY, windows: { daily: window, monthly: window }, failedExecutions, holds };
 };
 const ledgerOf = (tokens: number, holds: Hold[] = []): LedgerBooks => ({
-  days: [{ day: DAY, requests: 1, tokens }],
+  days: [{ day: DAY, requests: 1, tokens, failedExecutions: 0 }],
   holds,
 });
 const hold = (requestId: string): Hold => ({ userId: "u", requestId, day: DAY, tokens: 10 });
@@ -61,7 +62,9 @@ function setUp(
     sumAnomalies: async () => sums,
     standings: async (ids: readonly string[]) =>
       ids.map((id) =>
-        id === "known" ? { state: "queued" as const, billedTokens: null } : undefined,
+        id === "known"
+          ? { state: "queued" as const, billedTokens: null, failedExecutions: 0 }
+          : undefined,
       ),
     rebuildUser: async (userId: string) => void rebuilt.push(userId),
   };
@@ -165,17 +168,17 @@ test("a second ledger row of one request is reported", async () => {
 
 test("a sum of a day that is not that of the ledger is reported", async () => {
   const { audit, sums } = setUp({});
-  const requests = 2;
-  sums.push({
-    userId: "u",
-    day: DAY,
-    ledger: { requests, tokens: 7 },
-    sums: { requests, tokens: 9 },
-  });
+  const ledger = { requests: 2, tokens: 7, failedRequests: 1, failedExecutions: 3 };
+  sums.push({ userId: "u", day: DAY, ledger, sums: { ...ledger, tokens: 9 } });
+  sums.push({ userId: "v", day: DAY, ledger, sums: { ...ledger, failedExecutions: 4 } });
 
+  const differs = { kind: "ledger_sum_differs", day: DAY };
   expect(await audit()).toMatchObject({
     isConsistent: false,
-    differences: [{ kind: "ledger_sum_differs", userId: "u", day: DAY, ledger: 7, sum: 9 }],
+    differences: [
+      { ...differs, userId: "u", unit: "tokens", ledger: 7, sum: 9 },
+      { ...differs, userId: "v", unit: "failed_executions", ledger: 3, sum: 4 },
+    ],
   });
 });
 

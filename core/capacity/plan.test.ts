@@ -48,7 +48,9 @@ describe("the capacity for a traffic", () => {
     expect(plan.tokensPerMinute).toBe(100 * 500 * 60);
     expect(plan.perMlReplica.requestsPerSecond).toBeCloseTo(64 / 5.5);
     expect(plan.thresholds.mlTokensPerMinute).toBe(Math.round((64 / 5.5) * 500 * 60 * 0.7));
-    expect(plan.thresholds.workerTokensWaiting).toBe(32 * 556);
+    expect(plan.thresholds.workerTokensRunnable).toBe(32 * 556);
+    // Five minutes of what a full replica does.
+    expect(plan.thresholds.mlRequestsRunnable).toBe(Math.ceil((64 / 5.5) * 300));
   });
 
   test("grows with the attempts that fail and are made again", () => {

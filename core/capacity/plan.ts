@@ -21,8 +21,8 @@ export interface ModelSpeed {
 
 export interface Pools {
   /**
-   * Attempts of this model that one worker has under way at once: worker.actors or concurrency_max, whichever
-   * is less.
+   * Attempts of this model that one worker has under way at once, whatever it has of others: worker.actors or
+   * concurrency_max, whichever is less.
    */
   attemptsPerWorker: number;
   attemptsMax: number;
@@ -55,9 +55,11 @@ export interface CapacityPlan {
   perMlReplica: { requestsPerSecond: number; tokensPerMinute: number };
   /** Thresholds for the scaled objects that follow from the same figures. */
   thresholds: {
+    /** Messages in the queues of the models. */
     workerQueueLength: number;
-    workerTokensWaiting: number;
+    workerTokensRunnable: number;
     workerTokensPerMinute: number;
+    mlRequestsRunnable: number;
     mlTokensPerMinute: number;
   };
 }
@@ -70,6 +72,9 @@ export function attemptsPerRequest(failedShare: number, attemptsMax: number): nu
   if (failedShare === 0) return 1;
   return (1 - failedShare ** attemptsMax) / (1 - failedShare);
 }
+
+/** A model server loads for minutes: for less work than this another replica would come too late. */
+const ML_BACKLOG_SECONDS = 300;
 
 /** Bounds a need from below: work at all needs one. */
 const replicas = (need: number): number => Math.max(1, Math.ceil(need));
@@ -110,9 +115,10 @@ export function planCapacity(traffic: Traffic, speed: ModelSpeed, pools: Pools):
     perMlReplica: { requestsPerSecond: perReplicaRate, tokensPerMinute: mlTokensPerMinute },
     thresholds: {
       workerQueueLength: pools.attemptsPerWorker,
-      workerTokensWaiting:
+      workerTokensRunnable:
         pools.attemptsPerWorker * (traffic.promptTokens + traffic.outputTokensCap),
       workerTokensPerMinute: Math.round(workerRate * requestTokens * 60 * pools.utilisation),
+      mlRequestsRunnable: Math.ceil(perReplicaRate * ML_BACKLOG_SECONDS),
       mlTokensPerMinute: Math.round(mlTokensPerMinute * pools.utilisation),
     },
   };

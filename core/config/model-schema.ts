@@ -59,8 +59,15 @@ export const model = t.Object(
       4_194_304,
       "Longest reply that is read; a longer one fails the request.",
     ),
-    breaker_failures: count(10, "Consecutive failures that open the circuit breaker."),
-    breaker_open_ms: ms(5_000, "How long an open breaker waits before it lets one attempt probe."),
+    breaker_failures: count(
+      10,
+      "Failed executions that pause: of one user in a row that user, of several users the model.",
+    ),
+    breaker_open_ms: ms(1_000, "The first pause of a model that cannot be called; it doubles."),
+    breaker_open_max_ms: ms(
+      60_000,
+      "The longest pause, unless the ML service asks for more by Retry-After.",
+    ),
   },
   { ...closed, default: {} },
 );

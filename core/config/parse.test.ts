@@ -28,7 +28,11 @@ describe("the configuration", () => {
     const config = parseConfig(file, {});
 
     expect(config.gateway.port).toBe(8080);
-    expect(config.tiers["free"]?.daily).toEqual({ requests: 10, tokens: null });
+    expect(config.tiers["free"]?.daily).toEqual({
+      requests: 10,
+      tokens: null,
+      failed_executions: null,
+    });
     expect(config.models["sim-chat"]?.timeout_ms).toBe(60_000);
   });
 
@@ -83,8 +87,42 @@ describe("the configuration", () => {
       "gateway.queue_ttl_seconds_max",
       { ...file, gateway: { queue_ttl_seconds_max: 7 * 86_400 + 1 } },
     ],
+    [
+      "models.sim-chat.timeout_ms",
+      { ...file, amqp: { url: "amqp://b", consumer_timeout_ms: 120_000 } },
+    ],
     ["postgres.deadline_ms", { ...file, postgres: { url: "postgres://a", deadline_ms: 10 } }],
   ])("refuses parts that contradict each other: %s", (field, tree) => {
     expect(problemsOf(tree).some((problem) => problem.startsWith(`${field}:`))).toBe(true);
+  });
+
+  test("refuses a name of a model that RabbitMQ would refuse as the name of its queue", () => {
+    const [long, longest] = ["m".repeat(129), "m".repeat(128)];
+    const amqp = { url: "amqp://b", queue_prefix: "p".repeat(64) };
+    const models = { ...file.models, [longest]: file.models["sim-chat"] };
+
+    expect(problemsOf({ ...file, amqp, models })).toEqual([]);
+    expect(problemsOf({ ...file, models: { ...models, [long]: file.models["sim-chat"] } })).toEqual(
+      [expect.stringContaining(`models.${long}: the name must have at most 128 characters`)],
+    );
+  });
+
+  test("refuses a call that RabbitMQ would cut, and says both keys and what to set there", () => {
+    const [refused, allowed] = [60_000, 60_001].map((moreMs) =>
+      problemsOf({
+        ...file,
+        amqp: { url: "amqp://b", consumer_timeout_ms: 7_200_000 + moreMs },
+        models: { ...file.models, long: { ...file.models["sim-chat"], timeout_ms: 7_200_000 } },
+      }),
+    );
+
+    expect(refused).toHaveLength(1);
+    for (const part of [
+      "models.long.timeout_ms",
+      "amqp.consumer_timeout_ms",
+      "consumer_timeout in RabbitMQ's rabbitmq.conf",
+    ])
+      expect(refused?.[0]).toContain(part);
+    expect(allowed).toEqual([]);
   });
 });

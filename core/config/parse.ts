@@ -75,6 +75,12 @@ function isTopLevel(name: string): boolean {
   return Object.keys(ConfigSchema.properties).some((key) => ENV_PREFIX + envSpelling(key) === name);
 }
 
+/** A queue is named after its model, and RabbitMQ takes 255 bytes: so much is left by the longest prefix. */
+const MODEL_NAME_MAX = 128;
+
+/** For how long a delivery may be owned beside its call: it waits for an actor, its result for a confirm. */
+const BESIDE_CALL_MS = 60_000;
+
 /** References between parts that a schema cannot express. */
 function crossCheck(config: Config): string[] {
   const problems: string[] = [];
@@ -91,10 +97,17 @@ function crossCheck(config: Config): string[] {
     problems.push("postgres.deadline_ms: must be above postgres.statement_timeout_ms");
   }
   for (const [name, model] of Object.entries(config.models)) {
+    if (name.length > MODEL_NAME_MAX)
+      problems.push(`models.${name}: the name must have at most ${MODEL_NAME_MAX} characters`);
     if (model.protocol === "json" && model.mapping === undefined)
       problems.push(`models.${name}.mapping: is needed by the json protocol`);
     if (model.output_tokens_default > model.output_tokens_max)
       problems.push(`models.${name}.output_tokens_default: must not exceed output_tokens_max`);
+    if (model.timeout_ms + BESIDE_CALL_MS >= config.amqp.consumer_timeout_ms)
+      problems.push(
+        `models.${name}.timeout_ms: must be more than a minute below amqp.consumer_timeout_ms; for longer ` +
+          "calls raise consumer_timeout in RabbitMQ's rabbitmq.conf, restart it, and say the same here",
+      );
     if (model.concurrency_min > model.concurrency_max)
       problems.push(`models.${name}.concurrency_min: must not exceed concurrency_max`);
   }

@@ -14,17 +14,31 @@ const windowLimit = t.Object(
       default: null,
       description: "Tokens per window; null: no limit.",
     }),
+    failed_executions: t.Union([t.Integer({ minimum: 1 }), t.Null()], {
+      default: null,
+      description:
+        "Executions that may fail per window; after that FAILURES_EXCEEDED until it ends. null: no limit.",
+    }),
   },
   { ...closed, default: {} },
 );
 
-const tier = t.Object(
+export const TierSchema = t.Object(
   {
     daily: windowLimit,
     monthly: windowLimit,
     concurrent_requests: t.Union([t.Integer({ minimum: 1 }), t.Null()], {
       default: null,
       description: "Requests a user may have open at once; null: no limit (docs/scaling.md).",
+    }),
+    weight: t.Number({
+      exclusiveMinimum: 0,
+      default: 1,
+      description: "Share of a model's tokens beside other users who wait.",
+    }),
+    priority_max: t.Union([t.Literal("low"), t.Literal("normal"), t.Literal("high")], {
+      default: "normal",
+      description: "The most urgent class of priority that a request may ask for.",
     }),
   },
   // TypeBox fills in the values of a record only when their schema has a default itself.
@@ -94,15 +108,19 @@ const worker = t.Object(
   {
     metrics_port: port(9091, "Port of /metrics and the health routes."),
     host: t.String({ default: "127.0.0.1", description: "Address of the metrics port." }),
-    actors: count(64, "Attempts under way at once in this process."),
-    prefetch: count(
-      80,
-      "Deliveries that this process owns at once: the actors plus those waiting for a model.",
+    actors: count(64, "Most attempts of one model under way at once in this process."),
+    prefetch: t.Optional(
+      t.Integer({
+        minimum: 1,
+        description: "Without effect: each model's prefetch follows its limit and its times.",
+      }),
     ),
     gather_ms: ms(5, "Longest wait for company of results that come close to each other.", 0),
-    park_ms: ms(
-      20_000,
-      "How long a delivery may wait for its model here before it goes to a delay queue.",
+    park_ms: t.Optional(
+      t.Integer({
+        minimum: 1,
+        description: "Without effect: what cannot run now is put off at once.",
+      }),
     ),
     crashes_max: count(3, "How often a delivery may take its worker down before it is given up."),
     grace_ms: ms(
@@ -186,12 +204,18 @@ export const ConfigSchema = t.Object(
         queue_prefix: t.String({
           default: "",
           pattern: "^[a-z0-9_.-]*$",
+          maxLength: 64,
           description: "Put before every queue name, to share a broker.",
         }),
         heartbeat_seconds: count(20, "A peer silent for twice this is taken for dead."),
         confirm_timeout_ms: ms(
           10_000,
           "Longest wait for the broker's confirm before a message is published again.",
+        ),
+        consumer_timeout_ms: ms(
+          1_800_000,
+          "RabbitMQ's own consumer_timeout, so say the same in both places: it takes back what is owned " +
+            "for longer. Keep every models.*.timeout_ms a minute below it.",
         ),
       },
       closed,
@@ -213,6 +237,22 @@ export const ConfigSchema = t.Object(
     worker,
     collector,
     keeper,
+    dispatch: t.Object(
+      {
+        interval_ms: ms(
+          100,
+          "Pause between two looks of the dispatcher while requests are parked.",
+        ),
+        idle_interval_ms: ms(250, "The same while nothing is parked."),
+        queue_seconds: t.Number({
+          exclusiveMinimum: 0,
+          default: 1,
+          description:
+            "How many seconds of work a model's queue holds; at least what its workers can run at once.",
+        }),
+      },
+      { ...closed, default: {} },
+    ),
     retry: t.Object(
       {
         attempts_max: count(5, "Attempts of one request, the first included."),
@@ -226,7 +266,7 @@ export const ConfigSchema = t.Object(
       },
       { ...closed, default: {} },
     ),
-    tiers: t.Record(t.String({ pattern: "^[a-z0-9-]+$" }), tier, {
+    tiers: t.Record(t.String({ pattern: "^[a-z0-9-]+$" }), TierSchema, {
       description: "Default quotas by tier.",
     }),
     models: t.Record(t.String({ pattern: "^[A-Za-z0-9._:/-]+$" }), model, {

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { explainQuota, secondsToReset } from "./explain.ts";
-import type { Consumption, QuotaSnapshot, WindowLimit } from "./quota.ts";
+import type { Consumption, FailureUse, QuotaSnapshot, WindowLimit } from "./quota.ts";
 
 const AT_MS = Date.UTC(2026, 10, 21, 23, 59, 30, 500);
 const UNLIMITED: WindowLimit = { requests: null, tokens: null };
+const NONE_FAILED: FailureUse = { limit: 100, used: 0 };
 
 function snapshotOf(given: {
   daily?: WindowLimit;
@@ -11,6 +12,7 @@ function snapshotOf(given: {
   used?: Consumption;
   openRequests?: number;
   concurrentRequests?: number;
+  failedExecutions?: QuotaSnapshot["failedExecutions"];
 }): QuotaSnapshot {
   const used = given.used ?? { requests: 0, tokens: 0 };
   const held = { requests: 0, tokens: 0 };
@@ -23,6 +25,7 @@ function snapshotOf(given: {
     },
     openRequests: given.openRequests ?? 0,
     concurrentRequests: given.concurrentRequests ?? null,
+    failedExecutions: given.failedExecutions ?? { daily: NONE_FAILED, monthly: NONE_FAILED },
   };
 }
 
@@ -92,6 +95,21 @@ test("too many open requests are refused for a moment", () => {
     refusals: [{ window: "concurrent", measure: "requests", limit: 4, used: 4, wanted: 1 }],
     neverFits: false,
     retryAfterSeconds: 1,
+  });
+});
+
+test("as many failed executions as a window allows refuse everything until it resets", () => {
+  const daily = { limit: 5, used: 4 };
+  const monthly = { limit: 20, used: 20 };
+
+  const below = explainQuota(snapshotOf({ failedExecutions: { daily, monthly: daily } }), 0);
+  const reached = explainQuota(snapshotOf({ failedExecutions: { daily, monthly } }), 0);
+
+  expect(below.refusals).toEqual([]);
+  expect(reached).toEqual({
+    refusals: [{ window: "monthly", measure: "failed_executions", limit: 20, used: 20, wanted: 1 }],
+    neverFits: false,
+    retryAfterSeconds: 9 * 86_400 + 30,
   });
 });
 

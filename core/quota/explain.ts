@@ -1,13 +1,16 @@
 import { WINDOW_KINDS, type WindowKind, windowEndMs } from "./windows.ts";
 import type { Consumption, QuotaUse } from "./quota.ts";
 
+/** What a limit counts. */
+export type Measure = keyof Consumption | "failed_executions";
+
 /** One limit that stands in the way of a request. */
 export interface Refusal {
   window: WindowKind | "concurrent";
-  measure: keyof Consumption;
+  measure: Measure;
   limit: number;
   used: number;
-  /** What the request would add. */
+  /** What the request would add, or may: an execution that fails. */
   wanted: number;
 }
 
@@ -28,7 +31,11 @@ const CONCURRENCY_RETRY_SECONDS = 1;
  * same.
  */
 export function explainQuota(snapshot: QuotaUse, tokens: number): QuotaExplanation {
-  const refusals = [...windowRefusals(snapshot, tokens), ...concurrencyRefusals(snapshot)];
+  const refusals = [
+    ...windowRefusals(snapshot, tokens),
+    ...failureRefusals(snapshot),
+    ...concurrencyRefusals(snapshot),
+  ];
   const neverFits = refusals.some(({ limit, wanted }) => wanted > limit);
   const waits = refusals.map(({ window }) =>
     window === "concurrent" ? CONCURRENCY_RETRY_SECONDS : secondsToReset(snapshot, window),
@@ -54,6 +61,14 @@ function windowRefusals(snapshot: QuotaUse, tokens: number): Refusal[] {
       if (most === null || used[measure] + wanted[measure] <= most) return [];
       return [{ window, measure, limit: most, used: used[measure], wanted: wanted[measure] }];
     });
+  });
+}
+
+function failureRefusals({ failedExecutions }: QuotaUse): Refusal[] {
+  return WINDOW_KINDS.flatMap((window) => {
+    const { limit = null, used = 0 } = failedExecutions[window] ?? {};
+    if (limit === null || used < limit) return [];
+    return [{ window, measure: "failed_executions" as const, limit, used, wanted: 1 }];
   });
 }
 

@@ -5,14 +5,18 @@ import { effectiveLimits, NO_LIMIT, type UserQuota } from "./limits.ts";
 
 const TIERS: Record<string, TierConfig> = {
   free: {
-    daily: { requests: 10, tokens: 1_000 },
-    monthly: { requests: null, tokens: 20_000 },
+    daily: { requests: 10, tokens: 1_000, failed_executions: 7 },
+    monthly: { requests: null, tokens: 20_000, failed_executions: 70 },
     concurrent_requests: 2,
+    weight: 1,
+    priority_max: "normal",
   },
   pro: {
-    daily: { requests: 100, tokens: null },
-    monthly: { requests: null, tokens: null },
+    daily: { requests: 100, tokens: null, failed_executions: 900 },
+    monthly: { requests: null, tokens: null, failed_executions: null },
     concurrent_requests: null,
+    weight: 1,
+    priority_max: "normal",
   },
 };
 
@@ -30,6 +34,7 @@ test("a user of whom nothing is stored has the default tier", () => {
       daily: { requests: 10, tokens: 1_000 },
       monthly: { requests: null, tokens: 20_000 },
     },
+    failedExecutions: { daily: 7, monthly: 70 },
     concurrentRequests: 2,
   });
 });
@@ -42,6 +47,7 @@ test("what is stored for a user goes before the tier, zero included, and -1 lift
 
   expect(effectiveLimits({ quotas, concurrentRequests: NO_LIMIT }, TIERS, "pro")).toEqual({
     windows: { daily: { requests: 0, tokens: null }, monthly: { requests: null, tokens: 7 } },
+    failedExecutions: { daily: 7, monthly: 70 },
     concurrentRequests: null,
   });
 });
@@ -54,6 +60,7 @@ test("each window has the tier of its own row, and the daily row's tier caps the
       daily: { requests: 100, tokens: null },
       monthly: { requests: null, tokens: 20_000 },
     },
+    failedExecutions: { daily: 900, monthly: 70 },
     concurrentRequests: null,
   });
 });

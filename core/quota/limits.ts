@@ -23,9 +23,24 @@ export interface UserLimits {
 }
 
 /**
+ * The tier of a name. null, and one that is no longer configured, take the default tier.
+ *
+ * @throws {Error} when the default tier is not configured, which the check of the configuration rules out
+ */
+export function tierOf(
+  name: string | null,
+  tiers: Readonly<Record<string, TierConfig>>,
+  defaultTier: string,
+): TierConfig {
+  const tier = tiers[name ?? defaultTier] ?? tiers[defaultTier];
+  if (tier === undefined) throw new Error(`the default tier ${defaultTier} is not configured`);
+  return tier;
+}
+
+/**
  * The limits that apply to a user: what is stored for the user goes before the tier's. A window without a
  * row, and a tier that is no longer configured, take the default tier. The cap on open requests is that of
- * the daily row's tier.
+ * the daily row's tier, and that on failed executions always the tier's.
  *
  * @throws {Error} when the default tier is not configured, which the check of the configuration rules out
  */
@@ -34,15 +49,13 @@ export function effectiveLimits(
   tiers: Readonly<Record<string, TierConfig>>,
   defaultTier: string,
 ): QuotaLimits {
-  const tierOf = (window: WindowKind): TierConfig => {
-    const name = stored.quotas.find((quota) => quota.window === window)?.tier ?? defaultTier;
-    const tier = tiers[name] ?? tiers[defaultTier];
-    if (tier === undefined) throw new Error(`the default tier ${defaultTier} is not configured`);
-    return tier;
-  };
+  const rowOf = (window: WindowKind): UserQuota | undefined =>
+    stored.quotas.find((quota) => quota.window === window);
+  const tierOfWindow = (window: WindowKind): TierConfig =>
+    tierOf(rowOf(window)?.tier ?? null, tiers, defaultTier);
   const limitOf = (window: WindowKind): WindowLimit => {
-    const row = stored.quotas.find((quota) => quota.window === window);
-    const tier = tierOf(window)[window];
+    const row = rowOf(window);
+    const tier = tierOfWindow(window)[window];
     return {
       requests: effective(row?.requests ?? null, tier.requests),
       tokens: effective(row?.tokens ?? null, tier.tokens),
@@ -50,7 +63,14 @@ export function effectiveLimits(
   };
   return {
     windows: { daily: limitOf("daily"), monthly: limitOf("monthly") },
-    concurrentRequests: effective(stored.concurrentRequests, tierOf("daily").concurrent_requests),
+    failedExecutions: {
+      daily: tierOfWindow("daily").daily.failed_executions,
+      monthly: tierOfWindow("monthly").monthly.failed_executions,
+    },
+    concurrentRequests: effective(
+      stored.concurrentRequests,
+      tierOfWindow("daily").concurrent_requests,
+    ),
   };
 }
 

@@ -8,6 +8,8 @@ export interface WindowLimit {
 
 export interface QuotaLimits {
   windows: Record<WindowKind, WindowLimit>;
+  /** Executions that may fail in a window until the user is refused for the rest of it; null: no limit. */
+  failedExecutions: Record<WindowKind, number | null>;
   /** How many requests of the user may be open at once; null: no limit. */
   concurrentRequests: number | null;
 }
@@ -21,6 +23,13 @@ export interface Consumption {
 export interface WindowUse {
   limit: WindowLimit;
   used: Consumption;
+}
+
+/** Executions that failed, in one window. */
+export interface FailureUse {
+  /** null: no limit. */
+  limit: number | null;
+  used: number;
 }
 
 /** With the part of `used` that is held for open requests. */
@@ -37,10 +46,13 @@ export interface QuotaUse {
   windows: Record<WindowKind, WindowUse>;
   openRequests: number;
   concurrentRequests: number | null;
+  /** An admission tells of them only if they refuse it, and then of the window that does so longest. */
+  failedExecutions: Partial<Record<WindowKind, FailureUse>>;
 }
 
 export interface QuotaSnapshot extends QuotaUse {
   windows: Record<WindowKind, WindowSnapshot>;
+  failedExecutions: Record<WindowKind, FailureUse>;
 }
 
 /** An amount held for one request in the windows of `day` (guarantee I4: it ends when the request ends). */
@@ -86,12 +98,14 @@ export type AdmitReply =
 
 /**
  * Asks to replace a hold by what was really used. `billedTokens` null releases it: nothing was executed,
- * nothing is charged.
+ * nothing is charged. 0 gives back the tokens and leaves the request counted.
  */
 export interface Settlement {
   userId: string;
   requestId: string;
   billedTokens: number | null;
+  /** Executions of the request that failed; 0 with a release. */
+  failedExecutions: number;
   /**
    * True when the caller knows that nobody settled this hold before. If it is absent nevertheless, Redis has
    * lost something of the user: it forgets the user, who is rebuilt from PostgreSQL before being admitted
@@ -113,8 +127,8 @@ export type SettleReply = "settled" | "absent" | "broken";
  */
 export interface QuotaTruth {
   limits: QuotaLimits;
-  /** Ledger sums of the windows still open: day -> consumption, from the first of the current month on. */
-  days: { day: string; requests: number; tokens: number }[];
+  /** Ledger sums of the windows still open, from the first of the current month on. */
+  days: LedgerDay[];
   /** Requests without a terminal state, whatever their day. */
   holds: Hold[];
   /**
@@ -123,6 +137,12 @@ export interface QuotaTruth {
    * are found missing when they are settled.
    */
   unstored?: string[];
+}
+
+/** What the ledger has of a user on one UTC day. */
+export interface LedgerDay extends Consumption {
+  day: string;
+  failedExecutions: number;
 }
 
 /**

@@ -10,7 +10,10 @@ export interface UsageQuery {
 export interface Usage {
   /** The day or the model. */
   key: string;
+  /** Those that tokens were billed for. */
   requests: number;
+  /** Those that were executed and failed: they count in the windows, without tokens. */
+  failedRequests: number;
   promptTokens: number;
   completionTokens: number;
   totalTokens: number;

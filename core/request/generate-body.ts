@@ -66,6 +66,20 @@ export const GenerateBody = t.Object(
           "Seconds the request may wait for its first attempt; then it is `expired` and not billed.",
       }),
     ),
+    deadline: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 40,
+        description:
+          "The instant by which its first attempt must have started, RFC 3339 with a zone; the earlier of " +
+          "this and `queue_ttl` counts. Of what you have waiting the earliest goes first.",
+      }),
+    ),
+    priority: t.Optional(
+      t.Union([t.Literal("low"), t.Literal("normal"), t.Literal("high")], {
+        description: "Its class among what waits, as urgent as your tier allows; default: normal.",
+      }),
+    ),
   },
   closed,
 );

@@ -1,5 +1,6 @@
+import type { Priority } from "../queue/fair-order.ts";
 import type { RequestEnd } from "./finish.ts";
-import type { RequestHead } from "./request.ts";
+import type { RequestError, RequestHead } from "./request.ts";
 
 /**
  * Version of the message headers that this release writes; a reader refuses what it does not know instead of
@@ -20,6 +21,10 @@ export interface QueuedRequest {
   head: RequestHead;
   /** 1-based number of the attempt this delivery stands for. */
   attempt: number;
+  /** Why the attempt before failed, or what this one met before it was put off; absent: nothing yet. */
+  lastError?: RequestError;
+  /** Its class among what waits; absent: normal. */
+  priority?: Priority;
   payload: Uint8Array;
 }
 

@@ -51,6 +51,9 @@ export interface RequestError {
 /** Where a token count came from: the ML service's own usage, or our tokenizer because the reply had none. */
 export type UsageSource = "reported" | "counted";
 
+/** Of a ledger row; `failed`: the request was executed and failed, so that it has no tokens to bill. */
+export type LedgerSource = UsageSource | "failed";
+
 export interface TokenUsage {
   promptTokens: number;
   completionTokens: number;

@@ -1,3 +1,4 @@
+import type { Priority } from "../queue/fair-order.ts";
 import type { QueuedRequest } from "./messages.ts";
 import type { DurableState, RequestHead } from "./request.ts";
 
@@ -43,6 +44,8 @@ export interface NewRequest {
   acceptUntilMs: number;
   /** null: the caller sent no key. */
   idempotency: Idempotency | null;
+  /** The class in which it waits for its turn; null: it is published at once. */
+  parked: { priority: Priority } | null;
 }
 
 /** The request that an Idempotency-Key already stands for. */
@@ -106,6 +109,8 @@ export interface RequestStanding {
   state: DurableState;
   /** Total of its ledger row; null: it has none. */
   billedTokens: number | null;
+  /** Of its ledger row; 0 also when it has none. */
+  failedExecutions: number;
 }
 
 /** What a gateway says of its outbox, a few times a second. */

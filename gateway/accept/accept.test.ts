@@ -10,6 +10,8 @@ import {
 } from "../../test/support/gateway-world.ts";
 import type { AcceptedReply } from "../http/schemas.ts";
 
+const FAILED = { limit: 100, used: 103 };
+
 describe("an accepted request", () => {
   test("returns 202 with its id, its estimate and where to read it, after it is stored", async () => {
     const { call, rows, published } = createFakeGateway();
@@ -95,6 +97,24 @@ describe("a request that is not accepted", () => {
       code: "QUOTA_EXCEEDED",
       "violated-policies": ["daily-tokens"],
       estimated_tokens: 101,
+    });
+    expect(rows).toEqual([]);
+  });
+
+  test("because too many executions have failed says so, and when their window ends", async () => {
+    const snapshot = { ...snapshotWith(990, 1_000), failedExecutions: { daily: FAILED } };
+    const { call, rows } = createFakeGateway({
+      admit: async () => ({ admitted: false, snapshot }),
+    });
+
+    const response = await call("POST", "/generate", { body: { prompt: "x", max_tokens: 100 } });
+
+    expect(response.status).toBe(429);
+    expect(response.headers.get("retry-after")).toBe("43200");
+    expect(await response.json()).toMatchObject({
+      code: "FAILURES_EXCEEDED",
+      detail: expect.stringContaining("daily failed executions: 103 of 100"),
+      "violated-policies": ["daily-tokens", "daily-failed_executions"],
     });
     expect(rows).toEqual([]);
   });

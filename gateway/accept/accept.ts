@@ -3,15 +3,27 @@ import { Fault } from "../../core/faults.ts";
 import type { GenerateBody } from "../../core/request/generate-body.ts";
 import { encodeJson } from "../../core/request/payload.ts";
 import type { QuotaUse } from "../../core/quota/quota.ts";
+import type { Priority } from "../../core/queue/fair-order.ts";
+import type { Waiting } from "../../core/queue/lane.ts";
+import { hindranceOf } from "../../core/queue/waiting.ts";
 import type { RequestHead } from "../../core/request/request.ts";
-import type { Idempotency, NewRequest, Replay } from "../../core/request/stored-request.ts";
+import type {
+  Idempotency,
+  NewRequest,
+  Replay,
+  RequestRef,
+} from "../../core/request/stored-request.ts";
 import { createGather } from "../../runtime/gather.ts";
 import type { GatewayPorts, Principal } from "../ports.ts";
 import { idempotencyOf } from "./idempotency.ts";
+import type { ModelWatch } from "../read/model-watch.ts";
+import type { Lanes } from "./lanes.ts";
 import type { Outbox } from "./outbox.ts";
+import type { ParkedNews } from "./parked-news.ts";
 import { countPrompt, type Plan, planRequest } from "./plan.ts";
 import { findReplayed } from "./replay.ts";
 import type { Store, Unsure } from "./store.ts";
+import { planTurn } from "./turn.ts";
 
 /** A call that asks for a request, whatever door it came through. */
 export interface AcceptCall {
@@ -27,11 +39,12 @@ export interface AcceptCall {
 export type AcceptedRequest = Pick<RequestHead, "requestId" | "model" | "estimatedTokens">;
 
 /**
- * `accepted`: a new request, durable. `replay`: the request that the idempotency key already stands for;
+ * `accepted`: a new request, durable; `waiting` says why its model cannot be called now, null: it can.
+ * `replay`: the request that the idempotency key already stands for;
  * nothing was taken. `refused`: it does not fit the quota; nothing was taken.
  */
 export type AcceptOutcome =
-  | { kind: "accepted"; request: AcceptedRequest; quota: QuotaUse }
+  | { kind: "accepted"; request: AcceptedRequest; quota: QuotaUse; waiting: Waiting | null }
   | { kind: "replay"; request: AcceptedRequest }
   | { kind: "refused"; estimatedTokens: number; quota: QuotaUse };
 
@@ -61,25 +74,42 @@ type Ports = Pick<
 >;
 
 /** A request before its hold, which says in which windows it counts. */
-type Draft = Omit<RequestHead, "windowDay">;
+interface Draft {
+  head: Omit<RequestHead, "windowDay">;
+  priority: Priority;
+  plan: Plan;
+  idempotency: Idempotency | null;
+}
 
 /** How the attempt to hold and store a request ended. */
 type StoreAttempt =
   | { kind: "refused"; quota: QuotaUse }
-  | { kind: "stored"; head: RequestHead; prompt: Uint8Array; quota: QuotaUse }
+  | { kind: "stored"; row: NewRequest; quota: QuotaUse }
   | ({ kind: "replay" } & Replay)
-  | Unsure;
+  | ({ row: NewRequest } & Unsure);
 
 /** With so many a call of each server costs little beside them. */
 const GATHERED_MAX = 16;
 
+/** Where accepted requests go, and what is known of their models. */
+interface Ways {
+  store: Pick<Store, "insert">;
+  outbox: Pick<Outbox, "open" | "drop" | "publish" | "publishStored">;
+  lanes: Pick<Lanes, "takeDirect">;
+  news: ParkedNews;
+  models: Pick<ModelWatch, "factsOf">;
+}
+
 /**
- * The path of every accept after authentication: plan, count, hold, seal, store, publish. Returns only
- * after the commit; it does not wait for the broker's confirm (the outbox sees to it). Whatever fails
- * releases the hold, unless the request may be stored under an idempotency key: then a replay may be
- * accepted for it, so the hold and the place in the outbox stay until its fate is known.
+ * The path of every accept after authentication: plan, count, hold, seal, store, publish. What may not be
+ * published now is stored as parked, and the dispatcher is told. Returns only after the commit; it does not
+ * wait for the broker's confirm (the outbox sees to it). Whatever fails releases the hold, unless the request
+ * may be stored under an idempotency key: then a replay may be accepted for it, so the hold and the place in
+ * the outbox stay until its fate is known.
  */
-export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept {
+export function createAccept(ports: Ports, ways: Ways): Accept {
+  const { outbox, news, models } = ways;
+  const holdAndStore = createHoldAndStore(ports, ways);
   const together = createGather({
     schedule: ports.schedule,
     now: ports.now,
@@ -88,9 +118,9 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
     isEager: true,
   });
 
-  function release({ userId, requestId }: Draft): void {
+  function release({ userId, requestId }: RequestRef): void {
     void ports
-      .settle([{ userId, requestId, billedTokens: null, expectHold: false }])
+      .settle([{ userId, requestId, billedTokens: null, failedExecutions: 0, expectHold: false }])
       .catch((error: unknown) => {
         ports.log.warn(
           { err: error, request_id: requestId },
@@ -99,85 +129,68 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
       });
   }
 
-  function rowOf(head: RequestHead, plan: Plan, idempotency: Idempotency | null): NewRequest {
-    return {
-      head,
-      publisherId: ports.publisherId,
-      prompt: ports.seal(encodeJson(plan.payload), head, "prompt"),
-      metadata:
-        plan.metadata === null ? null : ports.seal(encodeJson(plan.metadata), head, "metadata"),
-      // Counted from before the hold: a gateway that froze after it must not store what the keeper has
-      // freed as an orphan meanwhile.
-      acceptUntilMs: head.createdAtMs + ports.config().gateway.accept_timeout_ms,
-      idempotency,
-    };
+  /** Sends a stored request on its way. */
+  function send({ head, prompt: payload }: NewRequest, { priority }: Draft): void {
+    ports.reach("G2");
+    const request = { head, attempt: 1, payload };
+    outbox.publish(priority === "normal" ? request : { ...request, priority });
   }
 
-  /** When it throws, the hold may have been taken; the request is certainly not stored. */
-  async function holdAndStore(
-    draft: Draft,
-    plan: Plan,
-    idempotency: Idempotency | null,
-  ): Promise<StoreAttempt> {
-    const { userId, requestId, estimatedTokens: tokens } = draft;
-    const { admitted, snapshot: quota } = await ports.admit({ userId, requestId, tokens });
-    if (!admitted) return { kind: "refused", quota };
-    ports.reach("G1");
-    const head: RequestHead = { ...draft, windowDay: quota.day };
-    const row = rowOf(head, plan, idempotency);
-    const outcome = await store.insert(row);
-    return outcome.kind === "stored"
-      ? { kind: "stored", head, prompt: row.prompt, quota }
-      : outcome;
+  /** Leaves a stored request to the dispatcher: it is not of the outbox any more. */
+  function leave({ head: { requestId, userId, model }, priority }: Draft): void {
+    ports.reach("G5");
+    outbox.drop(requestId);
+    news.tell({ model, userId, priority });
   }
 
-  async function acceptNew(
-    draft: Draft,
-    plan: Plan,
-    idempotency: Idempotency | null,
-  ): Promise<AcceptOutcome> {
-    const { requestId, model, estimatedTokens } = draft;
+  function accepted({ head }: Draft, quota: QuotaUse): AcceptOutcome {
+    const { requestId, model, estimatedTokens } = head;
+    const request = { requestId, model, estimatedTokens };
+    return { kind: "accepted", request, quota, waiting: hindranceOf(models.factsOf(model)) };
+  }
+
+  async function acceptNew(draft: Draft): Promise<AcceptOutcome> {
+    const { head, idempotency } = draft;
+    const { requestId, estimatedTokens } = head;
     // From here to the end the request has a place in the outbox, so that this gateway's note never runs
     // ahead of it.
     outbox.open(requestId);
     let attempt: StoreAttempt;
     try {
-      attempt = await holdAndStore(draft, plan, idempotency);
+      attempt = await holdAndStore(draft);
     } catch (error) {
-      release(draft);
+      release(head);
       outbox.drop(requestId);
       throw error;
     }
     switch (attempt.kind) {
       case "stored":
-        ports.reach("G2");
-        outbox.publish({ head: attempt.head, attempt: 1, payload: attempt.prompt });
+        if (attempt.row.parked === null) send(attempt.row, draft);
+        else leave(draft);
         ports.reach("G4");
-        return {
-          kind: "accepted",
-          request: { requestId, model, estimatedTokens },
-          quota: attempt.quota,
-        };
+        return accepted(draft, attempt.quota);
       case "refused":
         outbox.drop(requestId);
         return { kind: "refused", estimatedTokens, quota: attempt.quota };
       case "replay":
-        release(draft);
+        release(head);
         outbox.drop(requestId);
-        return { kind: "replay", request: await findReplayed(ports, draft.userId, attempt) };
-      case "unsure":
-        if (idempotency === null) release(draft);
-        void attempt.isStored.then((isStored) => {
-          if (isStored) outbox.publishStored(requestId);
+        return { kind: "replay", request: await findReplayed(ports, head.userId, attempt) };
+      case "unsure": {
+        const { row, fault, isStored } = attempt;
+        if (idempotency === null) release(head);
+        void isStored.then((stored) => {
+          if (stored && row.parked !== null) leave(draft);
+          else if (stored) outbox.publishStored(requestId, draft.priority);
           else outbox.drop(requestId);
-          if (!isStored && idempotency !== null) release(draft);
+          if (!stored && idempotency !== null) release(head);
         });
-        throw idempotency === null ? attempt.fault : mayBeStored(attempt.fault);
+        throw idempotency === null ? fault : mayBeStored(fault);
+      }
     }
   }
 
-  return async ({ principal, body, idempotencyKey }) => {
-    const { userId } = principal;
+  return async ({ principal: { userId, tier }, body, idempotencyKey }) => {
     const plan = planRequest(body, ports.config());
     const idempotency =
       idempotencyKey === null ? null : idempotencyOf(idempotencyKey, userId, body, ports.hashKey);
@@ -188,22 +201,56 @@ export function createAccept(ports: Ports, store: Store, outbox: Outbox): Accept
     }
     const counted = countPrompt(plan, ports.countTokens);
     const promptTokens = typeof counted === "number" ? counted : await counted;
+    const { model, payload } = plan;
+    const estimatedTokens = estimateTokens(promptTokens, payload.maxTokens, payload.n);
     return together(() => {
       const createdAtMs = ports.now();
+      const { priority, expiresAtMs } = planTurn(plan, tier, createdAtMs, ports.config());
       const requestId = ports.newId(createdAtMs);
-      const draft = { requestId, userId, createdAtMs, ...planned(plan, promptTokens, createdAtMs) };
-      return acceptNew(draft, plan, idempotency);
+      const head = { requestId, userId, model, createdAtMs, estimatedTokens, expiresAtMs };
+      return acceptNew({ head, priority, plan, idempotency });
     });
   };
 }
 
-function planned(
-  { model, payload, queueTtlMs }: Plan,
-  promptTokens: number,
-  createdAtMs: number,
-): Pick<RequestHead, "model" | "estimatedTokens" | "expiresAtMs"> {
-  const estimatedTokens = estimateTokens(promptTokens, payload.maxTokens, payload.n);
-  return { model, estimatedTokens, expiresAtMs: createdAtMs + queueTtlMs };
+/** When it throws, the hold may have been taken; the request is certainly not stored. */
+function createHoldAndStore(
+  ports: Pick<Ports, "publisherId" | "config" | "admit" | "seal" | "reach">,
+  { store, lanes }: Pick<Ways, "store" | "lanes">,
+): (draft: Draft) => Promise<StoreAttempt> {
+  function rowOf(draft: Draft, windowDay: string): NewRequest {
+    const { plan, priority, idempotency } = draft;
+    const head: RequestHead = { ...draft.head, windowDay };
+    return {
+      head,
+      publisherId: ports.publisherId,
+      prompt: ports.seal(encodeJson(plan.payload), head, "prompt"),
+      metadata:
+        plan.metadata === null ? null : ports.seal(encodeJson(plan.metadata), head, "metadata"),
+      // Counted from before the hold: a gateway that froze after it must not store what the keeper has
+      // freed as an orphan meanwhile.
+      acceptUntilMs: head.createdAtMs + ports.config().gateway.accept_timeout_ms,
+      idempotency,
+      parked: lanes.takeDirect(head.model) ? null : { priority },
+    };
+  }
+
+  return async (draft) => {
+    const { userId, requestId, estimatedTokens: tokens } = draft.head;
+    const { admitted, snapshot: quota } = await ports.admit({ userId, requestId, tokens });
+    if (!admitted) return { kind: "refused", quota };
+    ports.reach("G1");
+    const row = rowOf(draft, quota.day);
+    const outcome = await store.insert(row);
+    switch (outcome.kind) {
+      case "stored":
+        return { kind: "stored", row, quota };
+      case "replay":
+        return outcome;
+      case "unsure":
+        return { ...outcome, row };
+    }
+  };
 }
 
 /** A row with a key stays if it is there, because a replay may have been accepted for it. */

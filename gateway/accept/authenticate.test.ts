@@ -9,6 +9,7 @@ const RECORD: KeyRecord = {
   keyId: "key-1",
   userId: "user-1",
   userActive: true,
+  tier: null,
   expiresAtMs: null,
 };
 const BODY = { body: { prompt: "hello" } };

@@ -144,7 +144,8 @@ export function createAuthenticate(ports: Ports): Authenticate {
     }
     if (!record.userActive)
       throw new Fault("USER_INACTIVE", "the user of this key is inactive; ask the operator");
-    return { keyId: record.keyId, userId: record.userId };
+    const { keyId, userId, tier } = record;
+    return { keyId, userId, tier };
   }
 
   return (key) => {

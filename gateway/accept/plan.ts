@@ -1,7 +1,9 @@
 import type { Config, ModelConfig } from "../../core/config/schema.ts";
 import { chatTokens } from "../../core/request/estimate.ts";
 import { Fault, invalidField } from "../../core/faults.ts";
+import type { Priority } from "../../core/queue/fair-order.ts";
 import type { GenerateBody } from "../../core/request/generate-body.ts";
+import { parseInstant } from "../../core/request/instant.ts";
 import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/request/payload.ts";
 
 /** What a body asks for, with the configuration's defaults filled in and its bounds checked. */
@@ -11,6 +13,9 @@ export interface Plan {
   payload: InferencePayload;
   metadata: Record<string, unknown> | null;
   queueTtlMs: number;
+  /** null: the caller gave none. Whether these two are allowed, `planTurn` says. */
+  deadlineMs: number | null;
+  priority: Priority | null;
 }
 
 function checkText(text: string, field: string): void {
@@ -102,7 +107,16 @@ export function planRequest(body: GenerateBody, config: Config): Plan {
         gateway.queue_ttl_seconds_max,
         "/queue_ttl",
       ) * 1_000,
+    deadlineMs: body.deadline === undefined ? null : instantOf(body.deadline, "/deadline"),
+    priority: body.priority ?? null,
   };
+}
+
+function instantOf(text: string, field: string): number {
+  const ms = parseInstant(text);
+  if (ms === undefined)
+    throw invalidField(field, "must be RFC 3339 with a zone, such as 2026-11-21T12:00:00Z");
+  return ms;
 }
 
 /**

@@ -162,7 +162,7 @@ describe("a caller without a good key", () => {
   ])("is refused: %s", async (_name, record, code) => {
     const { call } = createFakeGateway({
       readStoredKeys: async () => [
-        record === undefined ? undefined : { keyId: "k", userId: "u", ...record },
+        record === undefined ? undefined : { keyId: "k", userId: "u", tier: null, ...record },
       ],
     });
 

@@ -1,5 +1,6 @@
-import type { Static, TSchema } from "@sinclair/typebox";
+import { type Static, type TSchema, TypeGuard } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
+import type { ValueError } from "@sinclair/typebox/errors";
 
 import { Fault, type FaultDetail, invalidField } from "../../core/faults.ts";
 
@@ -93,13 +94,21 @@ export function compileBody<Schema extends TSchema>(
   return (value) => {
     if (check.Check(value)) return value;
     const details: FaultDetail[] = [];
-    for (const { path, message } of check.Errors(value)) {
-      if (details.some((detail) => detail.field === (path || "/"))) continue;
-      details.push({ field: path || "/", message });
+    for (const error of check.Errors(value)) {
+      const field = error.path || "/";
+      if (details.some((detail) => detail.field === field)) continue;
+      details.push({ field, message: messageOf(error) });
       if (details.length === DETAILS_MAX) break;
     }
     throw new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
       details,
     });
   };
+}
+
+/** Of a value that is none of a closed list the library says only that; here the list is named. */
+function messageOf({ schema, message }: ValueError): string {
+  if (!TypeGuard.IsUnion(schema) || !schema.anyOf.every((one) => TypeGuard.IsLiteral(one)))
+    return message;
+  return `must be one of ${schema.anyOf.map((one) => String(one.const)).join(", ")}`;
 }

@@ -18,11 +18,16 @@ export function quotaReply(snapshot: QuotaSnapshot): QuotaReply {
       remaining: most === null ? null : most - used[measure],
     };
   };
+  const failuresOf = (kind: WindowKind) => {
+    const { limit, used } = snapshot.failedExecutions[kind];
+    return { limit, used, remaining: limit === null ? null : Math.max(0, limit - used) };
+  };
   const windowOf = (kind: WindowKind) => ({
     window: windowIdOf(kind, day),
     resets_at: iso(windowEndMs(kind, day)),
     requests: measureOf(kind, "requests"),
     tokens: measureOf(kind, "tokens"),
+    failed_executions: failuresOf(kind),
   });
   return {
     at: iso(snapshot.atMs),

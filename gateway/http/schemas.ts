@@ -2,6 +2,39 @@ import { type Static, Type as t } from "@sinclair/typebox";
 
 const closed = { additionalProperties: false } as const;
 
+const error = t.Object({
+  code: t.String({ description: "A code of docs/faults.md." }),
+  message: t.String(),
+});
+
+/** Why a request has not started. */
+const waiting = t.Object(
+  {
+    reason: t.Union(
+      [
+        t.Literal("own_requests_ahead"),
+        t.Literal("fair_share"),
+        t.Literal("model_paused"),
+        t.Literal("model_unavailable"),
+        t.Literal("user_paused"),
+        t.Literal("between_attempts"),
+        t.Literal("no_worker"),
+        t.Literal("model_removed"),
+      ],
+      { description: "docs/api.md explains each." },
+    ),
+    ahead: t.Integer({
+      description: "Requests that go first, as far as known; at most 1000 of yours.",
+    }),
+    starts_in_seconds: t.Union([t.Integer(), t.Null()], {
+      description: "By the rate at which calls end now; null: not known.",
+    }),
+    last_error: t.Optional(error),
+  },
+  { ...closed, description: "While `queued`: why it has not started." },
+);
+export type WaitingReply = Static<typeof waiting>;
+
 export const AcceptedReply = t.Object(
   {
     request_id: t.String({ format: "uuid" }),
@@ -9,6 +42,7 @@ export const AcceptedReply = t.Object(
     model: t.String(),
     estimated_tokens: t.Integer({ description: "Tokens held until the request ends." }),
     urls: t.Object({ status: t.String(), cancel: t.String() }),
+    waiting: t.Optional(waiting),
   },
   closed,
 );
@@ -39,7 +73,7 @@ const statusReply = {
       ),
     }),
   ),
-  error: t.Optional(t.Object({ code: t.String(), message: t.String() })),
+  error: t.Optional(error),
   tokens: t.Object({
     estimated: t.Integer({ description: "Held on acceptance." }),
     prompt: t.Union([t.Integer(), t.Null()]),
@@ -51,7 +85,10 @@ const statusReply = {
       description: "Given back to the quota; negative: charged beyond the estimate.",
     }),
   }),
-  attempts: t.Integer(),
+  waiting: t.Optional(waiting),
+  attempts: t.Integer({ description: "So far, the one under way included." }),
+  last_error: t.Optional(error),
+  next_attempt_at: t.Optional(instant),
   created_at: instant,
   started_at: t.Optional(instant),
   completed_at: t.Optional(instant),
@@ -104,12 +141,23 @@ const quotaMeasure = t.Object(
   },
   closed,
 );
+const quotaFailures = t.Object(
+  {
+    limit: t.Union([t.Integer(), t.Null()], { description: "null: no limit." }),
+    used: t.Integer({ description: "Executions that failed." }),
+    remaining: t.Union([t.Integer(), t.Null()], {
+      description: "0: refused until the window starts anew.",
+    }),
+  },
+  closed,
+);
 const quotaWindow = t.Object(
   {
     window: t.String({ description: "The UTC day (2026-11-21) or month (2026-11)." }),
     resets_at: instant,
     requests: quotaMeasure,
     tokens: quotaMeasure,
+    failed_executions: quotaFailures,
   },
   closed,
 );
@@ -132,7 +180,11 @@ export const ExplainReply = t.Object(
       t.Object(
         {
           window: t.Union([t.Literal("daily"), t.Literal("monthly"), t.Literal("concurrent")]),
-          measure: t.Union([t.Literal("requests"), t.Literal("tokens")]),
+          measure: t.Union([
+            t.Literal("requests"),
+            t.Literal("tokens"),
+            t.Literal("failed_executions"),
+          ]),
           limit: t.Integer(),
           used: t.Integer(),
           wanted: t.Integer({ description: "What the request would add." }),
@@ -153,7 +205,10 @@ export const ExplainReply = t.Object(
 export type ExplainReply = Static<typeof ExplainReply>;
 
 const usageSums = {
-  requests: t.Integer(),
+  requests: t.Integer({ description: "Requests that tokens were billed for." }),
+  failed_requests: t.Integer({
+    description: "Requests that were executed and failed: they count in the quota, without tokens.",
+  }),
   prompt_tokens: t.Integer(),
   completion_tokens: t.Integer(),
   total_tokens: t.Integer(),

@@ -1,7 +1,8 @@
 import { isFaultCode } from "../../core/faults.ts";
+import type { Waiting } from "../../core/queue/lane.ts";
 import { isTerminal } from "../../core/request/request.ts";
 import type { RequestView } from "../read/request-view.ts";
-import type { StatusReply } from "./schemas.ts";
+import type { StatusReply, WaitingReply } from "./schemas.ts";
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -27,10 +28,23 @@ export function statusReply(view: RequestView): StatusReply {
       total: view.totalTokens,
       refunded: isTerminal(view.state) ? view.estimatedTokens - (view.totalTokens ?? 0) : null,
     },
+    ...(view.waiting === null ? {} : { waiting: waitingReply(view.waiting) }),
     attempts: view.attempts,
+    ...(view.lastError === null ? {} : { last_error: view.lastError }),
+    ...(view.nextAttemptAtMs === null ? {} : { next_attempt_at: iso(view.nextAttemptAtMs) }),
     created_at: iso(view.createdAtMs),
     ...(view.startedAtMs === null ? {} : { started_at: iso(view.startedAtMs) }),
     ...(view.completedAtMs === null ? {} : { completed_at: iso(view.completedAtMs) }),
     ...(view.metadata === null ? {} : { metadata: view.metadata }),
+  };
+}
+
+/** Why a request has not started, as the API shows it. */
+export function waitingReply({ reason, ahead, startsInSeconds, lastError }: Waiting): WaitingReply {
+  return {
+    reason,
+    ahead,
+    starts_in_seconds: startsInSeconds,
+    ...(lastError === null ? {} : { last_error: lastError }),
   };
 }

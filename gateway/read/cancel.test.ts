@@ -2,11 +2,17 @@ import { describe, expect, test } from "bun:test";
 
 import { Fault } from "../../core/faults.ts";
 import { untilIdle } from "../../test/support/clock.ts";
-import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway-world.ts";
+import {
+  createFakeGateway,
+  problemOf,
+  storeDown,
+  storedRequest,
+} from "../../test/support/gateway-world.ts";
 import type { GatewayPorts } from "../ports.ts";
+import { NO_HINTS } from "./request-view.ts";
 
 const ID = "01900000-0000-7000-8000-000000000001";
-const STARTED = { attempt: 1, startedAtMs: 5 };
+const STARTED = { ...NO_HINTS, started: { attempt: 1, startedAtMs: 5 } };
 
 const redisDown = (): Promise<never> =>
   Promise.reject(new Fault("QUOTA_UNAVAILABLE", "Redis does not answer"));
@@ -38,17 +44,47 @@ describe("cancelling a request that no worker has started", () => {
     });
     expect(finishes).toMatchObject([{ state: "cancelled", usage: null, attempts: 0 }]);
     expect(settled).toEqual([
-      { userId: "user-1", requestId: ID, billedTokens: null, expectHold: true },
+      {
+        userId: "user-1",
+        requestId: ID,
+        billedTokens: null,
+        failedExecutions: 0,
+        expectHold: true,
+      },
     ]);
+  });
+
+  test("counts the attempts that it has had, and takes it out of what is parked", async () => {
+    const { cancel, finishes, settled, unparked } = withRequest({
+      readHints: async () => [{ ...NO_HINTS, attemptsMade: 2 }],
+    });
+
+    const response = await cancel();
+
+    expect(await response.json()).toMatchObject({
+      status: "cancelled",
+      attempts: 2,
+      tokens: { total: null, refunded: 100 },
+    });
+    expect(finishes).toMatchObject([{ state: "cancelled", usage: null, attempts: 2 }]);
+    expect(settled).toMatchObject([{ billedTokens: 0, failedExecutions: 2, expectHold: true }]);
+    expect(unparked).toEqual([ID]);
+  });
+
+  test("is done even if it cannot be taken out of what is parked", async () => {
+    const { cancel, settled } = withRequest({ deleteParked: storeDown });
+
+    expect((await cancel()).status).toBe(200);
+    expect(settled).toHaveLength(1);
   });
 
   test("marks it before it looks for a start, so that a worker cannot begin in between", async () => {
     const steps: string[] = [];
     const { cancel } = withRequest({
       markCancelled: async () => void steps.push("mark"),
-      readStarted: async (lookups) => {
+      readHints: async (lookups) => {
         steps.push("look");
-        return lookups.map(() => undefined);
+        return lookups.map(() => NO_HINTS);
       },
     });
 
@@ -93,7 +129,7 @@ describe("cancelling a request that no worker has started", () => {
 describe("cancelling a request that a worker executes", () => {
   test("tells the worker and returns as soon as its result is settled", async () => {
     const { cancel, end, cancelsAnnounced, finishes } = withRequest({
-      readStarted: async () => [STARTED],
+      readHints: async () => [STARTED],
     });
     const response = cancel();
     await untilIdle();
@@ -109,7 +145,7 @@ describe("cancelling a request that a worker executes", () => {
   });
 
   test("returns 202 when the worker takes longer, and says where to read the end", async () => {
-    const { cancel, advance } = withRequest({ readStarted: async () => [STARTED] });
+    const { cancel, advance } = withRequest({ readHints: async () => [STARTED] });
     const response = cancel();
     await untilIdle();
 
@@ -122,7 +158,7 @@ describe("cancelling a request that a worker executes", () => {
   });
 
   test("returns 409 when it completed before the worker heard of it", async () => {
-    const { cancel, end } = withRequest({ readStarted: async () => [STARTED] });
+    const { cancel, end } = withRequest({ readHints: async () => [STARTED] });
     const response = cancel();
     await untilIdle();
 
@@ -133,7 +169,7 @@ describe("cancelling a request that a worker executes", () => {
 
   test("goes on when the announcement fails: the mark stands", async () => {
     const { cancel, advance, cancelled } = withRequest({
-      readStarted: async () => [STARTED],
+      readHints: async () => [STARTED],
       announceCancel: redisDown,
     });
     const response = cancel();
@@ -186,7 +222,7 @@ describe("a cancel that cannot be", () => {
   });
 
   test("while it is not known whether a worker has started returns 503 and ends nothing", async () => {
-    const { cancel, finishes } = withRequest({ readStarted: redisDown });
+    const { cancel, finishes } = withRequest({ readHints: redisDown });
 
     expect((await cancel()).status).toBe(503);
     expect(finishes).toEqual([]);

@@ -1,9 +1,11 @@
 import { CANCELLED } from "../../core/attempt/arrival.ts";
 import { Fault } from "../../core/faults.ts";
+import { settlementOf } from "../../core/request/finish.ts";
 import { isTerminal, type TerminalState } from "../../core/request/request.ts";
 import type { RequestRef } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
-import type { RequestView } from "./request-view.ts";
+import { NO_HINTS, type RequestView } from "./request-view.ts";
+import type { OwnRef } from "./standings.ts";
 import type { StatusReader } from "./status.ts";
 
 type Ports = Pick<
@@ -12,8 +14,9 @@ type Ports = Pick<
   | "now"
   | "markCancelled"
   | "announceCancel"
-  | "readStarted"
+  | "readHints"
   | "finishRequests"
+  | "deleteParked"
   | "settle"
   | "announceFinished"
 >;
@@ -25,11 +28,7 @@ type Ports = Pick<
  * @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id; REQUEST_TERMINAL when it has ended, before
  *   or meanwhile; QUOTA_UNAVAILABLE or STORE_UNAVAILABLE, after which the cancel may be asked for again
  */
-export type Cancel = (
-  lookup: RequestRef,
-  waitMs: number,
-  signal: AbortSignal,
-) => Promise<RequestView>;
+export type Cancel = (lookup: OwnRef, waitMs: number, signal: AbortSignal) => Promise<RequestView>;
 
 const tooLate = (requestId: string, state: TerminalState): Fault =>
   new Fault("REQUEST_TERMINAL", `the request has already ended: it is ${state}`, {
@@ -39,21 +38,20 @@ const tooLate = (requestId: string, state: TerminalState): Fault =>
 /**
  * Who ends a cancelled request is decided by the order of mark and look. The worker reads the mark and
  * notes its start in one step, so of a start and a mark one always sees the other: no start after the mark
- * means that no worker executes the request and none will, and the gateway ends it at once, unbilled. A
- * start means that a worker has it: it breaks off the call and its result says what was used. A worker that
- * could not note its start (Redis was away) is the one that is not seen: its result comes after the end and
- * is discarded, to the caller's advantage. Whatever happens at the same time, the compare-and-set in
- * PostgreSQL lets one end count.
+ * means that no worker executes the request and none will, and the gateway ends it at once: no token is
+ * billed, and what was executed before, and failed, counts. A start means that a worker has it: it breaks
+ * off the call and its result says what was used. A worker that could not note its start (Redis was away) is
+ * the one that is not seen: its result comes after the end and is discarded, to the caller's advantage.
+ * Whatever happens at the same time, the compare-and-set in PostgreSQL lets one end count.
  */
 export function createCancel(ports: Ports, status: StatusReader): Cancel {
-  async function endUnstarted(lookup: RequestRef): Promise<void> {
-    const { requestId, userId } = lookup;
+  async function endUnstarted(lookup: RequestRef, attempts: number): Promise<void> {
+    const { requestId } = lookup;
     const [reply] = await ports.finishRequests([
       {
         requestId,
         state: "cancelled",
-        // Failed attempts are counted in the messages only; none of them is billed.
-        attempts: 0,
+        attempts,
         startedAtMs: null,
         completedAtMs: ports.now(),
         usage: null,
@@ -62,8 +60,12 @@ export function createCancel(ports: Ports, status: StatusReader): Cancel {
       },
     ]);
     if (reply === undefined || reply === "unknown" || !reply.moved) return;
+    // Or it would take a turn of its user's, with which the dispatcher then does nothing.
+    await ports.deleteParked([requestId]).catch((error: unknown) => {
+      ports.log.warn({ err: error, request_id: requestId }, "a cancelled request is still parked");
+    });
     await ports
-      .settle([{ userId, requestId, billedTokens: null, expectHold: true }])
+      .settle([settlementOf(reply)])
       .then(() => ports.announceFinished([requestId]))
       .catch((error: unknown) => {
         ports.log.warn(
@@ -78,17 +80,18 @@ export function createCancel(ports: Ports, status: StatusReader): Cancel {
     const before = await status.read(lookup);
     if (isTerminal(before.state)) throw tooLate(requestId, before.state);
 
-    await ports.markCancelled(lookup);
-    const [started] = await ports.readStarted([lookup]);
-    if (started === undefined) await endUnstarted(lookup);
+    const ref = { requestId, userId: lookup.userId };
+    await ports.markCancelled(ref);
+    const [hints = NO_HINTS] = await ports.readHints([ref]);
+    const isStarted = hints.started !== undefined;
+    if (!isStarted) await endUnstarted(ref, hints.attemptsMade);
     // Also after an end of our own: a worker that has it waiting, or runs it unseen, need not go on.
     await ports.announceCancel(requestId).catch((error: unknown) => {
       ports.log.warn({ err: error, request_id: requestId }, "cannot tell the worker of a cancel");
     });
-    const after =
-      started === undefined
-        ? await status.read(lookup)
-        : await status.readAfter(lookup, waitMs, signal);
+    const after = isStarted
+      ? await status.readAfter(lookup, waitMs, signal)
+      : await status.read(lookup);
     if (isTerminal(after.state) && after.state !== "cancelled")
       throw tooLate(requestId, after.state);
     return after;

@@ -4,19 +4,20 @@ import { Fault } from "../../core/faults.ts";
 import { encodeJson } from "../../core/request/payload.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { ListReply } from "../http/schemas.ts";
+import { NO_HINTS } from "./request-view.ts";
 import { createFakeGateway, problemOf, storedRequest } from "../../test/support/gateway-world.ts";
 import { silentLog } from "../../runtime/log.ts";
 
 const idOf = (index: number): string =>
   `01900000-0000-7000-8000-${String(index).padStart(12, "0")}`;
 
+const STARTED = { ...NO_HINTS, started: { attempt: 1, startedAtMs: 5 } };
+
 /** Requests 1 to `count`, of which every third is in a worker's hands. */
 function withRequests(count: number, overrides: Partial<GatewayPorts> = {}) {
   const fake = createFakeGateway({
-    readStarted: async (lookups) =>
-      lookups.map(({ requestId }) =>
-        Number(requestId.slice(-12)) % 3 === 0 ? { attempt: 1, startedAtMs: 5 } : undefined,
-      ),
+    readHints: async (lookups) =>
+      lookups.map(({ requestId }) => (Number(requestId.slice(-12)) % 3 === 0 ? STARTED : NO_HINTS)),
     ...overrides,
   });
   for (let index = 1; index <= count; index += 1)
@@ -130,11 +131,9 @@ describe("a list of requests", () => {
   test("with status=in_progress looks at a bounded number of rows and says where to go on", async () => {
     let reads = 0;
     const { list, store } = withRequests(2_500, {
-      readStarted: async (lookups) => {
+      readHints: async (lookups) => {
         reads += 1;
-        return lookups.map(({ requestId }) =>
-          requestId === idOf(1) ? { attempt: 1, startedAtMs: 5 } : undefined,
-        );
+        return lookups.map(({ requestId }) => (requestId === idOf(1) ? STARTED : NO_HINTS));
       },
     });
 
@@ -149,7 +148,7 @@ describe("a list of requests", () => {
 
   test("without Redis shows started requests as queued, and cannot list those in progress", async () => {
     const { list, call } = withRequests(3, {
-      readStarted: () => Promise.reject(new Fault("QUOTA_UNAVAILABLE", "away")),
+      readHints: () => Promise.reject(new Fault("QUOTA_UNAVAILABLE", "away")),
     });
 
     const all = await list("");

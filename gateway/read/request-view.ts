@@ -1,34 +1,63 @@
-import type { StartedHint } from "../../core/attempt/start.ts";
+import type { AttemptHints } from "../../core/attempt/start.ts";
 import { decodeJson, type InferenceResult } from "../../core/request/payload.ts";
-import { isTerminal, type RequestState } from "../../core/request/request.ts";
+import { isTerminal, type RequestError, type RequestState } from "../../core/request/request.ts";
 import type { StoredRequest } from "../../core/request/stored-request.ts";
+import type { Waiting } from "../../core/queue/lane.ts";
 import type { GatewayPorts } from "../ports.ts";
 
-/** A request as its owner sees it: its content open, its worker's mark taken into account. */
-export interface RequestView extends Omit<StoredRequest, "state" | "metadata" | "result"> {
+/** How a request without a terminal state stands. */
+export interface Standing {
+  /** null: a worker executes it. */
+  waiting: Waiting | null;
+  /** Attempts so far, the one under way included. */
+  attempts: number;
+  /** Of the attempt under way, else of the last one; null: there was none. */
+  startedAtMs: number | null;
+  /** null: it is not between two attempts. */
+  nextAttemptAtMs: number | null;
+  /** What its last attempt met, or why it was put off; null: nothing yet. */
+  lastError: RequestError | null;
+}
+
+/** A request as its owner sees it: its content open, and how it stands while it has not ended. */
+export interface RequestView
+  extends Omit<StoredRequest, "state" | "metadata" | "result">, Omit<Standing, "attempts"> {
   state: RequestState;
   metadata: Record<string, unknown> | null;
   /** null unless completed. */
   result: InferenceResult | null;
 }
 
+/** Nothing is known of attempts: there were none, or Redis is away or has lost its memory. */
+export const NO_HINTS: AttemptHints = {
+  started: undefined,
+  lastStartedAtMs: 0,
+  attemptsMade: 0,
+  delayedUntilMs: 0,
+  lastError: null,
+};
+
 /**
- * Opens what is sealed and adds what the mark of its worker says, for as long as the request has not ended.
+ * Opens what is sealed. `standing` counts for as long as the request has not ended.
  *
  * @throws {Error} when the content cannot be opened, for example for want of an old key
  */
 export function viewRequest(
   stored: StoredRequest,
-  started: StartedHint | undefined,
+  standing: Standing | undefined,
   open: GatewayPorts["open"],
 ): RequestView {
   const { metadata, result } = stored;
-  const hasEnded = isTerminal(stored.state);
+  const present = isTerminal(stored.state) ? undefined : standing;
+  const isExecuted = present !== undefined && present.waiting === null;
   return {
     ...stored,
-    state: !hasEnded && started !== undefined ? "in_progress" : stored.state,
-    attempts: hasEnded ? stored.attempts : (started?.attempt ?? stored.attempts),
-    startedAtMs: stored.startedAtMs ?? started?.startedAtMs ?? null,
+    state: isExecuted ? "in_progress" : stored.state,
+    attempts: present?.attempts ?? stored.attempts,
+    startedAtMs: stored.startedAtMs ?? present?.startedAtMs ?? null,
+    waiting: present?.waiting ?? null,
+    nextAttemptAtMs: present?.nextAttemptAtMs ?? null,
+    lastError: present?.lastError ?? null,
     metadata:
       metadata === null
         ? null

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { encodeJson } from "../../core/request/payload.ts";
 import { untilIdle } from "../../test/support/clock.ts";
+import { NO_HINTS } from "./request-view.ts";
 import { createFakeGateway, storedRequest } from "../../test/support/gateway-world.ts";
 
 const ID = "01900000-0000-7000-8000-000000000001";
@@ -40,7 +41,8 @@ describe("reading a request", () => {
 
   test("shows it in progress once a worker has begun", async () => {
     const { call, stored } = createFakeGateway({
-      readStarted: async (lookups) => lookups.map(() => ({ attempt: 2, startedAtMs: 5 })),
+      readHints: async (lookups) =>
+        lookups.map(() => ({ ...NO_HINTS, started: { attempt: 2, startedAtMs: 5 } })),
     });
     stored.set(ID, storedRequest(ID));
 

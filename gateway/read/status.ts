@@ -1,15 +1,17 @@
-import type { StartedHint } from "../../core/attempt/start.ts";
+import type { AttemptHints } from "../../core/attempt/start.ts";
 import { Fault } from "../../core/faults.ts";
 import { isTerminal } from "../../core/request/request.ts";
 import type { RequestRef, StoredRequest } from "../../core/request/stored-request.ts";
 import { createBatcher } from "../../runtime/batcher.ts";
 import type { GatewayPorts } from "../ports.ts";
-import { type RequestView, viewRequest } from "./request-view.ts";
+import type { OwnPlace } from "../../core/queue/waiting.ts";
+import { NO_HINTS, type RequestView, viewRequest } from "./request-view.ts";
+import type { OwnRef, Standings } from "./standings.ts";
 import type { Waiters } from "./waiters.ts";
 
 type Ports = Pick<
   GatewayPorts,
-  "config" | "log" | "schedule" | "findRequests" | "readStarted" | "open"
+  "config" | "log" | "schedule" | "findRequests" | "readHints" | "parkedPlaces" | "open"
 >;
 
 const READ_ROWS_MAX = 500;
@@ -22,18 +24,22 @@ export interface StatusReader {
    *
    * @throws {Fault} REQUEST_UNKNOWN, also for somebody else's id; OVERLOADED, STORE_UNAVAILABLE
    */
-  read: (lookup: RequestRef) => Promise<RequestView>;
+  read: (lookup: OwnRef) => Promise<RequestView>;
   /**
    * Waits until the request has ended or `waitMs` is over, then reads; does not wait while `waiters_max`
    * calls do.
    *
    * @throws {Fault} as `read`
    */
-  readAfter: (lookup: RequestRef, waitMs: number, signal: AbortSignal) => Promise<RequestView>;
+  readAfter: (lookup: OwnRef, waitMs: number, signal: AbortSignal) => Promise<RequestView>;
 }
 
 /** All reads of one tick share one query. */
-export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader {
+export function createStatusReader(
+  ports: Ports,
+  waiters: Waiters,
+  standings: Standings,
+): StatusReader {
   const limits = {
     itemsMax: READ_ROWS_MAX,
     waitMs: 0,
@@ -48,9 +54,10 @@ export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader
     ...limits,
     flush: ports.findRequests,
   });
-  const hints = createBatcher<RequestRef, StartedHint | undefined>({
+  const hints = createBatcher<RequestRef, AttemptHints>({ ...limits, flush: ports.readHints });
+  const places = createBatcher<string, OwnPlace | undefined>({
     ...limits,
-    flush: ports.readStarted,
+    flush: ports.parkedPlaces,
   });
 
   async function find(lookup: RequestRef): Promise<StoredRequest> {
@@ -60,25 +67,30 @@ export function createStatusReader(ports: Ports, waiters: Waiters): StatusReader
     return stored;
   }
 
-  async function view(stored: StoredRequest): Promise<RequestView> {
+  async function view(stored: StoredRequest, tier: string | null): Promise<RequestView> {
+    if (isTerminal(stored.state)) return viewRequest(stored, undefined, ports.open);
     // `in_progress` is only a hint: without Redis the request is shown as queued.
-    const hint = isTerminal(stored.state)
-      ? undefined
-      : await hints.add(stored).catch(() => undefined);
-    return viewRequest(stored, hint, ports.open);
+    const known = await hints.add(stored).catch(() => NO_HINTS);
+    const isPlaced = known.started === undefined && standings.mayBeParked(stored.model);
+    // Why it waits is no reason to fail.
+    const place = isPlaced ? await places.add(stored.requestId).catch(() => undefined) : undefined;
+    const standing = standings.standingOf(stored, tier, known, place);
+    return viewRequest(stored, standing, ports.open);
   }
 
   return {
-    read: async (lookup) => view(await find(lookup)),
+    read: async (lookup) => view(await find(lookup), lookup.tier),
     readAfter: async (lookup, waitMs, signal) => {
-      if (waiters.count() >= ports.config().gateway.waiters_max) return view(await find(lookup));
+      const { tier } = lookup;
+      if (waiters.count() >= ports.config().gateway.waiters_max)
+        return view(await find(lookup), tier);
       // Registered before the first read, so that an end between the two is not missed.
       const waiter = waiters.wait(lookup, waitMs, signal);
       try {
         const stored = await find(lookup);
-        if (isTerminal(stored.state)) return await view(stored);
+        if (isTerminal(stored.state)) return await view(stored, tier);
         await waiter.ended;
-        return await view(await find(lookup));
+        return await view(await find(lookup), tier);
       } finally {
         waiter.cancel();
       }

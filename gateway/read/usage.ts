@@ -61,9 +61,16 @@ function periodOf(from: string | undefined, to: string | undefined, nowMs: numbe
 }
 
 function totalOf(rows: readonly Usage[]): UsageReport["total"] {
-  const total = { requests: 0, promptTokens: 0, completionTokens: 0, totalTokens: 0 };
+  const total = {
+    requests: 0,
+    failedRequests: 0,
+    promptTokens: 0,
+    completionTokens: 0,
+    totalTokens: 0,
+  };
   for (const row of rows) {
     total.requests += row.requests;
+    total.failedRequests += row.failedRequests;
     total.promptTokens += row.promptTokens;
     total.completionTokens += row.completionTokens;
     total.totalTokens += row.totalTokens;

@@ -1,10 +1,12 @@
+import { type DatedWork, runnableOf, slowedUsersOf, type Work } from "../../core/queue/waiting.ts";
 import { repeat } from "../../runtime/repeat.ts";
 import { restAfterMs } from "../../runtime/rest.ts";
 import type { GatewayPorts } from "../ports.ts";
+import type { ModelWatch } from "./model-watch.ts";
 
 type Ports = Pick<
   GatewayPorts,
-  "config" | "log" | "metrics" | "now" | "schedule" | "waitingByModel"
+  "config" | "log" | "metrics" | "now" | "schedule" | "waitingByModel" | "parkedWork"
 >;
 
 /**
@@ -12,18 +14,36 @@ type Ports = Pick<
  * anyway.
  */
 const REFRESH_MS = 5_000;
+const NOTHING_WAITS: DatedWork = { requests: 0, tokens: 0, oldestCreatedAtMs: null };
 
 /**
- * Keeps the gauges of what waits fresh: they scale workers, also from zero, so a configured model without
- * requests shows 0 rather than nothing. All gateways show the same numbers; take their `max`, not their
- * sum. While PostgreSQL is away the last values stay.
+ * Keeps the gauges of what waits fresh, and of what of it could run: they scale workers, also from zero, so a
+ * configured model without requests shows 0 rather than nothing. All gateways show the same numbers; take
+ * their `max`, not their sum. While PostgreSQL is away the last values stay.
  */
-export function createWaitingGauges(ports: Ports): { start: () => void; stop: () => void } {
+export function createWaitingGauges(
+  ports: Ports,
+  models: Pick<ModelWatch, "factsOf">,
+): { start: () => void; stop: () => void } {
   const { metrics } = ports;
   /** Models shown so far: one that is no longer configured goes to 0 once nothing waits for it. */
   const shown = new Set<string>();
 
   let tookMs = 0;
+
+  /** What the users in trouble of their own have parked, by model. */
+  async function readSlowed(): Promise<Map<string, Work[]>> {
+    const lines = [...shown].flatMap((model) =>
+      slowedUsersOf(models.factsOf(model)).map((userId) => ({ model, userId })),
+    );
+    const parked = lines.length === 0 ? [] : await ports.parkedWork(lines);
+    const byModel = new Map<string, Work[]>();
+    lines.forEach(({ model }, index) => {
+      const work = parked[index];
+      if (work !== undefined) byModel.set(model, [...(byModel.get(model) ?? []), work]);
+    });
+    return byModel;
+  }
 
   async function refresh(): Promise<void> {
     const startedAtMs = ports.now();
@@ -32,13 +52,25 @@ export function createWaitingGauges(ports: Ports): { start: () => void; stop: ()
       const byModel = new Map(waiting.map((model) => [model.model, model]));
       for (const model of [...Object.keys(ports.config().models), ...byModel.keys()])
         shown.add(model);
-      for (const model of shown) {
-        metrics.gateway_tokens_waiting.set(byModel.get(model)?.tokens ?? 0, model);
-        metrics.gateway_requests_waiting.set(byModel.get(model)?.requests ?? 0, model);
-      }
+      const slowed = await readSlowed();
       const nowMs = ports.now();
-      const oldestMs = Math.min(nowMs, ...waiting.map((model) => model.oldestCreatedAtMs));
+      let [oldestMs, oldestRunnableMs] = [nowMs, nowMs];
+      for (const model of shown) {
+        const { requests, tokens, oldestCreatedAtMs } = byModel.get(model) ?? NOTHING_WAITS;
+        metrics.gateway_tokens_waiting.set(tokens, model);
+        metrics.gateway_requests_waiting.set(requests, model);
+        oldestMs = Math.min(oldestMs, oldestCreatedAtMs ?? nowMs);
+        const runnable = runnableOf(
+          { requests, tokens, oldestCreatedAtMs },
+          models.factsOf(model),
+          slowed.get(model) ?? [],
+        );
+        metrics.gateway_tokens_runnable.set(runnable.tokens, model);
+        metrics.gateway_requests_runnable.set(runnable.requests, model);
+        oldestRunnableMs = Math.min(oldestRunnableMs, runnable.oldestCreatedAtMs ?? nowMs);
+      }
       metrics.gateway_oldest_waiting_seconds.set((nowMs - oldestMs) / 1_000);
+      metrics.gateway_oldest_runnable_seconds.set((nowMs - oldestRunnableMs) / 1_000);
     } catch (error) {
       ports.log.warn({ err: error }, "cannot read what waits; the gauges keep their last values");
     }

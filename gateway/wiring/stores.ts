@@ -12,9 +12,13 @@ import {
 } from "../../adapters/postgres/insert-requests.ts";
 import { usage } from "../../adapters/postgres/ledger.ts";
 import { waitingByModel } from "../../adapters/postgres/open-requests.ts";
+import { deleteParked } from "../../adapters/postgres/parked.ts";
+import { parkedPlaces, parkedWork } from "../../adapters/postgres/parked-places.ts";
 import { notePublisher } from "../../adapters/postgres/publishers.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import { createKeyCache } from "../../adapters/redis/key-cache.ts";
+import { createLanes } from "../../adapters/redis/lanes.ts";
+import { createModelHealthStore } from "../../adapters/redis/model-health.ts";
 import { createRequestHints } from "../../adapters/redis/request-hints.ts";
 import type { Signals } from "../../adapters/redis/signals.ts";
 import { KeyRecord } from "../../core/key-record.ts";
@@ -34,6 +38,9 @@ type DatabasePorts = Pick<
   | "finishRequests"
   | "readUsage"
   | "waitingByModel"
+  | "parkedPlaces"
+  | "parkedWork"
+  | "deleteParked"
   | "notePublisher"
 >;
 
@@ -52,6 +59,9 @@ export function databasePorts(database: Database, publisherId: string): Database
     finishRequests: (finishes) => finishRequests(database, finishes),
     readUsage: (query) => usage(database, query),
     waitingByModel: () => waitingByModel(database),
+    parkedPlaces: (requestIds) => parkedPlaces(database, requestIds),
+    parkedWork: (lines) => parkedWork(database, lines),
+    deleteParked: (requestIds) => deleteParked(database, requestIds),
     notePublisher: (note) => notePublisher(database, { publisherId, host: hostname(), ...note }),
   };
 }
@@ -61,7 +71,11 @@ type RedisPorts = Pick<
   | "readCachedKey"
   | "cacheKey"
   | "onKeyChange"
-  | "readStarted"
+  | "readHints"
+  | "readLanes"
+  | "readHealth"
+  | "readWorkers"
+  | "announceParked"
   | "markCancelled"
   | "announceCancel"
   | "announceFinished"
@@ -73,11 +87,16 @@ type RedisPorts = Pick<
 export function redisPorts(redis: RedisConnection, signals: Signals): RedisPorts {
   const keyCache = createKeyCache(redis, KeyRecord);
   const hints = createRequestHints(redis);
+  const lanes = createLanes(redis);
   return {
     readCachedKey: keyCache.get,
     cacheKey: keyCache.set,
     onKeyChange: signals.onKeyChange,
-    readStarted: hints.readStarted,
+    readHints: hints.read,
+    readLanes: lanes.readView,
+    readHealth: createModelHealthStore(redis).read,
+    readWorkers: lanes.readWorkers,
+    announceParked: signals.announceParked,
     markCancelled: hints.markCancelled,
     announceCancel: signals.announceCancel,
     announceFinished: signals.announceFinished,

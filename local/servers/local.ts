@@ -120,7 +120,8 @@ export async function startServer<Binaries>(
       );
       const password = remembered?.password ?? newPassword();
       const since = logEnds(paths.logs);
-      const state = await launchServer(server, binaries, paths, { ports, password });
+      const state: LocalState = { ports, password, processes: [] };
+      await launchServer(server, binaries, paths, state);
       const failure = await waitUntilReady(server, state, paths, since);
       if (failure === undefined)
         return { url: server.url(state), detail: `port ${state.ports[server.portNames[0]]}` };
@@ -134,19 +135,25 @@ export async function startServer<Binaries>(
   return url;
 }
 
-/** Starts the processes of a server; the note of them is written as they come. */
+/**
+ * Starts the processes of a server that do not run; the note of them, `state`, is changed and written as they
+ * come.
+ */
 async function launchServer<Binaries>(
   server: LocalProgram<string, Binaries>,
   binaries: Binaries,
   paths: StatePaths,
-  { ports, password }: Pick<LocalState, "ports" | "password">,
-): Promise<LocalState> {
+  state: LocalState,
+  signal?: AbortSignal,
+): Promise<void> {
   const folder = join(paths.servers, server.name);
   // The user that PostgreSQL runs as must get through.
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  const state: LocalState = { ports, password, processes: [] };
+  state.processes = state.processes.filter(({ identity }) => isRunning(identity));
   writeJsonFile(statePath(paths, server.name), state);
   for (const launch of await server.prepare({ folder, ...state }, binaries)) {
+    if (state.processes.some(({ name }) => name === launch.name)) continue;
+    signal?.throwIfAborted();
     const logPath = join(paths.logs, `${launch.name}.log`);
     const identity = await spawnDetached({ ...launch, cwd: folder, logPath });
     state.processes.push({
@@ -157,7 +164,26 @@ async function launchServer<Binaries>(
     writeJsonFile(statePath(paths, server.name), state);
     if (launch.listensOn !== undefined) await waitForListener(launch.listensOn, LISTEN_LIMIT_MS);
   }
-  return state;
+}
+
+/**
+ * Starts those processes of a server again that have ended, with its data, password and ports; resolves once
+ * it answers. Throws at once when its port is somebody else's: whoever uses the server knows no other.
+ *
+ * @throws {CommandFailure} naming its log
+ */
+export async function reviveServer<Binaries>(
+  server: LocalProgram<string, Binaries>,
+  binaries: Binaries,
+  paths: StatePaths,
+  signal: AbortSignal,
+): Promise<void> {
+  const state = readLocalState(paths, server.name);
+  if (state === undefined) throw new CommandFailure(`${server.title} was never started`);
+  const since = logEnds(paths.logs);
+  await launchServer(server, binaries, paths, state, signal);
+  const failure = await waitUntilReady(server, state, paths, since, signal);
+  if (failure !== undefined) throw failure.cause;
 }
 
 async function choosePorts(
@@ -192,10 +218,12 @@ async function waitUntilReady(
   state: LocalState,
   paths: StatePaths,
   since: LogEnds,
+  signal?: AbortSignal,
 ): Promise<{ cause: CommandFailure; endedEarly: boolean } | undefined> {
   const deadline = Date.now() + READY_LIMIT_MS;
   let reason = "it did not answer";
   while (Date.now() < deadline) {
+    signal?.throwIfAborted();
     const ended = state.processes.find(({ identity }) => !isRunning(identity));
     if (ended !== undefined) {
       const cause = startFailure(server, paths, since, `${ended.name} ended`, ended.name);

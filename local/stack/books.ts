@@ -1,6 +1,6 @@
 import { type AmqpConnection, connectAmqp } from "../../adapters/amqp/connection.ts";
 import { browse, type BrowsedMessage, queueDepths } from "../../adapters/amqp/inspect.ts";
-import { type Topology, topology } from "../../adapters/amqp/topology.ts";
+import type { Topology } from "../../adapters/amqp/topology.ts";
 import { countRequests } from "../../adapters/postgres/audit.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { after } from "../../adapters/process/timers.ts";
@@ -40,10 +40,7 @@ const QUIET_LIMIT_MS = 40_000;
 /** A test that freezes a server asks again; a single answer need not wait for it. */
 const DEADLINE_MS = 5_000;
 
-export async function openBooks(
-  urls: ServerUrls,
-  { prefix, retryDelaysMs }: { prefix: string; retryDelaysMs: readonly number[] },
-): Promise<Books> {
+export async function openBooks(urls: ServerUrls, queues: Topology): Promise<Books> {
   const name = "tollgate-books";
   const database = connectPostgres({
     url: urls.postgres,
@@ -59,7 +56,7 @@ export async function openBooks(
     log: silentLog,
   });
   const broker = connectAmqp({ url: urls.amqp, heartbeatSeconds: 10, name, log: silentLog });
-  const queues = topology({ prefix, retryDelaysMs });
+  const prefix = queues.requests.name.slice(0, -"inference_requests".length);
   await Promise.all([redis.untilReady(DEADLINE_MS), broker.whenUp(DEADLINE_MS)]);
   const holdBooks = createHoldBooks(redis);
   // The tiers matter to rebuilds only, and the books only read.

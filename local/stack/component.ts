@@ -28,8 +28,11 @@ export interface Component {
   metricsUrl: string;
   /** Starts it and waits until it is ready; `env` only for this start, such as `CRASH_AT`. */
   start: (env?: Record<string, string>) => Promise<void>;
-  /** From its next start on it runs the code of another folder, laid out as this project. */
-  useBuild: (folder: string) => void;
+  /**
+   * From its next start on it runs the code of another folder, laid out as this project, with more
+   * environment.
+   */
+  useBuild: (folder: string, env?: Readonly<Record<string, string>>) => void;
   signal: (signal: NodeJS.Signals) => void;
   /** SIGKILL, and waits for the end. */
   kill: () => Promise<void>;
@@ -67,6 +70,7 @@ export function createComponent(spec: ComponentSpec): Component {
   let child: Bun.Subprocess | undefined;
   let isStarting = false;
   let build = PROJECT_ROOT;
+  let buildEnv: Readonly<Record<string, string>> = {};
 
   const isRunning = (): boolean =>
     child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -114,7 +118,13 @@ export function createComponent(spec: ComponentSpec): Component {
       try {
         child = Bun.spawn([...WITH_PARENT, process.execPath, entry], {
           cwd: build,
-          env: { PATH: process.env["PATH"], TZ: "UTC", ...environmentOf(spec), ...env },
+          env: {
+            PATH: process.env["PATH"],
+            TZ: "UTC",
+            ...environmentOf(spec),
+            ...buildEnv,
+            ...env,
+          },
           stdin: "ignore",
           stdout: out,
           stderr: out,
@@ -127,8 +137,9 @@ export function createComponent(spec: ComponentSpec): Component {
         isStarting = false;
       });
     },
-    useBuild: (folder) => {
+    useBuild: (folder, env = {}) => {
       build = folder;
+      buildEnv = env;
     },
     signal,
     kill: async () => {

@@ -26,12 +26,22 @@ export async function readShippedSettings(): Promise<Settings & { models: Settin
 }
 
 /**
- * The configuration that the repository ships, with its models at the given simulator and `changes` on top.
+ * The configuration that the repository ships, with its models at the given simulator, more models at
+ * simulators of their own, and `changes` on top.
  */
-export async function stackSettings(simulatorUrl: string, changes: Settings): Promise<Settings> {
+export async function stackSettings(
+  simulatorUrl: string,
+  ownUrls: ReadonlyMap<string, string>,
+  changes: Settings,
+): Promise<Settings> {
   const shipped = await readShippedSettings();
   const models = Object.entries(shipped.models as Record<string, { url: string }>).map(
-    ([name, { url }]) => [name, { url: `${simulatorUrl}${new URL(url).pathname}` }] as const,
+    ([name, { url }]): [string, Settings] => [
+      name,
+      { url: `${simulatorUrl}${new URL(url).pathname}` },
+    ],
   );
+  for (const [model, url] of ownUrls)
+    models.push([model, { protocol: "openai-chat", url: `${url}/v1/chat/completions` }]);
   return mergeSettings(mergeSettings(shipped, { models: Object.fromEntries(models) }), changes);
 }

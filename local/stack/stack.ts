@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
 import { generatePepper } from "../../adapters/crypto/key-hash.ts";
 import { prepareDatabase } from "../../adapters/postgres/prepare.ts";
+import { topologyOf } from "../../adapters/process/connections.ts";
 import { serverEnvironment, type ServerUrls } from "../../adapters/state/server-urls.ts";
 import { parseConfig } from "../../core/config/parse.ts";
 import type { Config } from "../../core/config/schema.ts";
@@ -13,6 +14,7 @@ import { findFreePorts } from "../processes/ports.ts";
 import { type Role, ROLES } from "../roles.ts";
 import { type Books, openBooks } from "./books.ts";
 import { type Component, createComponent } from "./component.ts";
+import { deleteQueues } from "./delete-queues.ts";
 import { createDatabaseOn } from "./own-database.ts";
 import { uniqueQueuePrefix } from "./queue-prefix.ts";
 import { claimRedisIndex } from "./redis-index.ts";
@@ -38,6 +40,8 @@ export interface StackOptions {
   settings?: Settings;
   /** Changes of the simulator's settings. */
   simulator?: Partial<SimSettings>;
+  /** More models, each at a simulator of its own that can fail or be stopped alone: `simulator-NAME`. */
+  ownSimulators?: readonly string[];
   /** More environment of a process at its first start, by its name: `{"worker-1": {CRASH_AT: "W1"}}`. */
   env?: Readonly<Record<string, Record<string, string>>>;
   /** The URLs that the processes are given, such as those of proxies, in place of the direct ones. */
@@ -59,6 +63,8 @@ export interface Stack {
   workers: Component[];
   collectors: Component[];
   simulator: SimulatorControl;
+  /** The simulator of a model: its own, or the one that the others share. */
+  simulatorOf: (model: string) => SimulatorControl;
   books: Books;
   /** Direct URLs, whatever the processes go through. */
   urls: ServerUrls;
@@ -82,6 +88,7 @@ export interface Stack {
 }
 
 const LOG_TAIL_CHARS = 3_000;
+const OWN_SIMULATOR = "simulator-";
 
 /** How what was made is removed again; the last first. */
 type Undo = (() => Promise<unknown> | void)[];
@@ -116,8 +123,11 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
   const everything = ROLES.flatMap((role) => components[role]);
   const simulatorUrl = components.simulator[0]?.url ?? "";
   const mlUrl = (await options.throughMl?.(simulatorUrl)) ?? simulatorUrl;
+  const ownUrls = new Map(
+    components.simulator.slice(1).map(({ name, url }) => [name.slice(OWN_SIMULATOR.length), url]),
+  );
   const configure = async (changes: Settings): Promise<Settings> => {
-    const settings = await stackSettings(mlUrl, changes);
+    const settings = await stackSettings(mlUrl, ownUrls, changes);
     // JSON is YAML.
     writeFileSync(configPath, JSON.stringify(settings, null, 2));
     return settings;
@@ -150,6 +160,7 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
     workers: components.worker,
     collectors: components.collector,
     simulator,
+    simulatorOf: (model) => createSimulatorControl(ownUrls.get(model) ?? simulatorUrl),
     books,
     urls,
     config,
@@ -183,25 +194,24 @@ async function makeRoom(servers: ServerUrls, undo: Undo): Promise<ServerUrls> {
 }
 
 /** The books of the stack; its queues go before they are closed. */
-async function openOwnBooks(urls: ServerUrls, { amqp, retry }: Config, undo: Undo): Promise<Books> {
-  const books = await openBooks(urls, {
-    prefix: amqp.queue_prefix,
-    retryDelaysMs: retry.delays_ms,
-  });
+async function openOwnBooks(urls: ServerUrls, config: Config, undo: Undo): Promise<Books> {
+  const books = await openBooks(urls, topologyOf(config));
   undo.push(() => books.close());
   undo.push(async () => {
-    for (const { name } of books.queues.queues)
-      await books.broker.withChannel((channel) => channel.deleteQueue(name));
+    await deleteQueues(books.broker.withChannel, books.queues.queues);
   });
   return books;
 }
 
 async function planComponents(
-  { gateways = 1, workers = 1, collectors = 1, sharesGatewayPort, profileFolder }: StackOptions,
+  options: StackOptions,
   folder: string,
   env: Readonly<Record<string, string>>,
 ): Promise<Record<Role, Component[]>> {
-  const ports = await findFreePorts(1 + 2 * gateways + workers + collectors);
+  const { gateways = 1, workers = 1, collectors = 1, ownSimulators = [] } = options;
+  const { sharesGatewayPort, profileFolder } = options;
+  const simulators = ["simulator", ...ownSimulators.map((model) => `${OWN_SIMULATOR}${model}`)];
+  const ports = await findFreePorts(simulators.length + 2 * gateways + workers + collectors);
   const takePort = (): number => ports.pop() ?? 0;
   const apiPorts = Array.from({ length: gateways }, takePort);
   const isShared = sharesGatewayPort === true && gateways > 1;
@@ -223,7 +233,7 @@ async function planComponents(
   const planMany = (role: Role, count: number): Component[] =>
     Array.from({ length: count }, (_, index) => plan(`${role}-${index + 1}`, role));
   return {
-    simulator: [plan("simulator", "simulator")],
+    simulator: simulators.map((name) => plan(name, "simulator")),
     gateway: apiPorts.map((port, index) =>
       plan(`gateway-${index + 1}`, "gateway", isShared ? apiPorts[0] : port),
     ),

@@ -18,6 +18,14 @@ const RunningComponentSchema = t.Object({
   started_at: t.String(),
 });
 
+const WatchedServerSchema = t.Object({
+  name: t.String(),
+  state: t.Union([t.Literal("running"), t.Literal("restarting")]),
+  restarts: t.Integer({ minimum: 0 }),
+  /** Why it could not be started again. */
+  problem: t.Optional(t.String()),
+});
+
 /** The supervisor's note of what it runs, rewritten at every change. */
 export const StackSchema = t.Object({
   /** The `up` in whose terminal it runs; absent when detached. */
@@ -25,8 +33,11 @@ export const StackSchema = t.Object({
   supervisor: ProcessIdentitySchema,
   started_at: t.String(),
   components: t.Array(RunningComponentSchema),
+  /** The private servers that it keeps running; absent where the servers are somebody else's. */
+  servers: t.Optional(t.Array(WatchedServerSchema)),
 });
 export type Stack = Static<typeof StackSchema>;
+export type WatchedServer = Static<typeof WatchedServerSchema>;
 export type RunningComponent = Static<typeof RunningComponentSchema>;
 
 export const readStack = (paths: StatePaths): Stack | undefined =>

@@ -6,12 +6,15 @@ import { type ComponentPlan, describeComponents } from "../components.ts";
 import { writeJsonFile } from "../../adapters/state/json-file.ts";
 import { statePaths } from "../../adapters/state/paths.ts";
 import { identifyProcess } from "../processes/process-identity.ts";
+import { readSource } from "../servers/state.ts";
 import type { Stack } from "./supervised-stack.ts";
 import { configPath } from "../../adapters/state/read-config.ts";
 import { type Supervised, superviseComponent } from "./supervise.ts";
+import { localRevivals, superviseServer, type SupervisedServer } from "./supervise-server.ts";
 
 /**
- * A process of its own, started by `up`: runs the components until SIGTERM. Its environment is theirs.
+ * A process of its own, started by `up`: runs the components until SIGTERM, and keeps private servers running
+ * that `up` has started. Its environment is the components'.
  * Arguments: the state folder, and the pid of the `up` that owns it, or 0 when detached.
  */
 
@@ -37,6 +40,7 @@ function runComponents(components: ComponentPlan[], stateDir: string, ownerPid: 
   const owner = ownerPid === 0 ? undefined : identifyProcess(ownerPid);
   const startedAt = new Date().toISOString();
   const supervised: Supervised[] = [];
+  const servers: SupervisedServer[] = [];
 
   function note(): void {
     const stack: Stack = {
@@ -44,12 +48,16 @@ function runComponents(components: ComponentPlan[], stateDir: string, ownerPid: 
       supervisor: self ?? { pid: process.pid, started: "" },
       started_at: startedAt,
       components: supervised.map(({ status }) => status()),
+      ...(servers.length === 0 ? {} : { servers: servers.map(({ status }) => status()) }),
     };
     writeJsonFile(paths.stack, stack);
   }
 
   for (const component of components)
     supervised.push(superviseComponent(component, paths.logs, note));
+  if (readSource(paths) === "local")
+    for (const revival of localRevivals(paths, process.env["PATH"] ?? ""))
+      servers.push(superviseServer(revival, note));
   note();
   const logCheck = setInterval(() => boundLogs(paths.logs), LOG_CHECK_MS);
 
@@ -58,6 +66,8 @@ function runComponents(components: ComponentPlan[], stateDir: string, ownerPid: 
     if (isStopping) return;
     isStopping = true;
     clearInterval(logCheck);
+    // First, so that nothing is started while everything is stopped.
+    await Promise.all(servers.map((server) => server.stop()));
     // The simulator last, so that attempts under way can end.
     const [simulator, ...others] = supervised;
     await Promise.all(others.map((component) => component.stop(STOP_GRACE_MS)));

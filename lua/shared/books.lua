@@ -1,8 +1,8 @@
 -- Shared by every script that uses the books of a user; it goes before the script's own text.
 --
 -- KEYS[1] is `user:{USER}`: nothing is stored there, it names the cluster slot that all keys of the user
--- share. The names are made here, and are those of `booksKeys` in adapters/redis/keys.ts: sending all
--- seventeen cost more than the rest of a call. The `…_used` and `…_held` keys are stems: the id of the window
+-- share. The names are made here, and are those of `booksKeys` in adapters/redis/keys.ts: sending all of them
+-- cost more than the rest of a call. The `…_used` and `…_held` keys are stems: the id of the window
 -- is appended, because only the clock of Redis says which it is. What is held is kept by day alone: the month
 -- is the sum of its days, which hardly anybody asks for, while every request is counted.
 local user = KEYS[1]
@@ -21,6 +21,9 @@ local daily_requests_used = user .. ':quota:daily:requests:used:'
 local daily_tokens_used = user .. ':quota:daily:tokens:used:'
 local monthly_requests_used = user .. ':quota:monthly:requests:used:'
 local monthly_tokens_used = user .. ':quota:monthly:tokens:used:'
+-- `WINDOW|LIMIT|FAILED`: until the end of that window, a day or a month, the user is refused, because so many
+-- executions failed in it (failures.lua).
+local failures_block = user .. ':quota:failures-block'
 local daily_requests_held = user .. ':quota:daily:requests:held:'
 local daily_tokens_held = user .. ':quota:daily:tokens:held:'
 

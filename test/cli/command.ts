@@ -20,6 +20,7 @@ const LIMIT_MS = 25_000;
 export function commandsWith(
   env: Readonly<Record<string, string>>,
   root: string = PROJECT_ROOT,
+  limitMs: number = LIMIT_MS,
 ): Tollgate {
   return async (...args) => {
     const spawned = Bun.spawn([process.execPath, join(root, "cli/main.ts"), ...args], {
@@ -28,7 +29,7 @@ export function commandsWith(
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
-      timeout: LIMIT_MS,
+      timeout: limitMs,
       killSignal: "SIGKILL",
     });
     const [out, err, exitCode] = await Promise.all([

@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 
 import { decodeMessage, encodeDeadRequest } from "../../adapters/amqp/messages.ts";
 import { readQueued } from "../../adapters/postgres/find-requests.ts";
+import { actionsOn } from "../../adapters/postgres/operator-actions.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
 import { EXIT } from "../../adapters/terminal/failure.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
@@ -58,7 +59,7 @@ test("a dead letter is listed with its error, and its content only when asked fo
     queue: "requests",
     error: { code: "UPSTREAM_REJECTED" },
   });
-  expect(plain.out).toContain("failed, not billed");
+  expect(plain.out).toContain("failed, billed 0 tokens");
   expect(plain.out).not.toContain("secret plan");
   expect(revealed.out).toContain("secret plan");
 });
@@ -110,12 +111,14 @@ test("a request that is still open gets its message back, and is billed once", a
   const tollgate = commandsOn(stack);
   const user = await stack.addUser();
   const api = stack.api(user);
-  const { request_id: id } = await api.generate({ prompt: "still open [[sim:slow:1500]]" });
+  await stack.stopRole("worker");
+  const { request_id: id } = await api.generate({ prompt: "still open" });
   const [request] = await readQueued(stack.books.database, [id]);
   if (request === undefined) throw new Error("the request is not open");
   await putLetter(stack, request);
 
   const retried = jsonOf(await tollgate("dead", "retry", id, "--json"));
+  await stack.startRole("worker");
   const ended = await api.untilEnded(id);
   await stack.books.untilQuiet();
 
@@ -150,4 +153,87 @@ test("a dropped letter is gone, and how its request ended stays", async (stack) 
   expect([dropped, again, unconfirmed, all].map(({ exitCode }) => exitCode)).toEqual([0, 1, 2, 0]);
   expect(jsonOf(await tollgate("dead", "list", "--json")) as Letter[]).toEqual([]);
   expect((await standings(stack.books.database, [id]))[0]?.state).toBe("failed");
+});
+
+interface Many {
+  renewed: { from: string; to: string }[];
+  resumed: string[];
+  refused: { id: string }[];
+  impossible: unknown[];
+}
+
+test("many letters of one kind are retried at once, and the others stay", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const [user, other] = [await stack.addUser(), await stack.addUser()];
+  // The simulator refuses the first attempts and replies to the fifth call.
+  const again = [1, 2, 3].map((at) => failOne(stack, user, `many ${at} [[sim:fail-times:4]]`));
+  const mine = await Promise.all(again);
+  const theirs = await failOne(stack, other, "other [[sim:400]]");
+  const kind = ["--user", user.userId, "--code", "UPSTREAM_FAILED"];
+
+  const unconfirmed = await tollgate("dead", "retry", ...kind);
+  const retried = jsonOf(
+    await tollgate("dead", "retry", ...kind, "--actor", "ada@desk", "--yes", "--json"),
+  ) as Many;
+  const ends = await Promise.all(retried.renewed.map(({ to }) => stack.api(user).untilEnded(to)));
+  const nothing = await tollgate("dead", "retry", ...kind, "--yes");
+  await stack.books.untilQuiet();
+
+  expect(unconfirmed).toMatchObject({ exitCode: EXIT.usage, out: "" });
+  expect(unconfirmed.err).toContain("would retry 3 dead letters of");
+  expect(retried.renewed.map(({ from }) => from).toSorted()).toEqual(mine.toSorted());
+  expect(ends.map(({ status }) => status)).toEqual(["completed", "completed", "completed"]);
+  expect(nothing).toMatchObject({ exitCode: 1, err: expect.stringContaining("nothing matches") });
+  const left = jsonOf(await tollgate("dead", "list", "--json")) as Letter[];
+  expect(left.map((letter) => letter.request_id)).toContain(theirs);
+  expect(left.some(({ request_id: id }) => mine.includes(id ?? ""))).toBe(false);
+  expect(await actionsOn(stack.books.database, mine[0] ?? "", 10)).toMatchObject([
+    { actor: "ada@desk", action: "dead.retry", detail: { under: expect.any(String) } },
+  ]);
+  // One key was lent for all three, and taken back.
+  const keys = jsonOf(await tollgate("key", "list", user.userId, "--json")) as {
+    usable: boolean;
+  }[];
+  expect(keys.map(({ usable }) => usable)).toEqual([true, false]);
+  expect((await stack.books.audit()).differences).toEqual([]);
+});
+
+test("of many, those that the quota refuses stay, the open go on under their ids", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const [poor, patient] = [await stack.addUser(), await stack.addUser()];
+  const refused = await Promise.all(
+    [1, 2].map((at) => failOne(stack, poor, `no ${at} [[sim:400]]`)),
+  );
+  jsonOf(await tollgate("user", "quota", poor.userId, "--daily-requests", "0", "--json"));
+  const api = stack.api(patient);
+  await stack.stopRole("worker");
+  const { request_id: open } = await api.generate({ prompt: "open" });
+  const [request] = await readQueued(stack.books.database, [open]);
+  if (request === undefined) throw new Error("the request is not open");
+  await putLetter(stack, request);
+
+  const ran = await tollgate("dead", "retry", "--older-than", "0s", "--yes", "--json");
+  const many = JSON.parse(ran.out) as Many;
+  await stack.startRole("worker");
+
+  expect(ran.exitCode).toBe(EXIT.failed);
+  expect(many.resumed).toEqual([open]);
+  expect(many.refused.map(({ id }) => id)).toEqual(expect.arrayContaining(refused));
+  expect((await api.untilEnded(open)).status).toBe("completed");
+  expect((await tollgate("dead", "show", refused[0] ?? "")).exitCode).toBe(0);
+});
+
+test("a retry must say which letters, in one way", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const id = crypto.randomUUID();
+
+  const ran = [
+    await tollgate("dead", "retry"),
+    await tollgate("dead", "retry", id, "--all"),
+    await tollgate("dead", "retry", id, "--model", "sim-json"),
+    await tollgate("dead", "retry", "--queue", "none"),
+  ];
+
+  expect(ran.map(({ exitCode }) => exitCode)).toEqual([2, 2, 2, 2]);
+  expect(ran[2]?.err).toContain("--to-model");
 });

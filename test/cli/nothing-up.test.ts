@@ -1,24 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 
-import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { EXIT } from "../../adapters/terminal/failure.ts";
+import { copyCheckout } from "../support/copy-checkout.ts";
 import { commandsWith } from "./command.ts";
-
-/** What a command is made of, in a folder in which nothing was ever started. */
-const PARTS = ["adapters", "cli", "core", "local", "lua", "runtime", "sql", "package.json"];
-PARTS.push("tollgate.yaml", "tsconfig.json");
 
 const ID = "01980f6e-8a3e-7000-8000-3f1d5b0c9a11";
 
 let folder: string;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "tollgate-nothing-up-"));
-  for (const part of PARTS)
-    cpSync(join(PROJECT_ROOT, part), join(folder, part), { recursive: true });
-  symlinkSync(join(PROJECT_ROOT, "node_modules"), join(folder, "node_modules"));
+  folder = copyCheckout();
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -27,6 +18,14 @@ test.each([
   "logs",
   "migrate",
   "generate hello",
+  "status",
+  "model list",
+  "model pause sim-chat --reason moving",
+  "model resume sim-chat",
+  "request list",
+  `request show ${ID}`,
+  `request wait ${ID}`,
+  `request cancel ${ID} --yes`,
   "audit",
   "audit --repair --queues",
   "user list",

@@ -5,7 +5,10 @@ import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 import { commandsOn, jsonOf } from "./command.ts";
 
-const test = testsOnStack({ gateways: 2 });
+const test = testsOnStack({
+  gateways: 2,
+  settings: { tiers: { urgent: { priority_max: "high" } } },
+});
 
 /** An announced change takes effect within this time. */
 const ANNOUNCED_MS = 1_000;
@@ -200,6 +203,25 @@ test("a deactivated user is refused everywhere until activated", async (stack) =
   await eventually("acceptance", ANNOUNCED_MS, async () =>
     (await callWith(stack, apiKey, 1)).status === 202 ? true : undefined,
   );
+});
+
+test("a changed tier lets a user ask for a more urgent class, at once and everywhere", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const { user_id: userId, api_key: apiKey, email } = await addUser(stack);
+  const urgent = async (gateway: number) =>
+    stack.api({ userId, apiKey }, gateway).post({ prompt: "hello", priority: "high" });
+  const refused = [await urgent(0), await urgent(1)];
+
+  await tollgate("user", "quota", email, "--tier", "urgent");
+
+  expect(refused.map(({ status, body }) => [status, body.errors?.[0]?.field])).toEqual([
+    [422, "/priority"],
+    [422, "/priority"],
+  ]);
+  for (const gateway of [0, 1])
+    await eventually(`acceptance at gateway ${gateway}`, ANNOUNCED_MS, async () =>
+      (await urgent(gateway)).status === 202 ? true : undefined,
+    );
 });
 
 test("a changed limit counts at once and loses no usage that settles meanwhile", async (stack) => {

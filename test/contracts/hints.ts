@@ -16,6 +16,13 @@ export function describeHintsContract(
 ): void {
   const first = { attempt: 1, startedAtMs: 1_000, redelivered: false };
   const requestOf = () => ({ userId: newId(), requestId: newId() });
+  const nothing = {
+    started: undefined,
+    lastStartedAtMs: 0,
+    attemptsMade: 0,
+    delayedUntilMs: 0,
+    lastError: null,
+  };
 
   describe(`hints about requests: ${name}`, () => {
     let subject: HintsSubject;
@@ -31,7 +38,12 @@ export function describeHintsContract(
 
       const start = await hints.markStarted({ ...started, ...first });
       const shown = await hints.readStarted([other, started]);
-      await hints.clearStarted({ ...started, startedAtMs: 1_000, attemptsMade: 0 });
+      await hints.clearStarted({
+        ...started,
+        startedAtMs: 1_000,
+        attemptsMade: 0,
+        lastError: null,
+      });
 
       expect(start).toEqual({ cancelled: false, crashes: 0 });
       expect(shown).toEqual([undefined, { attempt: 1, startedAtMs: 1_000 }]);
@@ -57,7 +69,12 @@ export function describeHintsContract(
     test("an attempt that ended in its worker's hands is not suspected when it comes again", async () => {
       const request = requestOf();
       await hints.markStarted({ ...request, ...first });
-      await hints.clearStarted({ ...request, startedAtMs: 1_000, attemptsMade: 0 });
+      await hints.clearStarted({
+        ...request,
+        startedAtMs: 1_000,
+        attemptsMade: 0,
+        lastError: null,
+      });
 
       const again = await hints.markStarted({ ...request, ...first, redelivered: true });
 
@@ -69,7 +86,12 @@ export function describeHintsContract(
       await hints.markStarted({ ...request, ...first });
       await hints.markStarted({ ...request, ...first, startedAtMs: 2_000, redelivered: true });
 
-      await hints.clearStarted({ ...request, startedAtMs: 1_000, attemptsMade: 1 });
+      await hints.clearStarted({
+        ...request,
+        startedAtMs: 1_000,
+        attemptsMade: 1,
+        lastError: null,
+      });
 
       expect(await hints.readStarted([request])).toEqual([{ attempt: 1, startedAtMs: 2_000 }]);
       expect(await hints.readAttemptsMade([request])).toEqual([0]);
@@ -98,7 +120,12 @@ export function describeHintsContract(
       const [retried, other] = [requestOf(), requestOf()];
       await hints.markStarted({ ...retried, ...first });
 
-      await hints.clearStarted({ ...retried, startedAtMs: 1_000, attemptsMade: 1 });
+      await hints.clearStarted({
+        ...retried,
+        startedAtMs: 1_000,
+        attemptsMade: 1,
+        lastError: null,
+      });
       const shown = await hints.readStarted([retried]);
       const made = await hints.readAttemptsMade([other, retried]);
       const next = { ...first, attempt: 2, redelivered: true };
@@ -113,7 +140,12 @@ export function describeHintsContract(
       const [delayed, other] = [requestOf(), requestOf()];
       const untilMs = Date.now() + 60_000;
       await hints.markStarted({ ...delayed, ...first });
-      await hints.clearStarted({ ...delayed, startedAtMs: 1_000, attemptsMade: 1 });
+      await hints.clearStarted({
+        ...delayed,
+        startedAtMs: 1_000,
+        attemptsMade: 1,
+        lastError: null,
+      });
 
       await hints.noteDelayed({ ...delayed, untilMs });
 
@@ -122,12 +154,73 @@ export function describeHintsContract(
       expect(await hints.readStarted([delayed])).toEqual([undefined]);
     });
 
+    test("all that is known of a request is read at once", async () => {
+      const [retried, other] = [requestOf(), requestOf()];
+      const lastError = { code: "UPSTREAM_FAILED", message: "status 500" } as const;
+      const untilMs = Date.now() + 60_000;
+      await hints.markStarted({ ...retried, ...first });
+      await hints.clearStarted({ ...retried, startedAtMs: 1_000, attemptsMade: 1, lastError });
+      await hints.noteDelayed({ ...retried, untilMs });
+      await hints.markStarted({ ...retried, ...first, attempt: 2, startedAtMs: 2_000 });
+
+      expect(await hints.read([other, retried])).toEqual([
+        nothing,
+        {
+          started: { attempt: 2, startedAtMs: 2_000 },
+          lastStartedAtMs: 1_000,
+          attemptsMade: 1,
+          delayedUntilMs: untilMs,
+          lastError,
+        },
+      ]);
+    });
+
+    test("why a request was put off is known, whether or not an attempt had begun", async () => {
+      const [tried, untried] = [requestOf(), requestOf()];
+      const lastError = { code: "UPSTREAM_BUSY", message: "status 429" } as const;
+      await hints.markStarted({ ...tried, ...first });
+
+      await hints.clearStarted({ ...tried, startedAtMs: 1_000, attemptsMade: 0, lastError });
+      await hints.clearStarted({ ...untried, startedAtMs: null, attemptsMade: 0, lastError });
+
+      const putOff = { ...nothing, lastError };
+      expect(await hints.read([tried, untried])).toEqual([putOff, putOff]);
+    });
+
+    test("when the last attempt had started is known after its end, also if the next waits", async () => {
+      const request = requestOf();
+      const failed = { ...request, attemptsMade: 1, lastError: null };
+      await hints.markStarted({ ...request, ...first });
+
+      await hints.clearStarted({ ...failed, startedAtMs: 1_000 });
+      const [retried] = await hints.read([request]);
+      await hints.clearStarted({ ...failed, startedAtMs: null });
+      const [putOff] = await hints.read([request]);
+
+      expect(retried).toMatchObject({ started: undefined, lastStartedAtMs: 1_000 });
+      expect(putOff).toMatchObject({ attemptsMade: 1, lastStartedAtMs: 1_000 });
+    });
+
+    test("putting off without an attempt does not take away the mark of one", async () => {
+      const request = requestOf();
+      await hints.markStarted({ ...request, ...first });
+
+      await hints.clearStarted({ ...request, startedAtMs: null, attemptsMade: 0, lastError: null });
+
+      expect(await hints.readStarted([request])).toEqual([{ attempt: 1, startedAtMs: 1_000 }]);
+    });
+
     test("an attempt that is put off again forgets until when it waited before", async () => {
       const delayed = requestOf();
       await hints.noteDelayed({ ...delayed, untilMs: Date.now() + 60_000 });
 
       await hints.markStarted({ ...delayed, ...first, attempt: 2 });
-      await hints.clearStarted({ ...delayed, startedAtMs: 1_000, attemptsMade: 2 });
+      await hints.clearStarted({
+        ...delayed,
+        startedAtMs: 1_000,
+        attemptsMade: 2,
+        lastError: null,
+      });
 
       expect(await hints.readDelayedUntil([delayed])).toEqual([0]);
       expect(await hints.readAttemptsMade([delayed])).toEqual([2]);
@@ -140,7 +233,8 @@ export function describeHintsContract(
 
       const refused = await Promise.allSettled([
         hints.markStarted({ ...request, ...first }),
-        hints.clearStarted({ ...request, startedAtMs: 1_000, attemptsMade: 1 }),
+        hints.clearStarted({ ...request, startedAtMs: 1_000, attemptsMade: 1, lastError: null }),
+        hints.read([request]),
         hints.readStarted([request]),
         hints.readAttemptsMade([request]),
         hints.noteDelayed({ ...request, untilMs: Date.now() + 60_000 }),

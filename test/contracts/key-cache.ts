@@ -15,7 +15,13 @@ export function describeKeyCacheContract(
   name: string,
   makeSubject: () => Promise<KeyCacheSubject>,
 ): void {
-  const record: KeyRecord = { keyId: "k", userId: "u", userActive: true, expiresAtMs: 7 };
+  const record: KeyRecord = {
+    keyId: "k",
+    userId: "u",
+    userActive: true,
+    tier: "free",
+    expiresAtMs: 7,
+  };
 
   describe(`the cache of keys: ${name}`, () => {
     let subject: KeyCacheSubject;

@@ -1,4 +1,5 @@
 import { addKey, findKeys, revokeKey } from "../../adapters/postgres/api-keys.ts";
+import { setQuota } from "../../adapters/postgres/quotas.ts";
 import { setUserActive } from "../../adapters/postgres/users.ts";
 import { createProxiedDatabase, newUser } from "../support/postgres.ts";
 import { describeKeyStoreContract } from "./key-store.ts";
@@ -13,6 +14,8 @@ describeKeyStoreContract("PostgreSQL", async () => {
     revokeKey: async (keyId) => void (await revokeKey(database, keyId)),
     setUserActive: async (userId, isActive) =>
       void (await setUserActive(database, userId, isActive)),
+    setTier: (userId, tier) =>
+      setQuota(database, { userId, window: "daily", tier, requests: null, tokens: null }),
     setAway,
     stop,
   };

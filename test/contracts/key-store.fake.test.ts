@@ -11,6 +11,7 @@ describeKeyStoreContract("the fake", async () => {
     addKey: async ({ keyHash, ...record }) => keys.add(keyHash, record),
     revokeKey: async (keyId) => keys.revoke(keyId),
     setUserActive: async (userId, isActive) => keys.setUserActive(userId, isActive),
+    setTier: async (userId, tier) => keys.setTier(userId, tier),
     setAway: async (isAway) => void (server.isAway = isAway),
     stop: async () => {},
   };

@@ -16,6 +16,8 @@ export interface KeyStoreSubject {
   }) => Promise<void>;
   revokeKey: (keyId: string) => Promise<void>;
   setUserActive: (userId: string, isActive: boolean) => Promise<void>;
+  /** Of the daily window. */
+  setTier: (userId: string, tier: string) => Promise<void>;
   setAway: (isAway: boolean) => Promise<void>;
   stop: () => Promise<void>;
 }
@@ -44,10 +46,11 @@ export function describeKeyStoreContract(
 
       const found = await subject.readStoredKeys([expired.keyHash, randomBytes(32), plain.keyHash]);
 
+      const owner = { userId, userActive: true, tier: null };
       expect(found).toEqual([
-        { keyId: expired.keyId, userId, userActive: true, expiresAtMs: expired.expiresAtMs },
+        { keyId: expired.keyId, ...owner, expiresAtMs: expired.expiresAtMs },
         undefined,
-        { keyId: plain.keyId, userId, userActive: true, expiresAtMs: null },
+        { keyId: plain.keyId, ...owner, expiresAtMs: null },
       ]);
     });
 
@@ -61,6 +64,16 @@ export function describeKeyStoreContract(
       const [active] = await subject.readStoredKeys([keyHash]);
 
       expect([inactive?.userActive, active?.userActive]).toEqual([false, true]);
+    });
+
+    test("tell the tier of their user, and that of nobody else", async () => {
+      const [promoted, other] = [await subject.addUser(), await subject.addUser()];
+      const keys = [await addKey(promoted), await addKey(other)];
+
+      await subject.setTier(promoted, "gold");
+
+      const found = await subject.readStoredKeys(keys.map(({ keyHash }) => keyHash));
+      expect(found.map((key) => key?.tier)).toEqual(["gold", null]);
     });
 
     test("that are revoked are not found any more, and the others of the user are", async () => {

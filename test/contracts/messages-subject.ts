@@ -1,6 +1,7 @@
 import type { MessagePorts } from "../support/fakes/messages.ts";
 
-export type QueueName = "requests" | "results" | "requestsDead" | "resultsDead";
+/** `requests`: those of the model of the samples, which is not the default one. */
+export type QueueName = "requests" | "parking" | "results" | "requestsDead" | "resultsDead";
 
 /** Messages between the services, with delay queues of 200 ms and a minute. All queues are empty. */
 export interface MessagesSubject extends MessagePorts {

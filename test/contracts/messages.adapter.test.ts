@@ -1,3 +1,4 @@
+import { createDepthReader } from "../../adapters/amqp/depth-reader.ts";
 import { createDelayQueues } from "../../adapters/amqp/delay-queues.ts";
 import { purge, queueDepths } from "../../adapters/amqp/inspect.ts";
 import { encodeRequest, encodeResult } from "../../adapters/amqp/messages.ts";
@@ -5,15 +6,18 @@ import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { messagePorts as collectorPorts } from "../../collector/wiring/messages.ts";
 import { messagePorts as workerPorts } from "../../workers/wiring/messages.ts";
 import { startTestBroker } from "../support/broker.ts";
-import { requestOf, RESULT } from "../support/message-samples.ts";
+import { silentLog } from "../../runtime/log.ts";
+import { MODEL, requestOf, RESULT } from "../support/message-samples.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 import { describeMessagesContract } from "./messages.ts";
-import { LONG_STEP_MS, STEP_MS } from "./messages-subject.ts";
+import { LONG_STEP_MS, type MessagesSubject, STEP_MS } from "./messages-subject.ts";
+import { describeModelQueuesContract } from "./model-queues.ts";
 
-describeMessagesContract("RabbitMQ", async () => {
-  const broker = await startTestBroker([STEP_MS, LONG_STEP_MS]);
+const makeSubject = async (): Promise<MessagesSubject> => {
+  const broker = await startTestBroker([STEP_MS, LONG_STEP_MS], [MODEL]);
   const { queues } = broker;
+  const named = { ...queues, requests: queues.requestsOf(MODEL) };
   const observer = await broker.connect();
   const consumers = await startTcpProxy(broker.url);
   const publishers = await startTcpProxy(broker.url);
@@ -22,30 +26,39 @@ describeMessagesContract("RabbitMQ", async () => {
   const window = { channels: 1, messagesMax: 100, bytesMax: 1_000_000, confirmTimeoutMs: 5_000 };
   const publisher = createPublisher(publishing, window);
   const undisturbed = createPublisher(observer, window);
-  const prefix = queues.requests.name.slice(0, -"inference_requests".length);
-  const delays = createDelayQueues(publishing, { prefix });
+  const depths = createDepthReader(publishing);
+  const delays = createDelayQueues(publishing, { prefix: broker.prefix });
 
   return {
     gateway: {
-      publish: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
+      publish: (request) => publisher.publish(named.requests.name, encodeRequest(request)),
       brokerUp: () => publishing.state() === "up",
     },
     worker: workerPorts({
       consuming,
       publisher,
       delays,
-      queues,
+      queues: () => queues,
       gatherResults: (publish) => publish(),
     }),
-    collector: (prefetch) => collectorPorts({ consuming, publisher, queues, prefetch }),
+    collector: (prefetch) =>
+      collectorPorts({
+        consuming,
+        publishing,
+        publisher,
+        depths,
+        queues: () => queues,
+        prefetch,
+        log: silentLog,
+      }),
     publishUnreadable: (queue, { type, requestId, isNewer }) => {
       const message = type === "request" ? encodeRequest(requestOf(10)) : encodeResult(RESULT);
       const headers = isNewer ? { ...message.headers, version: 9 } : { version: 1 };
       const odd = { ...message, messageId: requestId, headers };
-      return undisturbed.publish(queues[queue].name, odd);
+      return undisturbed.publish(named[queue].name, odd);
     },
     ready: async (queue) => {
-      const { name } = queues[queue];
+      const { name } = named[queue];
       return (await queueDepths(observer, [name])).get(name)?.ready ?? 0;
     },
     cutConsumers: consumers.cut,
@@ -63,4 +76,7 @@ describeMessagesContract("RabbitMQ", async () => {
       await Promise.all([consumers.stop(), publishers.stop()]);
     },
   };
-});
+};
+
+describeMessagesContract("RabbitMQ", makeSubject);
+describeModelQueuesContract("RabbitMQ", makeSubject);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { ResultDelivery } from "../../collector/ports.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { Delivery } from "../../workers/ports.ts";
-import { requestOf, RESULT } from "../support/message-samples.ts";
+import { MODEL, requestOf, RESULT } from "../support/message-samples.ts";
 import { LONG_STEP_MS, type MessagesSubject, STEP_MS } from "./messages-subject.ts";
 
 /** What RabbitMQ and our queues in it promise to the services. */
@@ -23,7 +23,7 @@ export function describeMessagesContract(
   async function startWorker(prefetch = 100) {
     const deliveries: Delivery[] = [];
     const onDelivery = (delivery: Delivery): void => void deliveries.push(delivery);
-    const consumer = await subject.worker.consume(onDelivery, prefetch);
+    const consumer = await subject.worker.consume(MODEL, prefetch, onDelivery);
     return { deliveries, consumer };
   }
 
@@ -164,7 +164,7 @@ export function describeMessagesContract(
       const { deliveries, consumer } = await startWorker();
       await subject.until(() => deliveries.length === 1);
 
-      await consumer.pause();
+      await consumer.setPrefetch(0);
       await publish(3);
       await subject.until(async () => (await subject.ready("requests")) === 3);
       deliveries[0]?.ack();
@@ -232,10 +232,10 @@ export function describeMessagesContract(
     test("reaches the collector as poisoned when it comes back more than 20 times", async () => {
       const [request] = await publish(1);
       let times = 0;
-      await subject.worker.consume((delivery) => {
+      await subject.worker.consume(MODEL, 1, (delivery) => {
         times += 1;
         delivery.requeue();
-      }, 1);
+      });
       const { deliveries } = await startCollector();
 
       await subject.until(() => deliveries.length === 1);

@@ -38,6 +38,7 @@ export function describeBooks(name: string, damages: readonly string[], acts: Qu
       expect(known).toEqual({
         day,
         windows: { daily: window, monthly: window },
+        failedExecutions: { daily: 0, monthly: 0 },
         holds: [{ userId, requestId, tokens: 7, day, takenAtMs: expect.any(Number) }],
       } as never);
       expect(unknown).toBeUndefined();
@@ -85,7 +86,13 @@ export function describeBooks(name: string, damages: readonly string[], acts: Qu
       expect(fates).toEqual(["unknown", "held"]);
       expect(found.has(requestId)).toBe(true);
       await subject().quota.settle(
-        broken.map((userId) => ({ userId, requestId: "x", billedTokens: null, expectHold: false })),
+        broken.map((userId) => ({
+          userId,
+          requestId: "x",
+          billedTokens: null,
+          failedExecutions: 0,
+          expectHold: false,
+        })),
       );
     });
   });

@@ -14,9 +14,9 @@ export function describeLoads(name: string, damages: readonly string[], acts: Qu
       subject().setClock(nowMs);
       const holds = [{ userId: "u", requestId: newId(), day: "2027-05-09", tokens: 7 }];
       const days = [
-        { day: "2027-05-10", requests: 1, tokens: 10 },
-        { day: "2027-05-02", requests: 2, tokens: 20 },
-        { day: "2027-04-30", requests: 4, tokens: 40 },
+        { day: "2027-05-10", requests: 1, tokens: 10, failedExecutions: 1 },
+        { day: "2027-05-02", requests: 2, tokens: 20, failedExecutions: 5 },
+        { day: "2027-04-30", requests: 4, tokens: 40, failedExecutions: 9 },
       ];
 
       const userId = await loadUser({ limits: limitsOf(), days, holds });
@@ -27,6 +27,7 @@ export function describeLoads(name: string, damages: readonly string[], acts: Qu
           daily: { used: { requests: 1, tokens: 10 }, held: { requests: 0, tokens: 0 } },
           monthly: { used: { requests: 4, tokens: 37 }, held: { requests: 1, tokens: 7 } },
         },
+        failedExecutions: { daily: { used: 1 }, monthly: { used: 6 } },
       });
     });
 
@@ -53,7 +54,9 @@ export function describeLoads(name: string, damages: readonly string[], acts: Qu
       await subject().quota.forget(userId);
       const ticket = await beginLoad(userId);
 
-      await subject().quota.settle([{ userId, requestId, billedTokens: 4, expectHold: true }]);
+      await subject().quota.settle([
+        { userId, requestId, billedTokens: 4, failedExecutions: 0, expectHold: true },
+      ]);
       const holds = [{ userId, requestId, day, tokens: 10 }];
       await subject().quota.load(userId, ticket, { limits: limitsOf(), days: [], holds });
 
@@ -94,7 +97,7 @@ export function describeLoads(name: string, damages: readonly string[], acts: Qu
       subject().restart();
 
       const before = await subject().quota.admit(admission);
-      const days = [{ day: dayOf(Date.now()), requests: 1, tokens: 48 }];
+      const days = [{ day: dayOf(Date.now()), requests: 1, tokens: 48, failedExecutions: 0 }];
       await subject().quota.load(userId, await beginLoad(userId), { limits, days, holds: [] });
       const after = await subject().quota.admit(admission);
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { dayOf } from "../../core/quota/windows.ts";
 import { limitsOf, newId } from "../support/quota-samples.ts";
 import { describeBooks } from "./quota-books.ts";
+import { describeFailures } from "./quota-failures.ts";
 import { describeLoads } from "./quota-loads.ts";
 import { createQuotaActs, type QuotaActs, type QuotaSubject } from "./quota-subject.ts";
 
@@ -22,6 +23,7 @@ export function describeQuotaContract(
   const acts = createQuotaActs(() => made);
   describeAdmissions(name, acts);
   describeSettlements(name, damages, acts);
+  describeFailures(name, acts);
   describeLoads(name, damages, acts);
   describeBooks(name, damages, acts);
   describeOutage(name, acts);
@@ -74,6 +76,7 @@ function describeAdmissions(name: string, acts: QuotaActs): void {
             daily: { limit: { requests: null, tokens: 50 }, used },
             monthly: { limit: { requests: null, tokens: null }, used },
           },
+          failedExecutions: {},
         },
       } as never);
     });
@@ -118,7 +121,13 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
     test("is charged once however often it is asked", async () => {
       const userId = await loadFresh(limitsOf());
       const requestId = await admit(userId, 100);
-      const settlement = { userId, requestId, billedTokens: 40, expectHold: false };
+      const settlement = {
+        userId,
+        requestId,
+        billedTokens: 40,
+        failedExecutions: 0,
+        expectHold: false,
+      };
 
       const replies = await subject().quota.settle([settlement, settlement, settlement]);
 
@@ -130,7 +139,9 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
       const userId = await loadFresh(limitsOf({ dailyTokens: 100 }));
       const requestId = await admit(userId, 90);
 
-      await subject().quota.settle([{ userId, requestId, billedTokens: 130, expectHold: true }]);
+      await subject().quota.settle([
+        { userId, requestId, billedTokens: 130, failedExecutions: 0, expectHold: true },
+      ]);
 
       expect(await usedTokens(userId)).toEqual([130, 130]);
       const next = await subject().quota.admit({ userId, requestId: newId(), tokens: 0 });
@@ -142,7 +153,9 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
       const before = await subject().quota.read(userId);
       const requestId = await admit(userId, 90);
 
-      await subject().quota.settle([{ userId, requestId, billedTokens: null, expectHold: true }]);
+      await subject().quota.settle([
+        { userId, requestId, billedTokens: null, failedExecutions: 0, expectHold: true },
+      ]);
 
       expect(await subject().quota.read(userId)).toEqual({
         ...before,
@@ -157,7 +170,9 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
       const requestId = await admit(userId, 100);
 
       subject().setClock(beforeMs + 200);
-      await subject().quota.settle([{ userId, requestId, billedTokens: 30, expectHold: true }]);
+      await subject().quota.settle([
+        { userId, requestId, billedTokens: 30, failedExecutions: 0, expectHold: true },
+      ]);
 
       expect(await usedTokens(userId)).toEqual([0, 0]);
       subject().setClock(beforeMs);
@@ -170,7 +185,9 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
       const hold = { userId: "u", requestId, day: "2027-04-02", tokens: 7 };
       const userId = await loadUser({ limits: limitsOf(), days: [], holds: [hold] });
 
-      await subject().quota.settle([{ userId, requestId, billedTokens: 3, expectHold: true }]);
+      await subject().quota.settle([
+        { userId, requestId, billedTokens: 3, failedExecutions: 0, expectHold: true },
+      ]);
 
       subject().setClock(Date.UTC(2027, 3, 2));
       expect(await usedTokens(userId)).toEqual([0, 0]);
@@ -178,7 +195,7 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
 
     test("that misses the hold it expects makes the user be rebuilt", async () => {
       const userId = await loadFresh(limitsOf());
-      const missing = { userId, requestId: newId(), billedTokens: 5 };
+      const missing = { userId, requestId: newId(), billedTokens: 5, failedExecutions: 0 };
 
       await subject().quota.settle([{ ...missing, expectHold: false }]);
       const afterRepeat = await subject().quota.read(userId);
@@ -196,7 +213,7 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
         const userId = await loadFresh(limitsOf());
 
         await subject().quota.settle([
-          { userId, requestId: newId(), billedTokens: 5, expectHold: true },
+          { userId, requestId: newId(), billedTokens: 5, failedExecutions: 0, expectHold: true },
         ]);
 
         expect(await subject().quota.read(userId)).toBeDefined();
@@ -210,7 +227,9 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
       const attempt = { attempt: 1, startedAtMs: 1_000, redelivered: false };
       await subject().hints.markStarted({ ...request, ...attempt });
 
-      await subject().quota.settle([{ ...request, billedTokens: 4, expectHold: true }]);
+      await subject().quota.settle([
+        { ...request, billedTokens: 4, failedExecutions: 0, expectHold: true },
+      ]);
 
       expect(await subject().hints.readStarted([request])).toEqual([undefined]);
     });
@@ -223,15 +242,16 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
         await subject().damage(kind, broken, a);
 
         const replies = await subject().quota.settle([
-          { userId: sound, requestId: b, billedTokens: 4, expectHold: true },
-          { userId: broken, requestId: a, billedTokens: 4, expectHold: true },
-          { userId: sound, requestId: c, billedTokens: 4, expectHold: true },
+          { userId: sound, requestId: b, billedTokens: 4, failedExecutions: 0, expectHold: true },
+          { userId: broken, requestId: a, billedTokens: 4, failedExecutions: 0, expectHold: true },
+          { userId: sound, requestId: c, billedTokens: 4, failedExecutions: 0, expectHold: true },
         ]);
 
         expect(replies).toEqual(["settled", "broken", "settled"]);
         expect(await usedTokens(sound)).toEqual([8, 8]);
         expect(await subject().quota.read(broken)).toBeUndefined();
-        const days = [{ day: dayOf(Date.now()), requests: 1, tokens: 4 }];
+        const today = dayOf(Date.now());
+        const days = [{ day: today, requests: 1, tokens: 4, failedExecutions: 0 }];
         const ticket = await beginLoad(broken);
         const truth = { limits: limitsOf(), days, holds: [] };
         expect(await subject().quota.load(broken, ticket, truth)).toBe("loaded");
@@ -247,7 +267,13 @@ function describeOutage(name: string, acts: QuotaActs): void {
   test(`while the server is away everything is refused, and nothing was done: ${name}`, async () => {
     const userId = await loadFresh(limitsOf());
     const requestId = await admit(userId, 10);
-    const settlement = { userId, requestId, billedTokens: 4, expectHold: true };
+    const settlement = {
+      userId,
+      requestId,
+      billedTokens: 4,
+      failedExecutions: 0,
+      expectHold: true,
+    };
     await subject().setAway(true);
 
     const refused = await Promise.allSettled([

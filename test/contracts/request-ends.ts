@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Finish } from "../../core/request/finish.ts";
 import type { NewRequest } from "../../core/request/stored-request.ts";
 import { runBisected } from "../../runtime/bisect.ts";
-import { completion, ending, newRequest, SEALED } from "../support/request-samples.ts";
+import { completion, ending, inVain, newRequest, SEALED } from "../support/request-samples.ts";
 import { idOf, type MakeRequestStore, useRequestStore } from "./request-store-subject.ts";
 
 /** What ending requests and billing them promises. */
@@ -36,6 +36,7 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
           windowDay: "2026-10-31",
           estimatedTokens: 100,
           billedTokens: 30,
+          failedExecutions: 0,
         },
       ]);
       const [found] = await store.findRequests([row.head]);
@@ -75,6 +76,33 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
       });
     });
 
+    test("what was executed and failed is in the ledger without tokens, however it ended", async () => {
+      const { rows, ids } = await storeThree();
+      const [a, b, c] = ids;
+
+      const replies = await finish(
+        inVain(a, 5),
+        { ...ending(b, "cancelled"), attempts: 2 },
+        completion(c, { attempts: 3 }),
+      );
+      const again = await finish(inVain(a, 1), completion(b), ending(c, "failed"));
+
+      const bills = [
+        { billedTokens: 0, failedExecutions: 5 },
+        { billedTokens: 0, failedExecutions: 2 },
+        { billedTokens: 30, failedExecutions: 2 },
+      ];
+      expect(replies).toMatchObject(bills.map((bill) => ({ ...bill, moved: true })));
+      expect(again).toMatchObject(bills.map((bill) => ({ ...bill, moved: false })));
+      expect(await subject().store.standings(ids)).toMatchObject(bills);
+      const found = await subject().store.findRequests(rows.map(({ head }) => head));
+      expect(found.map((row) => [row?.attempts, row?.totalTokens])).toEqual([
+        [5, null],
+        [2, null],
+        [3, 30],
+      ]);
+    });
+
     test("a second finish changes nothing and learns what the first one did", async () => {
       const [a, b] = (await storeThree()).ids;
       await finish(completion(a), ending(b, "cancelled"));
@@ -86,8 +114,8 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
         { moved: false, state: "cancelled", billedTokens: null },
       ]);
       expect(await subject().store.standings([a, b])).toEqual([
-        { state: "completed", billedTokens: 30 },
-        { state: "cancelled", billedTokens: null },
+        { state: "completed", billedTokens: 30, failedExecutions: 0 },
+        { state: "cancelled", billedTokens: null, failedExecutions: 0 },
       ]);
     });
 
@@ -119,7 +147,9 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
 
       expect(store.isDataFault(failure)).toBe(true);
       expect(outcomes.map((outcome) => outcome.ok)).toEqual([true, false, true]);
-      expect(await store.standings([b])).toEqual([{ state: "queued", billedTokens: null }]);
+      expect(await store.standings([b])).toEqual([
+        { state: "queued", billedTokens: null, failedExecutions: 0 },
+      ]);
     });
 
     test("usage is summed by day and by model, from the first to the last day asked for", async () => {
@@ -130,10 +160,12 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
         newRequest({ userId, windowDay: "2026-11-01" }),
         newRequest({ userId, windowDay: "2026-11-01" }),
         newRequest({ userId, windowDay: "2026-11-02" }),
+        newRequest({ userId, windowDay: "2026-11-01" }),
       ];
       await store.insertRequests([...rows, newRequest({ userId, windowDay: "2026-11-01" })]);
       await finish(...rows.slice(0, 3).map((row) => completion(idOf(row))));
       await finish(ending(idOf(rows[3] ?? newRequest()), "cancelled"));
+      await finish(inVain(idOf(rows[4] ?? newRequest()), 3));
 
       const from = "2025-12-31";
       const byDay = await store.readUsage({ userId, from, to: "2026-11-01", by: "day" });
@@ -144,8 +176,20 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
         by: "model",
       });
 
-      const bill = { requests: 1, promptTokens: 10, completionTokens: 20, totalTokens: 30 };
-      const twice = { requests: 2, promptTokens: 20, completionTokens: 40, totalTokens: 60 };
+      const bill = {
+        requests: 1,
+        failedRequests: 0,
+        promptTokens: 10,
+        completionTokens: 20,
+        totalTokens: 30,
+      };
+      const twice = {
+        requests: 2,
+        failedRequests: 1,
+        promptTokens: 20,
+        completionTokens: 40,
+        totalTokens: 60,
+      };
       expect(byDay).toEqual([
         { key: from, ...bill },
         { key: "2026-11-01", ...twice },
@@ -163,7 +207,9 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
 
       expect(failure).toMatchObject({ code: "STORE_UNAVAILABLE" });
       expect(store.isDataFault(failure)).toBe(false);
-      expect(await store.standings([a])).toEqual([{ state: "queued", billedTokens: null }]);
+      expect(await store.standings([a])).toEqual([
+        { state: "queued", billedTokens: null, failedExecutions: 0 },
+      ]);
     });
   });
 }

@@ -1,7 +1,11 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 
+import type { QueuedRequest } from "../../core/request/messages.ts";
 import { ending, HOUR_MS, newRequest, SEALED } from "../support/request-samples.ts";
 import { idOf, type MakeRequestStore, useRequestStore } from "./request-store-subject.ts";
+
+/** Of the samples, but for those of a test about others. */
+const MODELS = ["sim-chat", "fast", "slow"];
 
 /** What reading requests promises: those of a user, and those that wait. */
 export function describeRequestReads(name: string, makeSubject: MakeRequestStore): void {
@@ -85,6 +89,17 @@ export function describeRequestReads(name: string, makeSubject: MakeRequestStore
       }
     });
 
+    test("what is parked is not read for publishing: the dispatcher publishes it", async () => {
+      const { store } = subject();
+      const parked = newRequest({ parked: { priority: "high" } });
+      await store.insertRequests([parked]);
+
+      const queued = await store.readQueued([idOf(parked), oldest]);
+      await store.discardRequests([idOf(parked)]);
+
+      expect(queued.map(({ head }) => head.requestId)).toEqual([oldest]);
+    });
+
     test("overdue requests come in the order in which they were due, page by page", async () => {
       const { store } = subject();
 
@@ -103,15 +118,33 @@ export function describeRequestReads(name: string, makeSubject: MakeRequestStore
       const { store } = subject();
       const beforeMs = nowMs - 5 * HOUR_MS;
 
-      const page = await store.queuedBefore(beforeMs, null, 1);
-      const next = await store.queuedBefore(beforeMs, page.next, 10);
+      const found: QueuedRequest[] = [];
+      let next: string | null = null;
+      do {
+        // A page may be empty and not the last.
+        const page = await store.queuedBefore(beforeMs, MODELS, next, 1);
+        found.push(...page.items);
+        next = page.next;
+      } while (next !== null);
 
-      const found = [...page.items, ...next.items];
       expect(found.map(({ head }) => head)).toEqual(
         [rows[0], rows[2]].map((row) => row?.head) as never,
       );
       expect(found.every(({ payload }) => Buffer.compare(payload, SEALED) === 0)).toBe(true);
-      expect(next.next).toBeNull();
+    });
+
+    test("what is parked, or of another model, is not among those that may be lost", async () => {
+      const { store } = subject();
+      const createdAtMs = nowMs - 60 * HOUR_MS;
+      const parked = newRequest({ createdAtMs, parked: { priority: "normal" } });
+      const other = newRequest({ createdAtMs, model: "other" });
+      const waiting = newRequest({ createdAtMs });
+      await store.insertRequests([parked, other, waiting]);
+
+      const { items } = await store.queuedBefore(nowMs - 59 * HOUR_MS, MODELS, null, 10);
+      await store.discardRequests([parked, other, waiting].map(idOf));
+
+      expect(items.map(({ head }) => head.requestId)).toEqual([idOf(waiting)]);
     });
 
     test("those that expire first come first, however long they have waited", async () => {
@@ -120,7 +153,7 @@ export function describeRequestReads(name: string, makeSubject: MakeRequestStore
       const hasty = newRequest({ createdAtMs: nowMs - 59 * HOUR_MS, expiresAtMs: nowMs + 1 });
       await store.insertRequests([patient, hasty]);
 
-      const { items } = await store.queuedBefore(nowMs - 58 * HOUR_MS, null, 10);
+      const { items } = await store.queuedBefore(nowMs - 58 * HOUR_MS, MODELS, null, 10);
       await store.discardRequests([patient, hasty].map(idOf));
 
       expect(items.map(({ head }) => head.requestId)).toEqual([hasty, patient].map(idOf));
@@ -143,7 +176,7 @@ export function describeRequestReads(name: string, makeSubject: MakeRequestStore
         store.findRequests([{ requestId: oldest, userId: user }]),
         store.listRequests({ userId: user, limit: 3 }),
         store.readQueued([oldest]),
-        store.queuedBefore(nowMs, null, 1),
+        store.queuedBefore(nowMs, MODELS, null, 1),
         store.overdueRequests(null, 1),
         store.standings([oldest]),
         store.waitingByModel(),

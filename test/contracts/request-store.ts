@@ -1,6 +1,7 @@
 import { describeRequestEnds } from "./request-ends.ts";
 import { describeRequestInserts } from "./request-inserts.ts";
 import { describeRequestOutboxes } from "./request-outboxes.ts";
+import { describeRequestPlaces } from "./request-places.ts";
 import { describeRequestReads } from "./request-reads.ts";
 import type { MakeRequestStore } from "./request-store-subject.ts";
 
@@ -9,5 +10,6 @@ export function describeRequestStoreContract(name: string, makeSubject: MakeRequ
   describeRequestInserts(name, makeSubject);
   describeRequestEnds(name, makeSubject);
   describeRequestReads(name, makeSubject);
+  describeRequestPlaces(name, makeSubject);
   describeRequestOutboxes(name, makeSubject);
 }

@@ -69,6 +69,45 @@ export function describeSignalsContract(
       expect(heard).toEqual([`cancel ${requestId}`]);
     });
 
+    test("who has parked requests of which model and class is told once for a batch", async () => {
+      const model = newId();
+      const [first, second] = [newId(), newId()];
+      const heard = Promise.withResolvers<unknown>();
+      const subscribed = nextResubscribed();
+      signals.onParked((parked) => {
+        if (parked[0]?.model === model) heard.resolve(parked);
+      });
+      await subscribed;
+
+      await signals.announceParked([]);
+      await signals.announceParked([
+        { model, userId: first, priority: "high" },
+        { model, userId: second, priority: "normal" },
+        { model, userId: first, priority: "high" },
+        { model, userId: first, priority: "low" },
+      ]);
+
+      expect(await heard.promise).toEqual([
+        { model, userId: first, priority: "high" },
+        { model, userId: second, priority: "normal" },
+        { model, userId: first, priority: "low" },
+      ]);
+    });
+
+    test("the model that has changed is told", async () => {
+      const model = `m/${newId()}`;
+      const heard = Promise.withResolvers<void>();
+      const subscribed = nextResubscribed();
+      signals.onModelChange((changed) => {
+        if (changed === model) heard.resolve();
+      });
+      await subscribed;
+
+      await signals.announceModelChange(model);
+
+      await heard.promise;
+    });
+
     test("after a lost connection the subscriptions stand again, and listeners are told", async () => {
       const id = newId();
       const received = Promise.withResolvers<void>();
@@ -111,6 +150,8 @@ export function describeSignalsContract(
         signals.announceFinished([newId()]),
         signals.announceCancel(newId()),
         signals.announceKeyChange(newId()),
+        signals.announceParked([{ model: newId(), userId: newId(), priority: "normal" }]),
+        signals.announceModelChange(newId()),
       ]);
       await subject.setAway(false);
 

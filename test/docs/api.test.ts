@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { FormatRegistry, type TSchema } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
+import { WAITING_REASONS } from "../../core/queue/lane.ts";
 import { GenerateBody } from "../../core/request/generate-body.ts";
 import * as replies from "../../gateway/http/schemas.ts";
 import { createFakeGateway } from "../support/gateway-world.ts";
@@ -46,6 +47,13 @@ describe("the API page", () => {
     const missing = fieldsOf(schema).filter((field) => !text.includes(`\`${field}\``));
 
     expect(missing).toEqual([]);
+  });
+
+  test("explains every reason for which a request waits, and no other", () => {
+    const [table = ""] = (text.split("| `reason` |")[1] ?? "").split("\n\n");
+    const explained = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, reason]) => reason);
+
+    expect(new Set(explained)).toEqual(new Set(WAITING_REASONS));
   });
 
   test.each(examples)("shows a valid example, $title", ({ name, json }) => {

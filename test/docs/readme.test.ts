@@ -9,7 +9,8 @@ const changelog = await Bun.file(join(ROOT, "CHANGELOG.md")).text();
 
 /** One file per command, and the programs that ./tollgate runs by itself. */
 const commands = readdirSync(join(ROOT, "cli/commands"))
-  .filter((name) => !name.endsWith(".test.ts"))
+  // `dead-retry.ts` is a part of the command `dead`.
+  .filter((name) => !name.endsWith(".test.ts") && !name.includes("-"))
   .map((name) => name.replace(".ts", ""))
   .concat("test", "bench");
 

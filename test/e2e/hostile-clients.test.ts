@@ -147,6 +147,7 @@ test("a changed quota takes effect at once and forgets nothing that was used", a
   });
   await quota.setLimits(user.userId, {
     windows: { daily: { requests: 1, tokens: null }, monthly: { requests: null, tokens: null } },
+    failedExecutions: { daily: null, monthly: null },
     concurrentRequests: null,
   });
   const refused = await api.post({ prompt: "one too many" });

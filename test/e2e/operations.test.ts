@@ -4,6 +4,7 @@ import { queueDepths } from "../../adapters/amqp/inspect.ts";
 import { setQuota } from "../../adapters/postgres/quotas.ts";
 import type { AcceptedReply } from "../../gateway/http/schemas.ts";
 import { generateMany, untilAllEnded } from "../support/stack/crowd.ts";
+import { deleteQueues } from "../../local/stack/delete-queues.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
@@ -75,7 +76,7 @@ test("a changed configuration takes effect without a restart, a bad one is refus
 
 test("a changed retry schedule needs no restart: its delay queue is used and counted", async (stack) => {
   const api = stack.api(await stack.addUser());
-  const queue = `${stack.books.queues.requests.name}.retry.3000`;
+  const queue = `${stack.books.queues.requests.name}.wait.3000`;
   const depth = async (): Promise<number> =>
     (await queueDepths(stack.books.broker, [queue])).get(queue)?.ready ?? 0;
   const workerLog = (): string => stack.workers[0]?.log() ?? "";
@@ -100,7 +101,7 @@ test("a changed retry schedule needs no restart: its delay queue is used and cou
   expect(ended).toMatchObject({ status: "failed", attempts: 2 });
   await stack.configure({});
   await expectAllBooked(stack);
-  await stack.books.broker.withChannel((channel) => channel.deleteQueue(queue));
+  await deleteQueues(stack.books.broker.withChannel, [{ name: queue, exchange: queue }]);
 });
 
 test("changed tiers hold at once also for a user who was admitted before", async (stack) => {
@@ -223,7 +224,7 @@ test("2,000 requests posted 64 at a time all complete, and the books agree", asy
   const user = await stack.addUser();
   const api = stack.api(user);
 
-  const accepted = await generateMany(api, 2_000, 64);
+  const accepted = await generateMany(api, 2_000, { atOnce: 64 });
   const ends = await untilAllEnded(api, accepted);
   await expectAllBooked(stack);
 

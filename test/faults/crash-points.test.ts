@@ -19,6 +19,7 @@ const VICTIMS = {
   G2: "gateway-1",
   G3: "gateway-1",
   G4: "gateway-1",
+  G5: "gateway-1",
   W1: "worker-1",
   W2: "worker-1",
   W3: "worker-1",

@@ -10,16 +10,17 @@ const test = testsOnStack({
   },
 });
 
-/** The code in which a fault of the ML service ends; null: the request completes nevertheless. */
+/**
+ * Faults in which the ML service begins no work (429, 503, …) use up no attempt: test/e2e/queue.test.ts.
+ *
+ * The code in which a fault of the ML service ends; null: the request completes nevertheless. */
 const FAULT_ENDS: readonly { fault: string; code: FaultCode | null; attempts: number }[] = [
   { fault: "400", code: "UPSTREAM_REJECTED", attempts: 1 },
-  { fault: "429:0", code: "UPSTREAM_BUSY", attempts: 2 },
   { fault: "500", code: "UPSTREAM_FAILED", attempts: 2 },
-  { fault: "503", code: "UPSTREAM_FAILED", attempts: 2 },
   { fault: "timeout", code: "UPSTREAM_TIMEOUT", attempts: 2 },
   { fault: "drip", code: "UPSTREAM_TIMEOUT", attempts: 2 },
   { fault: "truncate", code: "UPSTREAM_REPLY_INVALID", attempts: 2 },
-  { fault: "reset", code: "UPSTREAM_UNREACHABLE", attempts: 2 },
+  { fault: "reset", code: "UPSTREAM_FAILED", attempts: 2 },
   { fault: "huge", code: "UPSTREAM_REPLY_TOO_LARGE", attempts: 1 },
   { fault: "slow:200", code: null, attempts: 1 },
   { fault: "slow:2000", code: "UPSTREAM_TIMEOUT", attempts: 2 },
@@ -47,6 +48,28 @@ for (const { fault, code, attempts } of FAULT_ENDS)
     const snapshot = await stack.books.quota.read(user.userId);
     expect(snapshot?.windows.daily.used.tokens).toBe(ended.tokens.total ?? 0);
     if (code === null) expect(ended.tokens.total).toBeGreaterThan(0);
+  });
+
+/** Of an ML service that could not be asked: time passes, attempts do not. */
+for (const fault of ["401", "404", "429:0", "502", "503"])
+  test(`an ML service that does ${fault} uses up no attempt, only the time of the request`, async (stack) => {
+    const user = await stack.addUser();
+    const api = stack.api(user);
+
+    const prompt = `hostile [[sim:${fault}]]`;
+    const accepted = await api.generate({ prompt, max_tokens: 50, queue_ttl: 2 });
+    const { status, attempts, error } = await api.untilEnded(accepted.request_id);
+    await stack.books.untilQuiet();
+
+    expect({ status, attempts, code: error?.code }).toEqual({
+      status: "expired",
+      attempts: 0,
+      code: "QUEUE_TTL_PASSED",
+    });
+    const { differences, holdsOpen } = await stack.books.audit();
+    expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });
+    const snapshot = await stack.books.quota.read(user.userId);
+    expect(snapshot?.windows.daily.used.tokens).toBe(0);
   });
 
 test("a worker's memory stays where it was through replies of 200 MB", async (stack) => {

@@ -1,3 +1,4 @@
+import { createLanes } from "../../adapters/redis/lanes.ts";
 import { expect } from "bun:test";
 
 import type { OutgoingMessage } from "../../adapters/amqp/messages.ts";
@@ -30,6 +31,13 @@ async function without(
     await Promise.all(components.map((component) => component.start()));
   }
 }
+
+/** What is parked while there is no keeper waits for the next one: until requests are published at once. */
+const untilPublishedAtOnce = (stack: TestStack): Promise<void> =>
+  untilTrue("requests are published at once", 10_000, async () => {
+    const view = await createLanes(stack.books.redis).readView();
+    return view?.models["sim-chat"]?.mode === "direct";
+  });
 
 const untilWaiting = (stack: TestStack, queue: string, count: number): Promise<void> =>
   untilTrue(`${count} messages wait in ${queue}`, 10_000, async () => {
@@ -174,6 +182,7 @@ test("results that arrive three times and out of order count once, and the first
   let requests: AcceptedReply[] = [];
   await withPostOffice(stack, async (post) => {
     let results: OutgoingMessage[] = [];
+    await untilPublishedAtOnce(stack);
     await without(stack.collectors, async () => {
       requests = await generateMany(api, 20);
       await untilWaiting(stack, "inference_results", 20);
@@ -201,6 +210,7 @@ test("results that arrive three times and out of order count once, and the first
 test("a result that cannot be stored fails its request alone, in the middle of a batch", async (stack) => {
   const api = stack.api(await stack.addUser());
   let requests: AcceptedReply[] = [];
+  await untilPublishedAtOnce(stack);
   await withPostOffice(stack, (post) =>
     without(stack.collectors, async () => {
       requests = await generateMany(api, 10);

@@ -1,28 +1,13 @@
 import { randomUUIDv7 } from "bun";
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 
 import { counterKeys } from "../../adapters/redis/keys.ts";
 import { dayOf } from "../../core/quota/windows.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { openPostOffice } from "../support/stack/post-office.ts";
-import { withStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
-import type { TestUser } from "../support/stack/users.ts";
-import { type CheckReport, violationsOf } from "./history/check.ts";
-import { createRuns } from "./run.ts";
-
-const LIMIT_MS = 60_000;
-const QUIET_LIMIT_MS = 2_500;
-/** Nothing that mends may run while a test seeds a bug. */
-const NOTHING_MENDS = { keeper: { republish_after_ms: 600_000, orphan_after_ms: 600_000 } };
-
-interface Bug {
-  name: string;
-  /** Does to a stack what the bug would do, after a good run or in the middle of it. */
-  seed: (stack: TestStack, user: TestUser) => Promise<void>;
-  when: "during" | "after";
-  expectFound: (report: CheckReport) => void;
-}
+import { violationsOf } from "./history/check.ts";
+import { type Bug, testFindsBug } from "./seeded-bugs.ts";
 
 /**
  * Takes one message out of a queue while nobody else does, as a consumer does that acks before its work is
@@ -67,7 +52,7 @@ const BUGS: readonly Bug[] = [
   {
     name: "a request is settled twice",
     when: "after",
-    seed: async (stack, { userId }) => {
+    seed: async (stack, [{ userId }]) => {
       const [, tokensKey = ""] = counterKeys(userId, dayOf(Date.now()));
       // A settle returns the unused part of the estimate; a second settle returns it again.
       await stack.books.redis.run(({ client }) => client.incrby(tokensKey, -20));
@@ -80,7 +65,7 @@ const BUGS: readonly Bug[] = [
   {
     name: "a refused request keeps its hold",
     when: "after",
-    seed: async (stack, { userId }) => {
+    seed: async (stack, [{ userId }]) => {
       const requestId = randomUUIDv7();
       await stack.books.quota.admit({ userId, requestId, tokens: 50 });
     },
@@ -127,33 +112,4 @@ const BUGS: readonly Bug[] = [
   },
 ];
 
-for (const { name, when, seed, expectFound } of BUGS)
-  test(
-    `the checker finds it when ${name}`,
-    async () => {
-      await withStack({ settings: NOTHING_MENDS }, async (stack) => {
-        const user = await stack.addUser();
-        const runs = createRuns(stack);
-        try {
-          const wish = {
-            usersOf: () => Promise.resolve([user]),
-            readEvery: 1_000_000,
-            quietLimitMs: QUIET_LIMIT_MS,
-          };
-          const atEnd = await runs.underLoad(wish, async () => {
-            await Bun.sleep(500);
-            if (when === "during") await seed(stack, user);
-          });
-          if (when === "after") {
-            expect(violationsOf(atEnd)).toEqual([]);
-            await seed(stack, user);
-          }
-
-          expectFound(await runs.check());
-        } finally {
-          runs.close();
-        }
-      });
-    },
-    LIMIT_MS,
-  );
+for (const bug of BUGS) testFindsBug(bug);

@@ -9,12 +9,18 @@ import { readFacts } from "./history/facts.ts";
 import { openHistory, readHistory } from "./history/history.ts";
 import { type Load, type LoadOptions, startLoad } from "./history/load.ts";
 import { foldHistory, type Operation } from "./history/operations.ts";
+import type { SharesWish } from "./history/shares.ts";
+import type { WaitBound } from "./history/waits.ts";
 
 export interface LoadWish extends Partial<
   Omit<LoadOptions, "gateways" | "history" | "firstOp" | "users">
 > {
   /** Whose requests they are. Default: three new users without limits. */
   usersOf?: (stack: TestStack) => Promise<TestUser[]>;
+  /** How long the operations of a group may take. */
+  waits?: Readonly<Record<string, WaitBound>>;
+  /** Users whose shares of a model follow their weights while all of them wait, by their place. */
+  shares?: { model: string; weights: Readonly<Record<number, number>> };
   /** How long everything may take to go quiet once the load has ended, milliseconds. */
   quietLimitMs?: number;
 }
@@ -36,12 +42,28 @@ const USERS = 3;
 /** Operations of one load are far fewer. */
 const OPS_PER_LOAD = 10_000_000;
 
+function sharesWish(
+  { model, weights }: NonNullable<LoadWish["shares"]>,
+  users: readonly TestUser[],
+): SharesWish {
+  const byUser = Object.entries(weights).map(([place, weight]): [string, number] => {
+    const user = users[Number(place)];
+    if (user === undefined) throw new Error(`there is no user ${place}`);
+    return [user.userId, weight];
+  });
+  return { model, weights: new Map(byUser) };
+}
+
 const withoutLimits = (stack: TestStack): Promise<TestUser[]> =>
   Promise.all(Array.from({ length: USERS }, () => stack.addUser()));
 
 export function createRuns(stack: TestStack): Runs {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-history-"));
   const operations = new Map<number, Operation>();
+  const expectations: { waits: Record<string, WaitBound>; shares: SharesWish[] } = {
+    waits: {},
+    shares: [],
+  };
   let loads = 0;
 
   async function addHistory(path: string): Promise<void> {
@@ -49,14 +71,17 @@ export function createRuns(stack: TestStack): Runs {
       operations.set(op, operation);
   }
 
-  const check = async (): Promise<CheckReport> => checkRun(operations, await readFacts(stack));
+  const check = async (): Promise<CheckReport> =>
+    checkRun(operations, await readFacts(stack), expectations);
 
   async function underLoad(
-    { quietLimitMs, usersOf = withoutLimits, ...wish }: LoadWish,
+    { quietLimitMs, usersOf = withoutLimits, waits, shares, ...wish }: LoadWish,
     disturb: (load: Load) => Promise<void>,
   ): Promise<CheckReport> {
     const history = openHistory(join(folder, `history-${loads}.jsonl`));
     const users = await usersOf(stack);
+    Object.assign(expectations.waits, waits);
+    if (shares !== undefined) expectations.shares.push(sharesWish(shares, users));
     const load = startLoad({
       ratePerSecond: RATE_PER_SECOND,
       ...wish,

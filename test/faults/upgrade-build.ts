@@ -2,6 +2,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { TSchema } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+
 import { readMigrations } from "../../adapters/postgres/migrate.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { MESSAGE_VERSION } from "../../core/request/messages.ts";
@@ -49,6 +52,37 @@ export async function makeNextBuild(): Promise<Build> {
   const number = String((await readMigrations()).length + 1).padStart(4, "0");
   writeFileSync(join(folder, `sql/${number}_next.sql`), NEXT_MIGRATION);
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The release before each model had a queue of its own and requests were parked. */
+const BEFORE_QUEUES = "994e1c8ce40c6d08451a98b765f45a4d66313c94";
+
+/**
+ * The release that knows neither queues of models nor parked requests, from the history of this project; null
+ * where that is not there, as in a shallow clone.
+ */
+export async function makeBuildBeforeQueues(): Promise<Build | null> {
+  const folder = mkdtempSync(join(tmpdir(), "tollgate-before-"));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const archive = Bun.spawn(["git", "-C", PROJECT_ROOT, "archive", BEFORE_QUEUES], {
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  const extract = Bun.spawn(["tar", "-x", "-C", folder], { stdin: archive.stdout });
+  if ((await archive.exited) !== 0 || (await extract.exited) !== 0) {
+    remove();
+    return null;
+  }
+  symlinkSync(join(PROJECT_ROOT, "node_modules"), join(folder, "node_modules"));
+  return { folder, remove };
+}
+
+/** Settings without the keys that a build does not know, as its operators had them. */
+export async function settingsForBuild({ folder }: Build, settings: unknown): Promise<unknown> {
+  const { ConfigSchema } = (await import(join(folder, "core/config/schema.ts"))) as {
+    ConfigSchema: TSchema;
+  };
+  return Value.Clean(ConfigSchema, settings);
 }
 
 function replaceOnce(path: string, old: string, text: string): void {

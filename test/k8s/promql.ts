@@ -98,3 +98,41 @@ export function rolesOf(query: string): MetricRole[][] {
     return spec === undefined ? [] : [[...spec.roles]];
   });
 }
+
+interface Sample {
+  metric: Record<string, string>;
+  value: [number, string];
+}
+
+interface PrometheusReply {
+  status: string;
+  error?: string;
+  data?: { result: Sample[] };
+}
+
+async function ask(prometheusUrl: string, query: string): Promise<Sample[]> {
+  const url = new URL("/api/v1/query", prometheusUrl);
+  url.searchParams.set("query", query);
+  const reply = (await (
+    await fetch(url, { signal: AbortSignal.timeout(10_000) })
+  ).json()) as PrometheusReply;
+  if (reply.data === undefined) throw new Error(`${query}: ${reply.error ?? reply.status}`);
+  return reply.data.result;
+}
+
+/** The samples of an instant query; a refused query throws Prometheus's own words. */
+export const samplesOf = async (prometheusUrl: string, query: string): Promise<number[]> =>
+  (await ask(prometheusUrl, query)).map(({ value: [, text] }) => Number(text));
+
+/** The models of those samples, in order; "" where a sample is of none. */
+export const modelsOf = async (prometheusUrl: string, query: string): Promise<string[]> =>
+  (await ask(prometheusUrl, query))
+    .map(({ metric }) => metric["model"] ?? "")
+    .toSorted((a, b) => a.localeCompare(b));
+
+/** The query of one model: whatever has the label is of that model. */
+export function ofModel(query: string, model: string): string {
+  return query.replace(/([a-z_]+)\{/g, (selector, name: string) =>
+    specOf(name)?.labels.includes("model") === true ? `${selector}model="${model}",` : selector,
+  );
+}

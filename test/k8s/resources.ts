@@ -97,6 +97,18 @@ export interface Certificate extends Resource {
   spec: { secretName: string; dnsNames?: string[] };
 }
 
+/** Of RabbitMQ's topology operator. */
+export interface RabbitmqUserResource extends Resource {
+  spec: { tags?: string[] };
+}
+
+export interface Permission extends Resource {
+  spec: {
+    userReference?: { name: string };
+    permissions: { configure: string; write: string; read: string };
+  };
+}
+
 /** Of CloudNativePG. */
 export interface PostgresCluster extends Resource {
   spec: { certificates?: { serverTLSSecret?: string } };

@@ -5,7 +5,7 @@ import type { CapacityReport } from "../../cli/capacity-report.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { built, installations } from "./built.ts";
 import { configOf } from "./config.ts";
-import { nameProblems, rolesOf } from "./promql.ts";
+import { metricsOf, nameProblems, rolesOf } from "./promql.ts";
 import {
   isWorkload,
   ofKind,
@@ -13,15 +13,27 @@ import {
   type Trigger,
   type TriggerAuthentication,
 } from "./resources.ts";
-import type { Resource } from "./schemas/check-schema.ts";
+import { type Resource, schemaProblems } from "./schemas/check-schema.ts";
 import { loadSchemas } from "./schemas/bundle.ts";
 
-const { scalers } = await loadSchemas();
-const QUEUES = new Set(
-  topology({ prefix: "", retryDelaysMs: [1_000] }).queues.map(({ name }) => name),
-);
+const schemas = await loadSchemas();
+const { scalers } = schemas;
+/** Models are named by operators: also like other queues. */
+const TOPOLOGY = topology({
+  prefix: "",
+  defaultModel: "default",
+  models: ["default", "qwen2.5-7b", "org/model:1", "dead", "wait.1000"],
+  retryDelaysMs: [1_000],
+});
+const QUEUES = [...TOPOLOGY.queues, ...TOPOLOGY.retriesOfBefore].map(({ name }) => name);
+const MODEL_QUEUES = TOPOLOGY.models.map(({ queue }) => queue.name);
+/** RabbitMQ's management API lists no more at once, and KEDA reads one page. */
+const PAGE_MAX = 500;
 /** Keys that KEDA hands to strconv.ParseFloat. */
 const NUMBERS = ["value", "threshold", "activationValue", "activationThreshold"];
+
+/** Those that are scaled to zero, or may be (docs/scaling.md). */
+const MAY_BE_ZERO = ["worker", "ml"];
 
 /** Replicas that the product promises. */
 const BOUNDS: Record<string, string> = {
@@ -51,6 +63,11 @@ const triggers = (resources: readonly Resource[]): [owner: ScaledObject, trigger
   scaledObjects(resources).flatMap((one) =>
     one.spec.triggers.map((trigger): [ScaledObject, Trigger] => [one, trigger]),
   );
+
+const prometheusTriggers = (
+  resources: readonly Resource[],
+): [owner: ScaledObject, trigger: Trigger][] =>
+  triggers(resources).filter(([, { type }]) => type === "prometheus");
 
 /** Parameters that a trigger gets from its TriggerAuthentication. */
 function authenticated(resources: readonly Resource[], { authenticationRef }: Trigger): string[] {
@@ -114,29 +131,49 @@ describe.skipIf(built === null).each(installations)(
       }
     });
 
-    test("count messages of queues of the topology, the unacknowledged ones too", () => {
+    test("count the messages of all models, the unacknowledged ones too, and no others", () => {
       const rabbitmq = triggers(resources).filter(([, { type }]) => type === "rabbitmq");
 
       expect(rabbitmq.length).toBeGreaterThan(0);
       for (const [, { metadata }] of rabbitmq) {
-        expect([...QUEUES]).toContain(metadata["queueName"] ?? "");
-        expect(metadata["protocol"]).toBe("http");
-        expect(metadata["excludeUnacknowledged"]).toBe("false");
+        const pattern = new RegExp(metadata["queueName"] ?? "");
+        expect(QUEUES.filter((name) => pattern.test(name))).toEqual(MODEL_QUEUES);
+        expect(metadata).toMatchObject({
+          protocol: "http",
+          useRegex: "true",
+          operation: "sum",
+          excludeUnacknowledged: "false",
+        });
+        expect(Number(metadata["pageSize"])).toBe(PAGE_MAX);
       }
     });
 
-    test("ask for one worker per as many messages as one executes at once", () => {
-      const { worker, models, default_model } = configOf(resources, "worker");
-      const atOnce = Math.min(worker.actors, models[default_model]?.concurrency_max ?? 0);
+    test("see in Prometheus the depths of the queues of all models, and no others", () => {
+      const patterns = prometheusTriggers(resources).flatMap(([, { metadata }]) =>
+        [...(metadata["query"] ?? "").matchAll(/queue=~("(?:[^"\\]|\\.)*")/g)].map(
+          ([, text = ""]) => new RegExp(`^(?:${JSON.parse(text) as string})$`),
+        ),
+      );
+
+      expect(patterns.length).toBeGreaterThan(0);
+      for (const pattern of patterns)
+        expect(QUEUES.filter((name) => pattern.test(name))).toEqual(MODEL_QUEUES);
+    });
+
+    test("ask for one worker per as many messages of one model as one executes at once", () => {
+      const { worker, models } = configOf(resources, "worker");
+      const atOnce = Object.values(models).map(({ concurrency_max }) =>
+        Math.min(worker.actors, concurrency_max),
+      );
       const values = triggers(resources)
         .filter(([, { type }]) => type === "rabbitmq")
         .map(([, { metadata }]) => Number(metadata["value"]));
 
-      expect(values).toEqual([atOnce]);
+      expect(values).toEqual([Math.min(...atOnce)]);
     });
 
     test("have the rounded thresholds of `tollgate capacity` for the documented example", async () => {
-      const { workerTokensWaiting, workerTokensPerMinute, mlTokensPerMinute } =
+      const { workerTokensRunnable, workerTokensPerMinute, mlRequestsRunnable, mlTokensPerMinute } =
         await exampleThresholds();
       const thresholdOf = (owner: string, name: string): number =>
         Number(
@@ -146,8 +183,9 @@ describe.skipIf(built === null).each(installations)(
         );
 
       const written = [
-        [thresholdOf("worker", "tokens-waiting"), workerTokensWaiting],
+        [thresholdOf("worker", "tokens-runnable"), workerTokensRunnable],
         [thresholdOf("worker", "token-rate"), workerTokensPerMinute],
+        [thresholdOf("ml", "runnable"), mlRequestsRunnable],
         [thresholdOf("ml", "token-rate"), mlTokensPerMinute],
       ] as const;
       for (const [threshold, computed] of written)
@@ -155,9 +193,7 @@ describe.skipIf(built === null).each(installations)(
     });
 
     test("ask Prometheus for metrics that exist, in their own namespace", () => {
-      for (const [owner, { metadata }] of triggers(resources).filter(
-        ([, t]) => t.type === "prometheus",
-      )) {
+      for (const [owner, { metadata }] of prometheusTriggers(resources)) {
         const query = metadata["query"] ?? "";
 
         expect(nameProblems(query, new Set())).toEqual([]);
@@ -168,24 +204,66 @@ describe.skipIf(built === null).each(installations)(
     });
 
     test("scale only by what a role exports that is never scaled to zero", () => {
-      for (const [, { metadata }] of triggers(resources).filter(
-        ([, t]) => t.type === "prometheus",
-      )) {
+      for (const [, { metadata }] of prometheusTriggers(resources)) {
         for (const roles of rolesOf(metadata["query"] ?? ""))
           expect(roles.some((role) => role !== "worker")).toBe(true);
       }
     });
 
-    test("wake from zero by an error rather than by silence when Prometheus has lost a metric", () => {
-      const waking = triggers(resources).filter(
-        ([{ spec }, { type, metadata }]) =>
-          spec.minReplicaCount === 0 &&
-          type === "prometheus" &&
-          Number(metadata["activationThreshold"] ?? 0) < 1e9,
+    test("scale workers only by what can run", () => {
+      const read = prometheusTriggers(resources)
+        .filter(([{ metadata }]) => metadata.name === "worker")
+        .flatMap(([, { metadata }]) => metricsOf(metadata["query"] ?? ""));
+
+      expect(read.map(({ name }) => name).filter((name) => name.includes("_waiting"))).toEqual([]);
+    });
+
+    test("wake a model server by what waits for it, to one replica and no more", () => {
+      const waking = prometheusTriggers(resources).filter(([, { metadata }]) =>
+        metadata["query"]?.includes("gateway_requests_waiting"),
       );
 
-      expect(waking.map(([, { name }]) => name)).toEqual(["oldest-waiting", "tokens-waiting"]);
+      expect(waking.map(([{ metadata }]) => metadata.name)).toEqual(["ml"]);
+      for (const [, { metricType, metadata }] of waking) {
+        expect(metricType).toBe("AverageValue");
+        expect(metadata["query"]).toMatch(/^clamp_max\(.*, 1\)$/);
+        expect(metadata).toMatchObject({ threshold: "1", activationThreshold: "0" });
+      }
+    });
+
+    test("wake from zero by an error rather than by silence when Prometheus has lost a metric", () => {
+      const waking = prometheusTriggers(resources).filter(
+        ([owner, { metadata }]) =>
+          MAY_BE_ZERO.includes(owner.metadata.name) &&
+          Number(metadata["activationThreshold"] ?? 1e9) < 1e9,
+      );
+
+      expect(new Set(waking.map(([, { name }]) => name))).toEqual(
+        new Set(["oldest-runnable", "tokens-runnable", "waiting", "runnable"]),
+      );
       for (const [, { metadata }] of waking) expect(metadata["ignoreNullValues"]).toBe("false");
     });
   },
 );
+
+test("docs/scaling.md has a scaled object for one more ML service, as ours but for its models", async () => {
+  const page = await Bun.file(`${PROJECT_ROOT}/docs/scaling.md`).text();
+  const [, example = ""] = /^```yaml\n([\s\S]*?)^```$/m.exec(page) ?? [];
+  const scaled = Bun.YAML.parse(example) as ScaledObject;
+  const shipped = Bun.YAML.parse(
+    await Bun.file(`${PROJECT_ROOT}/k8s/base/scaling/ml.yaml`).text(),
+  ) as ScaledObject;
+  const ofAllModels = ({
+    metadata: { query = "", ...metadata },
+    ...trigger
+  }: Trigger): Trigger => ({
+    ...trigger,
+    metadata: { ...metadata, query: query.replaceAll(/,model=~"[^"]+"/g, "") },
+  });
+  const prometheus = shipped.spec.triggers.filter(({ type }) => type === "prometheus");
+
+  expect(schemaProblems(scaled, schemas)).toEqual([]);
+  expect(scaled.spec.triggers.map(ofAllModels)).toEqual(prometheus);
+  for (const { metadata } of scaled.spec.triggers)
+    expect(metadata["query"]).toContain('model=~"coder|coder-chat"');
+});

@@ -1,3 +1,4 @@
+import { deleteQueues } from "../../local/stack/delete-queues.ts";
 import { uniqueQueuePrefix } from "../../local/stack/queue-prefix.ts";
 import { amqpUrl } from "./servers.ts";
 import { silentLog } from "../../runtime/log.ts";
@@ -17,6 +18,7 @@ import { topology, declareTopology, type Topology } from "../../adapters/amqp/to
 /** The real broker with queues of one test file's own, and everything to tidy up afterwards. */
 export interface TestBroker {
   url: string;
+  prefix: string;
   queues: Topology;
   /** A connection that is up, closed by `stop`. */
   connect: (options?: Partial<AmqpOptions>) => Promise<AmqpConnection>;
@@ -24,9 +26,13 @@ export interface TestBroker {
 }
 
 /** Declares a topology under a prefix that nobody else uses. */
-export async function startTestBroker(retryDelaysMs: readonly number[]): Promise<TestBroker> {
+export async function startTestBroker(
+  retryDelaysMs: readonly number[],
+  models: readonly string[] = [],
+): Promise<TestBroker> {
   const url = amqpUrl();
-  const queues = topology({ prefix: uniqueQueuePrefix(), retryDelaysMs });
+  const prefix = uniqueQueuePrefix();
+  const queues = topology({ prefix, defaultModel: "default", models, retryDelaysMs });
   const connections: AmqpConnection[] = [];
   const connect: TestBroker["connect"] = async (options = {}) => {
     const connection = connectAmqp({
@@ -44,11 +50,11 @@ export async function startTestBroker(retryDelaysMs: readonly number[]): Promise
   await declareTopology(own.withChannel, queues.queues);
   return {
     url,
+    prefix,
     queues,
     connect,
     stop: async () => {
-      for (const { name } of queues.queues)
-        await own.withChannel((channel) => channel.deleteQueue(name));
+      await deleteQueues(own.withChannel, queues.queues);
       await Promise.all(connections.map((connection) => connection.close()));
     },
   };

@@ -72,6 +72,7 @@ export function rowOf(head: RequestHead, changes: Partial<NewRequest> = {}): New
     metadata: null,
     acceptUntilMs: Number.POSITIVE_INFINITY,
     idempotency: null,
+    parked: null,
     ...changes,
   };
 }
@@ -83,7 +84,7 @@ export function createWorld({ prefetch = 100, options = {} }: WorldOptions = {})
   const clock = createFakeClock(START_MS);
   const events: string[] = [];
   const conclusions: string[] = [];
-  const queues = topology({ prefix: "", retryDelaysMs: [] });
+  const queues = topology({ prefix: "", defaultModel: "sim", models: [], retryDelaysMs: [] });
   const broker = createFakeBroker<FakeMessage>(clock, queues.queues, (how) => {
     conclusions.push(how);
     events.push(how);

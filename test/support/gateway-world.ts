@@ -14,7 +14,9 @@ import { createFakeBroker } from "./fakes/broker.ts";
 import { createFakeHints } from "./fakes/hints.ts";
 import { createFakeKeyCache } from "./fakes/key-cache.ts";
 import { createFakeKeyStore } from "./fakes/key-store.ts";
+import { createFakeLanes } from "./fakes/lanes.ts";
 import { createFakeMessages, type FakeMessage } from "./fakes/messages.ts";
+import { createFakeModelHealth } from "./fakes/model-health.ts";
 import { createFakeQuota } from "./fakes/quota.ts";
 import { storedOf } from "./fakes/request-rows.ts";
 import { createFakeRequestStore, type FakeRequestStore } from "./fakes/request-store.ts";
@@ -22,6 +24,7 @@ import { createFakeServer } from "./fakes/server.ts";
 import { createFakeSignals } from "./fakes/signals.ts";
 import { limitsOf } from "./quota-samples.ts";
 import { endOf, PUBLISHER, rowOf } from "./stored-rows.ts";
+import type { ParkedRef } from "../../core/queue/lane.ts";
 import { createGateway } from "../../gateway/gateway.ts";
 import type { GatewayPorts } from "../../gateway/ports.ts";
 import type { KeyRecord } from "../../core/key-record.ts";
@@ -73,6 +76,7 @@ export function snapshotWith(used: number, limit: number | null): QuotaSnapshot 
     },
     openRequests: 0,
     concurrentRequests: null,
+    failedExecutions: { daily: { limit: null, used: 0 }, monthly: { limit: null, used: 0 } },
   };
 }
 
@@ -88,7 +92,7 @@ export function createFakeGateway(
   const config = testConfig({ gather_ms: 0, ...gatewayConfig });
   const clock = createFakeClock(START_MS);
   const { postgres, redis, broker, ...fakes } = createFakes(clock);
-  const { store, quota, gate, hints, signals, keyCache, keys, messages } = fakes;
+  const { store, quota, gate, hints, signals, keyCache, keys, messages, lanes, health } = fakes;
   keys.add(hashOf(key), { keyId: "key-1", userId: "user-1", expiresAtMs: null });
   let ids = 0;
   const world = {
@@ -105,6 +109,9 @@ export function createFakeGateway(
     rows: [] as NewRequest[],
     published: [] as QueuedRequest[],
     discarded: [] as string[],
+    unparked: [] as string[],
+    /** What the dispatcher was told, one announcement each. */
+    announced: [] as ParkedRef[][],
     notes: [] as OutboxNote[],
     /** The requests in PostgreSQL, in the form in which they are read. */
     stored: {
@@ -168,7 +175,18 @@ export function createFakeGateway(
       world.finishes.push(...wanted.filter(hasMoved));
       return replies;
     },
-    readStarted: hints.readStarted,
+    deleteParked: (requestIds) => {
+      world.unparked.push(...requestIds);
+      return store.deleteParked(requestIds);
+    },
+    readHints: hints.read,
+    readLanes: lanes.readView,
+    readHealth: health.read,
+    readWorkers: lanes.readWorkers,
+    announceParked: (parked) => {
+      world.announced.push([...parked]);
+      return signals.announceParked(parked);
+    },
     markCancelled: (request) => {
       world.cancelled.push(request.requestId);
       return hints.markCancelled(request);
@@ -222,7 +240,7 @@ function createFakes(clock: FakeClock) {
   const { now } = clock;
   const postgres = createFakeServer("STORE_UNAVAILABLE");
   const redis = createFakeServer("QUOTA_UNAVAILABLE");
-  const queues = topology({ prefix: "", retryDelaysMs: [] });
+  const queues = topology({ prefix: "", defaultModel: "small", models: [], retryDelaysMs: [] });
   const broker = createFakeBroker<FakeMessage>(clock, queues.queues);
   const hints = createFakeHints({ server: redis, now });
   const quota = createFakeQuota({ server: redis, now, forgetMark: hints.forget });
@@ -238,6 +256,8 @@ function createFakes(clock: FakeClock) {
     quota,
     gate: createQuotaGate({ ...quota, readTruth }),
     signals: createFakeSignals(redis),
+    lanes: createFakeLanes({ server: redis, now }),
+    health: createFakeModelHealth({ server: redis, now }),
     keyCache: createFakeKeyCache<KeyRecord>({ server: redis, now }),
   };
 }

@@ -1,6 +1,9 @@
 import { randomUUIDv7 } from "bun";
 import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
 
+/** Of all samples; its name has what names of queues seldom have. */
+export const MODEL = "sim/small:latest";
+
 const everyByte = Uint8Array.from({ length: 256 }, (_, index) => index);
 
 /** One request and one result for the tests, with a payload that holds every byte. */
@@ -8,7 +11,7 @@ export const REQUEST: QueuedRequest = {
   head: {
     requestId: randomUUIDv7(),
     userId: "user-ä-1",
-    model: "sim/small:latest",
+    model: MODEL,
     windowDay: "2026-11-21",
     estimatedTokens: 70_000,
     createdAtMs: 1_795_302_772_123,

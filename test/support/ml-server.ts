@@ -36,6 +36,7 @@ export const ML_MODEL: Omit<ModelConfig, "url"> = {
   reply_bytes_max: 100_000,
   breaker_failures: 3,
   breaker_open_ms: 5_000,
+  breaker_open_max_ms: 60_000,
 };
 
 export const ML_PAYLOAD: InferencePayload = {

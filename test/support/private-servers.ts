@@ -36,8 +36,8 @@ export interface PrivateServers {
   saveRedis: () => void;
   /** Puts the copy in the place of Redis's files, or nothing if there is none. Redis must not run. */
   restoreRedis: () => void;
-  /** Runs rabbitmqctl against RabbitMQ. */
-  rabbitmqctl: (...args: string[]) => Promise<void>;
+  /** Runs rabbitmqctl against RabbitMQ; returns what it wrote. */
+  rabbitmqctl: (...args: string[]) => Promise<string>;
   /** Where the servers keep their files. */
   folder: string;
   remove: () => Promise<void>;
@@ -153,7 +153,7 @@ export async function startServersToWreck(): Promise<PrivateServers> {
     rabbitmqctl: async (...args) => {
       const epmdPort = stateOf("rabbitmq").ports["epmd"] ?? 0;
       const folder = join(paths.servers, "rabbitmq");
-      await runRabbitmqctl({ node: "tollgate@localhost", folder, epmdPort }, args);
+      return runRabbitmqctl({ node: "tollgate@localhost", folder, epmdPort }, args);
     },
     folder: paths.servers,
     remove,

@@ -8,6 +8,8 @@ interface LimitsByName {
   dailyTokens?: number;
   monthlyRequests?: number;
   monthlyTokens?: number;
+  dailyFailed?: number;
+  monthlyFailed?: number;
   concurrent?: number;
 }
 
@@ -18,6 +20,7 @@ export function limitsOf(limits: LimitsByName = {}): QuotaLimits {
       daily: { requests: limits.dailyRequests ?? null, tokens: limits.dailyTokens ?? null },
       monthly: { requests: limits.monthlyRequests ?? null, tokens: limits.monthlyTokens ?? null },
     },
+    failedExecutions: { daily: limits.dailyFailed ?? null, monthly: limits.monthlyFailed ?? null },
     concurrentRequests: limits.concurrent ?? null,
   };
 }

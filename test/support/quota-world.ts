@@ -1,6 +1,12 @@
 import { type QuotaModel, UNKNOWN_USER } from "./fakes/quota-model.ts";
 import * as modelOf from "./fakes/quota-model.ts";
-import type { LoadTicket, QuotaLimits, QuotaTruth, Settlement } from "../../core/quota/quota.ts";
+import type {
+  LedgerDay,
+  LoadTicket,
+  QuotaLimits,
+  QuotaTruth,
+  Settlement,
+} from "../../core/quota/quota.ts";
 import { dayOf, windowIdOf } from "../../core/quota/windows.ts";
 
 /** One request as PostgreSQL would know it; `held`: the accept has not committed yet. */
@@ -9,6 +15,7 @@ interface WorldRequest {
   tokens: number;
   state: "held" | "stored" | "ended";
   billedTokens: number | null;
+  failedExecutions: number;
   /** Whether the collector has sent the settlement. */
   isSettled: boolean;
 }
@@ -44,13 +51,19 @@ export function idsWhere(world: QuotaWorld, fulfils: (request: WorldRequest) => 
 
 /** What a reading of PostgreSQL would answer now. */
 export function readWorldTruth(world: QuotaWorld, recentRequestIds: string[]): QuotaTruth {
-  const days = new Map<string, { day: string; requests: number; tokens: number }>();
+  const days = new Map<string, LedgerDay>();
   const holds: QuotaTruth["holds"] = [];
-  for (const [requestId, { day, tokens, state, billedTokens }] of world.requests) {
+  for (const [requestId, request] of world.requests) {
+    const { day, tokens, state, billedTokens, failedExecutions } = request;
     if (state === "stored") holds.push({ userId: world.userId, requestId, day, tokens });
     if (state !== "ended" || billedTokens === null) continue;
-    const sum = days.get(day) ?? { day, requests: 0, tokens: 0 };
-    days.set(day, { day, requests: sum.requests + 1, tokens: sum.tokens + billedTokens });
+    const sum = days.get(day) ?? { day, requests: 0, tokens: 0, failedExecutions: 0 };
+    days.set(day, {
+      day,
+      requests: sum.requests + 1,
+      tokens: sum.tokens + billedTokens,
+      failedExecutions: sum.failedExecutions + failedExecutions,
+    });
   }
   const unstored = recentRequestIds.filter(
     (id) => (world.requests.get(id)?.state ?? "held") === "held",
@@ -65,6 +78,7 @@ export function ledgerOf(world: QuotaWorld, kind: "daily" | "monthly") {
   return {
     requests: days.reduce((sum, { requests }) => sum + requests, 0),
     tokens: days.reduce((sum, { tokens }) => sum + tokens, 0),
+    failedExecutions: days.reduce((sum, { failedExecutions }) => sum + failedExecutions, 0),
   };
 }
 

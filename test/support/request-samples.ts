@@ -43,6 +43,7 @@ export function newRequest(
     metadata: null,
     acceptUntilMs: Date.now() + HOUR_MS,
     idempotency: null,
+    parked: null,
     ...rest,
   };
 }
@@ -60,6 +61,11 @@ export function completion(requestId: string, overrides: Partial<Finish> = {}): 
     result: SEALED,
     ...overrides,
   };
+}
+
+/** The end of a request that was executed so often, each time in vain. */
+export function inVain(requestId: string, executions: number): Finish {
+  return { ...ending(requestId, "failed"), attempts: executions };
 }
 
 /** An end without execution, which bills nothing. */

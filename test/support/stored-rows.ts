@@ -24,6 +24,7 @@ export function rowOf(request: StoredRequest): NewRequest {
     metadata,
     acceptUntilMs: Number.POSITIVE_INFINITY,
     idempotency: null,
+    parked: null,
   };
 }
 

@@ -1,23 +1,38 @@
 import { judgeArrival } from "../../core/attempt/arrival.ts";
-import { parkDelay } from "../../core/attempt/delay.ts";
+import { errorOfTrouble } from "../../core/attempt/outcome.ts";
 import type { StartHints } from "../../core/attempt/start.ts";
+import type { RequestError } from "../../core/request/request.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
-import type { WorkerConfig, WorkerPorts } from "../ports.ts";
+import type { Health } from "../health/health.ts";
+import type { Pass } from "../gates.ts";
+import { modelOf, type WorkerConfig, type WorkerPorts } from "../ports.ts";
 import type { Conclusions } from "./conclude.ts";
+import type { CountPutOff } from "./put-off-log.ts";
 
 const NO_HINTS: StartHints = { cancelled: false, crashes: 0 };
 
 /**
  * Opens the turn of a delivery: marks its start and returns when that was, Unix milliseconds. Returns null
- * when it has ended what must not run (cancelled, expired, poison, model removed) or put off what cannot run
- * yet (the model is not known here).
+ * when it has ended what must not run (cancelled, expired, poison), put off what cannot run yet (its user is
+ * paused, its model not known here) or handed over what may run elsewhere.
  */
-export type BeginTurn = (owned: OwnedDelivery) => Promise<number | null>;
+export type BeginTurn = (owned: OwnedDelivery, pass: Pass) => Promise<number | null>;
+
+/** Why a delivery cannot run now, and what becomes of it. */
+type Obstacle =
+  | { kind: "put_off"; why: "model_removed" | "user_paused"; error: RequestError | null }
+  | { kind: "move_on" };
+
+export interface BeginNeighbours {
+  conclusions: Pick<Conclusions, "dead" | "end" | "putOff" | "moveOn">;
+  health: Pick<Health, "leave" | "of">;
+  countPutOff: CountPutOff;
+}
 
 export function createBeginTurn(
   config: () => WorkerConfig,
-  ports: Pick<WorkerPorts, "markStarted" | "now" | "random" | "log">,
-  conclusions: Conclusions,
+  ports: Pick<WorkerPorts, "markStarted" | "now" | "log">,
+  { conclusions, health, countPutOff }: BeginNeighbours,
 ): BeginTurn {
   async function markStarted(owned: OwnedDelivery, startedAtMs: number): Promise<StartHints> {
     const { head, attempt } = owned.request;
@@ -31,30 +46,19 @@ export function createBeginTurn(
     }
   }
 
-  const isModelKnown = (owned: OwnedDelivery): boolean =>
-    Object.hasOwn(config().models, owned.request.head.model);
-
   /** Returns true when it has concluded the delivery. */
   async function refuse(owned: OwnedDelivery, hints: StartHints): Promise<boolean> {
     const { head, attempt } = owned.request;
-    const { retry, worker } = config();
     const verdict = judgeArrival({
       attempt,
-      createdAtMs: head.createdAtMs,
       expiresAtMs: head.expiresAtMs,
       nowMs: ports.now(),
       deliveryCount: owned.delivery.deliveryCount,
       crashes: hints.crashes,
-      crashesMax: worker.crashes_max,
+      crashesMax: config().worker.crashes_max,
       cancelled: hints.cancelled || owned.isCancelled,
-      modelKnown: isModelKnown(owned),
     });
     if (verdict.kind === "run") return false;
-    if (verdict.kind === "park") {
-      ports.log.warn({ request_id: head.requestId, model: head.model }, "a model is not known yet");
-      await conclusions.park(owned, parkDelay(retry.delays_ms, worker.park_ms, ports.random()));
-      return true;
-    }
     const { error } = verdict;
     // The attempt that this delivery stands for counts only if a worker died of it.
     const attempts = hints.crashes > 0 ? attempt : attempt - 1;
@@ -67,11 +71,42 @@ export function createBeginTurn(
     return true;
   }
 
-  return async (owned) => {
+  /** null: it may be called. */
+  async function findObstacle(owned: OwnedDelivery, pass: Pass): Promise<Obstacle | null> {
+    const { model, userId } = owned.request.head;
+    if (modelOf(config(), model) === undefined) {
+      return { kind: "put_off", why: "model_removed", error: null };
+    }
+    if (pass.isProbe) return null;
+    const leave = health.leave(model, userId).kind;
+    // What the turn was given by has changed: it is judged anew.
+    if (leave === "model_paused" || (leave !== "user_paused" && !pass.hasPlace)) {
+      return { kind: "move_on" };
+    }
+    if (leave === "go") return null;
+    if (leave === "probe" && (await pass.takeUserTrial())) return null;
+    const { trouble, message } = health.of(model).users[userId] ?? {};
+    const error = trouble === undefined ? null : errorOfTrouble(trouble, message ?? "");
+    return { kind: "put_off", why: "user_paused", error };
+  }
+
+  async function giveWay(owned: OwnedDelivery, pass: Pass, obstacle: Obstacle): Promise<void> {
+    pass.leavePlace();
+    if (obstacle.kind === "move_on") return conclusions.moveOn(owned);
+    countPutOff(owned.request.head, obstacle.why, obstacle.error);
+    return conclusions.putOff(owned, obstacle.error);
+  }
+
+  return async (owned, pass) => {
     // What is known not to start needs no mark. What other workers had before is judged by its crashes as
     // well, which only the mark tells.
-    const isJudged = owned.delivery.deliveryCount === 0 || !isModelKnown(owned);
-    if (isJudged && (await refuse(owned, NO_HINTS))) return null;
+    const isNew = owned.delivery.deliveryCount === 0;
+    if (isNew && (await refuse(owned, NO_HINTS))) return null;
+    const obstacle = await findObstacle(owned, pass);
+    if (obstacle !== null) {
+      if (isNew || !(await refuse(owned, NO_HINTS))) await giveWay(owned, pass, obstacle);
+      return null;
+    }
     const startedAtMs = ports.now();
     owned.startedAtMs = startedAtMs;
     const hints = await markStarted(owned, startedAtMs);

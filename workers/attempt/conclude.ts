@@ -6,6 +6,7 @@ import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { pause } from "../../runtime/schedule.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { WorkerPorts } from "../ports.ts";
+import { createMarks } from "./marks.ts";
 
 /** The end of a request as its worker knows it, before it is sealed and published. */
 export interface Ending extends Omit<RequestEnd, "completedAtMs" | "result"> {
@@ -26,10 +27,19 @@ export interface Conclusions {
     ending: Pick<Ending, "attempts" | "startedAtMs">,
     error: RequestError,
   ) => Promise<void>;
-  /** Hands the request over to its next attempt. */
-  retry: (owned: OwnedDelivery, delay: Delay) => Promise<void>;
-  /** Hands the request over to a later delivery of the same attempt, which has not started. */
-  park: (owned: OwnedDelivery, delay: Delay) => Promise<void>;
+  /** Hands the request over to its next attempt, `delay` later. */
+  retry: (owned: OwnedDelivery, delay: Delay, error: RequestError) => Promise<void>;
+  /**
+   * Hands the request over to the keeper, who has it come again when its model can be called. The attempt
+   * stays the same unless it was executed. `error` says why; null: what is known already.
+   */
+  putOff: (
+    owned: OwnedDelivery,
+    error: RequestError | null,
+    more?: { isExecuted: boolean },
+  ) => Promise<void>;
+  /** Publishes what never started here as new to the end of its model's queue, where its place is. */
+  moveOn: (owned: OwnedDelivery) => Promise<void>;
   /**
    * Hands over to another worker what was broken off here, and clears its mark. The broker gets
    * `GIVE_BACK_MS`.
@@ -48,6 +58,7 @@ type ConcludePorts = Pick<
   WorkerPorts,
   | "publishResult"
   | "publishAgain"
+  | "publishPutOff"
   | "publishRetry"
   | "publishDead"
   | "clearStarted"
@@ -70,6 +81,8 @@ const GIVE_BACK_MS = 700;
 const REPUBLISH_BACKOFF: Backoff = { firstMs: 100, longestMs: 5_000, jitter: 0.5 };
 
 export function createConclusions(ports: ConcludePorts): Conclusions {
+  const { clearStarted, noteDelayed } = createMarks(ports);
+
   /** Returns true when the broker has the message, false when the delivery was broken off first. */
   async function publishUntilConfirmed(
     owned: OwnedDelivery,
@@ -98,30 +111,11 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
     return publishUntilConfirmed(owned, "result", () => ports.publishResult(message));
   }
 
-  async function clearStarted(owned: OwnedDelivery, attemptsMade: number): Promise<void> {
-    const { startedAtMs } = owned;
-    if (startedAtMs === null) return;
-    const { userId, requestId } = owned.request.head;
-    try {
-      await ports.clearStarted({ userId, requestId, startedAtMs, attemptsMade });
-    } catch (error) {
-      ports.log.debug({ err: error, request_id: requestId }, "the start was not cleared");
-    }
-  }
-
-  async function noteDelayed({ request }: OwnedDelivery, { stepMs }: Delay): Promise<void> {
-    const { userId, requestId } = request.head;
-    try {
-      // The step, not the expiration: a message leaves its queue only once those before it have left.
-      await ports.noteDelayed({ userId, requestId, untilMs: ports.now() + stepMs });
-    } catch (error) {
-      ports.log.debug({ err: error, request_id: requestId }, "a delay was not noted");
-    }
-  }
-
   async function giveBack(owned: OwnedDelivery): Promise<void> {
     // Before the publish, as in `retry`.
-    await clearStarted(owned, owned.request.attempt - 1);
+    if (owned.startedAtMs !== null) {
+      await clearStarted(owned, owned.request.attempt - 1, owned.request.lastError ?? null);
+    }
     const ended = new AbortController();
     const { lost } = owned.delivery;
     const timeOver = pause(ports.schedule, GIVE_BACK_MS, AbortSignal.any([ended.signal, lost]));
@@ -148,13 +142,12 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
     return Promise.race([published, timeOver.then(() => false)]);
   }
 
-  async function passOn(owned: OwnedDelivery, attempt: number, delay: Delay): Promise<void> {
-    const isConfirmed = await publishUntilConfirmed(owned, "retry", async () => {
-      // Before the publish, like every mark: afterwards the request may be elsewhere already.
-      await noteDelayed(owned, delay);
-      await ports.publishRetry({ ...owned.request, attempt }, delay);
-    });
-    if (isConfirmed) owned.delivery.ack();
+  async function passOn(
+    owned: OwnedDelivery,
+    what: string,
+    publish: () => Promise<void>,
+  ): Promise<void> {
+    if (await publishUntilConfirmed(owned, what, publish)) owned.delivery.ack();
     else owned.delivery.requeue();
   }
 
@@ -186,11 +179,24 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
       );
       return isConfirmed ? owned.delivery.ack() : giveBack(owned);
     },
-    async retry(owned, delay) {
+    async retry(owned, delay, error) {
+      const { attempt } = owned.request;
       // Before the publish: the next attempt may start, and mark so, as soon as the broker has the message.
-      await clearStarted(owned, owned.request.attempt);
-      await passOn(owned, owned.request.attempt + 1, delay);
+      await clearStarted(owned, attempt, error);
+      await passOn(owned, "retry", async () => {
+        // Before the publish, like every mark: afterwards the request may be elsewhere already.
+        await noteDelayed(owned, delay);
+        const next = { ...owned.request, attempt: attempt + 1, lastError: error };
+        await ports.publishRetry(next, delay);
+      });
     },
-    park: (owned, delay) => passOn(owned, owned.request.attempt, delay),
+    async putOff(owned, error, { isExecuted } = { isExecuted: false }) {
+      const attempt = owned.request.attempt + (isExecuted ? 1 : 0);
+      const lastError = error ?? owned.request.lastError ?? null;
+      await clearStarted(owned, attempt - 1, lastError);
+      const later = { ...owned.request, attempt, ...(lastError && { lastError }) };
+      await passOn(owned, "put off", () => ports.publishPutOff(later));
+    },
+    moveOn: (owned) => passOn(owned, "move", () => ports.publishAgain(owned.request)),
   };
 }

@@ -1,4 +1,4 @@
-import { healthSignalOf, type InferenceOutcome } from "../../core/attempt/outcome.ts";
+import type { InferenceOutcome } from "../../core/attempt/outcome.ts";
 import type { ModelConfig } from "../../core/config/schema.ts";
 import { chatTokens } from "../../core/request/estimate.ts";
 import type { InferenceChoice, InferencePayload } from "../../core/request/payload.ts";
@@ -43,13 +43,13 @@ export async function execute(
   const outcome = await call(owned, config, payload, ports);
   const seconds = (ports.now() - startedAtMs) / 1_000;
   if (outcome === "aborted") {
-    pass.endCall("abandoned");
+    pass.leavePlace();
     ports.metrics.worker_inference_duration_seconds.observe(seconds, model, "aborted");
     return owned.brokenOff.signal.aborted
       ? { kind: "broken off" }
       : { kind: "cancelled", executed: payload };
   }
-  pass.endCall(healthSignalOf(outcome));
+  pass.endCall(outcome);
   const label = outcome.ok ? "ok" : outcome.code;
   ports.metrics.worker_inference_duration_seconds.observe(seconds, model, label);
   ports.reach("W2");

@@ -8,8 +8,8 @@ import {
 import type { TokenUsage } from "../../core/request/request.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { Pass } from "../gates.ts";
-import type { WorkerConfig, WorkerPorts } from "../ports.ts";
-import { createBeginTurn } from "./begin.ts";
+import { modelOf, type WorkerConfig, type WorkerPorts } from "../ports.ts";
+import { type BeginNeighbours, createBeginTurn } from "./begin.ts";
 import type { Conclusions } from "./conclude.ts";
 import { type AttemptEnd, countUsage, execute } from "./execute.ts";
 
@@ -35,9 +35,10 @@ export interface Turns {
 export function createTurns(
   config: () => WorkerConfig,
   ports: WorkerPorts,
-  conclusions: Conclusions,
+  neighbours: BeginNeighbours & { conclusions: Conclusions },
 ): Turns {
-  const begin = createBeginTurn(config, ports, conclusions);
+  const { conclusions, countPutOff } = neighbours;
+  const begin = createBeginTurn(config, ports, neighbours);
 
   function retryPolicy(): RetryPolicy {
     const { attempts_max: attemptsMax, delays_ms: delaysMs } = config().retry;
@@ -58,12 +59,14 @@ export function createTurns(
       case "broken off":
         return conclusions.giveBack(owned);
       case "unreadable":
-        return carryOutFailure(owned, { kind: "dead", error: PAYLOAD_UNREADABLE }, startedAtMs);
+        countVerdict(owned, "dead");
+        return conclusions.dead(owned, { attempts: attempts - 1, startedAtMs }, PAYLOAD_UNREADABLE);
       case "cancelled": {
         const { executed } = end;
         const usage = executed === null ? null : await countUsage(executed, [], ports.countTokens);
         const ending = { state: "cancelled", error: CANCELLED, choices: null } as const;
-        return conclusions.end(owned, { ...ending, attempts, startedAtMs, usage });
+        const executions = executed === null ? attempts - 1 : attempts;
+        return conclusions.end(owned, { ...ending, attempts: executions, startedAtMs, usage });
       }
       case "outcome": {
         const verdict = judgeOutcome(end.outcome, attempts, retryPolicy(), ports.random());
@@ -85,17 +88,33 @@ export function createTurns(
     verdict: FailedVerdict,
     startedAtMs: number | null,
   ): Promise<void> {
+    const { error } = verdict;
+    if (verdict.kind === "put_off") {
+      countPutOff(owned.request.head, "model_unavailable", error);
+      return conclusions.putOff(owned, error);
+    }
     countVerdict(owned, verdict.kind);
-    if (verdict.kind === "retry") return conclusions.retry(owned, verdict.delay);
-    return conclusions.dead(owned, { attempts: owned.request.attempt, startedAtMs }, verdict.error);
+    const { attempt, head } = owned.request;
+    if (verdict.kind === "dead") {
+      return conclusions.dead(owned, { attempts: attempt, startedAtMs }, error);
+    }
+    const { requestId, model } = head;
+    const { stepMs } = verdict.delay;
+    const what = { request_id: requestId, model, attempt, code: error.code, reason: error.message };
+    ports.log.info({ ...what, delay_ms: stepMs }, "an attempt failed and is made again");
+    // Nobody takes from the queue of a model that was removed.
+    if (modelOf(config(), model) === undefined) {
+      return conclusions.putOff(owned, error, { isExecuted: true });
+    }
+    return conclusions.retry(owned, verdict.delay, error);
   }
 
   return {
     async run({ owned, pass }) {
-      const startedAtMs = await begin(owned);
+      const startedAtMs = await begin(owned, pass);
       if (startedAtMs === null) return;
-      const modelConfig = config().models[owned.request.head.model];
-      if (!pass.mayCall || modelConfig === undefined) {
+      const modelConfig = modelOf(config(), owned.request.head.model);
+      if (modelConfig === undefined) {
         // The configuration has changed since the turn began: the next delivery is judged by the new one.
         await conclusions.giveBack(owned);
         return;

@@ -1,23 +1,33 @@
 import { createNewerMessages } from "../../runtime/newer-messages.ts";
 import { pause } from "../../runtime/schedule.ts";
 import type { Conclusions } from "../attempt/conclude.ts";
-import type { Delivery, WorkerConfig, WorkerPorts } from "../ports.ts";
-import { breakOff, cancel, own, type OwnedDelivery } from "./owned.ts";
+import { type Delivery, modelOf, type WorkerConfig, type WorkerPorts } from "../ports.ts";
+import { breakOff, cancel, type DeliverySource, own, type OwnedDelivery } from "./owned.ts";
 import { createWaiting, type Waiting } from "./waiting.ts";
 
-/** All deliveries that this worker owns, those that wait and those that run. The prefetch bounds them. */
+/** All deliveries that this worker owns, those that wait and those that run. The prefetches bound them. */
 export interface Deliveries {
-  /** Owns a delivery, which then waits for its turn; or leaves it to others when it cannot run here. */
-  take: (delivery: Delivery) => void;
+  /**
+   * Owns a delivery, which then waits for its turn; or leaves it to others when it cannot run here. One that
+   * is in the queue of another model than its own goes to its own: gateways of the version before put all
+   * into one, and the default model may have changed.
+   */
+  take: (source: DeliverySource, delivery: Delivery) => void;
   /** Those whose turn has not come. */
   waiting: Waiting;
   /** The delivery has left this worker: it was acked, requeued or lost. */
   remove: (owned: OwnedDelivery) => void;
   count: () => number;
+  countOf: (source: DeliverySource) => number;
   /** Cancels the request wherever it stands here. */
   cancel: (requestId: string) => void;
+  /**
+   * Hands over what came from there and waits for its turn: to the queue of its model, or to be parked when
+   * the model is not known any more. Returns at once. To be called when none can come from there.
+   */
+  handOver: (source: DeliverySource) => void;
   /** Hands over to other workers what waits, and from now on requeues what still comes. Returns at once. */
-  handOverWaiting: () => void;
+  handOverAll: () => void;
   /** Breaks off everything that is under way. */
   breakOffAll: () => void;
   /** Resolves when nothing is owned and no message is kept for a newer worker, after `ms` at the latest. */
@@ -27,8 +37,8 @@ export interface Deliveries {
 /** `onTaken` is called when a delivery has begun to wait. */
 export function createDeliveries(
   config: () => WorkerConfig,
-  ports: Pick<WorkerPorts, "now" | "schedule" | "log">,
-  { handOver }: Pick<Conclusions, "handOver">,
+  ports: Pick<WorkerPorts, "schedule" | "log">,
+  conclusions: Pick<Conclusions, "handOver" | "moveOn" | "putOff">,
   onTaken: () => void,
 ): Deliveries {
   const all = new Set<OwnedDelivery>();
@@ -38,7 +48,7 @@ export function createDeliveries(
   const watchedChannels = new WeakSet<AbortSignal>();
   let isHandedOver = false;
 
-  function take(delivery: Delivery): void {
+  function take(source: DeliverySource, delivery: Delivery): void {
     const { decoded, lost } = delivery;
     if (!decoded.ok) {
       refuse(delivery, decoded);
@@ -50,11 +60,30 @@ export function createDeliveries(
       delivery.requeue();
       return;
     }
-    const owned = own(delivery, decoded.request, ports.now() + config().worker.park_ms);
+    const owned = own(source, delivery, decoded.request);
     all.add(owned);
     watch(lost);
-    waiting.add(owned);
-    onTaken();
+    const { model } = decoded.request.head;
+    if (!isKnown(model)) leave(owned, putOff(owned));
+    else if (model !== source.model) leave(owned, conclusions.moveOn(owned));
+    else {
+      waiting.add(owned);
+      onTaken();
+    }
+  }
+
+  const putOff = (owned: OwnedDelivery): Promise<void> => conclusions.putOff(owned, null);
+
+  const isKnown = (model: string): boolean => modelOf(config(), model) !== undefined;
+
+  /** Nothing waits for it: its conclusion repeats what fails, until it is broken off. */
+  function leave(owned: OwnedDelivery, concluded: Promise<void>): void {
+    concluded
+      .catch((error: unknown) => {
+        ports.log.error({ err: error }, "a delivery that cannot run here is requeued");
+        owned.delivery.requeue();
+      })
+      .finally(() => remove(owned));
   }
 
   function refuse(
@@ -108,14 +137,19 @@ export function createDeliveries(
     waiting,
     remove,
     count: () => all.size,
+    countOf: (source) => [...all].filter((owned) => owned.source === source).length,
     cancel(requestId) {
       for (const owned of all) if (owned.request.head.requestId === requestId) cancel(owned);
     },
-    handOverWaiting() {
-      isHandedOver = true;
-      for (const owned of waiting.takeAll(() => true)) {
-        void handOver(owned).finally(() => remove(owned));
+    handOver(source) {
+      const conclude = isKnown(source.model) ? conclusions.moveOn : putOff;
+      for (const owned of waiting.takeAll((one) => one.source === source)) {
+        leave(owned, conclude(owned));
       }
+    },
+    handOverAll() {
+      isHandedOver = true;
+      for (const owned of waiting.takeAll(() => true)) leave(owned, conclusions.handOver(owned));
     },
     breakOffAll() {
       for (const owned of all) breakOff(owned);

@@ -2,17 +2,20 @@ import { isSuspect } from "../../core/attempt/arrival.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { Delivery } from "../ports.ts";
 
+/** Where deliveries come from; told apart by identity. */
+export interface DeliverySource {
+  /** The model whose queue it is. */
+  model: string;
+}
+
 /** A delivery that this worker owns: taken, and neither concluded nor lost. */
 export interface OwnedDelivery {
+  /** The subscription that it came on. */
+  source: DeliverySource;
   delivery: Delivery;
   request: QueuedRequest;
   /** When its start was marked, Unix milliseconds; null: not yet. */
   startedAtMs: number | null;
-  /**
-   * When it goes to a delay queue if its model is still out of reach, Unix milliseconds. For parking.ts
-   * alone.
-   */
-  parkAtMs: number;
   /** Earlier starts of the request whose workers died, as known since this one was marked. */
   crashes: number;
   /** Workers that had it died: it runs only beside deliveries that are above suspicion. */
@@ -24,12 +27,16 @@ export interface OwnedDelivery {
   brokenOff: AbortController;
 }
 
-export function own(delivery: Delivery, request: QueuedRequest, parkAtMs: number): OwnedDelivery {
+export function own(
+  source: DeliverySource,
+  delivery: Delivery,
+  request: QueuedRequest,
+): OwnedDelivery {
   return {
+    source,
     delivery,
     request,
     startedAtMs: null,
-    parkAtMs,
     crashes: 0,
     isSuspect: isSuspect(delivery.deliveryCount),
     isCancelled: false,

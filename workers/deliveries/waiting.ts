@@ -1,9 +1,9 @@
 import type { OwnedDelivery } from "./owned.ts";
 
 /**
- * Deliveries that wait for their turn, in order of arrival; the prefetch bounds them. Those of one model form
- * a lane; suspects form one of their own, so that a suspect behind a running suspect does not block its
- * model.
+ * Deliveries that wait for their turn, in order of arrival; the prefetches bound them. Those of one model
+ * form a lane; its suspects form one of their own, so that a suspect behind a running suspect does not block
+ * its model, nor one of a busy model those of another.
  */
 export interface Waiting {
   add: (owned: OwnedDelivery) => void;
@@ -15,11 +15,9 @@ export interface Waiting {
   countOf: (model: string) => number;
 }
 
-/** The name of a model cannot contain a space. */
-const SUSPECTS = "the suspects";
-
-function laneOf(owned: OwnedDelivery): string {
-  return owned.isSuspect ? SUSPECTS : owned.request.head.model;
+function laneOf({ isSuspect, request: { head } }: OwnedDelivery): string {
+  // The name of a model cannot contain a space.
+  return isSuspect ? `suspects of ${head.model}` : head.model;
 }
 
 export function createWaiting(): Waiting {

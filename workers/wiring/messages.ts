@@ -10,6 +10,7 @@ import {
 } from "../../adapters/amqp/messages.ts";
 import type { Publisher } from "../../adapters/amqp/publisher.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
+import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { Gather } from "../../runtime/gather.ts";
 import type { WorkerPorts } from "../ports.ts";
 
@@ -17,7 +18,8 @@ export interface WorkerBroker {
   consuming: AmqpConnection;
   publisher: Publisher;
   delays: DelayQueues;
-  queues: Topology;
+  /** As the configuration in force has them. */
+  queues: () => Topology;
   /** Results that are ready close to each other are published together. */
   gatherResults: Gather;
 }
@@ -31,29 +33,36 @@ export function messagePorts({
   gatherResults,
 }: WorkerBroker): Pick<
   WorkerPorts,
-  "consume" | "publishResult" | "publishAgain" | "publishRetry" | "publishDead"
+  "consume" | "publishResult" | "publishAgain" | "publishPutOff" | "publishRetry" | "publishDead"
 > {
+  const queueOf = ({ head }: QueuedRequest): string => queues().requestsOf(head.model).name;
+
   return {
-    consume: async (onDelivery, prefetch) =>
-      createConsumer(consuming, {
-        queue: queues.requests.name,
+    consume: async (model, prefetch, onDelivery) => {
+      const queue = queues().requestsOf(model).name;
+      return createConsumer(consuming, {
+        queue,
         prefetch,
         onDelivery: (delivery) =>
           onDelivery({
             ...delivery,
             decoded: decodeRequest(delivery),
-            publishUnchanged: () =>
-              publisher.publish(queues.requests.name, encodeUnchanged(delivery)),
+            publishUnchanged: () => publisher.publish(queue, encodeUnchanged(delivery)),
           }),
-      }),
+      });
+    },
     publishResult: (result) =>
-      gatherResults(() => publisher.publish(queues.results.name, encodeResult(result))),
-    publishAgain: (request) => publisher.publish(queues.requests.name, encodeRequest(request)),
+      gatherResults(() => publisher.publish(queues().results.name, encodeResult(result))),
+    publishAgain: (request) => publisher.publish(queueOf(request), encodeRequest(request)),
+    publishPutOff: (request) => publisher.publish(queues().parking.name, encodeRequest(request)),
     publishRetry: (request, { stepMs, expirationMs }) =>
-      delays.into(stepMs, (queue) =>
-        publisher.publish(queue, { ...encodeRequest(request), expirationMs }),
+      delays.into(stepMs, (exchange) =>
+        publisher.publishThrough(exchange, queueOf(request), {
+          ...encodeRequest(request),
+          expirationMs,
+        }),
       ),
     publishDead: (request, reason) =>
-      publisher.publish(queues.requestsDead.name, encodeDeadRequest(request, reason)),
+      publisher.publish(queues().requestsDead.name, encodeDeadRequest(request, reason)),
   };
 }

@@ -33,9 +33,10 @@ const CANCEL_WAIT_MS = 2_000;
 /** `POST /requests/{id}/cancel`. */
 export function cancelRoute({ respond, authenticate, cancel, isDraining }: RouteParts) {
   async function cancelRequest(request: Request, id: string): Promise<Response> {
-    const { userId } = await authenticate(request.headers);
+    const { userId, tier } = await authenticate(request.headers);
     const waitMs = isDraining() ? 0 : CANCEL_WAIT_MS;
-    const view = await cancel({ requestId: requestIdOf(id), userId }, waitMs, request.signal);
+    const lookup = { requestId: requestIdOf(id), userId, tier };
+    const view = await cancel(lookup, waitMs, request.signal);
     const reply = statusReply(view);
     if (isTerminal(view.state)) return jsonResponse(reply);
     return jsonResponse(

@@ -2,6 +2,7 @@ import { type DocumentDecoration, Elysia } from "elysia";
 
 import { Fault } from "../../../core/faults.ts";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
+import type { Waiting } from "../../../core/queue/lane.ts";
 import type { AcceptedRequest } from "../../accept/accept.ts";
 import { compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
@@ -16,6 +17,7 @@ import {
 import { quotaFault } from "../quota-fault.ts";
 import { rateHeaders } from "../rate-headers.ts";
 import { AcceptedReply } from "../schemas.ts";
+import { waitingReply } from "../status-reply.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {
@@ -44,6 +46,7 @@ const DOCS: DocumentDecoration = {
 /** The 202. A replay gets the same body as the first call, whatever has become of the request since. */
 function acceptedResponse(
   { requestId, model, estimatedTokens }: AcceptedRequest,
+  waiting: Waiting | null,
   headers: Record<string, string>,
 ): Response {
   const reply: AcceptedReply = {
@@ -52,6 +55,7 @@ function acceptedResponse(
     model,
     estimated_tokens: estimatedTokens,
     urls: { status: `/status/${requestId}`, cancel: `/requests/${requestId}/cancel` },
+    ...(waiting === null ? {} : { waiting: waitingReply(waiting) }),
   };
   return jsonResponse(reply, {
     status: 202,
@@ -78,9 +82,9 @@ export function generateRoute({ ports, respond, authenticate, accept, isDraining
     });
     switch (outcome.kind) {
       case "accepted":
-        return acceptedResponse(outcome.request, rateHeaders(outcome.quota));
+        return acceptedResponse(outcome.request, outcome.waiting, rateHeaders(outcome.quota));
       case "replay":
-        return acceptedResponse(outcome.request, { "idempotency-replayed": "true" });
+        return acceptedResponse(outcome.request, null, { "idempotency-replayed": "true" });
       case "refused":
         throw quotaFault(outcome.quota, outcome.estimatedTokens);
     }

@@ -22,6 +22,7 @@ const TIGHT: QuotaSnapshot = {
   },
   openRequests: 2,
   concurrentRequests: 2,
+  failedExecutions: { daily: { limit: 20, used: 5 }, monthly: { limit: 50, used: 53 } },
 };
 
 describe("the quota of a caller", () => {
@@ -38,12 +39,14 @@ describe("the quota of a caller", () => {
           resets_at: "2026-11-22T00:00:00.000Z",
           requests: { limit: null, used: 1, held: 0, remaining: null },
           tokens: { limit: 1_000, used: 900, held: 0, remaining: 100 },
+          failed_executions: { limit: 20, used: 5, remaining: 15 },
         },
         monthly: {
           window: "2026-11",
           resets_at: "2026-12-01T00:00:00.000Z",
           requests: { limit: 10, used: 10, held: 2, remaining: 0 },
           tokens: { limit: null, used: 5_000, held: 300, remaining: null },
+          failed_executions: { limit: 50, used: 53, remaining: 0 },
         },
       },
       concurrent_requests: { open: 2, limit: 2 },
@@ -97,6 +100,7 @@ describe("an explanation", () => {
       refusals: [
         { window: "daily", measure: "tokens", limit: 1_000, used: 900, wanted: 101 },
         { window: "monthly", measure: "requests", limit: 10, used: 10, wanted: 1 },
+        { window: "monthly", measure: "failed_executions", limit: 50, used: 53, wanted: 1 },
         { window: "concurrent", measure: "requests", limit: 2, used: 2, wanted: 1 },
       ],
       never_fits: false,

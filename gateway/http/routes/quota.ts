@@ -3,6 +3,7 @@ import { type DocumentDecoration, Elysia } from "elysia";
 import { estimateTokens } from "../../../core/request/estimate.ts";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
 import { countPrompt, planRequest } from "../../accept/plan.ts";
+import { planTurn } from "../../accept/turn.ts";
 import { compileBody, readJson } from "../body.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonBody, jsonReply, problemReply } from "../openapi.ts";
@@ -44,10 +45,11 @@ export function quotaRoutes({ ports, respond, authenticate }: RouteParts) {
   }
 
   async function explain(request: Request): Promise<Response> {
-    const { userId } = await authenticate(request.headers);
+    const { userId, tier } = await authenticate(request.headers);
     const config = ports.config();
     const body = checkBody((await readJson(request, config.gateway.body_bytes_max)).value);
     const plan = planRequest(body, config);
+    planTurn(plan, tier, ports.now(), config);
     const { maxTokens, n } = plan.payload;
     const tokens = estimateTokens(await countPrompt(plan, ports.countTokens), maxTokens, n);
     return jsonResponse(explainReply(await ports.readQuota(userId), tokens));

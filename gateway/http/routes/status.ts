@@ -32,7 +32,8 @@ const POLL_SECONDS = "1";
 export function statusRoute({ ports, respond, authenticate, status, isDraining }: RouteParts) {
   async function readStatus(request: Request, id: string): Promise<Response> {
     const principal = await authenticate(request.headers);
-    const lookup = { requestId: requestIdOf(id), userId: principal.userId };
+    const { userId, tier } = principal;
+    const lookup = { requestId: requestIdOf(id), userId, tier };
     const query = new URL(request.url).searchParams.get("wait");
     const wait = waitOf(
       query,

@@ -3,7 +3,13 @@ import { describe, expect, test } from "bun:test";
 import type { UsageQuery } from "../../../core/quota/usage.ts";
 import { createFakeGateway, problemOf } from "../../../test/support/gateway-world.ts";
 
-const NOTHING = { requests: 0, promptTokens: 0, completionTokens: 0, totalTokens: 0 };
+const NOTHING = {
+  requests: 0,
+  failedRequests: 0,
+  promptTokens: 0,
+  completionTokens: 0,
+  totalTokens: 0,
+};
 
 /** What the ledger was asked for by a query. */
 async function askedBy(query: string): Promise<UsageQuery | undefined> {
@@ -22,8 +28,15 @@ describe("the usage of a caller", () => {
   test("is listed by day with its total", async () => {
     const { call } = createFakeGateway({
       readUsage: async () => [
-        { key: "2026-11-20", requests: 2, promptTokens: 10, completionTokens: 5, totalTokens: 15 },
-        { key: "2026-11-21", requests: 1, promptTokens: 1, completionTokens: 1, totalTokens: 2 },
+        {
+          key: "2026-11-20",
+          requests: 2,
+          failedRequests: 4,
+          promptTokens: 10,
+          completionTokens: 5,
+          totalTokens: 15,
+        },
+        { ...NOTHING, key: "2026-11-21", requests: 1, promptTokens: 1, totalTokens: 1 },
       ],
     });
 
@@ -35,13 +48,27 @@ describe("the usage of a caller", () => {
         {
           day: "2026-11-20",
           requests: 2,
+          failed_requests: 4,
           prompt_tokens: 10,
           completion_tokens: 5,
           total_tokens: 15,
         },
-        { day: "2026-11-21", requests: 1, prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+        {
+          day: "2026-11-21",
+          requests: 1,
+          failed_requests: 0,
+          prompt_tokens: 1,
+          completion_tokens: 0,
+          total_tokens: 1,
+        },
       ],
-      total: { requests: 3, prompt_tokens: 11, completion_tokens: 6, total_tokens: 17 },
+      total: {
+        requests: 3,
+        failed_requests: 4,
+        prompt_tokens: 11,
+        completion_tokens: 5,
+        total_tokens: 16,
+      },
     });
   });
 

@@ -12,7 +12,7 @@ const DOCS: DocumentDecoration = {
   tags: ["Quota"],
   summary: "What you were billed, from the ledger",
   description:
-    "A request counts on the UTC day it was accepted. Days and models without a bill are left out.",
+    "A request counts on the UTC day it was accepted. Days and models without an execution are left out.",
   parameters: [
     optionalParameter("query", "from", "First UTC day, YYYY-MM-DD; default: the month's first"),
     optionalParameter("query", "to", "Last UTC day, YYYY-MM-DD; default: today"),
@@ -25,11 +25,12 @@ const DOCS: DocumentDecoration = {
   },
 };
 
-const sumsOf = ({ requests, promptTokens, completionTokens, totalTokens }: Omit<Usage, "key">) => ({
-  requests,
-  prompt_tokens: promptTokens,
-  completion_tokens: completionTokens,
-  total_tokens: totalTokens,
+const sumsOf = (usage: Omit<Usage, "key">) => ({
+  requests: usage.requests,
+  failed_requests: usage.failedRequests,
+  prompt_tokens: usage.promptTokens,
+  completion_tokens: usage.completionTokens,
+  total_tokens: usage.totalTokens,
 });
 
 /** `GET /usage`. */

@@ -31,6 +31,7 @@ function goodRun(): { operation: Operation; facts: Facts } {
       key: "key",
       userId: "ada",
       prompt: PROMPT,
+      group: "all",
       acknowledged: new Set(["r1"]),
       unknownCalls: 0,
       refusals: 0,
@@ -42,10 +43,13 @@ function goodRun(): { operation: Operation; facts: Facts } {
         {
           requestId: "r1",
           userId: "ada",
+          model: "m",
           state: "completed",
           attempts: 1,
           totalTokens: tokens,
           errorCode: null,
+          createdAtMs: 1_000,
+          completedAtMs: 1_200,
           keyHash: "ada key",
         },
       ],
@@ -54,6 +58,8 @@ function goodRun(): { operation: Operation; facts: Facts } {
           requestId: "r1",
           promptTokens: answer.promptTokens,
           completionTokens: answer.completionTokens,
+          executions: 1,
+          failedExecutions: 0,
         },
       ],
       audit,
@@ -78,7 +84,8 @@ type Run = ReturnType<typeof goodRun>;
 function violationsAfter(spoil: (run: Run) => void): Violation[] {
   const run = goodRun();
   spoil(run);
-  return violationsOf(checkRun(new Map([[0, run.operation]]), run.facts));
+  const expectations = { waits: { all: { msMax: 500, p50MsMax: 300 } }, shares: [] };
+  return violationsOf(checkRun(new Map([[0, run.operation]]), run.facts, expectations));
 }
 
 function only<Item>(items: Item[]): Item {
@@ -89,6 +96,16 @@ function only<Item>(items: Item[]): Item {
 
 test("a good run passes", () => {
   expect(violationsAfter(() => {})).toEqual([]);
+});
+
+test("a request that failed after executions passes with a row that has no tokens", () => {
+  const { operation, facts } = goodRun();
+  operation.ends = new Set([endOf("failed", null, null)]);
+  Object.assign(only(facts.requests), { state: "failed", attempts: 3, totalTokens: null });
+  const free = { promptTokens: 0, completionTokens: 0 };
+  Object.assign(only(facts.ledger), { ...free, executions: 3, failedExecutions: 3 });
+
+  expect(violationsOf(checkRun(new Map([[0, operation]]), facts))).toEqual([]);
 });
 
 test("a request whose client never learnt of it counts as recovered", () => {
@@ -109,7 +126,7 @@ const SPOILT: readonly { what: string; spoil: (run: Run) => void; found: Violati
       facts.requests = [];
       facts.ledger = [];
     },
-    found: ["lost", "changed"],
+    found: ["lost", "changed", "late"],
   },
   {
     what: "a request that never ends",
@@ -133,6 +150,7 @@ const SPOILT: readonly { what: string; spoil: (run: Run) => void; found: Violati
         requestId: "r2",
         keyHash: null,
         state: "failed",
+        attempts: 0,
       });
     },
     found: ["unexpected"],
@@ -166,6 +184,24 @@ const SPOILT: readonly { what: string; spoil: (run: Run) => void; found: Violati
     found: ["misbilled"],
   },
   {
+    what: "a failed request that was executed and is not in the ledger",
+    spoil: ({ operation, facts }) => {
+      operation.ends.clear();
+      only(facts.requests).state = "failed";
+      facts.ledger = [];
+    },
+    found: ["misbilled"],
+  },
+  {
+    what: "a failed request whose executions are not counted as failed",
+    spoil: ({ operation, facts }) => {
+      operation.ends.clear();
+      only(facts.requests).state = "failed";
+      Object.assign(only(facts.ledger), { promptTokens: 0, completionTokens: 0 });
+    },
+    found: ["misbilled"],
+  },
+  {
     what: "an amount that the ML service did not report",
     spoil: ({ facts }) => {
       only(facts.ledger).completionTokens += 1;
@@ -190,6 +226,45 @@ const SPOILT: readonly { what: string; spoil: (run: Run) => void; found: Violati
       operation.ends = new Set([endOf("completed", tokens, "somebody else's")]);
     },
     found: ["changed"],
+  },
+  {
+    what: "a request that failed because its ML service was away",
+    spoil: ({ operation, facts }) => {
+      operation.ends.clear();
+      facts.ledger = [];
+      Object.assign(only(facts.requests), { state: "failed", errorCode: "UPSTREAM_UNREACHABLE" });
+    },
+    found: ["impatient"],
+  },
+  {
+    what: "a request that expired although it may wait for a day",
+    spoil: ({ operation, facts }) => {
+      operation.ends.clear();
+      facts.ledger = [];
+      Object.assign(only(facts.requests), { state: "expired", errorCode: "EXPIRED" });
+    },
+    found: ["impatient"],
+  },
+  {
+    what: "a request that took longer than it may",
+    spoil: ({ facts }) => {
+      only(facts.requests).completedAtMs = 1_501;
+    },
+    found: ["late"],
+  },
+  {
+    what: "a group of which half took longer than it may",
+    spoil: ({ facts }) => {
+      only(facts.requests).completedAtMs = 1_301;
+    },
+    found: ["late"],
+  },
+  {
+    what: "a group of which nothing has ended, so that its bound says nothing",
+    spoil: ({ operation }) => {
+      operation.group = null;
+    },
+    found: ["late"],
   },
   {
     what: "books that do not agree",

@@ -1,8 +1,19 @@
 import { isTerminal } from "../../../core/request/request.ts";
 import { simulatedAnswer } from "../../support/stack/simulated-answer.ts";
+import type { FaultCode } from "../../../core/faults.ts";
 import type { Facts, LedgerFact, RequestFact } from "./facts.ts";
 import { LOAD_MAX_TOKENS } from "./load.ts";
 import { endOf, type Operation } from "./operations.ts";
+import { findUnfair, type Shares, sharesOf, type SharesWish } from "./shares.ts";
+import { findLate, type WaitBound, type Waits, waitsOf } from "./waits.ts";
+
+/** In which nothing that uses up an attempt may end. */
+const NO_EXECUTIONS: ReadonlySet<string> = new Set([
+  "UPSTREAM_UNREACHABLE",
+  "UPSTREAM_UNAVAILABLE",
+  "UPSTREAM_BUSY",
+  "UPSTREAM_REFUSED",
+] satisfies FaultCode[]);
 
 /** What a run came to, in the words of the checker of RabbitMQ's own Jepsen tests where they fit. */
 export interface CheckReport {
@@ -22,10 +33,23 @@ export interface CheckReport {
   duplicated: string[];
   /** Requests that nobody asked for, or that were refused. */
   unexpected: string[];
-  /** Billed twice, not at all, for nothing, or another amount than the ML service said. */
+  /**
+   * Billed twice, not at all, for nothing, or another amount than the ML service said; executed in vain, and
+   * not counted so.
+   */
   misbilled: string[];
   /** Ends that a client read and that were different later or for others. */
   changed: string[];
+  /** Failed or expired although only the ML service was away: no caller of the load sets a limit. */
+  impatient: string[];
+  /** Waits that took longer than they may, while another model is down or another user floods. */
+  late: string[];
+  /** Shares that do not follow the weights. */
+  unfair: string[];
+  /** How long requests took, by the group of their operation. */
+  waits: Record<string, Waits>;
+  /** What users got of a model while all of them waited. */
+  shares: Shares[];
   /** What the audit finds. */
   differences: string[];
   driftTokens: number;
@@ -43,6 +67,9 @@ export const VIOLATIONS = [
   "unexpected",
   "misbilled",
   "changed",
+  "impatient",
+  "late",
+  "unfair",
   "differences",
   "driftTokens",
   "holdsLeft",
@@ -71,8 +98,20 @@ function count<Item>(
   return counts;
 }
 
+/** What must hold of waits and shares besides what always must. */
+export interface Expectations {
+  waits: Readonly<Record<string, WaitBound>>;
+  shares: readonly SharesWish[];
+}
+
+const NOTHING_MORE: Expectations = { waits: {}, shares: [] };
+
 /** Compares what clients saw with what the servers have after everything has gone quiet. */
-export function checkRun(operations: ReadonlyMap<number, Operation>, facts: Facts): CheckReport {
+export function checkRun(
+  operations: ReadonlyMap<number, Operation>,
+  facts: Facts,
+  expectations: Expectations = NOTHING_MORE,
+): CheckReport {
   const byId = new Map(facts.requests.map((request) => [request.requestId, request]));
   const report = emptyReport(operations.size, facts);
   const owned = judgeOperations(operations, facts, byId, report);
@@ -81,6 +120,10 @@ export function checkRun(operations: ReadonlyMap<number, Operation>, facts: Fact
     if (!isTerminal(state)) report.lost.push(`${requestId}: still ${state}`);
   }
   report.misbilled.push(...findMisbilled(facts, byId, owned));
+  report.waits = waitsOf(owned, facts.requests);
+  report.late = findLate(report.waits, expectations.waits);
+  report.shares = expectations.shares.map((wish) => sharesOf(facts.requests, wish));
+  report.unfair = report.shares.flatMap(findUnfair);
   return report;
 }
 
@@ -97,6 +140,11 @@ function emptyReport(attempted: number, facts: Facts): CheckReport {
     unexpected: [],
     misbilled: [],
     changed: [],
+    impatient: findImpatient(facts.requests),
+    late: [],
+    unfair: [],
+    waits: {},
+    shares: [],
     differences: facts.audit.differences.map((difference) => JSON.stringify(difference)),
     driftTokens: facts.audit.driftTokens,
     holdsLeft: facts.holdsLeft,
@@ -151,6 +199,15 @@ function findChanged({ op, ends, prompt }: Operation, stored: RequestFact | unde
   return ends.has(now) ? [] : [`operation ${op}: ${[...ends].join()} then ${now}`];
 }
 
+/** Only executions count as attempts, and callers of the load let their requests wait for a day. */
+function findImpatient(requests: readonly RequestFact[]): string[] {
+  return requests.flatMap(({ requestId, state, errorCode }) => {
+    if (state === "expired") return [`${requestId}: expired`];
+    const isImpatient = state === "failed" && NO_EXECUTIONS.has(errorCode ?? "");
+    return isImpatient ? [`${requestId}: failed by ${errorCode}`] : [];
+  });
+}
+
 function countMessages(
   depths: Record<string, number>,
 ): Pick<CheckReport, "messagesLeft" | "deadLetters"> {
@@ -175,15 +232,18 @@ function findMisbilled(
     const { requestId } = row;
     if (billed.has(requestId)) misbilled.push(`${requestId}: billed twice`);
     billed.set(requestId, row);
-    const state = byId.get(requestId)?.state;
-    if (state === undefined) misbilled.push(`${requestId}: billed, and there is no request`);
-    else if (state !== "completed") misbilled.push(`${requestId}: billed although ${state}`);
+    const request = byId.get(requestId);
+    if (request === undefined) misbilled.push(`${requestId}: billed, and there is no request`);
+    else if (request.state !== "completed" && !isInVain(row, request))
+      misbilled.push(`${requestId}: billed although ${request.state}`);
   }
-  for (const { requestId, state } of requests) {
+  for (const { requestId, state, attempts } of requests) {
     const row = billed.get(requestId);
     const prompt = owned.get(requestId)?.prompt;
     if (state === "completed" && row === undefined) misbilled.push(`${requestId}: never billed`);
-    if (row === undefined || prompt === undefined) continue;
+    if (state === "failed" && attempts > 0 && row === undefined)
+      misbilled.push(`${requestId}: executed in vain, and the ledger does not know of it`);
+    if (row === undefined || prompt === undefined || state !== "completed") continue;
     const { promptTokens, completionTokens } = simulatedAnswer(prompt, LOAD_MAX_TOKENS);
     if (row.promptTokens !== promptTokens || row.completionTokens !== completionTokens)
       misbilled.push(
@@ -192,4 +252,12 @@ function findMisbilled(
       );
   }
   return misbilled;
+}
+
+/** What a row must say of a request that was executed in vain: no tokens, and each execution failed. */
+function isInVain(row: LedgerFact, { state, attempts }: RequestFact): boolean {
+  const { promptTokens, completionTokens, executions, failedExecutions } = row;
+  const isFree = promptTokens === 0 && completionTokens === 0;
+  const isCounted = executions === attempts && failedExecutions === attempts && attempts > 0;
+  return (state === "failed" || state === "cancelled") && isFree && isCounted;
 }

@@ -7,11 +7,16 @@ import type { TestStack } from "../../support/stack/stack.ts";
 export interface RequestFact {
   requestId: string;
   userId: string;
+  model: string;
   state: DurableState;
   attempts: number;
   /** What the request itself says that it used; null: nothing. */
   totalTokens: number | null;
   errorCode: string | null;
+  /** By the clock of the gateway; the end by that of the database. Unix milliseconds. */
+  createdAtMs: number;
+  /** null: it has not ended. */
+  completedAtMs: number | null;
   /** The hash, in hex, of the Idempotency-Key that the request was made with; null: without one. */
   keyHash: string | null;
 }
@@ -20,6 +25,9 @@ export interface LedgerFact {
   requestId: string;
   promptTokens: number;
   completionTokens: number;
+  /** Executions, and those of them that failed. */
+  executions: number;
+  failedExecutions: number;
 }
 
 /** What the servers say after a run, read past all processes. */
@@ -38,42 +46,58 @@ export interface Facts {
 interface RequestRow {
   request_id: string;
   user_id: string;
+  model: string;
   status: DurableState;
   attempts: number;
   total_tokens: number | null;
   error_code: string | null;
+  created_at: number;
+  completed_at: number | null;
   key_hash: string | null;
+}
+
+interface LedgerRow {
+  request_id: string;
+  prompt_tokens: number;
+  completion_tokens: number;
+  executions: number;
+  failed_executions: number;
 }
 
 export async function readFacts({ books, simulator, config }: TestStack): Promise<Facts> {
   const requests = await books.database.run(
     "read all requests",
     (sql) => sql<RequestRow[]>`
-      select r.request_id, r.user_id, r.status, r.attempts, r.total_tokens, r.error_code,
-        encode(k.key_hash, 'hex') as key_hash
+      select r.request_id, r.user_id, r.model, r.status, r.attempts, r.total_tokens, r.error_code,
+        r.created_at, r.completed_at, encode(k.key_hash, 'hex') as key_hash
       from requests r
       left join idempotency_keys k on k.request_id = r.request_id`,
   );
   const ledger = await books.database.run(
     "read the ledger",
-    (sql) => sql<{ request_id: string; prompt_tokens: number; completion_tokens: number }[]>`
-      select request_id, prompt_tokens, completion_tokens from token_logs`,
+    (sql) => sql<LedgerRow[]>`
+      select request_id, prompt_tokens, completion_tokens, executions, failed_executions from token_logs`,
   );
   const hash = createKeyHash(config.secrets.key_pepper);
   return {
     requests: requests.map((row) => ({
       requestId: row.request_id,
       userId: row.user_id,
+      model: row.model,
       state: row.status,
       attempts: row.attempts,
       totalTokens: row.total_tokens,
       errorCode: row.error_code,
+      createdAtMs: row.created_at,
+      completedAtMs: row.completed_at,
       keyHash: row.key_hash,
     })),
     ledger: ledger.map((row) => ({
       requestId: row.request_id,
       promptTokens: row.prompt_tokens,
       completionTokens: row.completion_tokens,
+      executions: row.executions,
+      failedExecutions: row.failed_executions,
     })),
     audit: await books.audit(),
     holdsLeft: (await books.holds()).length,

@@ -14,6 +14,10 @@ export type HistoryEvent = { op: number; monotonicMs: number; wallMs: number } &
       key: string;
       userId: string;
       prompt: string;
+      /** null: the default one. */
+      model: string | null;
+      /** Whose waits are judged together; null: nobody's. */
+      group: string | null;
       gateway: string;
     }
   | { type: "ok"; act: "generate"; requestId: string }

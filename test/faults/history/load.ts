@@ -13,6 +13,10 @@ export interface LoadOptions {
   firstOp?: number;
   /** The prompt of an operation; it must be its own. Default: `load N`. */
   promptOf?: (op: number) => string;
+  /** The model of an operation. Default: the default one. */
+  modelOf?: (op: number) => string | undefined;
+  /** The name under which the operation's wait is judged with others', as it begins. Default: none. */
+  groupOf?: (op: number) => string | undefined;
   /** One of this many operations also waits for its end and reads it. Default 5. */
   readEvery?: number;
   /** How long a client tries an operation before it gives up, milliseconds. Default 20,000. */
@@ -39,6 +43,15 @@ export interface Load {
 /** Every request of the load asks for at most this many tokens. */
 export const LOAD_MAX_TOKENS = 64;
 
+/** One operation: the same at each of its calls. */
+interface Wanted {
+  op: number;
+  user: TestUser;
+  key: string;
+  body: { prompt: string; max_tokens: number; model?: string };
+  group: string | null;
+}
+
 const TICK_MS = 10;
 const OPEN_MAX = 2_000;
 const CALL_LIMIT_MS = 5_000;
@@ -60,6 +73,8 @@ export function startLoad({
   history,
   firstOp = 0,
   promptOf = (op) => `load ${op}`,
+  modelOf = () => undefined,
+  groupOf = () => undefined,
   readEvery = 5,
   patienceMs = 20_000,
 }: LoadOptions): Load {
@@ -88,36 +103,32 @@ export function startLoad({
   const nextGateway = (): string => gateways[turn++ % gateways.length] ?? "";
 
   /** Makes one call. Returns the id of a 202, null when a repeat may help, undefined when it cannot. */
-  async function callOnce(
-    op: number,
-    user: TestUser,
-    key: string,
-  ): Promise<string | null | undefined> {
+  async function callOnce({
+    op,
+    user,
+    key,
+    body,
+    group,
+  }: Wanted): Promise<string | null | undefined> {
     const gateway = nextGateway();
-    const prompt = promptOf(op);
-    history.write({
-      type: "invoke",
-      act: "generate",
-      op,
-      key,
-      userId: user.userId,
-      prompt,
-      gateway,
-    });
+    const { userId } = user;
+    const { prompt, model = null } = body;
+    const act = "generate";
+    history.write({ type: "invoke", act, op, key, userId, prompt, model, group, gateway });
     try {
-      const { status, body } = await apiOf(gateway, user).post(
-        { prompt, max_tokens: LOAD_MAX_TOKENS },
-        { idempotencyKey: key, timeoutMs: CALL_LIMIT_MS },
-      );
-      if (status === 202 && body.request_id !== undefined) {
-        history.write({ type: "ok", act: "generate", op, requestId: body.request_id });
-        return body.request_id;
+      const { status, body: reply } = await apiOf(gateway, user).post(body, {
+        idempotencyKey: key,
+        timeoutMs: CALL_LIMIT_MS,
+      });
+      if (status === 202 && reply.request_id !== undefined) {
+        history.write({ type: "ok", act, op, requestId: reply.request_id });
+        return reply.request_id;
       }
-      history.write({ type: "fail", act: "generate", op, status, code: body.code ?? "" });
+      history.write({ type: "fail", act, op, status, code: reply.code ?? "" });
       return status >= 500 ? null : undefined;
     } catch (error) {
       const reason = error instanceof Error ? error.name : String(error);
-      history.write({ type: "info", act: "generate", op, reason });
+      history.write({ type: "info", act, op, reason });
       counts.unknown += 1;
       return null;
     }
@@ -146,10 +157,17 @@ export function startLoad({
   async function operate(op: number): Promise<void> {
     const user = users[op % users.length];
     if (user === undefined) throw new Error("a load needs a user");
-    const key = `${run}-${op}`;
+    const model = modelOf(op);
+    const wanted: Wanted = {
+      op,
+      user,
+      key: `${run}-${op}`,
+      body: { prompt: promptOf(op), max_tokens: LOAD_MAX_TOKENS, ...(model && { model }) },
+      group: groupOf(op) ?? null,
+    };
     const deadlineMs = performance.now() + patienceMs;
     for (let failures = 1; performance.now() < deadlineMs; failures += 1) {
-      const requestId = await callOnce(op, user, key);
+      const requestId = await callOnce(wanted);
       if (requestId === undefined) break;
       if (requestId !== null) {
         counts.acknowledged += 1;

@@ -4,7 +4,8 @@ import type { HistoryEvent } from "./history.ts";
 import { foldHistory } from "./operations.ts";
 
 const at = { op: 0, monotonicMs: 0, wallMs: 0 };
-const call = { key: "key", userId: "ada", prompt: "load 0", gateway: "http://gateway" };
+const what = { prompt: "load 0", model: null, group: null };
+const call = { key: "key", userId: "ada", ...what, gateway: "http://gateway" };
 const refusal = { ...at, type: "fail", act: "generate", status: 503 } as const;
 
 async function* historyOf(last: HistoryEvent): AsyncGenerator<HistoryEvent> {

@@ -7,6 +7,8 @@ export interface Operation {
   key: string;
   userId: string;
   prompt: string;
+  /** Whose waits are judged together; null: nobody's. */
+  group: string | null;
   /** Ids that a 202 named; more than one is an error. */
   acknowledged: Set<string>;
   /** Calls whose end the client does not know. */
@@ -32,13 +34,14 @@ export async function foldHistory(
   for await (const event of events) {
     const known = operations.get(event.op);
     if (event.type === "invoke") {
-      const { op, key, userId, prompt, monotonicMs } = event;
+      const { op, key, userId, prompt, group, monotonicMs } = event;
       if (known === undefined)
         operations.set(op, {
           op,
           key,
           userId,
           prompt,
+          group,
           acknowledged: new Set(),
           unknownCalls: 0,
           refusals: 0,

@@ -29,7 +29,13 @@ const ROLES = ["gateways", "workers", "collectors"] as const;
 const SERVERS: readonly ServerName[] = ["postgres", "redis", "rabbitmq"];
 /** A point is armed for one of its first hits, so that a process reaches it while work is under way. */
 const NTH_MAX = 50;
-const ROLE_OF_POINT = { G: "gateways", W: "workers", C: "collectors", K: "collectors" } as const;
+const ROLE_OF_POINT = {
+  G: "gateways",
+  W: "workers",
+  C: "collectors",
+  K: "collectors",
+  D: "collectors",
+} as const;
 
 const between = (random: () => number, min: number, max: number): number =>
   Math.floor(min + random() * (max - min + 1));
@@ -191,7 +197,7 @@ export const DISTURBANCES: readonly Disturbance[] = [
     weight: 1,
     run: async ({ stack, random }) => {
       const { broker, queues } = stack.books;
-      const path = [queues.requests, queues.results, ...queues.retries.map(({ queue }) => queue)];
+      const path = [queues.requests, queues.results, ...queues.waits.map(({ queue }) => queue)];
       const { name } = pick(random, path);
       const { messageCount } = await broker.withChannel((channel) => channel.purgeQueue(name));
       return `${messageCount} messages of ${name}`;

@@ -8,6 +8,7 @@ import type { Load } from "../history/load.ts";
 import { formatReport } from "../history/report.ts";
 import { createRuns } from "../run.ts";
 import { drawDisturbance, type Target } from "./disturbances.ts";
+import { startTrouble, TROUBLE_STACK } from "./trouble.ts";
 import { formatMemory, grownProcesses, readMemory } from "./memory.ts";
 import { type Watch, watchComponents } from "./watch.ts";
 
@@ -30,8 +31,9 @@ const READ_EVERY = 20;
 const ML_FAULTS = { "500": 0.005, "429": 0.002, reset: 0.002, truncate: 0.002 };
 
 /**
- * Draws faults by a seed for as long as asked. Returns whether nothing was lost or billed twice, no hold was
- * left and no process grew.
+ * Draws faults by a seed for as long as asked, while one model's ML service is away for a minute and more and
+ * a user floods another. Returns whether nothing was lost or billed twice, nothing failed because an ML
+ * service was away, others waited no longer than they may, no hold was left and no process grew.
  */
 export async function runRandomFaults(options: RandomRunOptions): Promise<boolean> {
   const { say } = options;
@@ -47,7 +49,12 @@ export async function runRandomFaults(options: RandomRunOptions): Promise<boolea
       gateways: 2,
       workers: 2,
       collectors: 2,
-      settings: { retry: { attempts_max: 12 }, worker: { crashes_max: 12 } },
+      ownSimulators: TROUBLE_STACK.ownSimulators,
+      settings: {
+        retry: { attempts_max: 12 },
+        worker: { crashes_max: 12 },
+        models: TROUBLE_STACK.models,
+      },
       through: (urls) => throughProxies(urls, proxies),
     });
     undo.push(() => stack.stop());
@@ -85,10 +92,18 @@ async function disturbUnderLoad(target: Target, options: RandomRunOptions): Prom
   const { say, ratePerSecond } = options;
   const users = await Promise.all(Array.from({ length: USERS }, () => stack.addUser()));
   const runs = createRuns(stack);
+  const random = seededRandom(options.seed + 1);
+  const trouble = await startTrouble({ stack, random, say });
   let before = new Map<string, number>();
   let watch: Watch | undefined;
   try {
-    const wish = { ratePerSecond, users, readEvery: READ_EVERY, quietLimitMs: QUIET_LIMIT_MS };
+    const wish = {
+      ...trouble.wish,
+      ratePerSecond,
+      usersOf: () => Promise.resolve(trouble.usersOf(users)),
+      readEvery: READ_EVERY,
+      quietLimitMs: QUIET_LIMIT_MS,
+    };
     const report = await runs.underLoad(wish, async (load) => {
       say(`a load of ${ratePerSecond} requests a second, seed ${options.seed}`);
       await Bun.sleep(WARM_UP_MS);
@@ -99,6 +114,7 @@ async function disturbUnderLoad(target: Target, options: RandomRunOptions): Prom
         await disturb(target, performance.now() + options.minutes * 60_000, say);
       } finally {
         stopStatus();
+        await trouble.stop();
         for (const proxy of target.proxies) proxy.heal();
         await target.servers.start();
       }
@@ -107,6 +123,7 @@ async function disturbUnderLoad(target: Target, options: RandomRunOptions): Prom
     await watch?.stop();
     return conclude(stack, report, before, say);
   } finally {
+    await trouble.stop();
     await watch?.stop();
     runs.close();
   }

@@ -8,6 +8,13 @@ export interface FakeBroker<Message> {
   publish: (queue: string, message: Message, expirationMs?: number) => Promise<void>;
   /** Puts a message into its queue that came back to it so often before. */
   put: (queue: string, message: Message, deliveryCount: number) => void;
+  /** As `publish`, to the queue that the exchange feeds; dead letters of that queue go by the routing key. */
+  publishThrough: (
+    exchange: string,
+    routingKey: string,
+    message: Message,
+    expirationMs?: number,
+  ) => Promise<void>;
   consume: (options: FakeConsumerOptions<Message>) => FakeConsumer;
   /** Messages that no consumer owns, the next one in front. */
   ready: (queue: string) => Message[];
@@ -28,7 +35,9 @@ interface FakeConsumerOptions<Message> {
 }
 
 export interface FakeConsumer {
-  /** No more deliveries; those owned stay valid. */
+  /** Changes how many messages it owns at once; those owned stay valid. */
+  setPrefetch: (prefetch: number) => Promise<void>;
+  /** As a prefetch of 0. */
   pause: () => Promise<void>;
   /** Ends the consumer; what it owns goes back. */
   close: () => Promise<void>;
@@ -48,22 +57,26 @@ export interface FakeDelivery<Message> {
 
 interface Kept<Message> {
   message: Message;
+  routingKey: string;
   deliveryCount: number;
   /** When it leaves a delay queue. */
   expiresAtMs: number;
 }
 
 interface Queue<Message> {
+  exchange: string | undefined;
   ready: Kept<Message>[];
   consumers: Set<Consumer<Message>>;
   deliveriesMax: number;
   ttlMs: number;
-  deadLetterQueue: string | undefined;
+  hasDeadLetters: boolean;
+  /** Undefined: that of the message. */
+  deadLetterKey: string | undefined;
 }
 
 interface Consumer<Message> {
   options: FakeConsumerOptions<Message>;
-  isPaused: boolean;
+  prefetch: number;
   channel: AbortController;
   owned: Set<Kept<Message>>;
 }
@@ -86,12 +99,31 @@ export function createFakeBroker<Message>(
     return queue;
   }
 
+  function findBehind(exchange: string): Queue<Message> {
+    const queue = [...queues.values()].find((one) => one.exchange === exchange);
+    if (queue === undefined) throw new Fault("BROKER_UNAVAILABLE", "there is no such exchange");
+    return queue;
+  }
+
+  function publishTo(
+    queue: Queue<Message>,
+    routingKey: string,
+    message: Message,
+    expirationMs = Number.POSITIVE_INFINITY,
+  ): void {
+    enter(queue, { message, routingKey }, { ttlMs: Math.min(queue.ttlMs, expirationMs) });
+  }
+
+  function refuseWhileAway(): void {
+    if (away) throw new Fault("BROKER_UNAVAILABLE", "there is no connection to the queue");
+  }
+
   function enter(
     queue: Queue<Message>,
-    message: Message,
+    published: Pick<Kept<Message>, "message" | "routingKey">,
     { ttlMs = queue.ttlMs, deliveryCount = 0 } = {},
   ): void {
-    queue.ready.push({ message, deliveryCount, expiresAtMs: now() + ttlMs });
+    queue.ready.push({ ...published, deliveryCount, expiresAtMs: now() + ttlMs });
     if (ttlMs !== Number.POSITIVE_INFINITY) schedule(() => expire(queue), ttlMs);
     deliver(queue);
   }
@@ -105,16 +137,17 @@ export function createFakeBroker<Message>(
     }
   }
 
-  function bury({ deadLetterQueue }: Queue<Message>, { message }: Kept<Message>): void {
-    if (deadLetterQueue === undefined) return;
-    enter(find(deadLetterQueue), message);
+  function bury(queue: Queue<Message>, { message, routingKey }: Kept<Message>): void {
+    if (!queue.hasDeadLetters) return;
+    const key = queue.deadLetterKey ?? routingKey;
+    publishTo(find(key), key, message);
   }
 
   function deliver(queue: Queue<Message>): void {
     if (away) return;
     for (const consumer of queue.consumers) {
       const { options, owned } = consumer;
-      while (!consumer.isPaused && owned.size < options.prefetch) {
+      while (owned.size < consumer.prefetch) {
         const kept = queue.ready.shift();
         if (kept === undefined) return;
         owned.add(kept);
@@ -169,13 +202,17 @@ export function createFakeBroker<Message>(
   function consume(options: FakeConsumerOptions<Message>): FakeConsumer {
     const queue = find(options.queue);
     const channel = new AbortController();
-    const consumer: Consumer<Message> = { options, isPaused: false, channel, owned: new Set() };
+    const { prefetch } = options;
+    const consumer: Consumer<Message> = { options, prefetch, channel, owned: new Set() };
     queue.consumers.add(consumer);
     deliver(queue);
+    const setPrefetch = async (wanted: number): Promise<void> => {
+      consumer.prefetch = wanted;
+      deliver(queue);
+    };
     return {
-      pause: async () => {
-        consumer.isPaused = true;
-      },
+      setPrefetch,
+      pause: () => setPrefetch(0),
       close: async () => {
         queue.consumers.delete(consumer);
         loseChannel(queue, consumer);
@@ -189,12 +226,16 @@ export function createFakeBroker<Message>(
   }
 
   return {
-    publish: async (name, message, expirationMs = Number.POSITIVE_INFINITY) => {
-      if (away) throw new Fault("BROKER_UNAVAILABLE", "there is no connection to the queue");
-      const queue = find(name);
-      enter(queue, message, { ttlMs: Math.min(queue.ttlMs, expirationMs) });
+    publish: async (name, message, expirationMs) => {
+      refuseWhileAway();
+      publishTo(find(name), name, message, expirationMs);
     },
-    put: (name, message, deliveryCount) => enter(find(name), message, { deliveryCount }),
+    publishThrough: async (exchange, routingKey, message, expirationMs) => {
+      refuseWhileAway();
+      publishTo(findBehind(exchange), routingKey, message, expirationMs);
+    },
+    put: (name, message, deliveryCount) =>
+      enter(find(name), { message, routingKey: name }, { deliveryCount }),
     consume,
     ready: (name) => find(name).ready.map(({ message }) => message),
     owned: (name) => {
@@ -217,13 +258,15 @@ export function createFakeBroker<Message>(
   };
 }
 
-function queueOf<Message>({ arguments: args }: QueueSpec): Queue<Message> {
-  const deadLetterQueue = args["x-dead-letter-routing-key"];
+function queueOf<Message>({ arguments: args, exchange }: QueueSpec): Queue<Message> {
+  const deadLetterKey = args["x-dead-letter-routing-key"];
   return {
+    exchange,
     ready: [],
     consumers: new Set(),
     deliveriesMax: Number(args["x-delivery-limit"] ?? Number.POSITIVE_INFINITY),
     ttlMs: Number(args["x-message-ttl"] ?? Number.POSITIVE_INFINITY),
-    deadLetterQueue: deadLetterQueue === undefined ? undefined : String(deadLetterQueue),
+    hasDeadLetters: args["x-dead-letter-exchange"] !== undefined,
+    deadLetterKey: deadLetterKey === undefined ? undefined : String(deadLetterKey),
   };
 }

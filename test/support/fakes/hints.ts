@@ -1,4 +1,5 @@
 import type { RequestHints } from "../../../adapters/redis/request-hints.ts";
+import type { RequestError } from "../../../core/request/request.ts";
 import type { FakeServer } from "./server.ts";
 
 /** The hints about requests without Redis. */
@@ -12,12 +13,15 @@ interface Mark {
   attempt?: number;
   startedAtMs?: number;
   crashes?: number;
+  lastStartedAtMs?: number;
   attemptsMade?: number;
   delayedUntilMs?: number;
+  lastError?: RequestError;
   endsAtMs: number;
 }
 
 const MARK_TTL_MS = 24 * 3_600_000;
+const NOTED_TTL_MS = 8 * 24 * 3_600_000;
 const CANCELLED_TTL_MS = 8 * 86_400_000;
 
 export function createFakeHints({
@@ -54,14 +58,31 @@ export function createFakeHints({
         }
         return { cancelled, crashes };
       }),
-    clearStarted: ({ startedAtMs, attemptsMade, ...request }) =>
+    clearStarted: ({ startedAtMs, attemptsMade, lastError, ...request }) =>
       server.ask(() => {
         const key = keyOf(request);
         const markedAtMs = markOf(key)?.startedAtMs;
         if (markedAtMs !== undefined && markedAtMs !== startedAtMs) return;
-        marks.delete(key);
-        if (attemptsMade > 0) marks.set(key, { attemptsMade, endsAtMs: now() + MARK_TTL_MS });
+        const lastStartedAtMs = markedAtMs ?? markOf(key)?.lastStartedAtMs ?? 0;
+        const made = attemptsMade > 0 ? { attemptsMade, lastStartedAtMs } : {};
+        const met = lastError === null ? {} : { lastError };
+        marks.set(key, { ...made, ...met, endsAtMs: now() + NOTED_TTL_MS });
       }),
+    read: (requests) =>
+      server.ask(() =>
+        requests.map((request) => {
+          const mark = markOf(keyOf(request));
+          const { attempt, startedAtMs } = mark ?? {};
+          const isUnderWay = attempt !== undefined && startedAtMs !== undefined;
+          return {
+            started: isUnderWay ? { attempt, startedAtMs } : undefined,
+            lastStartedAtMs: mark?.lastStartedAtMs ?? 0,
+            attemptsMade: mark?.attemptsMade ?? 0,
+            delayedUntilMs: mark?.delayedUntilMs ?? 0,
+            lastError: mark?.lastError ?? null,
+          };
+        }),
+      ),
     readStarted: (requests) =>
       server.ask(() =>
         requests.map((request) => {

@@ -2,7 +2,7 @@ import type { Topology } from "../../../adapters/amqp/topology.ts";
 import type { CollectorPorts, DecodedDelivery, KeeperPorts } from "../../../collector/ports.ts";
 import type { QueuedRequest, QueuedResult } from "../../../core/request/messages.ts";
 import type { GatewayPorts } from "../../../gateway/ports.ts";
-import type { WorkerPorts } from "../../../workers/ports.ts";
+import type { Delivery, WorkerPorts } from "../../../workers/ports.ts";
 import type { FakeBroker } from "./broker.ts";
 
 /** A message as it travels through the fake broker: in plain words instead of headers. */
@@ -17,7 +17,7 @@ export interface MessagePorts {
   gateway: Pick<GatewayPorts, "publish" | "brokerUp">;
   worker: Pick<
     WorkerPorts,
-    "consume" | "publishResult" | "publishAgain" | "publishRetry" | "publishDead"
+    "consume" | "publishResult" | "publishAgain" | "publishPutOff" | "publishRetry" | "publishDead"
   >;
   /** `consumeResults` with at most so many deliveries owned at once. */
   collector: (
@@ -33,30 +33,35 @@ export function createFakeMessages(
   broker: FakeBroker<FakeMessage>,
   queues: Topology,
 ): MessagePorts {
-  const { requests, results, requestsDead, retries } = queues;
+  const { requestsOf, parking, results, requestsDead, waits } = queues;
+  const queueOf = ({ head }: QueuedRequest): string => requestsOf(head.model).name;
   const publishRequest = (request: QueuedRequest): Promise<void> =>
-    broker.publish(requests.name, { kind: "request", request });
+    broker.publish(queueOf(request), { kind: "request", request });
 
   return {
     gateway: { publish: publishRequest, brokerUp: () => !broker.isAway() },
     worker: {
-      consume: async (onDelivery, prefetch) =>
-        broker.consume({
-          queue: requests.name,
+      consume: async (model, prefetch, onDelivery) => {
+        const queue = requestsOf(model).name;
+        return broker.consume({
+          queue,
           prefetch,
           onDelivery: ({ message, ...delivery }) =>
             onDelivery({
               ...delivery,
               decoded: decodeRequest(message),
-              publishUnchanged: () => broker.publish(requests.name, message),
+              publishUnchanged: () => broker.publish(queue, message),
             }),
-        }),
+        });
+      },
       publishResult: (result) => broker.publish(results.name, { kind: "result", result }),
       publishAgain: publishRequest,
+      publishPutOff: (request) => broker.publish(parking.name, { kind: "request", request }),
       publishRetry: async (request, { stepMs, expirationMs }) => {
-        const retry = retries.find(({ delayMs }) => delayMs === stepMs);
-        if (retry === undefined) throw new Error(`the topology has no delay of ${stepMs} ms`);
-        await broker.publish(retry.queue.name, { kind: "request", request }, expirationMs);
+        const wait = waits.find(({ delayMs }) => delayMs === stepMs);
+        if (wait === undefined) throw new Error(`the topology has no delay of ${stepMs} ms`);
+        const message: FakeMessage = { kind: "request", request };
+        await broker.publishThrough(wait.exchange, queueOf(request), message, expirationMs);
       },
       publishDead: (request) => broker.publish(requestsDead.name, { kind: "request", request }),
     },
@@ -79,7 +84,7 @@ export function createFakeMessages(
   };
 }
 
-type DecodedRequest = Parameters<Parameters<WorkerPorts["consume"]>[0]>[0]["decoded"];
+type DecodedRequest = Delivery["decoded"];
 
 function decodeRequest(message: FakeMessage): DecodedRequest {
   switch (message.kind) {

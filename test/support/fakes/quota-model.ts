@@ -3,6 +3,7 @@ import { explainQuota } from "../../../core/quota/explain.ts";
 import type {
   Admission,
   Consumption,
+  FailureUse,
   Hold,
   LoadReply,
   QuotaLimits,
@@ -17,12 +18,19 @@ import type {
 export interface WindowCounters {
   used: Consumption;
   held: Consumption;
+  failed: number;
 }
 
 interface Loading {
   nonce: string;
   /** Settlements since it began, by request id; the day is that of the hold, if there was one. */
-  settled: Readonly<Record<string, { billedTokens: number | null; day: string | undefined }>>;
+  settled: Readonly<Record<string, NotedSettlement>>;
+}
+
+interface NotedSettlement {
+  billedTokens: number | null;
+  failedExecutions: number;
+  day: string | undefined;
 }
 
 /**
@@ -45,6 +53,7 @@ export interface QuotaModel {
 const NOTHING: Consumption = { requests: 0, tokens: 0 };
 const NO_LIMITS: QuotaLimits = {
   windows: { daily: { requests: null, tokens: null }, monthly: { requests: null, tokens: null } },
+  failedExecutions: { daily: null, monthly: null },
   concurrentRequests: null,
 };
 
@@ -66,7 +75,7 @@ export function admitInModel(
 ): [QuotaModel, "admitted" | "refused" | "unknown"] {
   if (!model.isKnown) return [model, "unknown"];
   if (requestId in model.holds) return [model, "admitted"];
-  const { refusals } = explainQuota(useOfModel(model, atMs, day), tokens);
+  const { refusals } = explainQuota(snapshotOfModel(model, atMs, day), tokens);
   if (refusals.length > 0) return [model, "refused"];
   const amount = { requests: 1, tokens };
   return [
@@ -81,10 +90,11 @@ export function admitInModel(
 
 export function settleInModel(
   model: QuotaModel,
-  { requestId, billedTokens, expectHold }: Settlement,
+  { requestId, billedTokens, failedExecutions, expectHold }: Settlement,
 ): [QuotaModel, SettleReply] {
   const hold = model.holds[requestId];
-  const loading = model.loading && noteSettled(model.loading, requestId, billedTokens, hold?.day);
+  const noted = { billedTokens, failedExecutions, day: hold?.day };
+  const loading = model.loading && noteSettled(model.loading, requestId, noted);
   if (hold === undefined) {
     const isLost = expectHold && model.isKnown;
     return [{ ...model, loading, isUnsure: model.isUnsure || isLost }, "absent"];
@@ -95,7 +105,10 @@ export function settleInModel(
       ? { requests: -1, tokens: -hold.tokens }
       : { requests: 0, tokens: billedTokens - hold.tokens };
   const heldChange = { requests: -1, tokens: -hold.tokens };
-  const windows = addTo(model.windows, hold.day, usedChange, heldChange, { onlyPresent: true });
+  const windows = addTo(model.windows, hold.day, usedChange, heldChange, {
+    onlyPresent: true,
+    failed: failedExecutions,
+  });
   return [{ ...model, holds, windows, loading }, "settled"];
 }
 
@@ -120,29 +133,31 @@ export function loadInModel(
   const { settled } = model.loading;
   let windows = addTo({}, today, NOTHING, NOTHING);
   const holds: Record<string, Hold> = {};
-  const charge = (day: string, used: Consumption, held: Consumption): void => {
-    windows = addTo(windows, day, used, held, { notBefore: today });
+  const charge = (day: string, used: Consumption, held: Consumption, failed = 0): void => {
+    windows = addTo(windows, day, used, held, { notBefore: today, failed });
   };
   const hold = (open: Hold): void => {
     const amount = { requests: 1, tokens: open.tokens };
     charge(open.day, amount, amount);
     holds[open.requestId] = open;
   };
-  const bill = (day: string, billedTokens: number | null): void => {
-    if (billedTokens !== null) charge(day, { requests: 1, tokens: billedTokens }, NOTHING);
+  const bill = (day: string, { billedTokens, failedExecutions }: NotedSettlement): void => {
+    if (billedTokens === null) return;
+    charge(day, { requests: 1, tokens: billedTokens }, NOTHING, failedExecutions);
   };
 
-  for (const { day, requests, tokens } of truth.days) charge(day, { requests, tokens }, NOTHING);
+  for (const { day, requests, tokens, failedExecutions } of truth.days)
+    charge(day, { requests, tokens }, NOTHING, failedExecutions);
   for (const open of truth.holds) {
     const settlement = settled[open.requestId];
     if (settlement === undefined) hold(open);
-    else bill(open.day, settlement.billedTokens);
+    else bill(open.day, settlement);
   }
   for (const requestId of truth.unstored ?? []) {
     const kept = model.holds[requestId];
     const settlement = settled[requestId];
     if (kept !== undefined) hold(kept);
-    else if (settlement?.day !== undefined) bill(settlement.day, settlement.billedTokens);
+    else if (settlement?.day !== undefined) bill(settlement.day, settlement);
   }
   const open = new Set(truth.holds.map(({ requestId }) => requestId));
   const isUnsure = Object.entries(settled).some(
@@ -161,7 +176,13 @@ export function forgetInModel(model: QuotaModel): QuotaModel {
   return { ...model, isKnown: false, loading: undefined };
 }
 
-export function useOfModel(model: QuotaModel, atMs: number, day: string): QuotaUse {
+/** What an admission tells: of failed executions only when they refuse it. */
+export function useOfModel(
+  model: QuotaModel,
+  atMs: number,
+  day: string,
+  outcome: "admitted" | "refused",
+): QuotaUse {
   const windowOf = (kind: WindowKind) => ({
     limit: model.limits.windows[kind],
     used: model.windows[windowIdOf(kind, day)]?.used ?? NOTHING,
@@ -172,27 +193,45 @@ export function useOfModel(model: QuotaModel, atMs: number, day: string): QuotaU
     windows: { daily: windowOf("daily"), monthly: windowOf("monthly") },
     openRequests: Object.keys(model.holds).length,
     concurrentRequests: model.limits.concurrentRequests,
+    failedExecutions: outcome === "refused" ? longestExceeded(failuresOfModel(model, day)) : {},
   };
 }
 
+function longestExceeded(
+  failures: Record<WindowKind, FailureUse>,
+): Partial<Record<WindowKind, FailureUse>> {
+  const window = WINDOW_KINDS.toReversed().find((kind) => {
+    const { limit, used } = failures[kind];
+    return limit !== null && used >= limit;
+  });
+  return window === undefined ? {} : { [window]: failures[window] };
+}
+
+function failuresOfModel(model: QuotaModel, day: string): Record<WindowKind, FailureUse> {
+  const failuresOf = (kind: WindowKind) => ({
+    limit: model.limits.failedExecutions[kind],
+    used: model.windows[windowIdOf(kind, day)]?.failed ?? 0,
+  });
+  return { daily: failuresOf("daily"), monthly: failuresOf("monthly") };
+}
+
 export function snapshotOfModel(model: QuotaModel, atMs: number, day: string): QuotaSnapshot {
-  const { windows, ...use } = useOfModel(model, atMs, day);
+  const { windows, ...use } = useOfModel(model, atMs, day, "admitted");
   const windowOf = (kind: WindowKind) => ({
     ...windows[kind],
     held: model.windows[windowIdOf(kind, day)]?.held ?? NOTHING,
   });
-  return { ...use, windows: { daily: windowOf("daily"), monthly: windowOf("monthly") } };
+  return {
+    ...use,
+    windows: { daily: windowOf("daily"), monthly: windowOf("monthly") },
+    failedExecutions: failuresOfModel(model, day),
+  };
 }
 
 /** Settlements of one request after the first change nothing. */
-function noteSettled(
-  loading: Loading,
-  requestId: string,
-  billedTokens: number | null,
-  day: string | undefined,
-): Loading {
+function noteSettled(loading: Loading, requestId: string, settlement: NotedSettlement): Loading {
   if (requestId in loading.settled) return loading;
-  return { ...loading, settled: { ...loading.settled, [requestId]: { billedTokens, day } } };
+  return { ...loading, settled: { ...loading.settled, [requestId]: settlement } };
 }
 
 /** Adds to the windows of `day`; to those that are not over at `notBefore`, or to those that are there. */
@@ -201,7 +240,11 @@ function addTo(
   day: string,
   used: Consumption,
   held: Consumption,
-  { notBefore, onlyPresent = false }: { notBefore?: string; onlyPresent?: boolean } = {},
+  {
+    notBefore,
+    onlyPresent = false,
+    failed = 0,
+  }: { notBefore?: string; onlyPresent?: boolean; failed?: number } = {},
 ): QuotaModel["windows"] {
   const changed = { ...windows };
   for (const kind of WINDOW_KINDS) {
@@ -212,6 +255,7 @@ function addTo(
     changed[id] = {
       used: sum(before?.used ?? NOTHING, used),
       held: sum(before?.held ?? NOTHING, held),
+      failed: (before?.failed ?? 0) + failed,
     };
   }
   return changed;

@@ -12,7 +12,13 @@ import {
   UNKNOWN_USER,
   useOfModel,
 } from "./quota-model.ts";
-import type { Hold, Settlement, SettleReply, WindowSnapshot } from "../../../core/quota/quota.ts";
+import type {
+  Hold,
+  QuotaSnapshot,
+  Settlement,
+  SettleReply,
+  WindowSnapshot,
+} from "../../../core/quota/quota.ts";
 import { dayOf } from "../../../core/quota/windows.ts";
 import type { FakeServer } from "./server.ts";
 
@@ -32,6 +38,8 @@ export interface FakeQuota extends QuotaStore, HoldBooks {
   knownForMs: (userId: string) => number;
   /** What the user has used today, holds included; 0: nothing, or not known. */
   usedTokens: (userId: string) => number;
+  /** Of today. */
+  failedExecutions: (userId: string) => number;
   openHolds: () => Hold[];
   /** A hold gets lost, and nobody notices. */
   loseHold: (hold: { userId: string; requestId: string }) => void;
@@ -84,6 +92,9 @@ export function createFakeQuota({
     return user;
   }
 
+  const presentOf = (userId: string): QuotaSnapshot =>
+    snapshotOfModel(userOf(userId).model, now(), dayOf(now()));
+
   function noteTaken(user: User, isRestored: boolean): void {
     for (const requestId of Object.keys(user.model.holds))
       if (isRestored || !user.takenAtMs.has(requestId)) user.takenAtMs.set(requestId, now());
@@ -134,7 +145,7 @@ export function createFakeQuota({
         user.model = model;
         noteTaken(user, false);
         if (kind === "unknown") return { kind };
-        return { kind, snapshot: useOfModel(model, now(), today) };
+        return { kind, snapshot: useOfModel(model, now(), today, kind) };
       }),
     settle: (settlements) => server.ask(() => settlements.map(settleOne)),
     read: (userId) =>
@@ -194,10 +205,12 @@ export function createFakeQuota({
           const user = userOf(userId);
           if (user.isDamaged) return "broken";
           if (!user.model.isKnown) return undefined;
-          const { day, windows } = snapshotOfModel(user.model, now(), dayOf(now()));
+          const snapshot = snapshotOfModel(user.model, now(), dayOf(now()));
+          const { day, windows, failedExecutions: failed } = snapshot;
           const daily = countersOf(windows.daily);
           const monthly = countersOf(windows.monthly);
-          return { day, windows: { daily, monthly }, holds: takenHolds(user) };
+          const failedExecutions = { daily: failed.daily.used, monthly: failed.monthly.used };
+          return { day, windows: { daily, monthly }, failedExecutions, holds: takenHolds(user) };
         }),
       ),
     holdFates: (requests) =>
@@ -236,10 +249,8 @@ export function createFakeQuota({
     ageLoad: (userId, ms) => {
       userOf(userId).loadedAtMs -= ms;
     },
-    usedTokens: (userId) => {
-      const { model } = userOf(userId);
-      return useOfModel(model, now(), dayOf(now())).windows.daily.used.tokens;
-    },
+    usedTokens: (userId) => presentOf(userId).windows.daily.used.tokens,
+    failedExecutions: (userId) => presentOf(userId).failedExecutions.daily.used,
     openHolds: () => [...users.values()].flatMap(({ model }) => Object.values(model.holds)),
     loseHold: ({ userId, requestId }) => {
       const user = userOf(userId);

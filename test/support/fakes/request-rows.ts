@@ -1,4 +1,7 @@
-import type { Finish, Finished } from "../../../core/request/finish.ts";
+import { PRIORITIES } from "../../../core/queue/fair-order.ts";
+import type { OwnPlace } from "../../../core/queue/waiting.ts";
+import type { Usage } from "../../../core/quota/usage.ts";
+import { type Finish, type Finished, ledgerEntryOf } from "../../../core/request/finish.ts";
 import type { QueuedRequest } from "../../../core/request/messages.ts";
 import { isTerminal } from "../../../core/request/request.ts";
 import type {
@@ -23,15 +26,44 @@ export function stateOf({ end }: FakeRow): StoredRequest["state"] {
 export function finishedOf(
   { head: { requestId, userId, windowDay, estimatedTokens }, end }: FakeRow,
   moved: boolean,
-  billedTokens: number | null,
 ): Finished {
   const state = end?.state;
   if (state === undefined || !isTerminal(state)) throw new Error("the request has not ended");
-  return { requestId, moved, state, userId, windowDay, estimatedTokens, billedTokens };
+  return { requestId, moved, state, userId, windowDay, estimatedTokens, ...billOf(end) };
+}
+
+/** What the ledger has of a request that ended so; null: it is open. */
+export function billOf(end: Finish | null): Pick<Finished, "billedTokens" | "failedExecutions"> {
+  const entry = end && ledgerEntryOf(end);
+  if (entry === null) return { billedTokens: null, failedExecutions: 0 };
+  const { promptTokens, completionTokens, failedExecutions } = entry;
+  return { billedTokens: promptTokens + completionTokens, failedExecutions };
 }
 
 export function queuedOf({ head, prompt }: NewRequest): QueuedRequest {
   return { head, attempt: 1, payload: prompt };
+}
+
+/** As many are counted, and no more. */
+const AHEAD_MAX = 1_000;
+
+/** Where a parked request stands among those of its user; undefined: it is not parked. */
+export function placeIn(rows: readonly FakeRow[], requestId: string): OwnPlace | undefined {
+  const own = rows.find(({ head }) => head.requestId === requestId);
+  if (own === undefined || own.parked === null) return undefined;
+  const line = rows
+    .filter(({ head, parked }) => {
+      const { userId, model } = own.head;
+      return parked !== null && head.userId === userId && head.model === model;
+    })
+    .toSorted(byTurn);
+  const ownAhead = Math.min(AHEAD_MAX, line.indexOf(own));
+  return { ownAhead, attemptsMade: 0, lastError: null };
+}
+
+function byTurn(a: FakeRow, b: FakeRow): number {
+  const urgency = ({ parked }: FakeRow): number => PRIORITIES.indexOf(parked?.priority ?? "normal");
+  return urgency(a) - urgency(b) || a.head.expiresAtMs - b.head.expiresAtMs || byId(a, b);
 }
 
 export function storedOf(row: FakeRow): StoredRequest {
@@ -61,23 +93,22 @@ export function listedOf(row: FakeRow): ListedRequest {
   };
 }
 
-export function sumUsage(rows: FakeRow[], by: "day" | "model") {
-  const sums = new Map<string, { promptTokens: number; completionTokens: number; n: number }>();
+export function sumUsage(rows: FakeRow[], by: "day" | "model"): Usage[] {
+  const sums = new Map<string, Omit<Usage, "key" | "totalTokens">>();
   for (const { head, end } of rows) {
-    if (end === null || end.usage === null) continue;
+    const entry = end && ledgerEntryOf(end);
+    if (entry === null) continue;
     const key = by === "day" ? head.windowDay : head.model;
-    const sum = sums.get(key) ?? { promptTokens: 0, completionTokens: 0, n: 0 };
-    sum.promptTokens += end.usage.promptTokens;
-    sum.completionTokens += end.usage.completionTokens;
-    sum.n += 1;
+    const nothing = { requests: 0, failedRequests: 0, promptTokens: 0, completionTokens: 0 };
+    const sum = sums.get(key) ?? nothing;
+    sum.promptTokens += entry.promptTokens;
+    sum.completionTokens += entry.completionTokens;
+    sum[entry.source === "failed" ? "failedRequests" : "requests"] += 1;
     sums.set(key, sum);
   }
   return [...sums]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, { n: requests, promptTokens, completionTokens }]) => {
-      const totalTokens = promptTokens + completionTokens;
-      return { key, requests, promptTokens, completionTokens, totalTokens };
-    });
+    .map(([key, sum]) => ({ key, ...sum, totalTokens: sum.promptTokens + sum.completionTokens }));
 }
 
 export function sumWaiting(rows: FakeRow[]) {

@@ -4,11 +4,13 @@ import type { InsertOutcome, NewRequest, Replay } from "../../../core/request/st
 import type { GatewayPorts } from "../../../gateway/ports.ts";
 import { createFakeOutboxes, type FakeOutboxes } from "./outboxes.ts";
 import {
+  billOf,
   byId,
   type FakeRow,
   finishedOf,
   listedOf,
   pageOf,
+  placeIn,
   queuedOf,
   stateOf,
   storedOf,
@@ -30,6 +32,9 @@ export type RequestStore = Pick<
   | "isDataFault"
   | "readUsage"
   | "waitingByModel"
+  | "parkedPlaces"
+  | "parkedWork"
+  | "deleteParked"
 > &
   Pick<
     KeeperPorts,
@@ -45,7 +50,7 @@ export interface FakeRequestStore extends RequestStore, FakeOutboxes {
   rows: () => FakeRow[];
   row: (requestId: string) => FakeRow | undefined;
   /** In the order of the bills. */
-  ledger: () => { requestId: string; tokens: number }[];
+  ledger: () => { requestId: string; tokens: number; failedExecutions: number }[];
   /** Requests whose results cannot be stored, whatever they are. */
   poison: Set<string>;
 }
@@ -68,7 +73,8 @@ interface FakeRequestStoreOptions {
 export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions): FakeRequestStore {
   const rows = new Map<string, FakeRow>();
   const keys = new Map<string, IdempotencyKey>();
-  const billed = new Map<string, number>();
+  /** Ids, in the order of the bills. */
+  const billed = new Set<string>();
   const poison = new Set<string>();
 
   const inOrder = (): FakeRow[] => [...rows.values()].toSorted(byId);
@@ -111,12 +117,9 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
     const moved = row.end === null;
     if (moved) {
       row.end = wanted;
-      if (wanted.usage !== null) {
-        const { promptTokens, completionTokens } = wanted.usage;
-        billed.set(wanted.requestId, promptTokens + completionTokens);
-      }
+      if (billOf(wanted).billedTokens !== null) billed.add(wanted.requestId);
     }
-    return finishedOf(row, moved, billed.get(wanted.requestId) ?? null);
+    return finishedOf(row, moved);
   }
 
   return {
@@ -139,7 +142,7 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
     readQueued: (requestIds) =>
       server.ask(() =>
         open()
-          .filter(({ head }) => requestIds.includes(head.requestId))
+          .filter(({ head, parked }) => requestIds.includes(head.requestId) && parked === null)
           .map(queuedOf),
       ),
     findRequests: (lookups) =>
@@ -176,10 +179,30 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
         );
       }),
     waitingByModel: () => server.ask(() => sumWaiting(open())),
-    queuedBefore: (createdBeforeMs, after, limit) =>
+    parkedPlaces: (requestIds) =>
+      server.ask(() => requestIds.map((requestId) => placeIn(inOrder(), requestId))),
+    parkedWork: (lines) =>
+      server.ask(() =>
+        lines.map(({ model, userId }) => {
+          const own = inOrder().filter(
+            ({ head, parked }) => parked !== null && head.model === model && head.userId === userId,
+          );
+          const tokens = own.reduce((sum, { head }) => sum + head.estimatedTokens, 0);
+          return { requests: own.length, tokens };
+        }),
+      ),
+    deleteParked: (requestIds) =>
+      server.ask(() => {
+        for (const row of rows.values())
+          if (requestIds.includes(row.head.requestId)) row.parked = null;
+      }),
+    queuedBefore: (createdBeforeMs, models, after, limit) =>
       server.ask(() =>
         pageOf(
-          open().filter(({ head }) => head.createdAtMs < createdBeforeMs),
+          open().filter(
+            ({ head, parked }) =>
+              head.createdAtMs < createdBeforeMs && models.includes(head.model) && parked === null,
+          ),
           after,
           limit,
           queuedOf,
@@ -199,7 +222,7 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
         requestIds.map((requestId) => {
           const row = rows.get(requestId);
           if (row === undefined) return undefined;
-          return { state: stateOf(row), billedTokens: billed.get(requestId) ?? null };
+          return { state: stateOf(row), ...billOf(row.end) };
         }),
       ),
     deleteIdempotencyKeysBefore: (createdBeforeMs, limit) =>
@@ -215,7 +238,11 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
     },
     rows: inOrder,
     row: (requestId) => rows.get(requestId),
-    ledger: () => [...billed].map(([requestId, tokens]) => ({ requestId, tokens })),
+    ledger: () =>
+      [...billed].map((requestId) => {
+        const { billedTokens, failedExecutions } = billOf(rows.get(requestId)?.end ?? null);
+        return { requestId, tokens: billedTokens ?? 0, failedExecutions };
+      }),
     poison,
   };
 }

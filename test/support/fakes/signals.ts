@@ -1,4 +1,5 @@
 import type { Signals } from "../../../adapters/redis/signals.ts";
+import type { ParkedRef } from "../../../core/queue/lane.ts";
 import type { FakeServer } from "./server.ts";
 
 /** Announcements between processes without Redis. They arrive at the end of the turn, in order. */
@@ -9,25 +10,30 @@ export interface FakeSignals extends Omit<Signals, "close"> {
   resubscribe: () => void;
 }
 
-type Listener = (ids: string[]) => void;
+type Listener<Item> = (items: Item[]) => void;
 
 export function createFakeSignals(server: FakeServer): FakeSignals {
-  const finished = new Set<Listener>();
-  const cancel = new Set<Listener>();
-  const keyChange = new Set<Listener>();
+  const finished = new Set<Listener<string>>();
+  const cancel = new Set<Listener<string>>();
+  const keyChange = new Set<Listener<string>>();
+  const parked = new Set<Listener<ParkedRef>>();
+  const modelChange = new Set<Listener<string>>();
   const resubscribed = new Set<() => void>();
   let isSubscribed = true;
 
-  function announce(listeners: ReadonlySet<Listener>, ids: readonly string[]): Promise<void> {
+  function announce<Item>(
+    listeners: ReadonlySet<Listener<Item>>,
+    items: readonly Item[],
+  ): Promise<void> {
     return server.ask(() => {
-      if (!isSubscribed || ids.length === 0) return;
+      if (!isSubscribed || items.length === 0) return;
       setImmediate(() => {
-        for (const listen of listeners) listen([...ids]);
+        for (const listen of listeners) listen([...items]);
       });
     });
   }
 
-  function listenOn(listeners: Set<Listener>, listener: Listener): () => void {
+  function listenOn<Item>(listeners: Set<Listener<Item>>, listener: Listener<Item>): () => void {
     listeners.add(listener);
     if (listeners.size === 1) setImmediate(tellResubscribed);
     return () => void listeners.delete(listener);
@@ -41,9 +47,13 @@ export function createFakeSignals(server: FakeServer): FakeSignals {
     announceFinished: (requestIds) => announce(finished, requestIds),
     announceCancel: (requestId) => announce(cancel, [requestId]),
     announceKeyChange: (keyHash) => announce(keyChange, [keyHash]),
+    announceParked: (refs) => announce(parked, withoutDoubles(refs)),
+    announceModelChange: (model) => announce(modelChange, [model]),
     onFinished: (listener) => listenOn(finished, listener),
     onCancel: (listener) => listenOn(cancel, (ids) => ids.forEach(listener)),
     onKeyChange: (listener) => listenOn(keyChange, (hashes) => hashes.forEach(listener)),
+    onParked: (listener) => listenOn(parked, listener),
+    onModelChange: (listener) => listenOn(modelChange, (models) => models.forEach(listener)),
     onResubscribed: (listener) => {
       resubscribed.add(listener);
       return () => void resubscribed.delete(listener);
@@ -56,4 +66,9 @@ export function createFakeSignals(server: FakeServer): FakeSignals {
       tellResubscribed();
     },
   };
+}
+
+function withoutDoubles(refs: readonly ParkedRef[]): ParkedRef[] {
+  const found = new Map(refs.map((ref) => [`${ref.model} ${ref.userId} ${ref.priority}`, ref]));
+  return [...found.values()].map(({ model, userId, priority }) => ({ model, userId, priority }));
 }

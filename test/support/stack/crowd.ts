@@ -1,4 +1,5 @@
 import type { AcceptedReply, StatusReply } from "../../../gateway/http/schemas.ts";
+import type { GenerateBody } from "../../../core/request/generate-body.ts";
 import type { Api } from "./api.ts";
 
 /** Runs `act` for 0 … count - 1, so many at a time, and returns the values in order. */
@@ -16,10 +17,14 @@ export async function concurrently<Value>(
   return values;
 }
 
-/** Posts `count` small requests that must all be accepted. */
-export function generateMany(api: Api, count: number, atOnce = 16): Promise<AcceptedReply[]> {
+/** Posts `count` small requests that must all be accepted; `more` is in each body. */
+export function generateMany(
+  api: Api,
+  count: number,
+  { atOnce = 16, more = {} }: { atOnce?: number; more?: Partial<GenerateBody> } = {},
+): Promise<AcceptedReply[]> {
   return concurrently(count, atOnce, (index) =>
-    api.generate({ prompt: `request ${index}`, max_tokens: 16 }),
+    api.generate({ prompt: `request ${index}`, max_tokens: 16, ...more }),
   );
 }
 

@@ -27,14 +27,23 @@ const QUICK: Settings = {
   default_tier: "unlimited",
 };
 
-const QUICK_MODEL: Settings = { timeout_ms: 2_000, breaker_open_ms: 300, reply_bytes_max: 262_144 };
+const QUICK_MODEL: Settings = {
+  timeout_ms: 2_000,
+  breaker_open_ms: 300,
+  breaker_open_max_ms: 1_000,
+  reply_bytes_max: 262_144,
+};
 
 /**
- * Quick times for the configuration that the repository ships and for each of its models, and `changes` on
- * top.
+ * Quick times for the configuration that the repository ships, for each of its models and of `moreModels`,
+ * and `changes` on top.
  */
-export async function quickSettings(changes: Settings): Promise<Settings> {
+export async function quickSettings(
+  changes: Settings,
+  moreModels: readonly string[] = [],
+): Promise<Settings> {
   const { models } = await readShippedSettings();
-  const quickModels = Object.fromEntries(Object.keys(models).map((name) => [name, QUICK_MODEL]));
+  const names = [...Object.keys(models), ...moreModels];
+  const quickModels = Object.fromEntries(names.map((name) => [name, QUICK_MODEL]));
   return mergeSettings({ ...QUICK, models: quickModels }, changes);
 }

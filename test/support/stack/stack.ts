@@ -12,13 +12,14 @@ export interface TestStack extends Stack {
 
 /** Starts a stack; each process is ready when this returns. What was started is gone again when it throws. */
 export async function startTestStack(options: StackOptions): Promise<TestStack> {
+  const { settings = {}, ownSimulators } = options;
   const stack = await startStack({
     ...options,
-    settings: await quickSettings(options.settings ?? {}),
+    settings: await quickSettings(settings, ownSimulators),
   });
   return {
     ...stack,
-    configure: async (changes) => stack.configure(await quickSettings(changes)),
+    configure: async (changes) => stack.configure(await quickSettings(changes, ownSimulators)),
     addUser: (wish) => makeUser(stack.books.database, stack.config.secrets.key_pepper, wish),
     api: (user, gateway = 0) => {
       const chosen = stack.gateways[gateway];

@@ -18,6 +18,8 @@ export interface UserLimitsWish {
   daily?: Partial<WindowLimit>;
   monthly?: Partial<WindowLimit>;
   concurrentRequests?: number;
+  /** Default: `unlimited`. */
+  tier?: string;
   active?: boolean;
 }
 
@@ -41,7 +43,7 @@ export async function makeUser(
     await setQuota(database, {
       userId,
       window,
-      tier: "unlimited",
+      tier: wish.tier ?? "unlimited",
       requests: requests ?? NO_LIMIT,
       tokens: tokens ?? NO_LIMIT,
     });
