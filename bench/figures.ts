@@ -21,12 +21,10 @@ export interface Percentiles {
 export interface Moment extends Pick<Percentiles, "p50" | "p95" | "p99"> {
   /** Seconds since the measured part began. */
   atSeconds: number;
-  perSecond: number;
 }
 
 /** What a load generator prints. */
 export interface LoadReport {
-  seconds: number;
   /** Answers with the expected status, and how many per second. */
   expected: number;
   perSecond: number;
@@ -43,11 +41,8 @@ export interface LoadResult extends LoadReport {
   /** As in `accept 1,000/s`. */
   name: string;
   generator: "k6" | "wrk" | "paced";
-  /**
-   * Open loop: what was to be sent. null: closed loop, the next call is sent when the last one is answered.
-   */
+  /** Open loop: what was to be sent. null: closed loop, each answer is followed by the next call. */
   offeredPerSecond: number | null;
-  connections: number;
   /** Mean CPU that the generator itself took, cores. */
   generatorCores: number;
 }
@@ -91,11 +86,6 @@ export interface Outcome extends Measured {
   seconds: number;
 }
 
-export const nothingMeasured = (): Measured => ({
-  figures: [],
-  tables: [],
-  loads: [],
-  samples: [],
-  notes: [],
-  failures: [],
-});
+export function nothingMeasured(): Measured {
+  return { figures: [], tables: [], loads: [], samples: [], notes: [], failures: [] };
+}

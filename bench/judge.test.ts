@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { failuresOf, format, howToMeasure, judge, peerRatios, type Row } from "./judge.ts";
-import { sampleLoad, sampleOutcome } from "./report/sample-report.ts";
+import { failuresOf, format, howToMeasure, judge, type Row } from "./judge.ts";
+import { sampleOutcome } from "./report/samples.ts";
 import { TARGET_IDS, type TargetId } from "./targets.ts";
 
 const judged = (figures: Partial<Record<TargetId, number>>): Row[] =>
@@ -49,16 +49,6 @@ test("a run fails with the figure that missed and with what a scenario found bro
   expect(failuresOf([broken], judged({ accept_p99_ms: 31 }))).toEqual([
     "pipeline: the books differ in 2 places",
     "acceptance at 1,000/s, whole pipeline running, p99: 31 ms, must be at most 25",
-  ]);
-});
-
-test("a peer is compared by the most that each accepted per second; one left out is not", () => {
-  const outcomeOf = (scenario: string, ...rates: number[]) =>
-    sampleOutcome(scenario, { loads: rates.map((perSecond) => sampleLoad({ perSecond })) });
-  const outcomes = [outcomeOf("frontier", 1_000, 9_000), outcomeOf("bento-tuned", 3_000, 2_000)];
-
-  expect(peerRatios([...outcomes, outcomeOf("portkey")])).toEqual([
-    { what: "against Bento, tuned", value: 3 },
   ]);
 });
 

@@ -33,31 +33,6 @@ export function howToMeasure(id: TargetId): string {
   return by.map(({ name, part }) => (part === "soak" ? "--soak" : `--only ${name}`)).join(" ");
 }
 
-export interface Ratio {
-  what: string;
-  value: number;
-}
-
-const PEERS = [
-  ["bento-tuned", "against Bento, tuned"],
-  ["bento-documented", "against Bento, as documented"],
-  ["bento-bare", "against Bento, tuned, without keys and encryption"],
-  ["portkey", "against Portkey's gateway, a proxy that stores and meters nothing"],
-  ["echo", "of the ceiling (bare Elysia echo)"],
-] as const;
-
-/** The most that was accepted per second, beside each peer of the same run. */
-export function peerRatios(outcomes: readonly Outcome[]): Ratio[] {
-  const mostOf = (scenario: string): number => {
-    const loads = outcomes.find((one) => one.scenario === scenario)?.loads ?? [];
-    return Math.max(0, ...loads.map(({ perSecond }) => perSecond));
-  };
-  const ours = mostOf("frontier");
-  return PEERS.map(([scenario, what]) => ({ what, value: ours / mostOf(scenario) })).filter(
-    ({ value }) => value > 0 && Number.isFinite(value),
-  );
-}
-
 /** Everything for which the run fails, one line each. */
 export function failuresOf(outcomes: readonly Outcome[], rows: readonly Row[]): string[] {
   const broken = outcomes.flatMap(({ scenario, failures }) =>

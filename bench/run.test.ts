@@ -1,28 +1,22 @@
 import { expect, test } from "bun:test";
 
 import { CommandFailure } from "../adapters/terminal/failure.ts";
+import { SAMPLE_OPTIONS } from "./report/samples.ts";
 import { type BenchOptions, chooseScenarios } from "./run.ts";
 import { TARGET_IDS } from "./targets.ts";
 
-const USUAL: BenchOptions = {
-  quick: false,
-  soak: false,
-  growth: false,
-  all: false,
-  only: [],
-  gateways: 1,
-  workers: 1,
-  profile: false,
-};
 const namesOf = (options: Partial<BenchOptions>): string[] =>
-  chooseScenarios({ ...USUAL, ...options }).map(({ name }) => name);
+  chooseScenarios({ ...SAMPLE_OPTIONS, ...options }).map(({ name }) => name);
 
 test("what takes long runs only with its flag, and then alone", () => {
-  const long = ["growth-users", "growth-rows", "growth-backlog", "growth-processes", "soak"];
+  const growth = ["users", "rows", "backlog", "waiting", "processes"].map(
+    (kind) => `growth-${kind}`,
+  );
+  const long = [...growth, "soak"];
 
   expect(namesOf({}).filter((name) => long.includes(name))).toEqual([]);
   expect(namesOf({ quick: true }).filter((name) => long.includes(name))).toEqual([]);
-  expect(namesOf({ growth: true, quick: true })).toEqual(long.slice(0, 4));
+  expect(namesOf({ growth: true, quick: true })).toEqual(growth);
   expect(namesOf({ soak: true })).toEqual(["soak"]);
 });
 
@@ -32,12 +26,14 @@ test("all of it is the usual scenarios and the soak after them", () => {
 });
 
 test("all of it takes every row of the design's numbers", () => {
-  const rows = chooseScenarios({ ...USUAL, all: true }).flatMap((scenario) => scenario.rows ?? []);
+  const rows = chooseScenarios({ ...SAMPLE_OPTIONS, all: true }).flatMap(
+    (scenario) => scenario.rows ?? [],
+  );
 
   expect([...rows].sort()).toEqual([...TARGET_IDS].sort());
 });
 
 test("any scenario runs by its name, and a name that is none is refused", () => {
-  expect(namesOf({ only: ["soak", "bento-bare"] })).toEqual(["bento-bare", "soak"]);
+  expect(namesOf({ only: ["soak", "bento-tuned"] })).toEqual(["bento-tuned", "soak"]);
   expect(() => namesOf({ only: ["nothing"] })).toThrow(CommandFailure);
 });

@@ -6,8 +6,8 @@ import { PROJECT_ROOT } from "../adapters/state/paths.ts";
 import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
 import type { Progress } from "../adapters/terminal/progress.ts";
 import { nothingMeasured, type Outcome } from "./figures.ts";
-import { failuresOf, judge, peerRatios, type Ratio, type Row } from "./judge.ts";
-import { describeMachine, type Machine } from "./machine/describe-machine.ts";
+import { failuresOf, judge, type Row } from "./judge.ts";
+import { describeMachine } from "./machine/describe-machine.ts";
 import { type BenchContext, openBench, type Scenario } from "./measure/bench.ts";
 import { renderPage } from "./report/page.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
@@ -36,11 +36,9 @@ export interface BenchReport {
   startedAt: string;
   seconds: number;
   options: BenchOptions;
-  machine: Machine;
-  servers: string;
-  k6: string;
+  /** What it ran on, in words. */
+  machine: Record<string, string>;
   rows: Row[];
-  ratios: Ratio[];
   failures: string[];
   outcomes: Outcome[];
 }
@@ -84,21 +82,21 @@ export async function runBench(
   const scenarios = chooseScenarios(options);
   const startedAt = new Date();
   const resultFolder = resultFolderOf(startedAt);
-  const machine = describeMachine(PROJECT_ROOT);
+  const machine = describeMachine();
   const plan = checkTools(new Set(scenarios.flatMap(({ needs = [] }) => needs)));
   await installTools(plan, progress);
   // Before programs are built, which takes minutes: servers may have to be installed too, or cannot be had.
   const servers = await startBenchServers(env, progress);
   const folder = mkdtempSync(join(tmpdir(), "tollgate-bench-run-"));
   try {
-    const tools = await Promise.race([buildTools(plan, progress), whenAborted(interrupt)]);
+    await Promise.race([buildTools(plan, progress), whenAborted(interrupt)]);
     const { quick: isQuick, gateways, workers } = options;
     const outcomes: Outcome[] = [];
     for (const scenario of scenarios) {
       progress.say(`\n── ${scenario.name}: ${scenario.about}`);
       const profiles = join(resultFolder, "profiles", scenario.name);
       const profileFolder = options.profile ? profiles : undefined;
-      const shared = { servers, tools, progress, isQuick, gateways, workers };
+      const shared = { servers, tools: plan.tools, progress, isQuick, gateways, workers };
       const run = runScenario(scenario, { ...shared, folder, profileFolder });
       outcomes.push(await Promise.race([run, whenAborted(interrupt)]));
     }
@@ -107,11 +105,8 @@ export async function runBench(
       startedAt: startedAt.toISOString(),
       seconds: (Date.now() - startedAt.getTime()) / 1_000,
       options,
-      machine,
-      servers: servers.source,
-      k6: describeK6(tools),
+      machine: { ...machine, servers: servers.source, k6: describeK6(plan.tools) },
       rows,
-      ratios: peerRatios(outcomes),
       failures: failuresOf(outcomes, rows),
       outcomes,
     };

@@ -33,8 +33,7 @@ export function momentsOf(
     .sort(([a], [b]) => a - b)
     .map(([bucket, inBucket]) => {
       const { p50, p95, p99 } = percentilesOf(Float64Array.from(inBucket));
-      const perSecond = inBucket.length / bucketSeconds;
-      return { atSeconds: bucket * bucketSeconds, perSecond, p50, p95, p99 };
+      return { atSeconds: bucket * bucketSeconds, p50, p95, p99 };
     });
 }
 

@@ -1,26 +1,21 @@
 import type { Bench } from "../measure/bench.ts";
-import { bendsOf, type CostRow, costTable } from "../measure/cost-table.ts";
-
-/** What was measured at one size. */
-export type Measurement = Omit<CostRow, "name">;
+import { bendsOf, type Cost, type CostRow, costTable } from "../measure/cost.ts";
+import type { Filling } from "./parts.ts";
 
 /** One step of a growth: from this size to that one, which is written as `size`. */
-export interface Step {
-  from: number;
-  to: number;
+export interface Step extends Required<Filling> {
   size: string;
-  say: (text: string) => void;
 }
 
 /**
  * Measures at each size in turn and notes a table for each kind of cost, titled by `titles`, and what bends.
  */
 export async function grow<Kind extends string>(
-  { table, note, progress }: Pick<Bench, "table" | "note" | "progress">,
+  { table, note, progress }: Bench,
   what: string,
   titles: Readonly<Record<Kind, string>>,
   sizes: readonly number[],
-  measure: (step: Step) => Promise<Readonly<Record<Kind, Measurement>>>,
+  measure: (step: Step) => Promise<Readonly<Record<Kind, Cost>>>,
 ): Promise<void> {
   const kinds = Object.keys(titles) as Kind[];
   const rows = new Map<Kind, CostRow[]>(kinds.map((kind) => [kind, []]));

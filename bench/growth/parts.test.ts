@@ -3,13 +3,11 @@ import { expect, test } from "bun:test";
 import { inParts } from "./parts.ts";
 
 test("every part is filled once whatever the lanes, and each tenth of the way is told once", async () => {
-  const parts: [number, number][] = [];
+  const parts: number[][] = [];
   const told: string[] = [];
+  const filling = { from: 5, to: 30, say: (share: string) => void told.push(share) };
 
-  await inParts(
-    { from: 5, to: 30, size: 10, lanes: 2, say: (share) => told.push(share) },
-    (...part) => Promise.resolve(parts.push(part)),
-  );
+  await inParts(filling, { size: 10, lanes: 2 }, async (...part) => void parts.push(part));
 
   expect(parts).toEqual([
     [5, 15],
@@ -20,11 +18,10 @@ test("every part is filled once whatever the lanes, and each tenth of the way is
 });
 
 test("after the limit no further part is begun", async () => {
-  const parts: number[] = [];
+  const begun: number[] = [];
+  const parts = { size: 1, limitMs: 0 };
 
-  await inParts({ to: 9, size: 1, limitMs: 0, say: () => {} }, (first) =>
-    Promise.resolve(parts.push(first)),
-  );
+  await inParts({ to: 9, say: () => {} }, parts, async (first) => void begun.push(first));
 
-  expect(parts).toEqual([]);
+  expect(begun).toEqual([]);
 });

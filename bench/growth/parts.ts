@@ -3,19 +3,23 @@ export interface Filling {
   /** From this one to before that one. */
   from?: number;
   to: number;
+  /** Told every tenth of the way. */
+  say: (share: string) => void;
+}
+
+interface Parts {
   /** Of one statement or round. */
   size: number;
   /** Parts under way at once. */
   lanes?: number;
   /** After this long no further part is begun. */
   limitMs?: number;
-  /** Told every tenth of the way. */
-  say: (share: string) => void;
 }
 
 /** Calls `act` for every part, [first, end), of a filling. */
 export async function inParts(
-  { from = 0, to, size, lanes = 1, limitMs = Number.POSITIVE_INFINITY, say }: Filling,
+  { from = 0, to, say }: Filling,
+  { size, lanes = 1, limitMs = Number.POSITIVE_INFINITY }: Parts,
   act: (first: number, end: number) => Promise<unknown>,
 ): Promise<void> {
   const startedAt = performance.now();
@@ -25,8 +29,8 @@ export async function inParts(
   async function work(): Promise<void> {
     while (next < to && performance.now() - startedAt < limitMs) {
       const first = next;
-      next = Math.min(to, first + size);
-      const end = next;
+      const end = Math.min(to, first + size);
+      next = end;
       await act(first, end);
       done += end - first;
       const tenth = Math.floor((done / (to - from)) * 10);

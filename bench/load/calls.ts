@@ -64,9 +64,6 @@ export function generateCalls(
   }));
 }
 
-export const getCall = (path: string, apiKey: string): Call => ({
-  method: "GET",
-  path,
-  headers: { authorization: `Bearer ${apiKey}` },
-  body: null,
-});
+export function getCall(path: string, apiKey: string): Call {
+  return { method: "GET", path, headers: { authorization: `Bearer ${apiKey}` }, body: null };
+}

@@ -17,6 +17,8 @@ export interface Pace {
   connections: number;
   /** Of a good answer. Default: 202. */
   status?: number;
+  /** Where to. Default: the gateway of the stack. */
+  url?: string;
 }
 
 /** What a generator at a rate is told, as JSON in the environment variable `BENCH_JOB`. */
@@ -36,32 +38,32 @@ export interface LoadJob {
 const GRACE_SECONDS = 5;
 const BUCKETS_MAX = 60;
 const START_SECONDS = 30;
+const K6 = ["run", "--quiet", "--no-usage-report", join(import.meta.dir, "../k6/calls.js")];
 
 interface Generator {
   name: LoadResult["generator"];
-  command: readonly string[];
+  command: string[];
 }
 
 function chooseGenerator(job: LoadJob, { ratePerSecond, by }: Pace, tools: Tools): Generator {
-  const commandOf = (name: "wrk" | "k6"): readonly string[] | undefined => {
-    const tool = tools[name];
-    if (tool === undefined)
-      throw new Error(`a load needs ${name}, which its scenario does not say`);
-    return "problem" in tool ? undefined : tool.command;
-  };
   if (ratePerSecond === undefined) {
-    const [wrk = "wrk"] = commandOf("wrk") ?? [];
-    const options = [`--connections=${job.connections}`, `--duration=${job.seconds}s`];
+    const { wrk } = tools;
+    if (wrk === undefined || "problem" in wrk) throw new Error("its scenario does not name wrk");
+    const options = [
+      `--connections=${job.connections}`,
+      `--duration=${job.seconds}s`,
+      "--threads=1",
+    ];
     const script = ["--script", join(import.meta.dir, "wrk.lua")];
-    const input = [job.url, "--", job.files.raw];
-    return { name: "wrk", command: [wrk, "--threads=1", ...options, ...script, ...input] };
+    return {
+      name: "wrk",
+      command: [wrk.command, ...options, ...script, job.url, "--", job.files.raw],
+    };
   }
-  const k6 = by === "k6" ? commandOf("k6") : undefined;
-  // The paced generator is open loop as well, and stricter.
-  if (k6 === undefined)
-    return { name: "paced", command: [process.execPath, join(import.meta.dir, "paced/main.ts")] };
-  const script = join(import.meta.dir, "../k6/calls.js");
-  return { name: "k6", command: [...k6, "run", "--quiet", "--no-usage-report", script] };
+  if (by === "k6" && tools.k6 !== undefined && "command" in tools.k6)
+    return { name: "k6", command: [tools.k6.command, ...K6] };
+  // Also where k6 cannot be had: it is open loop as well, and stricter.
+  return { name: "paced", command: [process.execPath, join(import.meta.dir, "paced/main.ts")] };
 }
 
 /**
@@ -71,22 +73,16 @@ function chooseGenerator(job: LoadJob, { ratePerSecond, by }: Pace, tools: Tools
  */
 export async function runLoad(
   name: string,
-  target: Pick<LoadJob, "url" | "files">,
-  pace: Pace,
+  files: CallFiles,
+  pace: Pace & { url: string },
   { tools, watch }: { tools: Tools; watch: (pid: number, label: string) => void },
 ): Promise<LoadResult> {
-  const { ratePerSecond = 0, seconds, connections, status: expectStatus = 202 } = pace;
-  const job: LoadJob = {
-    ...target,
-    ratePerSecond,
-    seconds,
-    graceSeconds: GRACE_SECONDS,
-    connections,
-    expectStatus,
-    bucketSeconds: Math.max(1, Math.ceil(seconds / BUCKETS_MAX)),
-  };
+  const { url, ratePerSecond = 0, seconds, connections, status: expectStatus = 202 } = pace;
+  const bucketSeconds = Math.max(1, Math.ceil(seconds / BUCKETS_MAX));
+  const times = { seconds, graceSeconds: GRACE_SECONDS, bucketSeconds };
+  const job: LoadJob = { url, files, ratePerSecond, connections, expectStatus, ...times };
   const generator = chooseGenerator(job, pace, tools);
-  const child = Bun.spawn([...generator.command], {
+  const child = Bun.spawn(generator.command, {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -108,7 +104,6 @@ export async function runLoad(
     name,
     generator: generator.name,
     offeredPerSecond: pace.ratePerSecond ?? null,
-    connections,
     ...(JSON.parse(line) as LoadReport),
     generatorCores: Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6 / seconds,
   };

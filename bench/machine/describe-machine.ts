@@ -1,19 +1,18 @@
 import { cpus, loadavg, release, totalmem } from "node:os";
 
-/** What the figures were measured on. */
-export type Machine = ReturnType<typeof describeMachine>;
+import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 
-export function describeMachine(root: string) {
+/** What the figures are measured on, for the report. Call it before the run begins. */
+export function describeMachine(): Record<string, string> {
+  const memory = `${(totalmem() / 2 ** 30).toFixed(1)} GB`;
+  const distribution = outputOf("sh", "-c", '. /etc/os-release && echo "$PRETTY_NAME"');
+  const commit = outputOf("git", "-C", PROJECT_ROOT, "describe", "--always", "--dirty");
   return {
-    cores: navigator.hardwareConcurrency,
-    cpu: cpus()[0]?.model.trim() ?? "unknown",
-    memoryBytes: totalmem(),
-    kernel: release(),
-    distribution: outputOf("sh", "-c", '. /etc/os-release && echo "$PRETTY_NAME"'),
-    bun: Bun.version,
-    commit: outputOf("git", "-C", root, "describe", "--always", "--dirty"),
-    /** Runnable processes, mean of the last minute, before the run began: something else may be at work. */
-    loadBefore: loadavg()[0] ?? 0,
+    machine: `${navigator.hardwareConcurrency} cores, ${cpus()[0]?.model.trim()}, ${memory}`,
+    system: `${distribution}, Linux ${release()}`,
+    software: `commit ${commit}, Bun ${Bun.version}`,
+    // Something else may be at work.
+    "load before": `${loadavg()[0]} runnable processes, mean of the minute before`,
   };
 }
 

@@ -14,26 +14,23 @@ export interface Sampler {
 
 const PERIOD_MS = 1_000;
 
-export interface SamplerOptions {
-  /** pid → part. */
-  labels: Map<number, string>;
-  /** Messages ready by queue; may fail while a server is busy, then the sample goes without. */
-  readQueues?: () => Promise<Record<string, number>>;
-}
-
-/** Looks at CPU, memory and queues once a second. It costs 2 to 3 ms of CPU per look, counted as `bench`. */
-export function startSampler({ labels, readQueues }: SamplerOptions): Sampler {
+/**
+ * Looks at CPU, memory and queues once a second; it costs 2 to 3 ms of CPU per look, counted as `bench`.
+ * `labels` tells the part of a process by its pid. `readQueues` reads the messages ready by queue; it may
+ * fail while a server is busy, then the sample goes without.
+ */
+export function startSampler(
+  labels: Map<number, string>,
+  readQueues: () => Promise<Record<string, number>>,
+): Sampler {
   let samples: Sample[] = [];
   let startedAt = performance.now();
   let before = look();
   let busy = false;
 
   function look() {
-    return {
-      at: performance.now(),
-      machine: machineTicks(),
-      usage: usageByLabel(readProcesses(), labels),
-    };
+    const usage = usageByLabel(readProcesses(), labels);
+    return { at: performance.now(), machine: machineTicks(), usage };
   }
 
   async function sample(): Promise<void> {
@@ -56,8 +53,8 @@ export function startSampler({ labels, readQueues }: SamplerOptions): Sampler {
     }
     cores["other"] = Math.max(0, coresOf(now.machine - before.machine) - ours);
     before = now;
-    const queues = await readQueues?.().catch(() => ({}));
-    samples.push({ atSeconds: (now.at - startedAt) / 1_000, cores, bytes, queues: queues ?? {} });
+    const queues = await readQueues().catch(() => ({}));
+    samples.push({ atSeconds: (now.at - startedAt) / 1_000, cores, bytes, queues });
     busy = false;
   }
 

@@ -2,8 +2,7 @@ import type { Progress } from "../../adapters/terminal/progress.ts";
 import type { Measured, Table } from "../figures.ts";
 import type { BenchServers } from "../machine/servers.ts";
 import { type TargetId, TARGETS } from "../targets.ts";
-import type { ToolName } from "../tools/plan-tools.ts";
-import type { Tools } from "../tools/tools.ts";
+import type { ToolName, Tools } from "../tools/tools.ts";
 
 /** What the scenarios of one run share. */
 export interface BenchContext {
@@ -33,7 +32,7 @@ export interface Bench extends BenchContext {
   fail: (text: string) => void;
 }
 
-/** A scenario is a file of its own: what it offers, on which stack, and which rows it yields. */
+/** What is offered on which stack, and which rows it yields. */
 export interface Scenario {
   name: string;
   about: string;

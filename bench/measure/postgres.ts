@@ -1,26 +1,4 @@
-import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import type { Session } from "./session.ts";
-
-const FILL_LIMIT_MS = 5 * 60_000;
-
-/** A connection for statements that take minutes. */
-export async function withFiller(
-  { stack }: Session,
-  act: (database: Database) => Promise<void>,
-): Promise<void> {
-  const database = connectPostgres({
-    url: stack.config.postgres.url,
-    poolMax: 2,
-    statementTimeoutMs: FILL_LIMIT_MS,
-    deadlineMs: FILL_LIMIT_MS + 1_000,
-    name: "tollgate-bench-fill",
-  });
-  try {
-    await act(database);
-  } finally {
-    await database.close();
-  }
-}
 
 /**
  * Counts the processes of PostgreSQL that serve a gateway or a collector as `postgres for …` from now on;

@@ -1,26 +1,41 @@
+import { join } from "node:path";
+
 import { queueDepths } from "../../adapters/amqp/inspect.ts";
 import { describeError } from "../../adapters/terminal/failure.ts";
 import { type Role, ROLES } from "../../local/roles.ts";
 import { type Stack, type StackOptions, startStack } from "../../local/stack/stack.ts";
-import { type CallFiles, generateCalls } from "../load/calls.ts";
-import { startSampler } from "../machine/sampler.ts";
+import type { LoadResult } from "../figures.ts";
+import { type Call, type CallFiles, generateCalls, writeCalls } from "../load/calls.ts";
+import { type Pace, runLoad } from "../load/run-load.ts";
+import { type Sampler, startSampler } from "../machine/sampler.ts";
+import { mixedBodies, shortBodies } from "../prompts/prompts.ts";
 import type { Bench } from "./bench.ts";
-import { type Loads, openLoads } from "./loads.ts";
-import { type BenchUser, type DailyLimits, insertKeys, insertUsers, nthUser } from "./users.ts";
+import { type BenchUser, insertKeys, insertUsers, nthUser } from "./users.ts";
 
 /** A stack under measurement: what is found here ends up in the outcome of the scenario. */
-export interface Session extends Bench, Loads {
+export interface Session extends Bench {
   stack: Stack;
-  users: BenchUser[];
-  /** `POST /generate` of all users with these bodies. */
-  generate: (bodies: readonly unknown[]) => CallFiles;
+  users: readonly BenchUser[];
+  sampler: Pick<Sampler, "samples" | "restart" | "watch">;
+  /** Writes files of the calls, for any generator. */
+  calls: (calls: readonly Call[]) => CallFiles;
+  /** `POST /generate` of these users in turn (of all, unless told otherwise) with many prompts. */
+  generate: (prompts: "short" | "mixed", users?: readonly BenchUser[]) => Promise<CallFiles>;
+  /** Runs a load and notes what it saw. */
+  load: (name: string, files: CallFiles, pace: Pace) => Promise<LoadResult>;
+  /** Runs a load that is not part of the measurement: fills a backlog, warms caches. */
+  unmeasured: (files: CallFiles, pace: Pace) => Promise<LoadResult>;
+  /** Calls that are not measured; their samples are left out. */
+  warmUp: (files: CallFiles) => Promise<void>;
+  /** A single call of a user: what the gateway answers. */
+  ask: <Reply>(user: BenchUser | undefined, path: string, body?: unknown) => Promise<Reply>;
 }
 
 type StackParts = "gateways" | "workers" | "collectors" | "notYet" | "settings";
 export interface SessionOptions extends Pick<StackOptions, StackParts> {
   users: number;
-  /** Limits of each user. */
-  daily?: DailyLimits;
+  /** What each user may send a day. */
+  dailyRequests?: number;
   /** Wait until every request has ended before the audit, this long at most. Absent: requests stay open. */
   quietWithinMs?: number;
 }
@@ -29,15 +44,18 @@ export interface SessionOptions extends Pick<StackOptions, StackParts> {
 export const ACCEPT_ONLY = ["worker", "collector"] as const;
 /** A worker for a model that responds at once (docs/scaling.md): what it owns bounds what it completes. */
 export const FAST_MODEL_WORKER = { worker: { actors: 200, prefetch: 256 } } as const;
+/**
+ * Loads every user's key and quota into the caches, and lasts until Bun has compiled what runs often: cold
+ * code costs half as much again.
+ */
+const WARM_UP = { ratePerSecond: 1_200, seconds: 5, connections: 64 };
+const ASK_LIMIT_MS = 70_000;
 
 /** Measures on a stack of its own; see `withStack`. */
 export const onStack =
-  (
-    options: SessionOptions | ((bench: Bench) => SessionOptions),
-    measure: (session: Session) => Promise<void>,
-  ) =>
+  (options: SessionOptions, measure: (session: Session) => Promise<void>) =>
   (bench: Bench): Promise<void> =>
-    withStack(bench, typeof options === "function" ? options(bench) : options, measure);
+    withStack(bench, options, measure);
 
 /**
  * Runs one measurement on a stack of its own, then compares the books: a run whose books differ has failed,
@@ -45,14 +63,14 @@ export const onStack =
  */
 export async function withStack<Result>(
   bench: Bench,
-  { users: userCount, daily, quietWithinMs, ...options }: SessionOptions,
+  { users: userCount, dailyRequests, quietWithinMs, ...options }: SessionOptions,
   measure: (session: Session) => Promise<Result>,
 ): Promise<Result> {
   const { servers, folder, profileFolder, gateways, workers, progress, measured } = bench;
   const shared = { servers: servers.urls, folder, profileFolder, sharesGatewayPort: true };
   const stack = await startStack({ gateways, workers, ...options, ...shared });
   const labels = new Map([...servers.labels, [process.pid, "bench"]]);
-  const sampler = startSampler({ labels, readQueues: () => readQueues(stack) });
+  const sampler = startSampler(labels, () => readQueues(stack));
   const watchRole = (role: Role): void => {
     for (const pid of stack.componentsOf(role).map((one) => one.pid()))
       if (pid !== undefined) sampler.watch(pid, role);
@@ -65,13 +83,10 @@ export async function withStack<Result>(
   try {
     const { database } = stack.books;
     const users = Array.from({ length: userCount }, (_, n) => nthUser(n));
-    await insertUsers(database, 0, userCount, daily);
+    await insertUsers(database, 0, userCount, dailyRequests);
     await insertKeys(database, stack.config.secrets.key_pepper, users);
-    const loads = openLoads(bench, stack.url, sampler);
-    const generate = (bodies: readonly unknown[]): CallFiles =>
-      loads.calls(generateCalls(users, bodies));
-    const watched = { ...stack, startRole };
-    const result = await measure({ ...bench, ...loads, stack: watched, users, generate });
+    const offering = { ...bench, stack: { ...stack, startRole }, users, sampler };
+    const result = await measure({ ...offering, ...openLoads(offering) });
     measured.samples = [...sampler.samples()];
     await progress.step("  books", () => compareBooks(bench, stack, quietWithinMs));
     return result;
@@ -81,6 +96,56 @@ export async function withStack<Result>(
     sampler.stop();
     await stack.stop();
   }
+}
+
+type Offers = "calls" | "generate" | "load" | "unmeasured" | "warmUp" | "ask";
+
+/** How calls are offered to a stack. */
+function openLoads(session: Omit<Session, Offers>): Pick<Session, Offers> {
+  const { stack, tools, folder, progress, measured, sampler } = session;
+  let fileCount = 0;
+  const calls: Session["calls"] = (list) => {
+    fileCount += 1;
+    return writeCalls(list, stack.url, join(folder, `calls-${fileCount}`));
+  };
+  const unmeasured: Session["unmeasured"] = (files, pace) =>
+    runLoad("unmeasured", files, { url: stack.url, ...pace }, { tools, watch: sampler.watch });
+  return {
+    calls,
+    unmeasured,
+    generate: async (prompts, users = session.users) => {
+      const bodies = await (prompts === "short" ? shortBodies(500) : mixedBodies(1_000));
+      return calls(generateCalls(users, bodies));
+    },
+    load: (name, files, pace) =>
+      progress.step(`  ${name}`, async () => {
+        const result = { ...(await unmeasured(files, pace)), name };
+        measured.loads.push(result);
+        return { ...result, detail: describeLoad(result) };
+      }),
+    warmUp: async (files) => {
+      await unmeasured(files, WARM_UP);
+      sampler.restart();
+    },
+    ask: async <Reply>(user: BenchUser | undefined, path: string, body?: unknown) => {
+      const headers = {
+        authorization: `Bearer ${user?.apiKey}`,
+        "content-type": "application/json",
+      };
+      const post = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+      const signal = AbortSignal.timeout(ASK_LIMIT_MS);
+      const reply = await fetch(`${stack.url}${path}`, { ...post, headers, signal });
+      if (!reply.ok) throw new Error(`${path}: ${reply.status} ${await reply.text()}`);
+      return (await reply.json()) as Reply;
+    },
+  };
+}
+
+function describeLoad({ perSecond, latencyMs, unexpected, dropped }: LoadResult): string {
+  const others = Object.entries(unexpected).map(([status, count]) => `, ${count} × ${status}`);
+  const late = dropped > 0 ? `, ${dropped} dropped` : "";
+  const latency = `p50 ${latencyMs.p50.toFixed(1)} ms, p99 ${latencyMs.p99.toFixed(1)} ms`;
+  return `${Math.round(perSecond)}/s, ${latency}${others.join("")}${late}`;
 }
 
 /** Messages that nobody has taken yet. */
@@ -98,10 +163,8 @@ async function compareBooks(
 ): Promise<{ detail: string }> {
   if (quietWithinMs !== undefined) await books.untilQuiet(quietWithinMs);
   const { isConsistent, differences, differencesTotal, requests } = await books.audit();
-  if (!isConsistent) {
-    const first = JSON.stringify(differences[0]);
-    fail(`the books differ in ${differencesTotal} places, first: ${first}`);
-  }
+  const first = JSON.stringify(differences[0]);
+  if (!isConsistent) fail(`the books differ in ${differencesTotal} places, first: ${first}`);
   const { accepted = 0, completed = 0 } = requests ?? {};
   const word = isConsistent ? "the books agree" : "the books differ";
   return { detail: `${word}: ${accepted} accepted, ${completed} completed` };

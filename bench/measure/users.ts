@@ -4,18 +4,14 @@ import { randomUUIDv7 } from "bun";
 
 import { createKeyHash, generateApiKey } from "../../adapters/crypto/key-hash.ts";
 import { bytesArray, textArray } from "../../adapters/postgres/arrays.ts";
-import type { Database } from "../../adapters/postgres/connect.ts";
+import type { Database, Sql } from "../../adapters/postgres/connect.ts";
 import { displayOfApiKey } from "../../core/api-key.ts";
+import { type Call, getCall } from "../load/calls.ts";
+import type { Session } from "./session.ts";
 
 export interface BenchUser {
   userId: string;
   apiKey: string;
-}
-
-/** Limits of the daily window; absent: none. */
-export interface DailyLimits {
-  requests?: number;
-  tokens?: number;
 }
 
 const NO_LIMIT = -1;
@@ -29,10 +25,9 @@ export function nthUserId(n: number): string {
 }
 
 /** The nth user with a key that is yet to be stored. */
-export const nthUser = (n: number): BenchUser => ({
-  userId: nthUserId(n),
-  apiKey: generateApiKey(),
-});
+export function nthUser(n: number): BenchUser {
+  return { userId: nthUserId(n), apiKey: generateApiKey() };
+}
 
 /**
  * Writes the users from `first` to before `end`, of the tier `unlimited`, by a statement inside PostgreSQL.
@@ -41,7 +36,7 @@ export async function insertUsers(
   database: Database,
   first: number,
   end: number,
-  { requests = NO_LIMIT, tokens = NO_LIMIT }: DailyLimits = {},
+  dailyRequests = NO_LIMIT,
 ): Promise<void> {
   await database.run(
     "insert users",
@@ -56,12 +51,10 @@ export async function insertUsers(
         from part
       )
       insert into quotas (user_id, tier, reset_frequency, request_limit, token_limit)
-      select user_id, 'unlimited', kind, request_limit, token_limit
+      select user_id, 'unlimited', kind, request_limit, ${NO_LIMIT}::bigint
       from part, (
-        values
-          ('daily', ${requests}::bigint, ${tokens}::bigint),
-          ('monthly', ${NO_LIMIT}::bigint, ${NO_LIMIT}::bigint)
-      ) as windows (kind, request_limit, token_limit)`,
+        values ('daily', ${dailyRequests}::bigint), ('monthly', ${NO_LIMIT}::bigint)
+      ) as windows (kind, request_limit)`,
   );
 }
 
@@ -88,4 +81,38 @@ export async function insertKeys(
           ${textArray(displays.map(({ last4 }) => last4))}::text[])`,
     );
   }
+}
+
+/** A request that the stack has stored, with the key of its user. */
+export interface StoredRequest extends BenchUser {
+  requestId: string;
+}
+
+type Found = { request_id: string; user_id: string }[];
+const CHOICES = {
+  all: (sql: Sql) => sql<Found>`select request_id, user_id from requests order by request_id`,
+  /** One of those in about every hundredth page of the table. */
+  "one of each user": (sql: Sql) => sql<Found>`
+    select distinct on (user_id) request_id, user_id
+    from requests tablesample system (1)
+    order by user_id`,
+  "a hundred parked": (sql: Sql) => sql<Found>`
+    select request_id, user_id from parked order by md5(request_id::text) limit 100`,
+};
+
+export async function storedRequests(
+  { stack, users }: Session,
+  choice: keyof typeof CHOICES,
+): Promise<StoredRequest[]> {
+  const keys = new Map(users.map(({ userId, apiKey }) => [userId, apiKey]));
+  const rows = await stack.books.database.run("choose requests", CHOICES[choice]);
+  return rows.map(({ request_id: requestId, user_id: userId }) => {
+    return { requestId, userId, apiKey: keys.get(userId) ?? "" };
+  });
+}
+
+/** `GET /status/{id}` of stored requests. */
+export async function statusCalls(...from: Parameters<typeof storedRequests>): Promise<Call[]> {
+  const requests = await storedRequests(...from);
+  return requests.map(({ requestId, apiKey }) => getCall(`/status/${requestId}`, apiKey));
 }

@@ -1,125 +1,163 @@
+import { createDecipheriv, randomBytes } from "node:crypto";
 import { join } from "node:path";
 
+import { browse, queueDepths } from "../../adapters/amqp/inspect.ts";
+import { createKeyHash, generatePepper } from "../../adapters/crypto/key-hash.ts";
 import { mergeSettings, type Settings } from "../../local/stack/settings.ts";
 import type { Session } from "../measure/session.ts";
-import { type BentoRoom, makeBentoRoom } from "./bento-room.ts";
 import { type RunningPeer, startPeer } from "./peer.ts";
 
-/**
- * How a request is accepted, where it goes, and whether Go's collector may use more memory than by default.
- */
+/** How a pipeline stores and publishes, and whether Go's collector may use more memory than by default. */
 export interface Style {
   title: string;
   /** Of its rows, and the name of its queue. */
   table: string;
-  accept: "accept" | "accept-bare";
   output: "output-documented" | "output-tuned";
   env: Readonly<Record<string, string>>;
 }
 
-const tuned = { output: "output-tuned", env: { GOGC: "400" } } as const;
 export const TUNED: Style = {
   title: "Bento, tuned",
   table: "bento_tuned",
-  accept: "accept",
-  ...tuned,
-};
-export const BARE: Style = {
-  title: "Bento, bare",
-  table: "bento_bare",
-  accept: "accept-bare",
-  ...tuned,
+  output: "output-tuned",
+  env: { GOGC: "400" },
 };
 export const DOCUMENTED: Style = {
   title: "Bento, documented",
   table: "bento_documented",
-  accept: "accept",
   output: "output-documented",
   env: {},
 };
 
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const readFile = (name: string): Promise<string> =>
+  Bun.file(join(import.meta.dir, "bento", name)).text();
+
 /** A pipeline under way. */
-export interface RunningBento {
-  peer: RunningPeer;
-  /**
-   * Notes what it left behind, given how many calls it answered 202, and fails if that is not what it should
-   * be.
-   */
+export interface RunningBento extends RunningPeer {
+  /** Given how many calls it answered 202: notes what it left behind, and fails if that is too little. */
   judge: (accepted: number) => Promise<void>;
 }
 
 /**
- * Starts a pipeline with rooms of its own on the servers; `undo` takes how they are removed. Without the
- * program it notes why, and returns undefined.
+ * Starts a pipeline on the servers of the stack, with a table, a queue and hashes of the users' keys of its
+ * own; `undo` takes how the queue is removed, the rest goes with the stack. Without the program it notes why,
+ * and returns undefined.
  */
 export async function startBento(
   session: Session,
   style: Style,
   undo: AsyncDisposableStack,
 ): Promise<RunningBento | undefined> {
-  const { bento } = session.tools;
+  const { tools, folder, stack, users } = session;
+  const { bento } = tools;
   if (bento === undefined || "problem" in bento) {
     session.note(`left out: ${bento?.problem ?? "its scenario does not say that it needs Bento"}`);
     return undefined;
   }
-  const room = await makeBentoRoom(session, style.table, undo);
-  const config = await writeConfig(style, session.folder);
-  const build = (port: number) => ({
-    title: style.title,
-    command: [...bento.command, "-c", config],
-    env: { ...room.env, ...style.env, PEER_PORT: String(port), HOME: session.folder },
-    // It has no health route on this port; any answer will do.
-    readyPath: "/",
-    ...(style.accept === "accept" ? { probe: probeUnknownKey } : {}),
+  const { database, broker, redis } = stack.books;
+  const schema = (await readFile("schema.sql")).replaceAll("PEER_TABLE", style.table);
+  await database.run("make the table", (sql) => sql.unsafe(schema).simple());
+  const dsn = new URL(stack.urls.postgres);
+  dsn.searchParams.set("sslmode", "disable");
+
+  const pepper = generatePepper();
+  const hash = createKeyHash(pepper);
+  // Where accept.yaml looks them up.
+  const keys = users.map(({ apiKey }) => `peer-key:${hash(apiKey).toString("hex")}`);
+  await redis.run(({ client }) => client.mset(keys.flatMap((key, i) => [key, `user-${i}`])));
+
+  // A quorum queue, as Tollgate's.
+  const queue = `${stack.config.amqp.queue_prefix}${style.table}`;
+  await broker.withChannel(async (channel) => {
+    await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
+    await channel.bindQueue(queue, "amq.direct", queue);
   });
-  const peer = await startPeer(session, build, undo);
-  return { peer, judge: (accepted) => judgeStored(session, room, style, accepted) };
+  undo.defer(() => broker.withChannel(async (channel) => void (await channel.deleteQueue(queue))));
+
+  const encryptionKey = randomBytes(KEY_BYTES);
+  const env = {
+    ...style.env,
+    DATABASE_URL: dsn.toString(),
+    REDIS_URL: stack.urls.redis,
+    AMQP_URL: stack.urls.amqp,
+    PEER_TABLE: style.table,
+    PEER_QUEUE: queue,
+    PEER_PEPPER: pepper,
+    PEER_ENCRYPTION_KEY: encryptionKey.toString("hex"),
+    HOME: folder,
+  };
+  const command = [bento.command, "-c", await writeConfig(style, folder)];
+  const peer = await startPeer(session, { title: style.title, command, env }, undo);
+  const judge = async (accepted: number): Promise<void> => {
+    await probeUnknownKey(session, peer);
+    await judgeStored(session, style, { queue, encryptionKey }, accepted);
+  };
+  return { ...peer, judge };
 }
 
-async function writeConfig({ accept, output }: Style, folder: string): Promise<string> {
-  const read = (name: string): Promise<string> =>
-    Bun.file(join(import.meta.dir, "bento", name)).text();
-  const parse = async (name: string): Promise<Settings> =>
-    Bun.YAML.parse(await read(`${name}.yaml`)) as Settings;
-  const config = JSON.stringify(mergeSettings(await parse(accept), await parse(output)));
-  const script = JSON.stringify(await read("quota.lua"));
-  const path = join(folder, `bento-${accept}-${output}.json`);
-  await Bun.write(
-    path,
-    config.replace('"script":""', () => `"script":${script}`),
+async function writeConfig({ output }: Style, folder: string): Promise<string> {
+  const [accept = {}, rest = {}] = await Promise.all(
+    ["accept", output].map(
+      async (name) => Bun.YAML.parse(await readFile(`${name}.yaml`)) as Settings,
+    ),
   );
+  const config = JSON.stringify(mergeSettings(accept, rest));
+  const script = JSON.stringify(await readFile("quota.lua"));
+  const path = join(folder, `bento-${output}.json`);
+  const whole = config.replace('"script":""', () => `"script":${script}`);
+  await Bun.write(path, whole);
   return path;
 }
 
 /** A call with a key that nobody has must be refused, or the peer checks none. */
-async function probeUnknownKey(url: string): Promise<string[]> {
-  const reply = await fetch(`${url}/generate`, {
+async function probeUnknownKey({ fail }: Session, { title, url }: RunningPeer): Promise<void> {
+  const { status } = await fetch(`${url}/generate`, {
     method: "POST",
     headers: { authorization: "Bearer nobody", "content-type": "application/json" },
     body: JSON.stringify({ prompt: "a", max_tokens: 1 }),
     signal: AbortSignal.timeout(5_000),
   });
-  await reply.body?.cancel();
-  if (reply.status === 401) return [];
-  return [`Bento answered ${reply.status} to an unknown key: it does not do the same job`];
+  if (status !== 401)
+    fail(`${title} answered ${status} to an unknown key: it does not do the same job`);
 }
 
 /** It may have stored more than it answered in time, never less. */
 async function judgeStored(
-  { note, fail }: Session,
-  { read, open }: BentoRoom,
-  { title, accept }: Style,
+  { stack: { books }, note, fail }: Session,
+  { title, table }: Style,
+  { queue, encryptionKey }: { queue: string; encryptionKey: Uint8Array },
   accepted: number,
 ): Promise<void> {
-  const { rows, messages, rowPrompt, messagePrompt } = await read();
+  const [row] = await books.database.run(
+    "count rows",
+    (sql) => sql<{ n: number; prompt: Buffer | null }[]>`
+      select count(*)::int as n, (select prompt from ${sql(table)} limit 1) as prompt
+      from ${sql(table)}`,
+  );
+  const rows = row?.n ?? 0;
+  const messages = (await queueDepths(books.broker, [queue])).get(queue)?.ready ?? 0;
   const seen = `${accepted} calls were answered 202; ${rows} rows, ${messages} messages`;
   note(`${title}: ${seen}`);
   if (rows < accepted || messages < accepted) fail(`${title} stored too little: ${seen}`);
-  for (const record of accept === "accept" ? [rowPrompt, messagePrompt] : []) {
+  const [message] = await browse(books.broker, queue, { limit: 1 });
+  for (const record of [row?.prompt, message?.body]) {
     try {
-      if (record === undefined || open(record) === "") fail(`${title} stored no prompt`);
+      if (!record || openRecord(record, encryptionKey) === "") fail(`${title} stored no prompt`);
     } catch {
       fail(`a prompt that ${title} stored is not encrypted with the key it was given`);
     }
   }
+}
+
+/** What the peer encrypted: nonce, ciphertext, tag. @throws when it was not encrypted with this key */
+export function openRecord(record: Uint8Array, key: Uint8Array): string {
+  const decipher = createDecipheriv("aes-256-gcm", key, record.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAuthTag(record.subarray(-TAG_BYTES));
+  const text = record.subarray(NONCE_BYTES, -TAG_BYTES);
+  return Buffer.concat([decipher.update(text), decipher.final()]).toString();
 }

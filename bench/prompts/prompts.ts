@@ -37,11 +37,11 @@ function chat(prose: readonly string[], random: Random): GenerateBody {
  * What real callers send, as shares: 60 % chat turns (a few hundred bytes), 20 % texts of 2 KB, 8 % documents
  * of 16 KB, 6 % Chinese, Japanese and Korean, 6 % code. The mean is about 2.2 KB. The same at every run.
  */
-export async function mixedBodies(count: number, seed = 1): Promise<GenerateBody[]> {
-  const prose = await readLines("prose");
-  const cjk = await readLines("cjk");
-  const code = await readLines("code");
-  const random = seededRandom(seed);
+export async function mixedBodies(count: number): Promise<GenerateBody[]> {
+  const [prose = [], cjk = [], code = []] = await Promise.all(
+    ["prose", "cjk", "code"].map(readLines),
+  );
+  const random = seededRandom(1);
   function body(kind: number): GenerateBody {
     if (kind < 0.6) return chat(prose, random);
     if (kind < 0.8) return { prompt: textOf(prose, 2_048, random) };
@@ -53,11 +53,9 @@ export async function mixedBodies(count: number, seed = 1): Promise<GenerateBody
 }
 
 /** Short questions of about 150 bytes, all different: what a bare acceptance costs. */
-export async function shortBodies(count: number, seed = 2): Promise<GenerateBody[]> {
+export async function shortBodies(count: number): Promise<GenerateBody[]> {
   const prose = await readLines("prose");
-  const random = seededRandom(seed);
-  return Array.from({ length: count }, () => ({
-    prompt: textOf(prose, 120, random),
-    max_tokens: 64,
-  }));
+  const random = seededRandom(2);
+  const body = () => ({ prompt: textOf(prose, 120, random), max_tokens: 64 });
+  return Array.from({ length: count }, body);
 }

@@ -1,6 +1,6 @@
 import type { LoadResult, Outcome } from "../figures.ts";
-import type { Contender } from "./tables.ts";
 import { FRONTIER_P99_MS } from "../measure/climb.ts";
+import type { Contender } from "./tables.ts";
 
 /** A line, or loose dots where the points are not a course in time. */
 interface Series {
@@ -80,15 +80,9 @@ export function frontierChart(contenders: readonly Contender[]): Chart {
     })),
   );
   const most = Math.max(0, ...dots.flatMap(({ points }) => points.map(([x]) => x)));
+  const ends = [0, most] as const;
   const bounds = FRONTIER_P99_MS.slice(1, 3).map((ms): Series => {
-    return {
-      name: `${ms} ms`,
-      colour: "bound",
-      points: [
-        [0, ms],
-        [most, ms],
-      ],
-    };
+    return { name: `${ms} ms`, colour: "bound", points: ends.map((end) => [end, ms]) };
   });
   return {
     title: "99th percentile of the latency of an acceptance",

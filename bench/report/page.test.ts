@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "bun:test";
 
 import { renderPage } from "./page.ts";
-import { sampleLoad, sampleOutcome, sampleReport } from "./sample-report.ts";
+import { sampleLoad, sampleOutcome, sampleReport } from "./samples.ts";
 
 const seconds = [0, 1, 2];
 const overTime = seconds.map((atSeconds) => ({ atSeconds, perSecond: 9, p50: 1, p95: 3, p99: 4 }));

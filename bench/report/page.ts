@@ -7,11 +7,11 @@ import { type Chart, chartsOf, frontierChart } from "./charts.ts";
 import { markup, Markup } from "./markup.ts";
 import {
   contendersOf,
+  ECHO,
   figureTable,
   frontierTable,
   loadTable,
   meanParts,
-  ratioTable,
   summaryTable,
 } from "./tables.ts";
 
@@ -38,8 +38,7 @@ export async function renderPage(report: BenchReport): Promise<string> {
 ${verdict}
 ${listOf("bad", failures)}
 ${titled(summaryTable(report))}
-${ratioSection(report)}
-${tableOf({ title: "", columns: [], rows: machineRows(report) })}
+${tableOf({ title: "", columns: [], rows: Object.entries(report.machine) })}
 <nav>${outcomes.map(({ scenario }) => markup`<a href="#${scenario}">${scenario}</a>`)}</nav>
 ${frontierSection(report)}
 ${outcomes.map(scenarioSection)}
@@ -107,39 +106,22 @@ const listOf = (style: string, texts: readonly string[]): Markup =>
 const chartOf = (chart: Chart): Markup =>
   markup`<figure data-chart="${JSON.stringify(chart)}"><figcaption>${chart.title}</figcaption></figure>`;
 
-function ratioSection(report: BenchReport): Markup {
-  if (report.ratios.length === 0) return markup``;
-  return markup`${titled(ratioTable(report))}
-<p class="soft">The echo stores nothing. The pipelines on Bento look the key up by its keyed hash, take the
-quota in Redis by a script, encrypt the prompt, insert a row and publish a confirmed, persistent message
-before they respond with 202; without keys and encryption they do the rest. bench/README.md tells the method
-and its limits.</p>`;
-}
-
-function machineRows({ machine, servers, k6 }: BenchReport): string[][] {
-  const memory = `${format(machine.memoryBytes / 2 ** 30)} GB`;
-  return [
-    ["machine", `${machine.cores} cores, ${machine.cpu}, ${memory}`],
-    ["system", `${machine.distribution}, Linux ${machine.kernel}`],
-    ["servers", servers],
-    ["software", `commit ${machine.commit}, Bun ${machine.bun}, k6 ${k6}`],
-    ["load before", `${machine.loadBefore} runnable processes, mean of the minute before`],
-  ];
-}
-
 /** Throughput against latency of everything that accepts requests. */
 function frontierSection(report: BenchReport): Markup {
   const contenders = contendersOf(report);
   if (contenders.length === 0) return markup``;
-  const table = frontierTable(contenders);
+  const table = frontierTable(report);
   // The echo would squeeze the others against the axis.
-  const drawn = contenders.filter(({ scenario }) => scenario !== "echo");
+  const drawn = contenders.filter(({ name }) => name !== ECHO);
   return markup`<h2 id="throughput-against-latency">${table.title}</h2>
 <p>Each dot is one load: how much was accepted per second, and the 99th percentile of its latency meanwhile.
 Open loop: calls come at a constant rate, whatever the answers, and their latency counts from the instant they
 were due. Closed loop: each connection sends its next call when the last is answered, so that a slow server is
 asked less.</p>
 ${tableOf(table)}
+<p class="soft">The echo stores nothing. The pipelines on Bento look the key up by its keyed hash, take the
+quota in Redis by a script, encrypt the prompt, insert a row and publish a confirmed, persistent message
+before they respond with 202. bench/README.md tells the method and its limits.</p>
 ${chartOf(frontierChart(drawn))}`;
 }
 

@@ -1,8 +1,8 @@
 import type { LoadResult, Outcome, Table } from "../figures.ts";
 import { format, howToMeasure } from "../judge.ts";
+import { meanCores } from "../machine/sampler.ts";
 import { frontier, FRONTIER_P99_MS, mostPerSecond } from "../measure/climb.ts";
 import type { BenchReport } from "../run.ts";
-import { meanCores } from "../machine/sampler.ts";
 
 // What a report tells in rows; the terminal and the page show the same.
 
@@ -16,12 +16,6 @@ export const summaryTable = ({ rows }: BenchReport): Table => ({
     const seen = [measured ?? "–", ratio === null ? "–" : `${format(ratio)} ×`];
     return [`${what}, ${unit}`, bound(atLeast), bound(aim), ...seen, word];
   }),
-});
-
-export const ratioTable = ({ ratios }: BenchReport): Table => ({
-  title: "Accepted per second, beside others in the same run",
-  columns: [],
-  rows: ratios.map(({ what, value }) => [`Tollgate ${what}`, `${format(value)} ×`]),
 });
 
 export const figureTable = ({ scenario, figures }: Outcome): Table => ({
@@ -69,16 +63,16 @@ export function meanParts({ samples }: Outcome): string {
     .join(" · ");
 }
 
+export const ECHO = "bare Elysia echo";
 /** Whoever accepts requests, by scenario. */
 const CONTENDERS = {
   frontier: "Tollgate",
   "bento-tuned": "Bento, tuned",
   "bento-documented": "Bento, documented",
-  echo: "bare Elysia echo",
+  echo: ECHO,
 };
 
 export interface Contender {
-  scenario: string;
   name: string;
   loads: LoadResult[];
 }
@@ -86,19 +80,22 @@ export interface Contender {
 export const contendersOf = ({ outcomes }: BenchReport): Contender[] =>
   Object.entries(CONTENDERS).flatMap(([scenario, name]) => {
     const { loads = [] } = outcomes.find((outcome) => outcome.scenario === scenario) ?? {};
-    return loads.length === 0 ? [] : [{ scenario, name, loads }];
+    return loads.length === 0 ? [] : [{ name, loads }];
   });
 
-export const frontierTable = (contenders: readonly Contender[]): Table => ({
-  title: "Throughput against latency",
-  columns: [
-    "accepted per second with p99 below",
-    ...FRONTIER_P99_MS.map((ms) => `${ms} ms`),
-    "most",
-  ],
-  rows: contenders.map(({ name, loads }) => [
-    name,
-    ...FRONTIER_P99_MS.map((ms) => frontier(loads, ms) || "–"),
-    mostPerSecond(loads),
-  ]),
-});
+/** What each accepts at most, and how Tollgate compares. */
+export function frontierTable(report: BenchReport): Table {
+  const contenders = contendersOf(report);
+  const ours = contenders.find(({ name }) => name === CONTENDERS.frontier);
+  const bounds = FRONTIER_P99_MS.map((ms) => `${ms} ms`);
+  return {
+    title: "Throughput against latency",
+    columns: ["accepted per second with p99 below", ...bounds, "most", "Tollgate's most to it, ×"],
+    rows: contenders.map(({ name, loads }) => [
+      name,
+      ...FRONTIER_P99_MS.map((ms) => frontier(loads, ms) || "–"),
+      mostPerSecond(loads),
+      ours === undefined ? "–" : mostPerSecond(ours.loads) / mostPerSecond(loads),
+    ]),
+  };
+}

@@ -1,30 +1,33 @@
 import { expect, test } from "bun:test";
 
 import { TARGETS } from "../targets.ts";
-import { sampleOutcome, sampleReport } from "./sample-report.ts";
+import { sampleLoad, sampleOutcome, sampleReport } from "./samples.ts";
 import { summaryLines } from "./text.ts";
 
-const outcome = sampleOutcome("growth-users", {
-  figures: [{ target: "accepted_per_second", what: "accepted", unit: "req/s", value: 7_000 }],
-  tables: [
-    {
-      title: "by users",
-      columns: ["users", "p99, ms"],
-      rows: [
-        ["10", 2.345],
-        ["1,000", "–"],
-      ],
-    },
-  ],
-});
-const lines = summaryLines(sampleReport([outcome], ["a bound was missed"]));
+const rows = [
+  ["10", 2.345],
+  ["1,000", "–"],
+];
+const outcomes = [
+  sampleOutcome("frontier", {
+    figures: [{ target: "accepted_per_second", what: "accepted", unit: "req/s", value: 7_000 }],
+    tables: [{ title: "by users", columns: ["users", "p99, ms"], rows }],
+    loads: [sampleLoad({ perSecond: 1_000 }), sampleLoad({ perSecond: 9_000 })],
+  }),
+  sampleOutcome("bento-tuned", { loads: [sampleLoad({ perSecond: 3_000 })] }),
+];
+const lines = summaryLines(sampleReport(outcomes, ["a bound was missed"]));
+const shown = lines.join("\n");
 
 test("every number of the design has a line; one that was not measured names the run", () => {
-  const shown = lines.join("\n");
-
   for (const { what } of Object.values(TARGETS)) expect(shown).toContain(what);
   expect(shown).toMatch(/slope of the gateway's memory.* not measured: --soak$/m);
   expect(shown).toMatch(/everything on, req\/s +6,000 +10,000 +7,000 +1\.17 × +at least$/m);
+});
+
+test("a peer is compared by the most that each accepted per second", () => {
+  expect(shown).toMatch(/^ *Bento, tuned .* 3,000 +3$/m);
+  expect(shown).not.toContain("Elysia");
 });
 
 test("tables stand in columns and failures at the end", () => {

@@ -2,21 +2,19 @@ import { formatTable } from "../../adapters/terminal/table.ts";
 import type { Table } from "../figures.ts";
 import { format } from "../judge.ts";
 import type { BenchReport } from "../run.ts";
-import { figureTable, ratioTable, summaryTable } from "./tables.ts";
+import { figureTable, frontierTable, summaryTable } from "./tables.ts";
 
 /**
- * What a terminal shows at the end of a run: figures, tables and notes of each scenario, ratios, the design's
- * rows, failures.
+ * What a terminal shows at the end of a run: figures, tables and notes of each scenario, those who accept
+ * beside each other, the design's rows, failures.
  */
 export function summaryLines(report: BenchReport): string[] {
   return [
     ...report.outcomes.flatMap((outcome) => [
-      ...tableLines(figureTable(outcome)),
-      ...outcome.tables.flatMap(tableLines),
+      ...[figureTable(outcome), ...outcome.tables].flatMap(tableLines),
       ...outcome.notes.map((note) => `  note: ${note}`),
     ]),
-    ...tableLines(ratioTable(report)),
-    ...tableLines(summaryTable(report)),
+    ...[frontierTable(report), summaryTable(report)].flatMap(tableLines),
     "",
     ...report.failures.map((failure) => `✗ ${failure}`),
   ];

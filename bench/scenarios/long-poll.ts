@@ -8,7 +8,7 @@ import { type HttpConnection, openHttpConnection } from "../load/paced/http-conn
 import { fill } from "../measure/backlog.ts";
 import type { Scenario } from "../measure/bench.ts";
 import { ACCEPT_ONLY, onStack, type Session } from "../measure/session.ts";
-import { storedRequests, type StoredRequest } from "../measure/stored.ts";
+import { storedRequests, type StoredRequest } from "../measure/users.ts";
 import { percentilesOf } from "../statistics.ts";
 
 const WAITING = 10_000;
@@ -111,7 +111,7 @@ export const longPoll: Scenario = {
   run: onStack(STACK, async (session) => {
     await fill(session, WAITING);
     session.sampler.restart();
-    const requests = (await storedRequests(session)).slice(0, WAITING);
+    const requests = (await storedRequests(session, "all")).slice(0, WAITING);
     const { connections, answeredAt, lost } = await openWaits(session.stack.url, requests);
     const countEnded = (): number => lost.size + answeredAt.size;
     await untilTrue("all wait", LIMIT_MS, async () => {

@@ -1,11 +1,13 @@
-import { fillBacklog } from "../growth/fill-backlog.ts";
-import { countCompleted, countOpen } from "../measure/backlog.ts";
+import { textArray } from "../../adapters/postgres/arrays.ts";
+import type { StatusReply } from "../../gateway/http/schemas.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { fillBacklog } from "../growth/fill.ts";
+import { BACKLOG_LIMIT_MS, count, measureWorkingOff } from "../measure/backlog.ts";
 import type { Bench, Scenario } from "../measure/bench.ts";
-import { cpuUsOf, watchCpu } from "../measure/cost.ts";
-import { type CostRow, costTable } from "../measure/cost-table.ts";
-import { measureEta } from "../measure/eta.ts";
+import { type CostRow, costTable } from "../measure/cost.ts";
 import { ACCEPT_ONLY, FAST_MODEL_WORKER, type Session, withStack } from "../measure/session.ts";
-import { insertUsers, nthUserId } from "../measure/users.ts";
+import { insertUsers, nthUserId, storedRequests } from "../measure/users.ts";
+import { percentile } from "../statistics.ts";
 
 const SIZE = 100_000;
 const SIZE_QUICK = 10_000;
@@ -14,77 +16,104 @@ const SIZE_GROWTH = 1_000_000;
 const SECONDS = 20;
 /** Of the start of the worker and of the first rounds nothing is measured. */
 const WARM_SECONDS = 3;
-const MANY_USERS = 100_000;
-const PAYLOAD = {
-  input: { prompt: "What waits in front of me, and how long will it take until it is my turn?" },
-  maxTokens: 64,
-  n: 1,
-  parameters: {},
-};
 
-/** Whose requests wait, and where. */
-interface Waiting {
-  title: string;
-  users: number;
-  isParked: boolean;
-}
-
-const DIRECT: Waiting = { title: "in the queue, 10 users", users: 10, isParked: false };
-const PARKED: readonly Waiting[] = [
-  { title: "parked, 10 users", users: 10, isParked: true },
-  {
-    title: `parked, ${MANY_USERS.toLocaleString("en")} users`,
-    users: MANY_USERS,
-    isParked: true,
-  },
+/** Whose requests wait, and where; the first is what the others are compared with. */
+const WAITING = [
+  { name: "in the queue, 10 users", users: 10, isParked: false },
+  { name: "parked, 10 users", users: 10, isParked: true },
+  { name: "parked, 100,000 users", users: 100_000, isParked: true },
 ];
 
-/** Lets one worker and one collector work off what waits for a while. */
-async function workOff(session: Session): Promise<CostRow["cost"]> {
-  await session.stack.startRole("collector");
-  await session.stack.startRole("worker");
-  await Bun.sleep(WARM_SECONDS * 1_000);
-  const cpuSince = watchCpu(session);
-  const before = await countCompleted(session);
-  const startedAt = performance.now();
-  for (let waited = 0; waited < SECONDS && (await countOpen(session)) > 0; waited += 1)
-    await Bun.sleep(1_000);
-  const completed = (await countCompleted(session)) - before;
-  const perSecond = completed / ((performance.now() - startedAt) / 1_000);
-  const cpuUs = cpuUsOf(cpuSince(), completed);
-  return { perSecond, p50Ms: Number.NaN, p99Ms: Number.NaN, cpuUs };
-}
-
-/** On a stack of its own: fills it and works that off. */
-function measureWaiting(bench: Bench, size: number, waiting: Waiting): Promise<CostRow> {
-  const { title, users, isParked } = waiting;
+/** On a stack of its own: fills it, and lets one worker and one collector work that off for a while. */
+function measureOne(
+  bench: Bench,
+  size: number,
+  { name, users, isParked }: (typeof WAITING)[number],
+): Promise<CostRow> {
   const options = { users: 0, notYet: ACCEPT_ONLY, settings: FAST_MODEL_WORKER };
   return withStack(bench, options, async (session) => {
+    const { stack, progress } = session;
     const many = Math.min(users, size);
-    await insertUsers(session.stack.books.database, 0, many);
+    await insertUsers(stack.books.database, 0, many);
     const userIds = Array.from({ length: many }, (_, n) => nthUserId(n));
-    const say = (share: string): void => bench.progress.say(`    ${title}: ${share}`);
-    await fillBacklog(session, { payload: PAYLOAD, userIds, isParked }, { to: size, say });
-    const cost = await bench.progress.step(`  ${title}`, async () => {
-      const measured = await workOff(session);
-      return { ...measured, detail: `${Math.round(measured.perSecond)} completed per second` };
+    const say = (share: string): void => progress.say(`    ${name}: ${share}`);
+    await fillBacklog(session, { userIds, isParked }, { to: size, say });
+    return progress.step(`  ${name}`, async () => {
+      await stack.startRole("collector");
+      await stack.startRole("worker");
+      await Bun.sleep(WARM_SECONDS * 1_000);
+      const cost = await measureWorkingOff(session, SECONDS);
+      return { ...cost, name, detail: `${Math.round(cost.perSecond)} completed per second` };
     });
-    return { name: title, cost };
   });
 }
 
 async function measureAll(bench: Bench, size: number): Promise<void> {
-  const direct = await measureWaiting(bench, size, DIRECT);
-  const rows = [direct];
-  for (const waiting of PARKED) {
-    const row = await measureWaiting(bench, size, waiting);
-    rows.push(row);
-    const share = row.cost.perSecond / direct.cost.perSecond;
-    bench.figure(`${row.name}: worked off, against what is in the queue`, "×", share);
+  const rows: CostRow[] = [];
+  for (const waiting of WAITING) rows.push(await measureOne(bench, size, waiting));
+  const [direct, ...parked] = rows;
+  for (const { name, perSecond } of parked) {
+    const share = perSecond / (direct?.perSecond ?? 0);
+    bench.figure(`${name}: worked off, against what is in the queue`, "×", share);
   }
   const title = `Working off ${size.toLocaleString("en")} requests that wait`;
   bench.table(costTable(title, "where they wait", rows));
   bench.note("filled past the gateway: rows and confirmed messages by its own functions");
+}
+
+const ETA_USERS = 20;
+const ETA_REQUESTS = 10_000;
+/** With 32 calls at once about 300 a second: the last request starts after half a minute. */
+const ETA_SERVICE_MS = 100;
+/** The rate is an average, which takes some seconds. */
+const SETTLED = 0.15;
+/** Of what starts sooner the error says little. */
+const WAIT_MIN_SECONDS = 3;
+
+/** Compares `waiting.starts_in_seconds` of a backlog of several users with when the requests started. */
+async function measureEta(session: Session): Promise<void> {
+  const { stack, users } = session;
+  await stack.simulator.set({ ttft_ms: ETA_SERVICE_MS });
+  const userIds = users.map(({ userId }) => userId);
+  await fillBacklog(session, { userIds, isParked: true }, { to: ETA_REQUESTS, say: () => {} });
+  await stack.startRole("collector");
+  await stack.startRole("worker");
+  await untilTrue("the rate is measured", BACKLOG_LIMIT_MS, async () => {
+    return (await count(session, "completed")) > SETTLED * ETA_REQUESTS;
+  });
+  const requests = await storedRequests(session, "a hundred parked");
+  const told = await Promise.all(
+    requests.map(async ({ requestId, ...user }) => {
+      const { waiting } = await session.ask<StatusReply>(user, `/status/${requestId}`);
+      return { requestId, seconds: waiting?.starts_in_seconds ?? null, atMs: Date.now() };
+    }),
+  );
+  await untilTrue("all have ended", BACKLOG_LIMIT_MS, async () => {
+    return (await count(session, "open")) === 0;
+  });
+  const rows = await stack.books.database.run(
+    "read starts",
+    (sql) => sql<{ request_id: string; started_at: number }[]>`
+      select request_id, started_at
+      from requests
+      where request_id = any(${textArray(told.map(({ requestId }) => requestId))}::uuid[])`,
+  );
+  const started = new Map(rows.map((row) => [row.request_id, row.started_at]));
+  const errors = told.flatMap(({ requestId, seconds, atMs }) => {
+    const waited = ((started.get(requestId) ?? 0) - atMs) / 1_000;
+    return seconds === null || waited < WAIT_MIN_SECONDS ? [] : Math.abs(seconds - waited) / waited;
+  });
+  const untold = told.filter(({ seconds }) => seconds === null).length;
+  if (untold > 0) session.note(`${untold} of ${told.length} were not told when they start`);
+  if (errors.length === 0) return session.fail("nobody was told when a request starts");
+  const sorted = errors.toSorted((a, b) => a - b);
+  for (const [name, share] of [
+    ["p50", 0.5],
+    ["p90", 0.9],
+  ] as const) {
+    const what = `error of the ETA that /status tells, of the wait, ${name}`;
+    session.figure(what, "%", 100 * percentile(sorted, share));
+  }
 }
 
 export const waiting: Scenario = {
@@ -94,7 +123,8 @@ export const waiting: Scenario = {
   part: "full",
   run: async (bench) => {
     await measureAll(bench, bench.isQuick ? SIZE_QUICK : SIZE);
-    await measureEta(bench, PAYLOAD);
+    const options = { users: ETA_USERS, notYet: ACCEPT_ONLY, quietWithinMs: BACKLOG_LIMIT_MS };
+    await withStack(bench, options, measureEta);
   },
 };
 

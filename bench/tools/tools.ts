@@ -1,61 +1,106 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { PROJECT_ROOT, shortPath, statePaths } from "../../adapters/state/paths.ts";
-import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
+import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
 import { lastLines } from "../../local/processes/log-tail.ts";
 import { openLog } from "../../local/processes/processes.ts";
 import { installPackages } from "../../local/servers/install.ts";
-import { GO_PACKAGE, parseVersion, planTools } from "./plan-tools.ts";
-import type { FoundTools, ToolName, ToolPlan, Way } from "./plan-tools.ts";
 
+/** What a scenario may need besides the servers: wrk comes as a package, the others are built with Go. */
+export type ToolName = "wrk" | "k6" | "bento";
 /** How a tool is started, or why it could not be had. */
-export type Tool = { command: readonly string[] } | { problem: string };
+export type Tool = { command: string } | { problem: string };
 /** What the scenarios of a run measure with. What nobody asked for is absent. */
 export type Tools = Partial<Record<ToolName, Tool>>;
 
-export const PORTKEY_VERSION = "1.15.2";
-const BUILT = join(statePaths().dir, "bin");
-const PORTKEY = join(BUILT, `portkey-${PORTKEY_VERSION}`);
-const PATHS = {
-  k6: join(BUILT, "k6"),
-  bento: join(BUILT, "bento"),
-  portkey: join(PORTKEY, "node_modules/@portkey-ai/gateway/build/start-server.js"),
-};
-/** The modules of each are pinned by the go.sum in its folder. */
-const GO_FOLDERS = { k6: "bench/k6/build", bento: "bench/peers/bento" };
-const GO_BUILD = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o"];
-/** Scripts of packages are not run. */
-const NPM_INSTALL = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"];
-const BUILD_LIMIT_MS = 30 * 60_000;
-/** The job's files lie below the temporary folder and the checkout. */
-const MOUNTS = ["/tmp", PROJECT_ROOT].flatMap((path) => ["-v", `${path}:${path}`]);
-const K6_RUN = ["run", "--rm", "--network=host", "-e", "BENCH_JOB", ...MOUNTS, "grafana/k6:2.2.0"];
+type Version = readonly [major: number, minor: number];
 
-/** Looks for what these names need. Nothing is changed yet. */
-export const checkTools = (needs: ReadonlySet<ToolName>): ToolPlan => planTools(needs, findTools());
-
-/** What is on this machine, on the PATH or built before. */
-function findTools(): FoundTools {
-  const ours = Object.entries(PATHS).filter(([, path]) => existsSync(path));
-  const onPath = ["wrk", "k6"].map((name) => [name, Bun.which(name)] as const);
-  const docker = Bun.which("docker") ?? undefined;
-  return {
-    paths: Object.fromEntries([...ours, ...onPath.filter(([, path]) => path !== null)]),
-    hasNode: Bun.which("node") !== null && Bun.which("npm") !== null,
-    goVersion: parseVersion(outputOf("go", "version") ?? ""),
-    goPackageVersion: parseVersion(outputOf("apt-cache", "policy", GO_PACKAGE) ?? ""),
-    docker: outputOf("docker", "info") === undefined ? undefined : docker,
-  };
+/** What is on this machine already. */
+export interface FoundTools {
+  /** The path of each tool, as far as it is here. */
+  paths: Partial<Record<ToolName, string>>;
+  goVersion?: Version | undefined;
+  /** Of the package that apt would install. */
+  goPackageVersion?: Version | undefined;
 }
 
-/** What a command prints; undefined when it is not there or fails. */
-function outputOf(program: string, ...args: readonly string[]): string | undefined {
-  if (Bun.which(program) === null) return undefined;
+/** What is to be done before anything is measured. */
+export interface ToolPlan {
+  tools: Tools;
+  /** Packages to install, by the names that people know. */
+  packages: Partial<Record<"wrk" | "Go", string>>;
+  builds: (keyof typeof SOURCES)[];
+}
+
+const GO_PACKAGE = "golang-go";
+/** From here on `go` fetches the version that a go.mod names (https://go.dev/doc/toolchain). */
+const GO_MIN: Version = [1, 21];
+/** The modules of each are pinned by the go.sum in its folder. */
+const SOURCES = { k6: "bench/k6/build", bento: "bench/peers/bento" };
+const BUILD_LIMIT_MS = 30 * 60_000;
+const builtPath = (name: keyof typeof SOURCES): string => join(statePaths().dir, "bin", name);
+
+/** What is on the machine is taken; else wrk comes from a package, the others are built with Go. */
+export function planTools(needs: ReadonlySet<ToolName>, found: FoundTools): ToolPlan {
+  const { goVersion, goPackageVersion } = found;
+  const plan: ToolPlan = { tools: {}, packages: {}, builds: [] };
+  for (const name of needs) {
+    const path = found.paths[name];
+    if (path !== undefined) plan.tools[name] = { command: path };
+    else if (name === "wrk") {
+      plan.tools.wrk = { command: "wrk" };
+      plan.packages.wrk = "wrk";
+    } else if (isEnough(goVersion) || isEnough(goPackageVersion)) {
+      plan.tools[name] = { command: builtPath(name) };
+      plan.builds.push(name);
+      if (!isEnough(goVersion)) plan.packages.Go = GO_PACKAGE;
+    } else plan.tools[name] = { problem: whyNoGo(found) };
+  }
+  return plan;
+}
+
+const isEnough = ([major, minor]: Version = [0, 0]): boolean =>
+  major > GO_MIN[0] || (major === GO_MIN[0] && minor >= GO_MIN[1]);
+
+function whyNoGo({ goVersion, goPackageVersion }: FoundTools): string {
+  const say = (version: Version | undefined): string => version?.join(".") ?? "unknown";
+  const seen = `here it is ${say(goVersion)}, its package ${say(goPackageVersion)}`;
+  return `it is built with Go ${say(GO_MIN)} or later; ${seen} (https://go.dev/dl)`;
+}
+
+/** The first version in a text, such as `go1.26.8` or the candidate `2:1.24~2` of apt: [1, 26], [1, 24]. */
+export function parseVersion(text: string): Version | undefined {
+  const match = /(?:\bgo|Candidate: (?:\d+:)?)(\d+)\.(\d+)/.exec(text);
+  return match === null ? undefined : [Number(match[1]), Number(match[2])];
+}
+
+/** Looks for what these names need, on the PATH and among what was built before. Nothing is changed yet. */
+export function checkTools(needs: ReadonlySet<ToolName>): ToolPlan {
+  const find = (name: keyof typeof SOURCES): string[] =>
+    [builtPath(name)].filter((path) => existsSync(path));
+  const candidates = {
+    wrk: [Bun.which("wrk")],
+    k6: [Bun.which("k6"), ...find("k6")],
+    bento: find("bento"),
+  };
+  const paths = Object.entries(candidates).flatMap(([name, places]) => {
+    const path = places.find((place) => place !== null);
+    return path === undefined ? [] : [[name, path]];
+  });
+  return planTools(needs, {
+    paths: Object.fromEntries(paths) as FoundTools["paths"],
+    goVersion: parseVersion(outputOf("go", "version")),
+    goPackageVersion: parseVersion(outputOf("apt-cache", "policy", GO_PACKAGE)),
+  });
+}
+
+/** What a command prints; nothing when it is not there or fails. */
+function outputOf(program: string, ...args: readonly string[]): string {
+  if (Bun.which(program) === null) return "";
   const env = { ...process.env, LC_ALL: "C" };
-  const run = Bun.spawnSync([program, ...args], { stderr: "ignore", env });
-  return run.success ? run.stdout.toString() : undefined;
+  return Bun.spawnSync([program, ...args], { stderr: "ignore", env }).stdout.toString();
 }
 
 /**
@@ -64,11 +109,11 @@ function outputOf(program: string, ...args: readonly string[]): string | undefin
  * @throws {CommandFailure} when they cannot be had, with what to do
  */
 export async function installTools({ packages }: ToolPlan, progress: Progress): Promise<void> {
-  if (packages.length === 0) return;
-  const missing = packages.map(({ tool }) => tool);
+  const missing = Object.keys(packages);
+  if (missing.length === 0) return;
   const wanted = {
     missing,
-    packages: packages.map(({ name }) => name),
+    packages: Object.values(packages),
     withoutApt: `install ${missing.join(" and ")} (macOS: brew install wrk go)`,
     orElse: "or run only scenarios that do without (--only; --list names them)",
   };
@@ -80,51 +125,29 @@ export async function installTools({ packages }: ToolPlan, progress: Progress): 
  *
  * @throws {CommandFailure} with the last line of the compiler
  */
-export async function buildTools({ ways }: ToolPlan, progress: Progress): Promise<Tools> {
-  const tools: Tools = {};
-  for (const [name, way] of Object.entries(ways) as [ToolName, Way][]) {
-    const tool = await bring(name, way, progress);
-    tools[name] = tool;
+export async function buildTools({ tools, builds }: ToolPlan, progress: Progress): Promise<void> {
+  for (const name of builds)
+    await progress.step(`${name}, built (once, some minutes)`, () => build(name));
+  for (const [name, tool] of Object.entries(tools)) {
     if (!("problem" in tool)) continue;
     const instead = name === "k6" ? "The paced generator stands in for it" : "It is left out";
     progress.say(`  Without ${name}: ${tool.problem}. ${instead}.`);
   }
-  return tools;
 }
 
-async function bring(name: ToolName, way: Way, progress: Progress): Promise<Tool> {
-  if (way.how === "none") return { problem: way.problem };
-  if (way.how === "docker") return { command: [way.path, ...K6_RUN] };
-  if (way.how === "found") return { command: startOf(name, way.path) };
-  // From a package, which `installTools` has installed.
-  if (name === "wrk") return { command: ["wrk"] };
-  try {
-    await progress.step(`${name}, built (once, some minutes)`, () => build(name));
-  } catch (error) {
-    // Portkey is not what a run is about.
-    if (name === "portkey") return { problem: describeError(error) };
-    throw error;
-  }
-  return { command: startOf(name, PATHS[name]) };
-}
-
-const startOf = (name: ToolName, path: string): string[] =>
-  name === "portkey" ? ["node", path] : [path];
-
-async function build(name: keyof typeof PATHS): Promise<{ detail: string }> {
-  mkdirSync(PORTKEY, { recursive: true });
+async function build(name: keyof typeof SOURCES): Promise<{ detail: string }> {
   const logPath = join(statePaths().logs, `build-${name}.log`);
   const log = openLog(logPath);
-  const npm = [...NPM_INSTALL, "--prefix", PORTKEY, `@portkey-ai/gateway@${PORTKEY_VERSION}`];
-  const child = Bun.spawn(name === "portkey" ? npm : [...GO_BUILD, PATHS[name], "."], {
-    cwd: name === "portkey" ? PORTKEY : join(PROJECT_ROOT, GO_FOLDERS[name]),
+  const path = builtPath(name);
+  const child = Bun.spawn(["go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "."], {
+    cwd: join(PROJECT_ROOT, SOURCES[name]),
     env: { ...process.env, CGO_ENABLED: "0" },
     stdin: "ignore",
     stdout: log,
     stderr: log,
     timeout: BUILD_LIMIT_MS,
   });
-  if ((await child.exited) === 0) return { detail: shortPath(PATHS[name]) };
+  if ((await child.exited) === 0) return { detail: shortPath(path) };
   const reason = lastLines(logPath, 1).join("").trim();
   throw new CommandFailure(`${name} does not build: ${reason} (log: ${shortPath(logPath)})`);
 }
@@ -133,6 +156,5 @@ async function build(name: keyof typeof PATHS): Promise<{ detail: string }> {
 export function describeK6({ k6 }: Tools): string {
   if (k6 === undefined) return "not used";
   if ("problem" in k6) return `replaced by the paced generator: ${k6.problem}`;
-  const shown = Bun.spawnSync([...k6.command, "version"]).stdout.toString();
-  return /v\d+\.\d+\.\d+/.exec(shown)?.[0] ?? "of unknown version";
+  return /v\d+\.\d+\.\d+/.exec(outputOf(k6.command, "version"))?.[0] ?? "of unknown version";
 }

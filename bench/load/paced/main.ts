@@ -85,7 +85,6 @@ async function run(job: LoadJob): Promise<LoadReport> {
   // A server that falls behind answers the last calls after the end of the schedule.
   const elapsed = Math.max(job.seconds, (performance.now() - startedAt) / 1_000);
   return {
-    seconds: job.seconds,
     expected,
     perSecond: expected / elapsed,
     unexpected,

@@ -12,5 +12,4 @@ new Elysia({ normalize: false })
     },
     { body, parse: "json" },
   )
-  .get("/health/ready", () => "ready")
-  .listen({ hostname: "127.0.0.1", port: Number(process.env["PORT"]) });
+  .listen({ hostname: "127.0.0.1", port: Number(process.env["PEER_PORT"]) });

@@ -1,0 +1,48 @@
+import { type LoadResult, nothingMeasured, type Outcome, type Sample } from "../figures.ts";
+import { judge } from "../judge.ts";
+import type { BenchReport } from "../run.ts";
+
+// For tests.
+
+export const sampleAt = (atSeconds: number, cores: Record<string, number>): Sample => {
+  return { atSeconds, cores, bytes: {}, queues: {} };
+};
+
+export const sampleLoad = (parts: Partial<LoadResult> = {}): LoadResult => ({
+  name: "1,000/s",
+  generator: "paced",
+  offeredPerSecond: 1_000,
+  expected: 3_000,
+  perSecond: 1_000,
+  unexpected: {},
+  dropped: 0,
+  latencyMs: { p50: 1, p95: 3, p99: 4, p999: 5, max: 6 },
+  overTime: [],
+  generatorCores: 0.1,
+  ...parts,
+});
+
+export const sampleOutcome = (scenario: string, parts: Partial<Outcome> = {}): Outcome => {
+  return { scenario, about: "", ...nothingMeasured(), seconds: 1, ...parts };
+};
+
+export const SAMPLE_OPTIONS = {
+  quick: false,
+  soak: false,
+  growth: false,
+  all: false,
+  only: [],
+  gateways: 1,
+  workers: 1,
+  profile: false,
+};
+
+export const sampleReport = (outcomes: Outcome[], failures: string[] = []): BenchReport => ({
+  startedAt: "2026-01-01T00:00:00.000Z",
+  seconds: 5,
+  options: SAMPLE_OPTIONS,
+  machine: { system: "Debian" },
+  rows: judge(outcomes),
+  failures,
+  outcomes,
+});
