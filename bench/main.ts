@@ -48,7 +48,7 @@ const program = createProgram("tollgate bench")
   .addHelpText(
     "after",
     `
-Brings what it needs and says so: wrk from packages; k6 and Bento built with Go once, or k6 run by Docker.
+Brings what it needs and says so: wrk from packages; k6 and Bento built with Go once.
 Servers are chosen as by ./tollgate test. The report goes to bench/results/<date>/report.html.
 Exit code 1: a figure missed its bound, or the books differ.
 

@@ -8,12 +8,12 @@ import type { Progress } from "../adapters/terminal/progress.ts";
 import { nothingMeasured, type Outcome } from "./figures.ts";
 import { failuresOf, judge, type Row } from "./judge.ts";
 import { describeMachine } from "./machine/describe-machine.ts";
+import { meanCores } from "./machine/sampler.ts";
+import { startBenchServers } from "./machine/servers.ts";
 import { type BenchContext, openBench, type Scenario } from "./measure/bench.ts";
 import { renderPage } from "./report/page.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
-import { meanCores } from "./machine/sampler.ts";
-import { startBenchServers } from "./machine/servers.ts";
-import { buildTools, checkTools, describeK6, installTools } from "./tools/tools.ts";
+import { buildTools, describeK6, installTools } from "./tools/tools.ts";
 
 export interface BenchOptions {
   quick: boolean;
@@ -43,12 +43,6 @@ export interface BenchReport {
   outcomes: Outcome[];
 }
 
-export interface BenchRun {
-  report: BenchReport;
-  /** Folder with `raw.json` and `report.html`. */
-  folder: string;
-}
-
 /** @throws {CommandFailure} naming a scenario that does not exist */
 export function chooseScenarios({ quick, soak, growth, all, only }: BenchOptions): Scenario[] {
   const names = SCENARIOS.map(({ name }) => name);
@@ -59,17 +53,13 @@ export function chooseScenarios({ quick, soak, growth, all, only }: BenchOptions
   }
   if (only.length > 0) return SCENARIOS.filter(({ name }) => only.includes(name));
   const isUsual = all || !(soak || growth);
-  const isChosen = {
-    quick: isUsual,
-    full: isUsual && !quick,
-    soak: soak || all,
-    growth,
-  } satisfies Record<Scenario["part"], boolean>;
+  const isChosen = { quick: isUsual, full: isUsual && !quick, soak: soak || all, growth };
   return SCENARIOS.filter(({ part }) => isChosen[part]);
 }
 
 /**
- * Measures everything that was asked for and writes the report. Failures are in the report.
+ * Measures everything that was asked for and writes the report, `report.html` and `raw.json`, into a folder,
+ * which it returns too. Failures are in the report.
  *
  * @throws only when nothing could be measured
  */
@@ -78,26 +68,35 @@ export async function runBench(
   progress: Progress,
   env: Record<string, string | undefined>,
   interrupt: AbortSignal,
-): Promise<BenchRun> {
+): Promise<{ report: BenchReport; folder: string }> {
+  const { quick: isQuick, gateways, workers, profile } = options;
   const scenarios = chooseScenarios(options);
   const startedAt = new Date();
   const resultFolder = resultFolderOf(startedAt);
   const machine = describeMachine();
-  const plan = checkTools(new Set(scenarios.flatMap(({ needs = [] }) => needs)));
-  await installTools(plan, progress);
+  const needs = new Set(scenarios.flatMap((scenario) => scenario.needs ?? []));
+  await installTools(needs, progress);
   // Before programs are built, which takes minutes: servers may have to be installed too, or cannot be had.
   const servers = await startBenchServers(env, progress);
   const folder = mkdtempSync(join(tmpdir(), "tollgate-bench-run-"));
   try {
-    await Promise.race([buildTools(plan, progress), whenAborted(interrupt)]);
-    const { quick: isQuick, gateways, workers } = options;
+    const tools = await Promise.race([buildTools(needs, progress), whenAborted(interrupt)]);
     const outcomes: Outcome[] = [];
     for (const scenario of scenarios) {
       progress.say(`\n── ${scenario.name}: ${scenario.about}`);
       const profiles = join(resultFolder, "profiles", scenario.name);
-      const profileFolder = options.profile ? profiles : undefined;
-      const shared = { servers, tools: plan.tools, progress, isQuick, gateways, workers };
-      const run = runScenario(scenario, { ...shared, folder, profileFolder });
+      const profileFolder = profile ? profiles : undefined;
+      const context = {
+        servers,
+        tools,
+        progress,
+        isQuick,
+        gateways,
+        workers,
+        folder,
+        profileFolder,
+      };
+      const run = runScenario(scenario, context);
       outcomes.push(await Promise.race([run, whenAborted(interrupt)]));
     }
     const rows = judge(outcomes);
@@ -105,7 +104,7 @@ export async function runBench(
       startedAt: startedAt.toISOString(),
       seconds: (Date.now() - startedAt.getTime()) / 1_000,
       options,
-      machine: { ...machine, servers: servers.source, k6: describeK6(plan.tools) },
+      machine: { ...machine, servers: servers.source, k6: describeK6(tools) },
       rows,
       failures: failuresOf(outcomes, rows),
       outcomes,

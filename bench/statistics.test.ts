@@ -12,13 +12,9 @@ test("a percentile is a value that was measured, the smallest that the share doe
 });
 
 test("percentiles of nothing are 0, not NaN", () => {
-  expect(percentilesOf(new Float64Array(0))).toEqual({
-    p50: 0,
-    p95: 0,
-    p99: 0,
-    p999: 0,
-    max: 0,
-  });
+  const nothing = { p50: 0, p95: 0, p99: 0, p999: 0, max: 0 };
+
+  expect(percentilesOf(new Float64Array(0))).toEqual(nothing);
 });
 
 test("a moment holds the calls that were due in it, in whatever order they were answered", () => {
@@ -34,20 +30,12 @@ test("a moment holds the calls that were due in it, in whatever order they were 
 });
 
 test("the slope of points on a line is that of the line, of fewer than two points 0", () => {
-  expect(
-    slope([
-      { x: 0, y: 1 },
-      { x: 1, y: 3 },
-      { x: 2, y: 5 },
-    ]),
-  ).toBeCloseTo(2);
-  expect(slope([{ x: 0, y: 1 }])).toBe(0);
-  expect(
-    slope([
-      { x: 1, y: 1 },
-      { x: 1, y: 5 },
-    ]),
-  ).toBe(0);
+  const slopeOf = (...points: [x: number, y: number][]) =>
+    slope(points.map(([x, y]) => ({ x, y })));
+
+  expect(slopeOf([0, 1], [1, 3], [2, 5])).toBeCloseTo(2);
+  expect(slopeOf([0, 1])).toBe(0);
+  expect(slopeOf([1, 1], [1, 5])).toBe(0);
 });
 
 test("the same seed gives the same numbers, so every run sends the same prompts", () => {

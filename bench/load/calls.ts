@@ -17,7 +17,8 @@ export interface CallFiles {
   raw: string;
 }
 
-function rawRequest(call: Call, host: string): Buffer {
+/** The call as it goes over the wire. */
+export function rawRequest(call: Call, host: string): Buffer {
   const head = [`${call.method} ${call.path} HTTP/1.1`, `host: ${host}`];
   for (const [name, value] of Object.entries(call.headers)) head.push(`${name}: ${value}`);
   if (call.body !== null) head.push(`content-length: ${Buffer.byteLength(call.body)}`);

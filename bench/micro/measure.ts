@@ -21,28 +21,22 @@ async function repeat(act: (i: number) => unknown, times: number): Promise<numbe
 }
 
 /**
- * Microseconds of the best of a few rounds: the others were disturbed by the machine, not by the function.
+ * Prints a line for each: microseconds of the best of a few rounds, since the others were disturbed by the
+ * machine, not by the function.
  */
-async function measure([, act, things = 1]: Micro): Promise<number> {
-  let times = 1;
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < WARM_UP_MS) {
-    const ms = await repeat(act, times);
-    if (ms < ROUND_MS) times = Math.ceil(times * Math.min(8, ROUND_MS / ms));
-  }
-  let bestMs = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round += 1)
-    bestMs = Math.min(bestMs, await repeat(act, times));
-  return (bestMs * 1_000) / (times * things);
-}
-
-/** Measures one after the other and prints a line for each. */
 export async function measureAll(micros: readonly Micro[]): Promise<void> {
-  for (const micro of micros) {
-    const us = await measure(micro);
-    const rate = Math.round(1e6 / us).toLocaleString("en");
-    const line = `${micro[0].padEnd(48)} ${us.toFixed(2).padStart(10)} µs ${rate.padStart(12)}/s`;
-    process.stdout.write(`${line}\n`);
+  for (const [name, act, things = 1] of micros) {
+    let times = 1;
+    const startedAt = performance.now();
+    while (performance.now() - startedAt < WARM_UP_MS) {
+      const ms = await repeat(act, times);
+      if (ms < ROUND_MS) times = Math.ceil(times * Math.min(8, ROUND_MS / ms));
+    }
+    let bestMs = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < ROUNDS; round += 1)
+      bestMs = Math.min(bestMs, await repeat(act, times));
+    const us = (bestMs * 1_000) / (times * things);
+    process.stdout.write(`${name.padEnd(48)} ${us.toFixed(2).padStart(10)} µs\n`);
   }
 }
 

@@ -1,25 +1,20 @@
+import { createIdSource } from "../../adapters/ids/id-source.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
 import { insertRequests } from "../../adapters/postgres/insert-requests.ts";
 import { prepareDatabase } from "../../adapters/postgres/prepare.ts";
 import { quotaTruth } from "../../adapters/postgres/quotas.ts";
+import { dayOf } from "../../core/quota/windows.ts";
 import type { Finish } from "../../core/request/finish.ts";
 import type { NewRequest } from "../../core/request/stored-request.ts";
-import { dayOf } from "../../core/quota/windows.ts";
 import { createDatabaseOn } from "../../local/stack/own-database.ts";
-import { createIdSource } from "../../adapters/ids/id-source.ts";
 import { measureAll, type Micro, requireServer } from "./measure.ts";
 
 // What is measured stands in a database of its own on that server, dropped afterwards.
-const server = requireServer("DATABASE_URL");
-const scratch = await createDatabaseOn(server);
+const scratch = await createDatabaseOn(requireServer("DATABASE_URL"));
 await prepareDatabase(scratch.url);
-const options = {
-  url: scratch.url,
-  statementTimeoutMs: 30_000,
-  deadlineMs: 35_000,
-  name: "tollgate-micro",
-};
+const limits = { statementTimeoutMs: 30_000, deadlineMs: 35_000 };
+const options = { url: scratch.url, name: "tollgate-micro", ...limits };
 /** One connection for statements planned once, one for the others. */
 const database = connectPostgres({ ...options, poolMax: 2 });
 /** A single connection plans everything each time. */
@@ -30,41 +25,34 @@ const RESULT_BYTES = 400;
 const newId = createIdSource();
 const publisherId = crypto.randomUUID();
 const userIds = Array.from({ length: 200 }, () => crypto.randomUUID());
+const randomBytes = (count: number) => crypto.getRandomValues(new Uint8Array(count));
 
 function rowOf(bytes: number): NewRequest {
-  const nowMs = Date.now();
+  const createdAtMs = Date.now();
+  const expiresAtMs = createdAtMs + LIFE_MS;
+  const userId = userIds[Math.floor(Math.random() * userIds.length)] ?? "";
+  const times = { createdAtMs, expiresAtMs, windowDay: dayOf(createdAtMs) };
   return {
-    head: {
-      requestId: newId(nowMs),
-      userId: userIds[Math.floor(Math.random() * userIds.length)] ?? "",
-      model: "micro",
-      estimatedTokens: 90,
-      createdAtMs: nowMs,
-      expiresAtMs: nowMs + LIFE_MS,
-      windowDay: dayOf(nowMs),
-    },
+    head: { requestId: newId(createdAtMs), userId, model: "micro", estimatedTokens: 90, ...times },
     publisherId,
-    prompt: crypto.getRandomValues(new Uint8Array(bytes)),
+    prompt: randomBytes(bytes),
     metadata: null,
-    acceptUntilMs: nowMs + LIFE_MS,
+    acceptUntilMs: expiresAtMs,
     idempotency: null,
     parked: null,
   };
 }
 
-function finishOf({ head }: NewRequest): Finish {
-  const nowMs = Date.now();
-  return {
-    requestId: head.requestId,
-    state: "completed",
-    attempts: 1,
-    startedAtMs: nowMs,
-    completedAtMs: nowMs,
-    usage: { promptTokens: 30, completionTokens: 64, source: "reported" },
-    error: null,
-    result: crypto.getRandomValues(new Uint8Array(RESULT_BYTES)),
-  };
-}
+const finishOf = ({ head }: NewRequest): Finish => ({
+  requestId: head.requestId,
+  state: "completed",
+  attempts: 1,
+  startedAtMs: Date.now(),
+  completedAtMs: Date.now(),
+  usage: { promptTokens: 30, completionTokens: 64, source: "reported" },
+  error: null,
+  result: randomBytes(RESULT_BYTES),
+});
 
 const batchOf = (rows: number, bytes: number): NewRequest[] =>
   Array.from({ length: rows }, () => rowOf(bytes));
@@ -74,8 +62,8 @@ const inserting = (rows: number, bytes: number): Micro => [
   () => insertRequests(database, batchOf(rows, bytes)),
 ];
 
-async function insertAndFinish(rows: number, bytes: number): Promise<void> {
-  const batch = batchOf(rows, bytes);
+async function insertAndFinish(): Promise<void> {
+  const batch = batchOf(20, 500);
   await insertRequests(database, batch);
   await finishRequests(database, batch.map(finishOf));
 }
@@ -100,7 +88,7 @@ try {
     inserting(20, 2_200),
     inserting(20, 16_000),
     inserting(200, 500),
-    ["insert and finish 20 rows of 500 bytes", () => insertAndFinish(20, 500)],
+    ["insert and finish 20 rows of 500 bytes", insertAndFinish],
   ]);
 } finally {
   await Promise.all([database.close(), planningEach.close()]);

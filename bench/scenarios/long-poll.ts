@@ -4,6 +4,7 @@ import { createSignals } from "../../adapters/redis/signals.ts";
 import { encodeJson } from "../../core/request/payload.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
+import { getCall, rawRequest } from "../load/calls.ts";
 import { type HttpConnection, openHttpConnection } from "../load/paced/http-connection.ts";
 import { fill } from "../measure/backlog.ts";
 import type { Scenario } from "../measure/bench.ts";
@@ -38,9 +39,8 @@ async function openWaits(url: string, requests: readonly StoredRequest[]): Promi
   const waits: Waits = { connections: [], answeredAt: new Map(), lost: new Set() };
   async function open({ requestId, apiKey }: StoredRequest): Promise<void> {
     const connection = await openHttpConnection(url);
-    const call = `GET /status/${requestId}?wait=${WAIT_SECONDS} HTTP/1.1`;
-    const head = [call, "host: bench", `authorization: Bearer ${apiKey}`];
-    connection.send(Buffer.from(`${head.join("\r\n")}\r\n\r\n`), (status) => {
+    const call = getCall(`/status/${requestId}?wait=${WAIT_SECONDS}`, apiKey);
+    connection.send(rawRequest(call, "bench"), (status) => {
       if (status === 200) waits.answeredAt.set(requestId, performance.now());
       else waits.lost.add(requestId);
     });
@@ -68,33 +68,29 @@ async function endAll(
   requests: readonly StoredRequest[],
 ): Promise<Map<string, number>> {
   const { database, quota, redis } = stack.books;
-  const signals = createSignals(redis, {
-    url: stack.config.redis.url,
-    commandTimeoutMs: 5_000,
-    name: "tollgate-bench",
-    log: silentLog,
-  });
+  const server = { url: stack.config.redis.url, commandTimeoutMs: 5_000 };
+  const signals = createSignals(redis, { ...server, name: "tollgate-bench", log: silentLog });
   const sealer = createSealer(stack.config.secrets.encryption_keys);
   const content = encodeJson({ choices: [{ index: 0, text: "done", finish_reason: "stop" }] });
+  const completed = {
+    state: "completed",
+    attempts: 1,
+    usage: { source: "reported", promptTokens: 20, completionTokens: 5 },
+    error: null,
+  } as const;
+  const settled = { billedTokens: 25, failedExecutions: 0, expectHold: true };
   const committedAt = new Map<string, number>();
   for (let from = 0; from < requests.length; from += BATCH) {
     const batch = requests.slice(from, from + BATCH);
     const next = Bun.sleep(BATCH_PERIOD_MS);
-    await finishRequests(
-      database,
-      batch.map(({ requestId, userId }) => ({
-        requestId,
-        state: "completed",
-        attempts: 1,
-        startedAtMs: Date.now(),
-        completedAtMs: Date.now(),
-        usage: { source: "reported", promptTokens: 20, completionTokens: 5 },
-        error: null,
-        result: sealer.seal(content, { requestId, userId }, "result"),
-      })),
-    );
+    const nowMs = Date.now();
+    const times = { startedAtMs: nowMs, completedAtMs: nowMs };
+    const ends = batch.map(({ requestId, userId }) => {
+      const result = sealer.seal(content, { requestId, userId }, "result");
+      return { ...completed, ...times, requestId, result };
+    });
+    await finishRequests(database, ends);
     for (const { requestId } of batch) committedAt.set(requestId, performance.now());
-    const settled = { billedTokens: 25, failedExecutions: 0, expectHold: true };
     await quota.settle(batch.map(({ requestId, userId }) => ({ requestId, userId, ...settled })));
     await signals.announceFinished(batch.map(({ requestId }) => requestId));
     await next;
