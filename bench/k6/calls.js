@@ -72,7 +72,6 @@ export function handleSummary(data) {
   const statuses = STATUSES.map((status) => [status, count(`bench_unexpected{status:${status}}`)]);
   const moments = Array.from({ length: buckets }, (_, bucket) => momentOf(data, bucket));
   const report = {
-    seconds: job.seconds,
     expected: count("bench_expected"),
     perSecond: count("bench_expected") / job.seconds,
     unexpected: Object.fromEntries(statuses.filter(([, times]) => times > 0)),

@@ -39,7 +39,7 @@ function done(summary, latency, _)
   end
   latencies[#latencies + 1] = string.format('"max":%.3f', latency.max / 1000)
   print(table.concat({
-    string.format('{"seconds":%.6f,"expected":%d,"perSecond":%.3f', seconds, expected, expected / seconds),
+    string.format('{"expected":%d,"perSecond":%.3f', expected, expected / seconds),
     string.format('"unexpected":{%s},"dropped":0', table.concat(unexpected, ",")),
     string.format('"latencyMs":{%s},"overTime":[]}', table.concat(latencies, ",")),
   }, ","))

@@ -47,12 +47,9 @@ export function readProcesses(): Map<number, ProcessView> {
 
 /** Busy ticks of the whole machine since boot, all cores. */
 export function machineTicks(): number {
-  // proc(5): user, nice, system, idle, iowait, irq, softirq.
-  const ticks =
-    /^cpu +(.*)/
-      .exec(read("/proc/stat") ?? "")?.[1]
-      ?.split(" ")
-      .map(Number) ?? [];
+  const [line = ""] = (read("/proc/stat") ?? "").split("\n", 1);
+  // proc(5), behind "cpu": user, nice, system, idle, iowait, irq, softirq.
+  const ticks = line.split(/ +/).slice(1).map(Number);
   return [0, 1, 2, 5, 6].reduce((sum, field) => sum + (ticks[field] ?? 0), 0);
 }
 

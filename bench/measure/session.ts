@@ -108,8 +108,9 @@ function openLoads(session: Omit<Session, Offers>): Pick<Session, Offers> {
     fileCount += 1;
     return writeCalls(list, stack.url, join(folder, `calls-${fileCount}`));
   };
-  const unmeasured: Session["unmeasured"] = (files, pace) =>
-    runLoad("unmeasured", files, { url: stack.url, ...pace }, { tools, watch: sampler.watch });
+  const send = (name: string, files: CallFiles, pace: Pace): Promise<LoadResult> =>
+    runLoad(name, files, { url: stack.url, ...pace }, { tools, watch: sampler.watch });
+  const unmeasured: Session["unmeasured"] = (files, pace) => send("unmeasured", files, pace);
   return {
     calls,
     unmeasured,
@@ -119,7 +120,7 @@ function openLoads(session: Omit<Session, Offers>): Pick<Session, Offers> {
     },
     load: (name, files, pace) =>
       progress.step(`  ${name}`, async () => {
-        const result = { ...(await unmeasured(files, pace)), name };
+        const result = await send(name, files, pace);
         measured.loads.push(result);
         return { ...result, detail: describeLoad(result) };
       }),

@@ -12,10 +12,10 @@ const files = { json: "", raw: "" };
  */
 async function turnsAt(...rates: number[]): Promise<[ours: Turns, theirs: Turns]> {
   const samples: Sample[] = [];
-  const cores = { gateway: 0.5, peer: 0.5, redis: 0.5, generator: 0.5 };
+  const cores = { gateway: 0.5, Bento: 0.5, redis: 0.5, generator: 0.5 };
   const contenders = [
-    { name: "ours", part: "gateway", column: "gateway" },
-    { name: "theirs", part: "peer", column: "Bento" },
+    { name: "ours", part: "gateway" },
+    { name: "theirs", part: "Bento" },
   ];
   const session = {
     load: () => {

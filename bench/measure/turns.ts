@@ -10,7 +10,6 @@ interface Contender {
   name: string;
   /** What its process is called in the samples, and in a table of costs. */
   part: string;
-  column: string;
   /** Absent: the stack's. */
   url?: string;
 }
@@ -32,15 +31,14 @@ export async function takeTurns(
   const owned = new Set(contenders.map(({ part }) => part));
   const all = contenders.map((one): Turns => ({ ...one, loads: [], cpuSeconds: new Map() }));
   for (let round = 1; round <= rounds; round += 1) {
-    for (const { name, part, column, url, loads, cpuSeconds } of all) {
+    for (const { name, part, url, loads, cpuSeconds } of all) {
       const cpuSince = watchCpu(session);
       const to = url === undefined ? pace : { ...pace, url };
       loads.push(await session.load(`${name}, round ${round}`, files, to));
       for (const [used, seconds] of cpuSince()) {
         // The others idle while it is not their turn, which costs a little as well.
         if (used !== part && owned.has(used)) continue;
-        const under = used === part ? column : used;
-        cpuSeconds.set(under, (cpuSeconds.get(under) ?? 0) + seconds);
+        cpuSeconds.set(used, (cpuSeconds.get(used) ?? 0) + seconds);
       }
     }
   }

@@ -90,7 +90,7 @@ export async function startBento(
     HOME: folder,
   };
   const command = [bento.command, "-c", await writeConfig(style, folder)];
-  const peer = await startPeer(session, { title: style.title, command, env }, undo);
+  const peer = await startPeer(session, { title: style.title, part: "Bento", command, env }, undo);
   const judge = async (accepted: number): Promise<void> => {
     await probeUnknownKey(session, peer);
     await judgeStored(session, style, { queue, encryptionKey }, accepted);

@@ -12,13 +12,14 @@ import type { Session } from "../measure/session.ts";
 interface Peer {
   /** As in the figures: `Bento, tuned`. */
   title: string;
+  /** What its process is called in samples, tables and charts. */
+  part: string;
   command: string[];
   /** It listens on the port in `PEER_PORT`, which is added. */
   env: Readonly<Record<string, string>>;
 }
 
-export interface RunningPeer {
-  title: string;
+export interface RunningPeer extends Pick<Peer, "title" | "part"> {
   url: string;
   pid: number;
   /** The end of what it wrote to its standard error. */
@@ -33,7 +34,7 @@ const WARM_UP = { ratePerSecond: 1_000, seconds: 2, connections: 32 };
 /** Runs a peer as a process of its own, which `undo` ends; it responds when this returns. */
 export async function startPeer(
   { folder }: Session,
-  { title, command, env }: Peer,
+  { title, part, command, env }: Peer,
   undo: AsyncDisposableStack,
 ): Promise<RunningPeer> {
   const [port = 0] = await findFreePorts(1);
@@ -58,14 +59,13 @@ export async function startPeer(
     return reply.status < 500;
   });
   if (child.exitCode !== null) throw new Error(`${title} ended at once: ${await logTail()}`);
-  return { title, url, pid: child.pid, logTail };
+  return { title, part, url, pid: child.pid, logTail };
 }
 
 /** Warms a peer up; its process counts as `part` from now on. */
 export async function warmUpPeer(
   { sampler, unmeasured }: Session,
-  { url, pid }: RunningPeer,
-  part: string,
+  { url, pid, part }: RunningPeer,
   files: CallFiles,
 ): Promise<void> {
   sampler.watch(pid, part);
@@ -79,7 +79,7 @@ export async function measurePeer(session: Session, peer: RunningPeer): Promise<
   const { isQuick, figure, sampler } = session;
   try {
     const files = await session.generate("short");
-    await warmUpPeer(session, peer, "peer", files);
+    await warmUpPeer(session, peer, files);
     sampler.restart();
     const pace = { connections: 128, seconds: isQuick ? 2 : 8, url: peer.url };
     const loads = await climb(session, files, [1_000], pace);

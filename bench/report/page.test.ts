@@ -57,6 +57,16 @@ test("every part has one colour, in light and in dark", async () => {
   const style = await Bun.file(join(import.meta.dir, "style.css")).text();
   const parts = ["gateway", "worker", "collector", "postgres", "redis", "rabbitmq", "simulator"];
 
-  for (const part of [...parts, "bench", "generator", "other", "bento", "p50", "p95", "p99"])
+  for (const part of [
+    ...parts,
+    "bench",
+    "generator",
+    "other",
+    "bento",
+    "echo",
+    "p50",
+    "p95",
+    "p99",
+  ])
     expect(style).toMatch(new RegExp(`--c-${part}: light-dark\\(#[0-9a-f]{6}, #[0-9a-f]{6}\\);`));
 });

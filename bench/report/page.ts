@@ -122,7 +122,7 @@ ${tableOf(table)}
 <p class="soft">The echo stores nothing. The pipelines on Bento look the key up by its keyed hash, take the
 quota in Redis by a script, encrypt the prompt, insert a row and publish a confirmed, persistent message
 before they respond with 202. bench/README.md tells the method and its limits.</p>
-${chartOf(frontierChart(drawn))}`;
+${drawn.length === 0 ? "" : chartOf(frontierChart(drawn))}`;
 }
 
 function scenarioSection(outcome: Outcome): Markup {

@@ -1,6 +1,6 @@
 import { peakMegabytes } from "../machine/sampler.ts";
 import type { Scenario } from "../measure/bench.ts";
-import { climb, frontier, FRONTIER_P99_MS, mostPerSecond } from "../measure/climb.ts";
+import { climb, mostPerSecond } from "../measure/climb.ts";
 import { countExpected, noteCosts } from "../measure/cost.ts";
 import { ACCEPT_ONLY, onStack, withStack } from "../measure/session.ts";
 
@@ -19,10 +19,6 @@ export const acceptFrontier: Scenario = {
     const rates = session.isQuick ? RATES_QUICK : RATES;
     const pace = { connections: 256, seconds: session.isQuick ? 3 : 8 };
     const loads = await climb(session, files, rates, pace);
-    for (const p99Ms of FRONTIER_P99_MS) {
-      const what = `accepted per second with p99 below ${p99Ms} ms`;
-      session.figure(what, "req/s", frontier(loads, p99Ms));
-    }
     session.row("accepted_per_second", mostPerSecond(loads));
     const megabytes = peakMegabytes(session.sampler.samples(), "gateway");
     session.row("gateway_memory_mb", megabytes / session.stack.gateways.length);

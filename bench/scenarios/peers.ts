@@ -22,11 +22,13 @@ export const echo: Scenario = {
   run: onStack(SERVERS_ONLY, async (session) => {
     await using undo = new AsyncDisposableStack();
     const command = [process.execPath, ECHO];
-    const env = { NODE_ENV: "production" };
-    await measurePeer(
-      session,
-      await startPeer(session, { title: "Elysia echo", command, env }, undo),
-    );
+    const program = {
+      title: "Elysia echo",
+      part: "echo",
+      command,
+      env: { NODE_ENV: "production" },
+    };
+    await measurePeer(session, await startPeer(session, program, undo));
   }),
 };
 
@@ -53,13 +55,13 @@ async function compare(session: Session): Promise<void> {
   await using undo = new AsyncDisposableStack();
   const peer = await startBento(session, TUNED, undo);
   if (peer === undefined) return;
-  const { title, url } = peer;
+  const { title, part, url } = peer;
   const files = await session.generate("short");
   await session.warmUp(files);
-  await warmUpPeer(session, peer, title, files);
+  await warmUpPeer(session, peer, files);
   const contenders = [
-    { name: "Tollgate", part: "gateway", column: "gateway" },
-    { name: title, part: title, column: "Bento", url },
+    { name: "Tollgate", part: "gateway" },
+    { name: title, part, url },
   ];
   const [rounds, seconds] = session.isQuick ? [4, 2] : [10, 3];
   const pace = { seconds, connections: CONNECTIONS };
