@@ -16,7 +16,6 @@ const config: KnipConfig = {
     "bench/main.ts",
     "bench/load/paced/main.ts",
     "bench/peers/echo/main.ts",
-    "bench/micro/*.ts",
     // Bundled into the page of a report.
     "bench/report/draw.js",
     "test/k8s/schemas/vendor.ts",

@@ -1,5 +1,4 @@
-import type { QuotaStore } from "../../adapters/redis/quota-store.ts";
-import type { QuotaLimits, QuotaTruth } from "../../core/quota/quota.ts";
+import type { QuotaLimits } from "../../core/quota/quota.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import type { Session } from "../measure/session.ts";
 import { nthUserId } from "../measure/users.ts";
@@ -15,24 +14,19 @@ const NO_LIMITS: QuotaLimits = {
   concurrentRequests: null,
 };
 
-/** Makes Redis know a user by the product's own script, as a first call would; false: it did already. */
-export async function loadUser(
-  quota: QuotaStore,
-  userId: string,
-  holds: QuotaTruth["holds"] = [],
-): Promise<boolean> {
-  const ticket = await quota.beginLoad(userId);
-  if (ticket === undefined) return false;
-  await quota.load(userId, ticket, { limits: NO_LIMITS, days: [], holds });
-  return true;
-}
-
-/** Loads users, for some minutes at most. Returns how many Redis did not know. */
+/**
+ * Makes Redis know users by the product's own script, as first calls would, for some minutes at most. Returns
+ * how many it did not know.
+ */
 export async function loadUsers({ stack }: Session, filling: Filling): Promise<number> {
+  const { quota } = stack.books;
   let loaded = 0;
-  const load = async (n: number): Promise<void> => {
-    if (await loadUser(stack.books.quota, nthUserId(n))) loaded += 1;
-  };
+  async function load(n: number): Promise<void> {
+    const ticket = await quota.beginLoad(nthUserId(n));
+    if (ticket === undefined) return;
+    await quota.load(nthUserId(n), ticket, { limits: NO_LIMITS, days: [], holds: [] });
+    loaded += 1;
+  }
   await inParts(filling, { size: 500, limitMs: LOAD_LIMIT_MS }, (first, end) =>
     Promise.all(Array.from({ length: end - first }, (_, i) => load(first + i))),
   );
