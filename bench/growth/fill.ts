@@ -11,7 +11,7 @@ import { encodeJson } from "../../core/request/payload.ts";
 import type { NewRequest } from "../../core/request/stored-request.ts";
 import type { Session } from "../measure/session.ts";
 import { insertUsers } from "../measure/users.ts";
-import { type Filling, inParts } from "./parts.ts";
+import { type Filling, inParts } from "./grow.ts";
 
 const STATEMENT_LIMIT_MS = 5 * 60_000;
 

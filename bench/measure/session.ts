@@ -25,8 +25,8 @@ export interface Session extends Bench {
   load: (name: string, files: CallFiles, pace: Pace) => Promise<LoadResult>;
   /** Runs a load that is not part of the measurement: fills a backlog, warms caches. */
   unmeasured: (files: CallFiles, pace: Pace) => Promise<LoadResult>;
-  /** Calls that are not measured; their samples are left out. */
-  warmUp: (files: CallFiles) => Promise<void>;
+  /** Calls that are not measured, of the stack unless told otherwise; their samples are left out. */
+  warmUp: (files: CallFiles, url?: string) => Promise<void>;
   /** A single call of a user: what the gateway answers. */
   ask: <Reply>(user: BenchUser | undefined, path: string, body?: unknown) => Promise<Reply>;
 }
@@ -34,8 +34,6 @@ export interface Session extends Bench {
 type StackParts = "gateways" | "workers" | "collectors" | "notYet" | "settings";
 export interface SessionOptions extends Pick<StackOptions, StackParts> {
   users: number;
-  /** What each user may send a day. */
-  dailyRequests?: number;
   /** Wait until every request has ended before the audit, this long at most. Absent: requests stay open. */
   quietWithinMs?: number;
 }
@@ -63,7 +61,7 @@ export const onStack =
  */
 export async function withStack<Result>(
   bench: Bench,
-  { users: userCount, dailyRequests, quietWithinMs, ...options }: SessionOptions,
+  { users: userCount, quietWithinMs, ...options }: SessionOptions,
   measure: (session: Session) => Promise<Result>,
 ): Promise<Result> {
   const { servers, folder, profileFolder, gateways, workers, progress, measured } = bench;
@@ -83,7 +81,7 @@ export async function withStack<Result>(
   try {
     const { database } = stack.books;
     const users = Array.from({ length: userCount }, (_, n) => nthUser(n));
-    await insertUsers(database, 0, userCount, dailyRequests);
+    await insertUsers(database, 0, userCount);
     await insertKeys(database, stack.config.secrets.key_pepper, users);
     const offering = { ...bench, stack: { ...stack, startRole }, users, sampler };
     const result = await measure({ ...offering, ...openLoads(offering) });
@@ -124,8 +122,8 @@ function openLoads(session: Omit<Session, Offers>): Pick<Session, Offers> {
         measured.loads.push(result);
         return { ...result, detail: describeLoad(result) };
       }),
-    warmUp: async (files) => {
-      await unmeasured(files, WARM_UP);
+    warmUp: async (files, url = stack.url) => {
+      await unmeasured(files, { ...WARM_UP, url });
       sampler.restart();
     },
     ask: async <Reply>(user: BenchUser | undefined, path: string, body?: unknown) => {

@@ -32,12 +32,7 @@ export function nthUser(n: number): BenchUser {
 /**
  * Writes the users from `first` to before `end`, of the tier `unlimited`, by a statement inside PostgreSQL.
  */
-export async function insertUsers(
-  database: Database,
-  first: number,
-  end: number,
-  dailyRequests = NO_LIMIT,
-): Promise<void> {
+export async function insertUsers(database: Database, first: number, end: number): Promise<void> {
   await database.run(
     "insert users",
     (sql) => sql`
@@ -51,10 +46,8 @@ export async function insertUsers(
         from part
       )
       insert into quotas (user_id, tier, reset_frequency, request_limit, token_limit)
-      select user_id, 'unlimited', kind, request_limit, ${NO_LIMIT}::bigint
-      from part, (
-        values ('daily', ${dailyRequests}::bigint), ('monthly', ${NO_LIMIT}::bigint)
-      ) as windows (kind, request_limit)`,
+      select user_id, 'unlimited', kind, ${NO_LIMIT}::bigint, ${NO_LIMIT}::bigint
+      from part, unnest(array['daily', 'monthly']) as kind`,
   );
 }
 

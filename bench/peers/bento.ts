@@ -3,52 +3,28 @@ import { join } from "node:path";
 
 import { browse, queueDepths } from "../../adapters/amqp/inspect.ts";
 import { createKeyHash, generatePepper } from "../../adapters/crypto/key-hash.ts";
-import { mergeSettings, type Settings } from "../../local/stack/settings.ts";
 import type { Session } from "../measure/session.ts";
-import { type RunningPeer, startPeer } from "./peer.ts";
-
-/** How a pipeline stores and publishes, and whether Go's collector may use more memory than by default. */
-export interface Style {
-  title: string;
-  /** Of its rows, and the name of its queue. */
-  table: string;
-  output: "output-documented" | "output-tuned";
-  env: Readonly<Record<string, string>>;
-}
-
-export const TUNED: Style = {
-  title: "Bento, tuned",
-  table: "bento_tuned",
-  output: "output-tuned",
-  env: { GOGC: "400" },
-};
-export const DOCUMENTED: Style = {
-  title: "Bento, documented",
-  table: "bento_documented",
-  output: "output-documented",
-  env: {},
-};
+import { startPeer } from "./peer.ts";
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const readFile = (name: string): Promise<string> =>
-  Bun.file(join(import.meta.dir, "bento", name)).text();
+const FOLDER = join(import.meta.dir, "bento");
 
 /** A pipeline under way. */
-export interface RunningBento extends RunningPeer {
+export interface RunningBento {
+  url: string;
   /** Given how many calls it answered 202: notes what it left behind, and fails if that is too little. */
   judge: (accepted: number) => Promise<void>;
 }
 
 /**
- * Starts a pipeline on the servers of the stack, with a table, a queue and hashes of the users' keys of its
+ * Starts the pipeline on the servers of the stack, with a table, a queue and hashes of the users' keys of its
  * own; `undo` takes how the queue is removed, the rest goes with the stack. Without the program it notes why,
  * and returns undefined.
  */
 export async function startBento(
   session: Session,
-  style: Style,
   undo: AsyncDisposableStack,
 ): Promise<RunningBento | undefined> {
   const { tools, folder, stack, users } = session;
@@ -58,7 +34,7 @@ export async function startBento(
     return undefined;
   }
   const { database, broker, redis } = stack.books;
-  const schema = (await readFile("schema.sql")).replaceAll("PEER_TABLE", style.table);
+  const schema = await Bun.file(join(FOLDER, "schema.sql")).text();
   await database.run("make the table", (sql) => sql.unsafe(schema).simple());
   const dsn = new URL(stack.urls.postgres);
   dsn.searchParams.set("sslmode", "disable");
@@ -70,7 +46,7 @@ export async function startBento(
   await redis.run(({ client }) => client.mset(keys.flatMap((key, i) => [key, `user-${i}`])));
 
   // A quorum queue, as Tollgate's.
-  const queue = `${stack.config.amqp.queue_prefix}${style.table}`;
+  const queue = `${stack.config.amqp.queue_prefix}bento`;
   await broker.withChannel(async (channel) => {
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.bindQueue(queue, "amq.direct", queue);
@@ -79,41 +55,29 @@ export async function startBento(
 
   const encryptionKey = randomBytes(KEY_BYTES);
   const env = {
-    ...style.env,
     DATABASE_URL: dsn.toString(),
     REDIS_URL: stack.urls.redis,
     AMQP_URL: stack.urls.amqp,
-    PEER_TABLE: style.table,
     PEER_QUEUE: queue,
     PEER_PEPPER: pepper,
     PEER_ENCRYPTION_KEY: encryptionKey.toString("hex"),
+    // Go's collector may use more memory than by default.
+    GOGC: "400",
     HOME: folder,
   };
-  const command = [bento.command, "-c", await writeConfig(style, folder)];
-  const peer = await startPeer(session, { title: style.title, part: "Bento", command, env }, undo);
-  const judge = async (accepted: number): Promise<void> => {
-    await probeUnknownKey(session, peer);
-    await judgeStored(session, style, { queue, encryptionKey }, accepted);
+  const command = [bento.command, "-c", join(FOLDER, "accept.yaml")];
+  const url = await startPeer(session, { part: "Bento", command, env }, undo);
+  return {
+    url,
+    judge: async (accepted) => {
+      await probeUnknownKey(session, url);
+      await judgeStored(session, { queue, encryptionKey }, accepted);
+    },
   };
-  return { ...peer, judge };
-}
-
-async function writeConfig({ output }: Style, folder: string): Promise<string> {
-  const [accept = {}, rest = {}] = await Promise.all(
-    ["accept", output].map(
-      async (name) => Bun.YAML.parse(await readFile(`${name}.yaml`)) as Settings,
-    ),
-  );
-  const config = JSON.stringify(mergeSettings(accept, rest));
-  const script = JSON.stringify(await readFile("quota.lua"));
-  const path = join(folder, `bento-${output}.json`);
-  const whole = config.replace('"script":""', () => `"script":${script}`);
-  await Bun.write(path, whole);
-  return path;
 }
 
 /** A call with a key that nobody has must be refused, or the peer checks none. */
-async function probeUnknownKey({ fail }: Session, { title, url }: RunningPeer): Promise<void> {
+async function probeUnknownKey({ fail }: Session, url: string): Promise<void> {
   const { status } = await fetch(`${url}/generate`, {
     method: "POST",
     headers: { authorization: "Bearer nobody", "content-type": "application/json" },
@@ -121,33 +85,32 @@ async function probeUnknownKey({ fail }: Session, { title, url }: RunningPeer): 
     signal: AbortSignal.timeout(5_000),
   });
   if (status !== 401)
-    fail(`${title} answered ${status} to an unknown key: it does not do the same job`);
+    fail(`Bento answered ${status} to an unknown key: it does not do the same job`);
 }
 
 /** It may have stored more than it answered in time, never less. */
 async function judgeStored(
   { stack: { books }, note, fail }: Session,
-  { title, table }: Style,
   { queue, encryptionKey }: { queue: string; encryptionKey: Uint8Array },
   accepted: number,
 ): Promise<void> {
   const [row] = await books.database.run(
     "count rows",
     (sql) => sql<{ n: number; prompt: Buffer | null }[]>`
-      select count(*)::int as n, (select prompt from ${sql(table)} limit 1) as prompt
-      from ${sql(table)}`,
+      select count(*)::int as n, (select prompt from bento_requests limit 1) as prompt
+      from bento_requests`,
   );
   const rows = row?.n ?? 0;
   const messages = (await queueDepths(books.broker, [queue])).get(queue)?.ready ?? 0;
   const seen = `${accepted} calls were answered 202; ${rows} rows, ${messages} messages`;
-  note(`${title}: ${seen}`);
-  if (rows < accepted || messages < accepted) fail(`${title} stored too little: ${seen}`);
+  note(`Bento: ${seen}`);
+  if (rows < accepted || messages < accepted) fail(`Bento stored too little: ${seen}`);
   const [message] = await browse(books.broker, queue, { limit: 1 });
   for (const record of [row?.prompt, message?.body]) {
     try {
-      if (!record || openRecord(record, encryptionKey) === "") fail(`${title} stored no prompt`);
+      if (!record || openRecord(record, encryptionKey) === "") fail("Bento stored no prompt");
     } catch {
-      fail(`a prompt that ${title} stored is not encrypted with the key it was given`);
+      fail("a prompt that Bento stored is not encrypted with the key it was given");
     }
   }
 }

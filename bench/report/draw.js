@@ -14,24 +14,17 @@ const shortly = (value) =>
   value == null ? "" : value.toLocaleString("en", { maximumSignificantDigits: 3 });
 
 /** Part of something, and the second of two that belong together, is dashed and has a hollow mark. */
-const isDashed = (name) => / for |^results$|^bound$/.test(name);
+const isDashed = (name) => / for |^results$/.test(name);
 
-function lineOf({ name, colour: key, isLoose, isHollow }) {
-  const stroke = colour(`c-${key.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`);
+function lineOf({ name }) {
+  const stroke = colour(`c-${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`);
   return {
     label: name,
     stroke,
-    width: isLoose ? 0 : 1.75,
-    ...(isDashed(key) ? { dash: [5, 4] } : {}),
+    width: 1.75,
+    ...(isDashed(name) ? { dash: [5, 4] } : {}),
     spanGaps: true,
-    ...(isLoose ? { paths: () => null } : {}),
-    points: {
-      show: isLoose,
-      size: 9,
-      width: 2,
-      stroke,
-      fill: isHollow || isDashed(key) ? colour("card") : stroke,
-    },
+    points: { show: false, stroke, fill: isDashed(name) ? colour("card") : stroke },
     value: (_, value) => shortly(value),
   };
 }
@@ -55,7 +48,7 @@ function axisOf(label, size) {
 }
 
 function draw(figure) {
-  const { xLabel, yLabel, isLog, series } = JSON.parse(figure.dataset.chart);
+  const { yLabel, isLog, series } = JSON.parse(figure.dataset.chart);
   const xs = [...new Set(series.flatMap(({ points }) => points.map(([x]) => x)))].sort(
     (a, b) => a - b,
   );
@@ -71,9 +64,9 @@ function draw(figure) {
       x: { time: false, range: (_, _min, max) => [0, max] },
       y: isLog ? { distr: 3 } : { range: (_, _min, max) => [0, max * 1.05] },
     },
-    axes: [axisOf(xLabel, 24), axisOf(yLabel, sizeOf)],
+    axes: [axisOf("seconds", 24), axisOf(yLabel, sizeOf)],
     legend: { markers: { fill: (plot, at) => plot.series[at].points.fill?.() } },
-    series: [{ label: xLabel, value: (_, value) => shortly(value) }, ...series.map(lineOf)],
+    series: [{ label: "seconds", value: (_, value) => shortly(value) }, ...series.map(lineOf)],
   };
   return new uPlot(options, [xs, ...columns], figure);
 }

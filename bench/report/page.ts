@@ -3,17 +3,9 @@ import { join } from "node:path";
 import type { Outcome, Table } from "../figures.ts";
 import { format } from "../judge.ts";
 import type { BenchReport } from "../run.ts";
-import { type Chart, chartsOf, frontierChart } from "./charts.ts";
+import { type Chart, chartsOf } from "./charts.ts";
 import { markup, Markup } from "./markup.ts";
-import {
-  contendersOf,
-  ECHO,
-  figureTable,
-  frontierTable,
-  loadTable,
-  meanParts,
-  summaryTable,
-} from "./tables.ts";
+import { figureTable, loadTable, summaryTable } from "./tables.ts";
 
 /** The whole report as one page that loads nothing from anywhere. */
 export async function renderPage(report: BenchReport): Promise<string> {
@@ -40,7 +32,6 @@ ${listOf("bad", failures)}
 ${titled(summaryTable(report))}
 ${tableOf({ title: "", columns: [], rows: Object.entries(report.machine) })}
 <nav>${outcomes.map(({ scenario }) => markup`<a href="#${scenario}">${scenario}</a>`)}</nav>
-${frontierSection(report)}
 ${outcomes.map(scenarioSection)}
 <footer><p>Charts by uPlot.</p><pre>${licence}</pre></footer>
 <script>${script}</script>
@@ -106,28 +97,8 @@ const listOf = (style: string, texts: readonly string[]): Markup =>
 const chartOf = (chart: Chart): Markup =>
   markup`<figure data-chart="${JSON.stringify(chart)}"><figcaption>${chart.title}</figcaption></figure>`;
 
-/** Throughput against latency of everything that accepts requests. */
-function frontierSection(report: BenchReport): Markup {
-  const contenders = contendersOf(report);
-  if (contenders.length === 0) return markup``;
-  const table = frontierTable(report);
-  // The echo would squeeze the others against the axis.
-  const drawn = contenders.filter(({ name }) => name !== ECHO);
-  return markup`<h2 id="throughput-against-latency">${table.title}</h2>
-<p>Each dot is one load: how much was accepted per second, and the 99th percentile of its latency meanwhile.
-Open loop: calls come at a constant rate, whatever the answers, and their latency counts from the instant they
-were due. Closed loop: each connection sends its next call when the last is answered, so that a slow server is
-asked less.</p>
-${tableOf(table)}
-<p class="soft">The echo stores nothing. The pipelines on Bento look the key up by its keyed hash, take the
-quota in Redis by a script, encrypt the prompt, insert a row and publish a confirmed, persistent message
-before they respond with 202. bench/README.md tells the method and its limits.</p>
-${drawn.length === 0 ? "" : chartOf(frontierChart(drawn))}`;
-}
-
 function scenarioSection(outcome: Outcome): Markup {
-  const { scenario, about, loads, samples } = outcome;
-  const cores = samples.length === 0 ? "" : `Mean cores meanwhile: ${meanParts(outcome)}`;
+  const { scenario, about, loads } = outcome;
   return markup`<h2 id="${scenario}">${scenario}</h2>
 <p>${about} <span class="soft">(${formatSeconds(outcome.seconds)})</span></p>
 ${listOf("bad", outcome.failures)}
@@ -136,5 +107,5 @@ ${outcome.tables.map(titled)}
 ${listOf("soft", outcome.notes)}
 <div class="charts">${chartsOf(outcome).map(chartOf)}</div>
 ${loads.length === 0 ? "" : tableOf(loadTable(outcome))}
-<p class="soft">${cores}</p>`;
+`;
 }

@@ -1,12 +1,8 @@
-import { type LoadResult, nothingMeasured, type Outcome, type Sample } from "../figures.ts";
+import { type LoadResult, nothingMeasured, type Outcome } from "../figures.ts";
 import { judge } from "../judge.ts";
 import type { BenchReport } from "../run.ts";
 
 // For tests.
-
-export const sampleAt = (atSeconds: number, cores: Record<string, number>): Sample => {
-  return { atSeconds, cores, bytes: {}, queues: {} };
-};
 
 export const sampleLoad = (parts: Partial<LoadResult> = {}): LoadResult => ({
   name: "1,000/s",

@@ -1,7 +1,5 @@
 import type { LoadResult, Outcome, Table } from "../figures.ts";
 import { format, howToMeasure } from "../judge.ts";
-import { meanCores } from "../machine/sampler.ts";
-import { frontier, FRONTIER_P99_MS, mostPerSecond } from "../measure/climb.ts";
 import type { BenchReport } from "../run.ts";
 
 // What a report tells in rows; the terminal and the page show the same.
@@ -51,51 +49,4 @@ function otherAnswers({ unexpected, dropped }: LoadResult): string {
   );
   if (dropped > 0) parts.push(`${dropped} not sent or not answered`);
   return parts.length === 0 ? "–" : parts.join(", ");
-}
-
-/** `gateway 0.62 · worker 0.40`: mean cores, the largest first. */
-export function meanParts({ samples }: Outcome): string {
-  const names = [...new Set(samples.flatMap(({ cores }) => Object.keys(cores)))];
-  return names
-    .map((name) => ({ name, cores: meanCores(samples, name) ?? 0 }))
-    .sort((a, b) => b.cores - a.cores)
-    .map(({ name, cores }) => `${name} ${cores.toFixed(2)}`)
-    .join(" · ");
-}
-
-export const ECHO = "bare Elysia echo";
-/** Whoever accepts requests, by scenario. */
-const CONTENDERS = {
-  frontier: "Tollgate",
-  "bento-tuned": "Bento, tuned",
-  "bento-documented": "Bento, documented",
-  echo: ECHO,
-};
-
-export interface Contender {
-  name: string;
-  loads: LoadResult[];
-}
-
-export const contendersOf = ({ outcomes }: BenchReport): Contender[] =>
-  Object.entries(CONTENDERS).flatMap(([scenario, name]) => {
-    const { loads = [] } = outcomes.find((outcome) => outcome.scenario === scenario) ?? {};
-    return loads.length === 0 ? [] : [{ name, loads }];
-  });
-
-/** What each accepts at most, and how Tollgate compares. */
-export function frontierTable(report: BenchReport): Table {
-  const contenders = contendersOf(report);
-  const ours = contenders.find(({ name }) => name === CONTENDERS.frontier);
-  const bounds = FRONTIER_P99_MS.map((ms) => `${ms} ms`);
-  return {
-    title: "Throughput against latency",
-    columns: ["accepted per second with p99 below", ...bounds, "most", "Tollgate's most to it, ×"],
-    rows: contenders.map(({ name, loads }) => [
-      name,
-      ...FRONTIER_P99_MS.map((ms) => frontier(loads, ms) || "–"),
-      mostPerSecond(loads),
-      ours === undefined ? "–" : mostPerSecond(ours.loads) / mostPerSecond(loads),
-    ]),
-  };
 }

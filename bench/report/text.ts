@@ -2,11 +2,11 @@ import { formatTable } from "../../adapters/terminal/table.ts";
 import type { Table } from "../figures.ts";
 import { format } from "../judge.ts";
 import type { BenchReport } from "../run.ts";
-import { figureTable, frontierTable, summaryTable } from "./tables.ts";
+import { figureTable, summaryTable } from "./tables.ts";
 
 /**
- * What a terminal shows at the end of a run: figures, tables and notes of each scenario, those who accept
- * beside each other, the design's rows, failures.
+ * What a terminal shows at the end of a run: figures, tables and notes of each scenario, the design's rows,
+ * failures.
  */
 export function summaryLines(report: BenchReport): string[] {
   return [
@@ -14,7 +14,7 @@ export function summaryLines(report: BenchReport): string[] {
       ...[figureTable(outcome), ...outcome.tables].flatMap(tableLines),
       ...outcome.notes.map((note) => `  note: ${note}`),
     ]),
-    ...[frontierTable(report), summaryTable(report)].flatMap(tableLines),
+    ...tableLines(summaryTable(report)),
     "",
     ...report.failures.map((failure) => `✗ ${failure}`),
   ];

@@ -7,19 +7,17 @@ import {
 } from "../growth/fill.ts";
 import { grow, type Step } from "../growth/grow.ts";
 import {
-  describeCommands,
   forgetUsers,
   loadUsers,
+  postgresSize,
   redisBytes,
-  redisInfo,
   untilRedisRests,
-} from "../growth/redis.ts";
+} from "../growth/servers.ts";
 import { type CallFiles, getCall } from "../load/calls.ts";
 import { peakMegabytes } from "../machine/sampler.ts";
 import { count, measureWorkingOff } from "../measure/backlog.ts";
 import type { Scenario } from "../measure/bench.ts";
 import { type Cost, measureCost } from "../measure/cost.ts";
-import { postgresSize } from "../measure/postgres.ts";
 import { onStack, type Session, withStack } from "../measure/session.ts";
 import { insertKeys, nthUser, statusCalls } from "../measure/users.ts";
 
@@ -72,11 +70,7 @@ async function growUsers(
     session.note(`of ${wanted} users who had not called Redis came to know ${loaded}`);
   const { heap, indexes } = await postgresSize(session, ["users", "quotas", "api_keys"]);
   await untilRedisRests(session);
-  const commands = await redisInfo(session, "commandstats");
   const again = await measureCost(session, `${size} users, again`, files, PACE);
-  const commandsAfter = await redisInfo(session, "commandstats");
-  const took = describeCommands(commands, commandsAfter, RATE * SECONDS);
-  session.note(`Redis with ${size} users, again: ${took}`);
   const extra = {
     "PostgreSQL, bytes per user": (heap + indexes) / to,
     ...(loaded > 0 ? { "Redis, bytes per user": bytesPerUser } : {}),
@@ -160,7 +154,7 @@ const BACKLOGS = [0, 100_000, 1_000_000];
 const BACKLOGS_QUICK = [0, 10_000, 100_000];
 /** At the largest size each of them has 100 requests open. */
 const BACKLOG_USERS = 10_000;
-const DRAIN_SECONDS = 15;
+const WORK_OFF_SECONDS = 15;
 const BACKLOG_TITLES = {
   accepting: "Accepting, by what waits",
   "working off": "Working off, by what waits",
@@ -191,7 +185,7 @@ async function growBacklog(
   if (missing > 0) await fillBacklog(session, { userIds }, { to: missing, say });
   const accepting = await acceptAt(session, size);
   await session.stack.startRole("worker");
-  const workingOff = await measureWorkingOff(session, DRAIN_SECONDS);
+  const workingOff = await measureWorkingOff(session, `${size} waiting`, WORK_OFF_SECONDS);
   await session.stack.stopRole("worker");
   return { accepting, "working off": workingOff };
 }

@@ -6,13 +6,15 @@ import { silentLog } from "../../runtime/log.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { getCall, rawRequest } from "../load/calls.ts";
 import { type HttpConnection, openHttpConnection } from "../load/paced/http-connection.ts";
-import { fill } from "../measure/backlog.ts";
+import { count } from "../measure/backlog.ts";
 import type { Scenario } from "../measure/bench.ts";
 import { ACCEPT_ONLY, onStack, type Session } from "../measure/session.ts";
 import { storedRequests, type StoredRequest } from "../measure/users.ts";
 import { percentilesOf } from "../statistics.ts";
 
 const WAITING = 10_000;
+const FILL = { ratePerSecond: 3_000, seconds: 1, connections: 128 };
+const FILLS_MAX = 30;
 const WAIT_SECONDS = 50;
 /** As many as the collector ends in one transaction, and about as often as it does at 2,500/s. */
 const BATCH = 500;
@@ -32,6 +34,13 @@ interface Waits {
   /** When the answer came, by request. */
   answeredAt: Map<string, number>;
   lost: Set<string>;
+}
+
+/** Accepts at least so many requests as shall wait; a slow machine drops part of what is offered. */
+async function fill(session: Session): Promise<void> {
+  const files = await session.generate("short");
+  for (let fills = 0; fills < FILLS_MAX && (await count(session, "open")) < WAITING; fills += 1)
+    await session.unmeasured(files, FILL);
 }
 
 /** Opens one long-poll for each request, each on a connection of its own. */
@@ -105,7 +114,7 @@ export const longPoll: Scenario = {
   part: "quick",
   rows: ["long_polls_waiting", "wake_up_p99_ms"],
   run: onStack(STACK, async (session) => {
-    await fill(session, WAITING);
+    await fill(session);
     session.sampler.restart();
     const requests = (await storedRequests(session, "all")).slice(0, WAITING);
     const { connections, answeredAt, lost } = await openWaits(session.stack.url, requests);

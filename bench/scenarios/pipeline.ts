@@ -1,9 +1,8 @@
 import type { CallFiles } from "../load/calls.ts";
 import { backlogSlope } from "../machine/sampler.ts";
-import { BACKLOG_LIMIT_MS, fill, measureFall } from "../measure/backlog.ts";
 import type { Scenario } from "../measure/bench.ts";
-import { noteCosts } from "../measure/cost.ts";
-import { ACCEPT_ONLY, FAST_MODEL_WORKER, onStack, type Session } from "../measure/session.ts";
+import { costTable, measureCost } from "../measure/cost.ts";
+import { FAST_MODEL_WORKER, onStack, type Session } from "../measure/session.ts";
 import { slope } from "../statistics.ts";
 
 const STACK = { users: 2_000, quietWithinMs: 120_000 };
@@ -20,13 +19,13 @@ export const pipeline: Scenario = {
     await session.warmUp(files);
     const seconds = session.isQuick ? 8 : 60;
     const pace = { ratePerSecond: 1_000, by: "k6", seconds, connections: 100 } as const;
-    const load = await session.load("pipeline at 1,000/s", files, pace);
-    session.row("accept_p99_ms", load.latencyMs.p99);
+    const cost = await measureCost(session, "pipeline at 1,000/s", files, pace);
+    session.row("accept_p99_ms", cost.latencyMs.p99);
     const growth = backlogSlope(session.sampler.samples());
     session.figure("growth of the backlog meanwhile", "messages/s", growth);
-    noteCosts(session, load.expected);
-    if (load.perSecond < 990)
-      session.fail(`only ${load.perSecond.toFixed(0)} of 1,000 per second were accepted`);
+    session.table(costTable("What a request costs", "load", [cost]));
+    if (cost.perSecond < 990)
+      session.fail(`only ${cost.perSecond.toFixed(0)} of 1,000 per second were accepted`);
   }),
 };
 
@@ -87,23 +86,6 @@ export const sustained: Scenario = {
     }
     session.row("completed_per_second", best);
     session.figure("completed per second, most", "req/s", most);
-  }),
-};
-
-const DRAIN_STACK = { ...FAST_STACK, notYet: ACCEPT_ONLY, quietWithinMs: BACKLOG_LIMIT_MS };
-
-export const drain: Scenario = {
-  name: "drain",
-  about: "a backlog of 100,000 requests (10,000 with --quick) is worked off, collected and settled",
-  part: "quick",
-  run: onStack({ ...DRAIN_STACK, users: 1_000 }, async (session) => {
-    const amount = await fill(session, session.isQuick ? 10_000 : 100_000);
-    await session.stack.startRole("collector");
-    session.sampler.restart();
-    const start = () => session.stack.startRole("worker");
-    const { perSecond, seconds } = await measureFall(session, start);
-    session.figure(`drained per second, backlog of ${amount}`, "req/s", perSecond);
-    session.note(`measured over ${seconds.toFixed(1)} s`);
   }),
 };
 

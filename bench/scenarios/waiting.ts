@@ -4,7 +4,7 @@ import { untilTrue } from "../../local/stack/eventually.ts";
 import { fillBacklog } from "../growth/fill.ts";
 import { BACKLOG_LIMIT_MS, count, measureWorkingOff } from "../measure/backlog.ts";
 import type { Bench, Scenario } from "../measure/bench.ts";
-import { type CostRow, costTable } from "../measure/cost.ts";
+import { type Cost, costTable } from "../measure/cost.ts";
 import { ACCEPT_ONLY, FAST_MODEL_WORKER, type Session, withStack } from "../measure/session.ts";
 import { insertUsers, nthUserId, storedRequests } from "../measure/users.ts";
 import { percentile } from "../statistics.ts";
@@ -29,7 +29,7 @@ function measureOne(
   bench: Bench,
   size: number,
   { name, users, isParked }: (typeof WAITING)[number],
-): Promise<CostRow> {
+): Promise<Cost> {
   const options = { users: 0, notYet: ACCEPT_ONLY, settings: FAST_MODEL_WORKER };
   return withStack(bench, options, async (session) => {
     const { stack, progress } = session;
@@ -42,14 +42,14 @@ function measureOne(
       await stack.startRole("collector");
       await stack.startRole("worker");
       await Bun.sleep(WARM_SECONDS * 1_000);
-      const cost = await measureWorkingOff(session, SECONDS);
-      return { ...cost, name, detail: `${Math.round(cost.perSecond)} completed per second` };
+      const cost = await measureWorkingOff(session, name, SECONDS);
+      return { ...cost, detail: `${Math.round(cost.perSecond)} completed per second` };
     });
   });
 }
 
 async function measureAll(bench: Bench, size: number): Promise<void> {
-  const rows: CostRow[] = [];
+  const rows: Cost[] = [];
   for (const waiting of WAITING) rows.push(await measureOne(bench, size, waiting));
   const [direct, ...parked] = rows;
   for (const { name, perSecond } of parked) {

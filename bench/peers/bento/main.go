@@ -1,5 +1,5 @@
-// Package main is the stream processor Bento with just the components that bench/peers/bento/*.yaml use: far
-// fewer modules to build than `cmd/bento`, the same code on the path of a request.
+// Package main is the stream processor Bento with just the components that bench/peers/bento/accept.yaml
+// uses: far fewer modules to build than `cmd/bento`, the same code on the path of a request.
 package main
 
 import (

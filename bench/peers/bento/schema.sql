@@ -1,6 +1,6 @@
 -- What the pipeline on Bento stores: the columns and indexes that it needs, not partitioned, the prompt as
 -- its pipeline gives it.
-create table PEER_TABLE (
+create table bento_requests (
   request_id uuid primary key,
   user_id text not null,
   prompt bytea not null,
@@ -9,4 +9,4 @@ create table PEER_TABLE (
   created_at timestamptz not null default now()
 );
 
-create index PEER_TABLE_user_id on PEER_TABLE (user_id, request_id);
+create index bento_requests_user_id on bento_requests (user_id, request_id);

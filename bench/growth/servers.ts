@@ -2,7 +2,7 @@ import type { QuotaLimits } from "../../core/quota/quota.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import type { Session } from "../measure/session.ts";
 import { nthUserId } from "../measure/users.ts";
-import { type Filling, inParts } from "./parts.ts";
+import { type Filling, inParts } from "./grow.ts";
 
 /** Redis is filled for this long at most. */
 const LOAD_LIMIT_MS = 150_000;
@@ -38,10 +38,8 @@ export async function forgetUsers({ stack, users }: Session): Promise<void> {
   for (const { userId } of users) await stack.books.quota.forget(userId);
 }
 
-export const redisInfo = (
-  { stack }: Session,
-  section: "memory" | "persistence" | "commandstats",
-): Promise<string> => stack.books.redis.run(({ client }) => client.info(section));
+const redisInfo = ({ stack }: Session, section: "memory" | "persistence"): Promise<string> =>
+  stack.books.redis.run(({ client }) => client.info(section));
 
 /** Bytes that Redis has given out. */
 export const redisBytes = async (session: Session): Promise<number> =>
@@ -51,31 +49,36 @@ export const redisBytes = async (session: Session): Promise<number> =>
  * Waits until Redis has written its log anew, which it does after it was filled and which takes a core
  * meanwhile.
  */
-export async function untilRedisRests(session: Session): Promise<void> {
-  await untilTrue("Redis has rewritten its log", REST_LIMIT_MS, async () =>
-    isResting(await redisInfo(session, "persistence")),
-  );
+export const untilRedisRests = (session: Session): Promise<void> =>
+  untilTrue("Redis has rewritten its log", REST_LIMIT_MS, async () => {
+    const info = await redisInfo(session, "persistence");
+    return !/^aof_rewrite_(?:in_progress|scheduled):1/m.test(info);
+  });
+
+export interface PostgresSize {
+  /** Heap, without indexes. */
+  heap: number;
+  indexes: number;
+  /** Position in the write-ahead log. */
+  wal: number;
 }
 
-export const isResting = (info: string): boolean =>
-  !/^aof_rewrite_(?:in_progress|scheduled):1/m.test(info);
-
-/** Sent by Tollgate outside of scripts. */
-const STANDALONE = ["evalsha", "scan", "hscan", "publish"];
-
-/**
- * Which commands took how much of the time between two readings of `commandstats`, per request; those that
- * come from scripts are part of `evalsha`.
- */
-export function describeCommands(before: string, after: string, requests: number): string {
-  const usecOf = (info: string, name: string): number =>
-    Number(new RegExp(`^cmdstat_${name}:calls=\\d+,usec=(\\d+)`, "m").exec(info)?.[1] ?? 0);
-  return STANDALONE.map((name) => ({
-    name,
-    us: (usecOf(after, name) - usecOf(before, name)) / requests,
-  }))
-    .filter(({ us }) => us >= 1)
-    .toSorted((a, b) => b.us - a.us)
-    .map(({ name, us }) => `${name} ${us.toFixed(0)} µs`)
-    .join(", ");
+/** Bytes of these tables, their partitions included, and of the log so far. */
+export async function postgresSize(
+  { stack }: Session,
+  tables: readonly string[],
+): Promise<PostgresSize> {
+  const [row] = await stack.books.database.run(
+    "measure tables",
+    (sql) => sql<PostgresSize[]>`
+      select
+        sum(pg_table_size(c.oid))::bigint as heap,
+        sum(pg_indexes_size(c.oid))::bigint as indexes,
+        pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 as wal
+      from pg_class c
+        left join pg_inherits i on i.inhrelid = c.oid
+      where c.relkind = 'r'
+        and coalesce(i.inhparent, c.oid) = any(${`{${tables.join(",")}}`}::text[]::regclass[])`,
+  );
+  return row ?? { heap: 0, indexes: 0, wal: 0 };
 }

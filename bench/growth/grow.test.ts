@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { inParts } from "./parts.ts";
+import { inParts } from "./grow.ts";
 
 test("every part is filled once whatever the lanes, and each tenth of the way is told once", async () => {
   const parts: number[][] = [];
