@@ -144,7 +144,7 @@ async function runScenario(scenario: Scenario, context: BenchContext): Promise<O
     context.progress.say(`✗ ${name}: ${failure}`);
     measured.failures.push(failure.split("\n", 1).join(""));
   }
-  const others = meanCores(measured.samples, "other") ?? 0;
+  const others = meanCores(measured.samples, "other");
   if (others > OTHERS_CORES_MAX) {
     const took = `took ${others.toFixed(2)} cores meanwhile`;
     measured.notes.push(`noisy: other programs of this machine ${took}`);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { labelOf, type ProcessView, usageByLabel } from "./processes.ts";
+import { cpuSeconds, labelOf, type ProcessView, residentBytes } from "./processes.ts";
 
 const view = (pid: number, parent: number, parts: Partial<ProcessView> = {}): ProcessView => ({
   pid,
@@ -25,14 +25,26 @@ test("a process counts for its nearest ancestor with a label", () => {
   expect(labelOf(40, processes, labels)).toBeUndefined();
 });
 
-test("memory shared by the processes of one part is counted once", () => {
-  const processes = tableOf(
-    view(10, 1, { residentPages: 100, sharedPages: 80, ticks: 5 }),
-    view(11, 10, { residentPages: 90, sharedPages: 70, ticks: 7 }),
+test("a part took the CPU of all its processes since the first look, whenever they began", () => {
+  const before = tableOf(view(10, 1, { ticks: 100 }), view(40, 1, { ticks: 7 }));
+  const now = tableOf(
+    view(10, 1, { ticks: 150 }),
+    view(11, 10, { ticks: 25 }),
+    view(40, 1, { ticks: 9 }),
   );
 
-  const usage = usageByLabel(processes, new Map([[10, "postgres"]])).get("postgres");
+  expect(cpuSeconds(before, now, new Map([[10, "postgres"]]))).toEqual(
+    new Map([["postgres", 0.75]]),
+  );
+});
 
-  expect(usage).toMatchObject({ ownBytes: 40 * 4_096, sharedBytes: 80 * 4_096 });
-  expect([...(usage?.ticksByPid.values() ?? [])]).toEqual([5, 7]);
+test("memory shared by the processes of one part is counted once", () => {
+  const processes = tableOf(
+    view(10, 1, { residentPages: 100, sharedPages: 80 }),
+    view(11, 10, { residentPages: 90, sharedPages: 70 }),
+  );
+
+  expect(residentBytes(processes, new Map([[10, "postgres"]]))).toEqual(
+    new Map([["postgres", 120 * 4_096]]),
+  );
 });

@@ -10,8 +10,13 @@ export interface ProcessView {
   sharedPages: number;
 }
 
+/** The processes of the machine by pid. */
+export type Processes = ReadonlyMap<number, ProcessView>;
+/** The part that a process belongs to, by pid; its descendants belong to the same. */
+export type Labels = ReadonlyMap<number, string>;
+
 const PAGE_BYTES = 4_096;
-export const TICKS_PER_SECOND = 100;
+const TICKS_PER_SECOND = 100;
 
 function read(path: string): string | undefined {
   try {
@@ -39,26 +44,22 @@ function viewOf(pid: number): ProcessView | undefined {
 }
 
 /** Every process of the machine; empty where there is no /proc. */
-export function readProcesses(): Map<number, ProcessView> {
+export function readProcesses(): Processes {
   const names = existsSync("/proc") ? readdirSync("/proc") : [];
   const views = names.filter((name) => /^\d+$/.test(name)).map((name) => viewOf(Number(name)));
   return new Map(views.flatMap((view) => (view === undefined ? [] : [[view.pid, view]])));
 }
 
-/** Busy ticks of the whole machine since boot, all cores. */
-export function machineTicks(): number {
+/** Busy seconds of the whole machine since boot, all cores. */
+export function machineSeconds(): number {
   const [line = ""] = (read("/proc/stat") ?? "").split("\n", 1);
   // proc(5), behind "cpu": user, nice, system, idle, iowait, irq, softirq.
   const ticks = line.split(/ +/).slice(1).map(Number);
-  return [0, 1, 2, 5, 6].reduce((sum, field) => sum + (ticks[field] ?? 0), 0);
+  return [0, 1, 2, 5, 6].reduce((sum, field) => sum + (ticks[field] ?? 0), 0) / TICKS_PER_SECOND;
 }
 
 /** A process counts for its nearest ancestor that has a label, itself included. */
-export function labelOf(
-  pid: number,
-  processes: ReadonlyMap<number, ProcessView>,
-  labels: ReadonlyMap<number, string>,
-): string | undefined {
+export function labelOf(pid: number, processes: Processes, labels: Labels): string | undefined {
   for (let at: number | undefined = pid; at !== undefined && at > 1;) {
     const label = labels.get(at);
     if (label !== undefined) return label;
@@ -67,29 +68,30 @@ export function labelOf(
   return undefined;
 }
 
-export interface Usage {
-  ticksByPid: Map<number, number>;
-  ownBytes: number;
-  /**
-   * Pages that are shared (PostgreSQL's buffers, mapped program files), as many as the process has that maps
-   * most of them.
-   */
-  sharedBytes: number;
+const byLabel = (processes: Processes, labels: Labels): Map<string | undefined, ProcessView[]> =>
+  Map.groupBy(processes.values(), ({ pid }) => labelOf(pid, processes, labels));
+
+/** Seconds of CPU by part between two looks; a process that is new has spent all of its time since. */
+export function cpuSeconds(before: Processes, now: Processes, labels: Labels): Map<string, number> {
+  const seconds = new Map<string, number>();
+  for (const [label, views] of byLabel(now, labels)) {
+    const ticks = views.map((view) => view.ticks - (before.get(view.pid)?.ticks ?? 0));
+    if (label !== undefined)
+      seconds.set(label, ticks.reduce((sum, one) => sum + one, 0) / TICKS_PER_SECOND);
+  }
+  return seconds;
 }
 
-export function usageByLabel(
-  processes: ReadonlyMap<number, ProcessView>,
-  labels: ReadonlyMap<number, string>,
-): Map<string, Usage> {
-  const usage = new Map<string, Usage>();
-  for (const { pid, ticks, residentPages, sharedPages } of processes.values()) {
-    const label = labelOf(pid, processes, labels);
-    if (label === undefined) continue;
-    const of = usage.get(label) ?? { ticksByPid: new Map(), ownBytes: 0, sharedBytes: 0 };
-    of.ticksByPid.set(pid, ticks);
-    of.ownBytes += (residentPages - sharedPages) * PAGE_BYTES;
-    of.sharedBytes = Math.max(of.sharedBytes, sharedPages * PAGE_BYTES);
-    usage.set(label, of);
+/**
+ * Resident bytes by part. Pages that are shared (PostgreSQL's buffers, mapped program files) count once, as
+ * many as the process has that maps most of them.
+ */
+export function residentBytes(processes: Processes, labels: Labels): Map<string, number> {
+  const bytes = new Map<string, number>();
+  for (const [label, views] of byLabel(processes, labels)) {
+    const own = views.reduce((sum, one) => sum + one.residentPages - one.sharedPages, 0);
+    const shared = Math.max(...views.map(({ sharedPages }) => sharedPages));
+    if (label !== undefined) bytes.set(label, (own + shared) * PAGE_BYTES);
   }
-  return usage;
+  return bytes;
 }

@@ -1,10 +1,12 @@
 import type { Sample } from "../figures.ts";
 import { slope } from "../statistics.ts";
-import { machineTicks, readProcesses, TICKS_PER_SECOND, usageByLabel } from "./processes.ts";
+import { cpuSeconds, machineSeconds, readProcesses, residentBytes } from "./processes.ts";
 
 export interface Sampler {
   /** Counts this process and its descendants as `label` from now on. */
   watch: (pid: number, label: string) => void;
+  /** From now on: what it returns tells the seconds of CPU by part so far, of those that serve somebody. */
+  watchCpu: () => () => Map<string, number>;
   /** All samples so far, in order. */
   samples: () => Sample[];
   /** Samples from now on, without those of before. */
@@ -13,6 +15,12 @@ export interface Sampler {
 }
 
 const PERIOD_MS = 1_000;
+/** Parts that serve nobody. */
+const BYSTANDERS = ["bench", "generator", "simulator"];
+
+/** What was added to each number since. */
+const since = (before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>) =>
+  new Map([...now].map(([part, seconds]) => [part, seconds - (before.get(part) ?? 0)]));
 
 /**
  * Looks at CPU, memory and queues once a second; it costs 2 to 3 ms of CPU per look, counted as `bench`.
@@ -25,42 +33,51 @@ export function startSampler(
 ): Sampler {
   let samples: Sample[] = [];
   let startedAt = performance.now();
+  let isBusy = false;
+  let processes = readProcesses();
+  /** Seconds of CPU by part, gathered look by look, so that what ends between two of them counts as well. */
+  const totals = new Map<string, number>();
   let before = look();
-  let busy = false;
 
   function look() {
-    const usage = usageByLabel(readProcesses(), labels);
-    return { at: performance.now(), machine: machineTicks(), usage };
+    const now = readProcesses();
+    for (const [part, seconds] of cpuSeconds(processes, now, labels))
+      totals.set(part, (totals.get(part) ?? 0) + seconds);
+    processes = now;
+    return { at: performance.now(), machine: machineSeconds(), cpu: new Map(totals) };
   }
 
   async function sample(): Promise<void> {
-    if (busy) return;
-    busy = true;
+    if (isBusy) return;
+    isBusy = true;
     const now = look();
-    const coresOf = (ticks: number): number =>
-      ticks / TICKS_PER_SECOND / ((now.at - before.at) / 1_000);
-    const cores: Record<string, number> = {};
-    const bytes: Record<string, number> = {};
-    let ours = 0;
-    for (const [label, usage] of now.usage) {
-      const earlier = before.usage.get(label)?.ticksByPid;
-      let ticks = 0;
-      for (const [pid, total] of usage.ticksByPid) ticks += total - (earlier?.get(pid) ?? 0);
-      // A part seen for the first time brings the CPU of its start along.
-      cores[label] = earlier === undefined ? 0 : coresOf(ticks);
-      ours += cores[label];
-      bytes[label] = usage.ownBytes + usage.sharedBytes;
-    }
-    cores["other"] = Math.max(0, coresOf(now.machine - before.machine) - ours);
+    const elapsed = (now.at - before.at) / 1_000;
+    const used = since(before.cpu, now.cpu);
+    const ours = [...used.values()].reduce((sum, one) => sum + one, 0);
+    used.set("other", Math.max(0, now.machine - before.machine - ours));
     before = now;
+    const bytes = residentBytes(processes, labels);
     const queues = await readQueues().catch(() => ({}));
-    samples.push({ atSeconds: (now.at - startedAt) / 1_000, cores, bytes, queues });
-    busy = false;
+    samples.push({
+      atSeconds: (now.at - startedAt) / 1_000,
+      cores: Object.fromEntries([...used].map(([part, seconds]) => [part, seconds / elapsed])),
+      bytes: Object.fromEntries(bytes),
+      queues,
+    });
+    isBusy = false;
   }
 
   const timer = setInterval(() => void sample(), PERIOD_MS);
   return {
     watch: (pid, label) => void labels.set(pid, label),
+    watchCpu: () => {
+      const { cpu } = look();
+      return () => {
+        const used = since(cpu, look().cpu);
+        for (const part of BYSTANDERS) used.delete(part);
+        return used;
+      };
+    },
     samples: () => samples,
     restart: () => {
       samples = [];
@@ -70,36 +87,15 @@ export function startSampler(
   };
 }
 
-/** Mean cores of a part over samples; undefined without samples. */
-export function meanCores(samples: readonly Sample[], label: string): number | undefined {
-  const seen = samples.flatMap(({ cores }) => (cores[label] === undefined ? [] : [cores[label]]));
-  return seen.length === 0 ? undefined : seen.reduce((sum, one) => sum + one, 0) / seen.length;
+/** Mean cores of a part over samples; 0 when it was not seen. */
+export function meanCores(samples: readonly Sample[], label: string): number {
+  const seen = samples.flatMap(({ cores }) => cores[label] ?? []);
+  return seen.reduce((sum, one) => sum + one, 0) / Math.max(1, seen.length);
 }
 
 /** Largest resident size of a part in megabytes; 0 when it was not seen. */
 export function peakMegabytes(samples: readonly Sample[], label: string): number {
   return Math.max(0, ...samples.map(({ bytes }) => bytes[label] ?? 0)) / 1_048_576;
-}
-
-/** Parts that serve nobody. */
-const BYSTANDERS = new Set(["bench", "generator", "other", "simulator"]);
-
-/** Seconds of CPU by part, of those that serve somebody, over the samples after `sinceSeconds`. */
-export function cpuSecondsByPart(
-  samples: readonly Sample[],
-  sinceSeconds = 0,
-): Map<string, number> {
-  const seconds = new Map<string, number>();
-  let before = sinceSeconds;
-  for (const { atSeconds, cores } of samples) {
-    if (atSeconds <= sinceSeconds) continue;
-    for (const [part, used] of Object.entries(cores)) {
-      if (!BYSTANDERS.has(part))
-        seconds.set(part, (seconds.get(part) ?? 0) + used * (atSeconds - before));
-    }
-    before = atSeconds;
-  }
-  return seconds;
 }
 
 /** Growth of what waits in the queues, messages per second. */

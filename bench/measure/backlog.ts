@@ -1,5 +1,5 @@
 import type { Sql } from "../../adapters/postgres/connect.ts";
-import { type Cost, cpuUsOf, watchCpu } from "./cost.ts";
+import { type Cost, cpuUsOf } from "./cost.ts";
 import type { Session } from "./session.ts";
 
 export const BACKLOG_LIMIT_MS = 10 * 60_000;
@@ -25,7 +25,7 @@ export async function measureWorkingOff(
   name: string,
   seconds: number,
 ): Promise<Cost> {
-  const cpuSince = watchCpu(session);
+  const cpuSince = session.sampler.watchCpu();
   const before = await count(session, "completed");
   const startedAt = performance.now();
   for (let waited = 0; waited < seconds && (await count(session, "open")) > 0; waited += 1)

@@ -1,7 +1,6 @@
 import type { LoadResult, Percentiles, Table } from "../figures.ts";
 import type { CallFiles } from "../load/calls.ts";
 import type { Pace } from "../load/run-load.ts";
-import { cpuSecondsByPart } from "../machine/sampler.ts";
 import type { Session } from "./session.ts";
 
 /** What a request costs: a line of a table of costs. */
@@ -32,12 +31,6 @@ export function cpuUsOf(seconds: ReadonlyMap<string, number>, requests: number) 
 export const countExpected = (loads: readonly LoadResult[]): number =>
   loads.reduce((sum, { expected }) => sum + expected, 0);
 
-/** From now on: what it returns tells the seconds of CPU by part so far. */
-export function watchCpu({ sampler }: Pick<Session, "sampler">): () => Map<string, number> {
-  const since = sampler.samples().at(-1)?.atSeconds ?? 0;
-  return () => cpuSecondsByPart(sampler.samples(), since);
-}
-
 /**
  * Runs a load and takes the CPU of its time only, that of PostgreSQL by whom it worked for. It is much
  * steadier than a rate on a machine that others use as well, and it is what capacity is planned with.
@@ -49,7 +42,7 @@ export async function measureCost(
   pace: Pace,
 ): Promise<LoadCost> {
   await labelBackends(session);
-  const cpuSince = watchCpu(session);
+  const cpuSince = session.sampler.watchCpu();
   const { expected, perSecond, latencyMs } = await session.load(name, files, pace);
   return { name, perSecond, latencyMs, cpuUs: cpuUsOf(cpuSince(), expected) };
 }

@@ -16,7 +16,7 @@ import { type BenchUser, insertKeys, insertUsers, nthUser } from "./users.ts";
 export interface Session extends Bench {
   stack: Stack;
   users: readonly BenchUser[];
-  sampler: Pick<Sampler, "samples" | "restart" | "watch">;
+  sampler: Omit<Sampler, "stop">;
   /** Writes files of the calls, for any generator. */
   calls: (calls: readonly Call[]) => CallFiles;
   /** `POST /generate` of these users in turn (of all, unless told otherwise) with many prompts. */

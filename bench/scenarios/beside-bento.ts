@@ -1,13 +1,6 @@
 import type { LoadResult } from "../figures.ts";
 import type { Scenario } from "../measure/bench.ts";
-import {
-  type Cost,
-  costTable,
-  countExpected,
-  cpuUsOf,
-  watchCpu,
-  wholeUs,
-} from "../measure/cost.ts";
+import { type Cost, costTable, countExpected, cpuUsOf, wholeUs } from "../measure/cost.ts";
 import { ACCEPT_ONLY, onStack, type Session } from "../measure/session.ts";
 import { startBento } from "../peers/bento.ts";
 import { median } from "../statistics.ts";
@@ -50,7 +43,7 @@ async function compare(session: Session): Promise<void> {
   for (let round = 1; round <= rounds; round += 1) {
     for (const { name, url, idlePart, loads, cpuSeconds } of [ours, theirs]) {
       const pace = { seconds, connections: CONNECTIONS, url };
-      const cpuSince = watchCpu(session);
+      const cpuSince = session.sampler.watchCpu();
       loads.push(await session.load(`${name}, round ${round}`, files, pace));
       for (const [part, used] of cpuSince())
         if (part !== idlePart) cpuSeconds.set(part, (cpuSeconds.get(part) ?? 0) + used);
