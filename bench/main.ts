@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 import { EXIT } from "../adapters/terminal/failure.ts";
 import { shortPath } from "../adapters/state/paths.ts";
@@ -30,21 +30,16 @@ const program = createProgram("tollgate bench")
   .option("--soak", "half an hour of steady load, to see whether memory grows", false)
   .option("--growth", "what a request costs with more users, rows, backlog and processes", false)
   .option("--all", "the usual scenarios and --soak: every row of the design's numbers", false)
-  .option(
-    "--only <name>",
-    "only this scenario; may be repeated",
-    (name, list: readonly string[]) => [...list, name],
-    [],
+  .addOption(
+    new Option("--only <name...>", "only these scenarios; may be repeated")
+      .choices(SCENARIOS.map(({ name }) => name))
+      .default([], "all that belong to the kind of run"),
   )
   .option("--gateways <n>", "gateways on one port", parseCount, 1)
   .option("--workers <n>", "worker processes", parseCount, 1)
   .option("--profile", "CPU profiles of all processes, beside the report; slows them down", false)
   .option("--list", "name the scenarios; those of --quick have a star", false)
-  .option(
-    "--json",
-    "print the report as JSON on standard output, progress on standard error",
-    false,
-  )
+  .option("--json", "print the report as JSON; progress goes to standard error", false)
   .addHelpText(
     "after",
     `
