@@ -46,7 +46,7 @@ export function call() {
     Math.floor((Date.now() - exec.scenario.startTime) / (job.bucketSeconds * 1000)),
   );
   const reply = http.request(method, `${job.url}${path}`, body, { headers });
-  if (reply.status === job.expectStatus) {
+  if (reply.status === job.status) {
     expected.add(1);
     latency.add(reply.timings.duration, { bucket: String(bucket) });
   } else unexpected.add(1, { status: String(reply.status) });

@@ -22,15 +22,10 @@ export interface Pace {
 }
 
 /** What a generator at a rate is told, as JSON in the environment variable `BENCH_JOB`. */
-export interface LoadJob {
-  url: string;
+export interface LoadJob extends Required<Omit<Pace, "by">> {
   files: CallFiles;
-  ratePerSecond: number;
-  seconds: number;
   /** How long answers may come after the end. */
   graceSeconds: number;
-  connections: number;
-  expectStatus: number;
   /** Length of the stretches that are told apart. */
   bucketSeconds: number;
 }
@@ -38,32 +33,25 @@ export interface LoadJob {
 const GRACE_SECONDS = 5;
 const BUCKETS_MAX = 60;
 const START_SECONDS = 30;
+const WRK = ["--threads=1", "--script", join(import.meta.dir, "wrk.lua")];
 const K6 = ["run", "--quiet", "--no-usage-report", join(import.meta.dir, "../k6/calls.js")];
+const PACED = [process.execPath, join(import.meta.dir, "paced/main.ts")];
 
 interface Generator {
   name: LoadResult["generator"];
   command: string[];
 }
 
-function chooseGenerator(job: LoadJob, { ratePerSecond, by }: Pace, tools: Tools): Generator {
+function chooseGenerator(job: LoadJob, { ratePerSecond, by }: Pace, { wrk, k6 }: Tools): Generator {
   if (ratePerSecond === undefined) {
-    const { wrk } = tools;
     if (wrk === undefined || "problem" in wrk) throw new Error("its scenario does not name wrk");
-    const options = [
-      `--connections=${job.connections}`,
-      `--duration=${job.seconds}s`,
-      "--threads=1",
-    ];
-    const script = ["--script", join(import.meta.dir, "wrk.lua")];
-    return {
-      name: "wrk",
-      command: [wrk.command, ...options, ...script, job.url, "--", job.files.raw],
-    };
+    const options = [`--connections=${job.connections}`, `--duration=${job.seconds}s`, ...WRK];
+    return { name: "wrk", command: [wrk.command, ...options, job.url, "--", job.files.raw] };
   }
-  if (by === "k6" && tools.k6 !== undefined && "command" in tools.k6)
-    return { name: "k6", command: [tools.k6.command, ...K6] };
+  if (by === "k6" && k6 !== undefined && "command" in k6)
+    return { name: "k6", command: [k6.command, ...K6] };
   // Also where k6 cannot be had: it is open loop as well, and stricter.
-  return { name: "paced", command: [process.execPath, join(import.meta.dir, "paced/main.ts")] };
+  return { name: "paced", command: PACED };
 }
 
 /**
@@ -77,10 +65,10 @@ export async function runLoad(
   pace: Pace & { url: string },
   { tools, watch }: { tools: Tools; watch: (pid: number, label: string) => void },
 ): Promise<LoadResult> {
-  const { url, ratePerSecond = 0, seconds, connections, status: expectStatus = 202 } = pace;
+  const { seconds } = pace;
   const bucketSeconds = Math.max(1, Math.ceil(seconds / BUCKETS_MAX));
-  const times = { seconds, graceSeconds: GRACE_SECONDS, bucketSeconds };
-  const job: LoadJob = { url, files, ratePerSecond, connections, expectStatus, ...times };
+  const times = { graceSeconds: GRACE_SECONDS, bucketSeconds };
+  const job: LoadJob = { ratePerSecond: 0, status: 202, ...pace, files, ...times };
   const generator = chooseGenerator(job, pace, tools);
   const child = Bun.spawn(generator.command, {
     stdin: "ignore",

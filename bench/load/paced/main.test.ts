@@ -54,7 +54,7 @@ test("a connection that its server closed while it was idle costs no call", asyn
 
   const files = writeCalls(calls, url, join(folder, "calls"));
   const times = { ratePerSecond: CALLS, seconds: 1, graceSeconds: 5, bucketSeconds: 1 };
-  const job = { url, files, ...times, connections: 4, expectStatus: 202 };
+  const job = { url, files, ...times, connections: 4, status: 202 };
   const { expected, unexpected, dropped } = await runPaced(job);
   server.stop(true);
   rmSync(folder, { recursive: true });

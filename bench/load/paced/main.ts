@@ -32,7 +32,7 @@ async function run(job: LoadJob): Promise<LoadReport> {
     const request = requests[index % requests.length];
     if (request === undefined) throw new Error("there are no calls to send");
     connection.send(request, (status) => {
-      if (status === job.expectStatus) {
+      if (status === job.status) {
         dueSeconds[expected] = (dueMs(index) - startedAt) / 1_000;
         latencies[expected] = performance.now() - dueMs(index);
         expected += 1;
