@@ -36,6 +36,12 @@ export interface LoadReport {
   overTime: Moment[];
 }
 
+/** Answers that a load did not expect, in words. */
+export const otherAnswers = ({ unexpected, dropped }: LoadReport): string[] => [
+  ...Object.entries(unexpected).map(([status, n]) => `${n} × ${status === "0" ? "lost" : status}`),
+  ...(dropped > 0 ? [`${dropped} not sent or not answered`] : []),
+];
+
 /** What one run of a load generator saw. */
 export interface LoadResult extends LoadReport {
   /** As in `accept 1,000/s`. */

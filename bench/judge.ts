@@ -48,8 +48,9 @@ export function failuresOf(outcomes: readonly Outcome[], rows: readonly Row[]): 
   ];
 }
 
-/** Three significant digits, thousands separated. */
-export function format(value: number): string {
+/** A number with three significant digits, thousands separated; a text as it is. */
+export function format(value: number | string): string {
+  if (typeof value === "string") return value;
   if (!Number.isFinite(value)) return "–";
   const wholeDigits = Math.abs(value) < 1 ? 1 : Math.floor(Math.log10(Math.abs(value))) + 1;
   return value.toLocaleString("en", { maximumFractionDigits: Math.max(0, 3 - wholeDigits) });

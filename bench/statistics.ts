@@ -1,5 +1,8 @@
 import type { Moment, Percentiles } from "./figures.ts";
 
+export const sum = (values: Iterable<number>): number =>
+  [...values].reduce((total, value) => total + value, 0);
+
 /** The smallest value that a share of all does not exceed; 0 of nothing. `sorted` ascending. */
 export function percentile(sorted: ArrayLike<number>, share: number): number {
   if (sorted.length === 0) return 0;
@@ -40,10 +43,10 @@ export function momentsOf(
 /** Least-squares slope of y over x; 0 for fewer than two points. */
 export function slope(points: readonly { x: number; y: number }[]): number {
   if (points.length < 2) return 0;
-  const meanX = points.reduce((sum, { x }) => sum + x, 0) / points.length;
-  const meanY = points.reduce((sum, { y }) => sum + y, 0) / points.length;
-  const above = points.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0);
-  const below = points.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);
+  const meanX = sum(points.map(({ x }) => x)) / points.length;
+  const meanY = sum(points.map(({ y }) => y)) / points.length;
+  const above = sum(points.map(({ x, y }) => (x - meanX) * (y - meanY)));
+  const below = sum(points.map(({ x }) => (x - meanX) ** 2));
   return below === 0 ? 0 : above / below;
 }
 

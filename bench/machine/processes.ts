@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
+import { sum } from "../statistics.ts";
+
 export interface ProcessView {
   pid: number;
   parent: number;
@@ -55,7 +57,7 @@ export function machineSeconds(): number {
   const [line = ""] = (read("/proc/stat") ?? "").split("\n", 1);
   // proc(5), behind "cpu": user, nice, system, idle, iowait, irq, softirq.
   const ticks = line.split(/ +/).slice(1).map(Number);
-  return [0, 1, 2, 5, 6].reduce((sum, field) => sum + (ticks[field] ?? 0), 0) / TICKS_PER_SECOND;
+  return sum([0, 1, 2, 5, 6].map((field) => ticks[field] ?? 0)) / TICKS_PER_SECOND;
 }
 
 /** A process counts for its nearest ancestor that has a label, itself included. */
@@ -68,18 +70,16 @@ export function labelOf(pid: number, processes: Processes, labels: Labels): stri
   return undefined;
 }
 
-const byLabel = (processes: Processes, labels: Labels): Map<string | undefined, ProcessView[]> =>
-  Map.groupBy(processes.values(), ({ pid }) => labelOf(pid, processes, labels));
+function byLabel(processes: Processes, labels: Labels): [label: string, ProcessView[]][] {
+  const groups = Map.groupBy(processes.values(), ({ pid }) => labelOf(pid, processes, labels));
+  return [...groups].flatMap(([label, views]) => (label === undefined ? [] : [[label, views]]));
+}
 
 /** Seconds of CPU by part between two looks; a process that is new has spent all of its time since. */
 export function cpuSeconds(before: Processes, now: Processes, labels: Labels): Map<string, number> {
-  const seconds = new Map<string, number>();
-  for (const [label, views] of byLabel(now, labels)) {
-    const ticks = views.map((view) => view.ticks - (before.get(view.pid)?.ticks ?? 0));
-    if (label !== undefined)
-      seconds.set(label, ticks.reduce((sum, one) => sum + one, 0) / TICKS_PER_SECOND);
-  }
-  return seconds;
+  const secondsOf = ({ pid, ticks }: ProcessView): number =>
+    (ticks - (before.get(pid)?.ticks ?? 0)) / TICKS_PER_SECOND;
+  return new Map(byLabel(now, labels).map(([label, views]) => [label, sum(views.map(secondsOf))]));
 }
 
 /**
@@ -87,11 +87,9 @@ export function cpuSeconds(before: Processes, now: Processes, labels: Labels): M
  * many as the process has that maps most of them.
  */
 export function residentBytes(processes: Processes, labels: Labels): Map<string, number> {
-  const bytes = new Map<string, number>();
-  for (const [label, views] of byLabel(processes, labels)) {
-    const own = views.reduce((sum, one) => sum + one.residentPages - one.sharedPages, 0);
-    const shared = Math.max(...views.map(({ sharedPages }) => sharedPages));
-    if (label !== undefined) bytes.set(label, (own + shared) * PAGE_BYTES);
-  }
-  return bytes;
+  const bytesOf = (views: readonly ProcessView[]): number => {
+    const own = sum(views.map(({ residentPages, sharedPages }) => residentPages - sharedPages));
+    return (own + Math.max(...views.map(({ sharedPages }) => sharedPages))) * PAGE_BYTES;
+  };
+  return new Map(byLabel(processes, labels).map(([label, views]) => [label, bytesOf(views)]));
 }

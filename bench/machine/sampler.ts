@@ -1,5 +1,5 @@
 import type { Sample } from "../figures.ts";
-import { slope } from "../statistics.ts";
+import { slope, sum } from "../statistics.ts";
 import { cpuSeconds, machineSeconds, readProcesses, residentBytes } from "./processes.ts";
 
 export interface Sampler {
@@ -53,8 +53,7 @@ export function startSampler(
     const now = look();
     const elapsed = (now.at - before.at) / 1_000;
     const used = since(before.cpu, now.cpu);
-    const ours = [...used.values()].reduce((sum, one) => sum + one, 0);
-    used.set("other", Math.max(0, now.machine - before.machine - ours));
+    used.set("other", Math.max(0, now.machine - before.machine - sum(used.values())));
     before = now;
     const bytes = residentBytes(processes, labels);
     const queues = await readQueues().catch(() => ({}));
@@ -90,7 +89,7 @@ export function startSampler(
 /** Mean cores of a part over samples; 0 when it was not seen. */
 export function meanCores(samples: readonly Sample[], label: string): number {
   const seen = samples.flatMap(({ cores }) => cores[label] ?? []);
-  return seen.reduce((sum, one) => sum + one, 0) / Math.max(1, seen.length);
+  return sum(seen) / Math.max(1, seen.length);
 }
 
 /** Largest resident size of a part in megabytes; 0 when it was not seen. */
@@ -98,9 +97,10 @@ export function peakMegabytes(samples: readonly Sample[], label: string): number
   return Math.max(0, ...samples.map(({ bytes }) => bytes[label] ?? 0)) / 1_048_576;
 }
 
+/** By how much something grows a minute. */
+export const growthOf = (samples: readonly Sample[], read: (sample: Sample) => number): number =>
+  slope(samples.map((one) => ({ x: one.atSeconds / 60, y: read(one) })));
+
 /** Growth of what waits in the queues, messages per second. */
-export function backlogSlope(samples: readonly Sample[]): number {
-  const waiting = ({ queues }: Sample): number =>
-    (queues["requests"] ?? 0) + (queues["results"] ?? 0);
-  return slope(samples.map((one) => ({ x: one.atSeconds, y: waiting(one) })));
-}
+export const backlogSlope = (samples: readonly Sample[]): number =>
+  growthOf(samples, ({ queues: { requests = 0, results = 0 } }) => requests + results) / 60;

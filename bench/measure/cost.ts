@@ -1,6 +1,8 @@
-import type { LoadResult, Percentiles, Table } from "../figures.ts";
+import type { Percentiles, Table } from "../figures.ts";
 import type { CallFiles } from "../load/calls.ts";
 import type { Pace } from "../load/run-load.ts";
+import { sum } from "../statistics.ts";
+import { count } from "./requests.ts";
 import type { Session } from "./session.ts";
 
 /** What a request costs: a line of a table of costs. */
@@ -20,16 +22,12 @@ export interface Cost {
 export type LoadCost = Cost & Required<Pick<Cost, "latencyMs">>;
 
 /** CPU per request of all parts together, microseconds. */
-export const wholeUs = ({ cpuUs }: Cost): number =>
-  Math.round([...cpuUs.values()].reduce((sum, one) => sum + one, 0));
+export const wholeUs = ({ cpuUs }: Cost): number => Math.round(sum(cpuUs.values()));
 
 /** Seconds of CPU by part as CPU per request. */
 export function cpuUsOf(seconds: ReadonlyMap<string, number>, requests: number) {
   return new Map([...seconds].map(([part, used]) => [part, (used * 1e6) / Math.max(1, requests)]));
 }
-
-export const countExpected = (loads: readonly LoadResult[]): number =>
-  loads.reduce((sum, { expected }) => sum + expected, 0);
 
 /**
  * Runs a load and takes the CPU of its time only, that of PostgreSQL by whom it worked for. It is much
@@ -62,6 +60,22 @@ async function labelBackends({ stack, sampler, servers }: Session): Promise<void
         and application_name ~ '^tollgate-(gateway|collector)-'`,
   );
   for (const { pid, part } of backends) sampler.watch(pid, `postgres for ${part}`);
+}
+
+/** What it costs to work a request off, over so many seconds or until nothing is left. */
+export async function measureWorkingOff(
+  session: Session,
+  name: string,
+  seconds: number,
+): Promise<Cost> {
+  const cpuSince = session.sampler.watchCpu();
+  const before = await count(session, "completed");
+  const startedAt = performance.now();
+  for (let waited = 0; waited < seconds && (await count(session, "open")) > 0; waited += 1)
+    await Bun.sleep(1_000);
+  const completed = (await count(session, "completed")) - before;
+  const perSecond = completed / ((performance.now() - startedAt) / 1_000);
+  return { name, perSecond, cpuUs: cpuUsOf(cpuSince(), completed) };
 }
 
 const PARTS = [

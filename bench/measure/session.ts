@@ -4,7 +4,7 @@ import { queueDepths } from "../../adapters/amqp/inspect.ts";
 import { describeError } from "../../adapters/terminal/failure.ts";
 import { type Role, ROLES } from "../../local/roles.ts";
 import { type Stack, type StackOptions, startStack } from "../../local/stack/stack.ts";
-import type { LoadResult } from "../figures.ts";
+import { type LoadResult, otherAnswers } from "../figures.ts";
 import { type Call, type CallFiles, generateCalls, writeCalls } from "../load/calls.ts";
 import { type Pace, runLoad } from "../load/run-load.ts";
 import { type Sampler, startSampler } from "../machine/sampler.ts";
@@ -108,10 +108,9 @@ function openLoads(session: Omit<Session, Offers>): Pick<Session, Offers> {
   };
   const send = (name: string, files: CallFiles, pace: Pace): Promise<LoadResult> =>
     runLoad(name, files, { url: stack.url, ...pace }, { tools, watch: sampler.watch });
-  const unmeasured: Session["unmeasured"] = (files, pace) => send("unmeasured", files, pace);
   return {
     calls,
-    unmeasured,
+    unmeasured: (files, pace) => send("unmeasured", files, pace),
     generate: async (prompts, users = session.users) => {
       const bodies = await (prompts === "short" ? shortBodies(500) : mixedBodies(1_000));
       return calls(generateCalls(users, bodies));
@@ -123,7 +122,7 @@ function openLoads(session: Omit<Session, Offers>): Pick<Session, Offers> {
         return { ...result, detail: describeLoad(result) };
       }),
     warmUp: async (files, url = stack.url) => {
-      await unmeasured(files, { ...WARM_UP, url });
+      await send("warm-up", files, { ...WARM_UP, url });
       sampler.restart();
     },
     ask: async <Reply>(user: BenchUser | undefined, path: string, body?: unknown) => {
@@ -140,11 +139,10 @@ function openLoads(session: Omit<Session, Offers>): Pick<Session, Offers> {
   };
 }
 
-function describeLoad({ perSecond, latencyMs, unexpected, dropped }: LoadResult): string {
-  const others = Object.entries(unexpected).map(([status, count]) => `, ${count} × ${status}`);
-  const late = dropped > 0 ? `, ${dropped} dropped` : "";
+function describeLoad(load: LoadResult): string {
+  const { perSecond, latencyMs } = load;
   const latency = `p50 ${latencyMs.p50.toFixed(1)} ms, p99 ${latencyMs.p99.toFixed(1)} ms`;
-  return `${Math.round(perSecond)}/s, ${latency}${others.join("")}${late}`;
+  return [`${Math.round(perSecond)}/s`, latency, ...otherAnswers(load)].join(", ");
 }
 
 /** Messages that nobody has taken yet. */

@@ -4,10 +4,8 @@ import { randomUUIDv7 } from "bun";
 
 import { createKeyHash, generateApiKey } from "../../adapters/crypto/key-hash.ts";
 import { bytesArray, textArray } from "../../adapters/postgres/arrays.ts";
-import type { Database, Sql } from "../../adapters/postgres/connect.ts";
+import type { Database } from "../../adapters/postgres/connect.ts";
 import { displayOfApiKey } from "../../core/api-key.ts";
-import { type Call, getCall } from "../load/calls.ts";
-import type { Session } from "./session.ts";
 
 export interface BenchUser {
   userId: string;
@@ -74,38 +72,4 @@ export async function insertKeys(
           ${textArray(displays.map(({ last4 }) => last4))}::text[])`,
     );
   }
-}
-
-/** A request that the stack has stored, with the key of its user. */
-export interface StoredRequest extends BenchUser {
-  requestId: string;
-}
-
-type Found = { request_id: string; user_id: string }[];
-const CHOICES = {
-  all: (sql: Sql) => sql<Found>`select request_id, user_id from requests order by request_id`,
-  /** One of those in about every hundredth page of the table. */
-  "one of each user": (sql: Sql) => sql<Found>`
-    select distinct on (user_id) request_id, user_id
-    from requests tablesample system (1)
-    order by user_id`,
-  "a hundred parked": (sql: Sql) => sql<Found>`
-    select request_id, user_id from parked order by md5(request_id::text) limit 100`,
-};
-
-export async function storedRequests(
-  { stack, users }: Session,
-  choice: keyof typeof CHOICES,
-): Promise<StoredRequest[]> {
-  const keys = new Map(users.map(({ userId, apiKey }) => [userId, apiKey]));
-  const rows = await stack.books.database.run("choose requests", CHOICES[choice]);
-  return rows.map(({ request_id: requestId, user_id: userId }) => {
-    return { requestId, userId, apiKey: keys.get(userId) ?? "" };
-  });
-}
-
-/** `GET /status/{id}` of stored requests. */
-export async function statusCalls(...from: Parameters<typeof storedRequests>): Promise<Call[]> {
-  const requests = await storedRequests(...from);
-  return requests.map(({ requestId, apiKey }) => getCall(`/status/${requestId}`, apiKey));
 }

@@ -77,7 +77,7 @@ const TONES: Record<string, string> = { aim: "good", "at least": "fine", missed:
 function tableOf({ columns, rows }: Table): Markup {
   const rowOf = (row: Table["rows"][number]): Markup =>
     markup`<tr>${row.map((cell, at) => {
-      const text = typeof cell === "number" ? format(cell) : cell;
+      const text = format(cell);
       return markup`<td data-column="${columns[at] ?? ""}" class="${TONES[text] ?? ""}">${text}</td>`;
     })}</tr>`;
   if (columns.length === 0) return markup`<table class="facts">${rows.map(rowOf)}</table>`;

@@ -2,13 +2,26 @@ import { join } from "node:path";
 
 import { expect, test } from "bun:test";
 
+import type { LoadResult } from "../figures.ts";
 import { TARGETS } from "../targets.ts";
 import { renderPage } from "./page.ts";
-import { sampleLoad, sampleOutcome, sampleReport } from "./samples.ts";
+import { sampleOutcome, sampleReport } from "./samples.ts";
 import { summaryLines } from "./text.ts";
 
 const seconds = [0, 1, 2];
 const overTime = seconds.map((atSeconds) => ({ atSeconds, p50: 1, p95: 3, p99: 4 }));
+const load: LoadResult = {
+  name: "1,000/s",
+  generator: "paced",
+  offeredPerSecond: 1_000,
+  expected: 3_000,
+  perSecond: 1_000,
+  unexpected: { "503": 2 },
+  dropped: 1,
+  latencyMs: { p50: 1, p95: 3, p99: 4, p999: 5, max: 6 },
+  overTime,
+  generatorCores: 0.1,
+};
 const outcome = sampleOutcome("frontier", {
   about: "a <script> & more",
   figures: [{ target: "accepted_per_second", what: "accepted", unit: "req/s", value: 7_000 }],
@@ -22,7 +35,7 @@ const outcome = sampleOutcome("frontier", {
       ],
     },
   ],
-  loads: [sampleLoad({ unexpected: { "503": 2 }, dropped: 1, overTime })],
+  loads: [load],
   samples: seconds.map((atSeconds) => ({
     atSeconds,
     cores: { gateway: 0.5 },

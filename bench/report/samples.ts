@@ -1,22 +1,8 @@
-import { type LoadResult, nothingMeasured, type Outcome } from "../figures.ts";
+import { nothingMeasured, type Outcome } from "../figures.ts";
 import { judge } from "../judge.ts";
 import type { BenchReport } from "../run.ts";
 
 // For tests.
-
-export const sampleLoad = (parts: Partial<LoadResult> = {}): LoadResult => ({
-  name: "1,000/s",
-  generator: "paced",
-  offeredPerSecond: 1_000,
-  expected: 3_000,
-  perSecond: 1_000,
-  unexpected: {},
-  dropped: 0,
-  latencyMs: { p50: 1, p95: 3, p99: 4, p999: 5, max: 6 },
-  overTime: [],
-  generatorCores: 0.1,
-  ...parts,
-});
 
 export const sampleOutcome = (scenario: string, parts: Partial<Outcome> = {}): Outcome => {
   return { scenario, about: "", ...nothingMeasured(), seconds: 1, ...parts };

@@ -1,4 +1,4 @@
-import type { LoadResult, Outcome, Table } from "../figures.ts";
+import { type LoadResult, otherAnswers, type Outcome, type Table } from "../figures.ts";
 import { format, howToMeasure } from "../judge.ts";
 import type { BenchReport } from "../run.ts";
 
@@ -33,7 +33,7 @@ const LOAD_COLUMNS: readonly Column[] = [
   ["p99 ms", ({ latencyMs }) => latencyMs.p99],
   ["p99.9 ms", ({ latencyMs }) => latencyMs.p999],
   ["longest, ms", ({ latencyMs }) => latencyMs.max],
-  ["other answers", otherAnswers],
+  ["other answers", (load) => otherAnswers(load).join(", ") || "–"],
   ["generator, cores", ({ generatorCores }) => generatorCores],
 ];
 
@@ -42,11 +42,3 @@ export const loadTable = ({ scenario, loads }: Outcome): Table => ({
   columns: LOAD_COLUMNS.map(([name]) => name),
   rows: loads.map((load) => LOAD_COLUMNS.map(([, read]) => read(load))),
 });
-
-function otherAnswers({ unexpected, dropped }: LoadResult): string {
-  const parts = Object.entries(unexpected).map(
-    ([status, count]) => `${count} × ${status === "0" ? "lost" : status}`,
-  );
-  if (dropped > 0) parts.push(`${dropped} not sent or not answered`);
-  return parts.length === 0 ? "–" : parts.join(", ");
-}

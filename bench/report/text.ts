@@ -22,9 +22,7 @@ export function summaryLines(report: BenchReport): string[] {
 
 function tableLines({ title, columns, rows }: Table): string[] {
   if (rows.length === 0) return [];
-  const cells = rows.map((row) =>
-    row.map((cell) => (typeof cell === "number" ? format(cell) : cell)),
-  );
+  const cells = rows.map((row) => row.map(format));
   const heading = columns.length > 0 ? columns : (cells[0]?.map(() => "") ?? []);
   const lines = formatTable(heading, cells)
     .split("\n")

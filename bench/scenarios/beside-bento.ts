@@ -1,9 +1,9 @@
 import type { LoadResult } from "../figures.ts";
 import type { Scenario } from "../measure/bench.ts";
-import { type Cost, costTable, countExpected, cpuUsOf, wholeUs } from "../measure/cost.ts";
+import { type Cost, costTable, cpuUsOf, wholeUs } from "../measure/cost.ts";
 import { ACCEPT_ONLY, onStack, type Session } from "../measure/session.ts";
 import { startBento } from "../peers/bento.ts";
-import { median } from "../statistics.ts";
+import { median, sum } from "../statistics.ts";
 
 const CONNECTIONS = 128;
 
@@ -16,6 +16,9 @@ interface Contender {
   loads: LoadResult[];
   cpuSeconds: Map<string, number>;
 }
+
+const countExpected = (loads: readonly LoadResult[]): number =>
+  sum(loads.map(({ expected }) => expected));
 
 /** Medians of the rounds; the CPU of all of them. */
 function costOf({ name, loads, cpuSeconds }: Contender): Cost {

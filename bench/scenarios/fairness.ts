@@ -1,9 +1,10 @@
 import type { AcceptedReply, StatusReply } from "../../gateway/http/schemas.ts";
 import { eventually, untilTrue } from "../../local/stack/eventually.ts";
-import { BACKLOG_LIMIT_MS, count } from "../measure/backlog.ts";
 import type { Scenario } from "../measure/bench.ts";
+import { BACKLOG_LIMIT_MS, count } from "../measure/requests.ts";
 import { onStack, type Session } from "../measure/session.ts";
 import type { BenchUser } from "../measure/users.ts";
+import { sum } from "../statistics.ts";
 
 /** The first floods, the second has one request at a time; the others want their shares. */
 const USERS = 5;
@@ -54,8 +55,6 @@ async function readSettled({ stack }: Session): Promise<Map<string, number>> {
   return new Map(rows.map((row) => [row.user_id, row.tokens]));
 }
 
-const sumOf = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0);
-
 async function measureShares(session: Session): Promise<void> {
   const { stack, users } = session;
   const wanting = users.slice(2);
@@ -69,8 +68,8 @@ async function measureShares(session: Session): Promise<void> {
     weight: userId === users.at(-1)?.userId ? GOLD_WEIGHT : 1,
     tokens: (after.get(userId) ?? 0) - (before.get(userId) ?? 0),
   }));
-  const allTokens = sumOf(rows.map(({ tokens }) => tokens));
-  const allWeights = sumOf(rows.map(({ weight }) => weight));
+  const allTokens = sum(rows.map(({ tokens }) => tokens));
+  const allWeights = sum(rows.map(({ weight }) => weight));
   const shares = rows.map(({ weight, tokens }) => {
     return { weight, expected: weight / allWeights, actual: tokens / allTokens };
   });

@@ -15,11 +15,11 @@ import {
 } from "../growth/servers.ts";
 import { type CallFiles, getCall } from "../load/calls.ts";
 import { peakMegabytes } from "../machine/sampler.ts";
-import { count, measureWorkingOff } from "../measure/backlog.ts";
 import type { Scenario } from "../measure/bench.ts";
-import { type Cost, measureCost } from "../measure/cost.ts";
+import { type Cost, measureCost, measureWorkingOff } from "../measure/cost.ts";
+import { count, statusCalls } from "../measure/requests.ts";
 import { onStack, type Session, withStack } from "../measure/session.ts";
-import { insertKeys, nthUser, statusCalls } from "../measure/users.ts";
+import { insertKeys, nthUser } from "../measure/users.ts";
 
 const RATE = 1_000;
 const SECONDS = 10;
@@ -46,10 +46,7 @@ const USERS_TITLES = {
 };
 
 /** Users come to be, most of them known to Redis too; then users call who were never seen, and call again. */
-async function growUsers(
-  session: Session,
-  { from, to, size, say }: Step,
-): Promise<Record<keyof typeof USERS_TITLES, Cost>> {
+async function growUsers(session: Session, { from, to, size, say }: Step) {
   const { database } = session.stack.books;
   const many = Math.min(to, RATE * SECONDS);
   // Evenly spread over all.
@@ -101,10 +98,7 @@ const ROWS_TITLES = {
 const FIRST = { ...PACE, ratePerSecond: RATE / 4, seconds: (ROWS_USERS / RATE) * 4 };
 const READ = { ...PACE, seconds: 5, status: 200 };
 
-async function growRows(
-  session: Session,
-  { size, ...filling }: Step,
-): Promise<Record<keyof typeof ROWS_TITLES, Cost>> {
+async function growRows(session: Session, { size, ...filling }: Step) {
   if (filling.to > filling.from) await fillRows(session, filling);
   const measureSize = () => postgresSize(session, ["requests", "token_logs"]);
   const filled = await measureSize();
@@ -142,10 +136,8 @@ export const growthRows: Scenario = {
   run: onStack({ users: ROWS_USERS, quietWithinMs: QUIET_MS }, async (session) => {
     const sizes = session.isQuick ? ROWS_QUICK : ROWS;
     await grow(session, "rows", ROWS_TITLES, sizes, (step) => growRows(session, step));
-    const filled = `${FILLED_PROMPT_BYTES} bytes of prompt and no result`;
-    session.note(
-      `rows that were filled in have ${filled}; one in ${BILLED_EVERY} is in the ledger`,
-    );
+    const filled = `rows that were filled in have ${FILLED_PROMPT_BYTES} bytes of prompt, no result`;
+    session.note(`${filled}; one in ${BILLED_EVERY} is in the ledger`);
     session.note('the columns "per request" are of real ones');
   }),
 };
@@ -175,10 +167,7 @@ async function acceptAt(session: Session, size: string): Promise<Cost> {
   return { ...cost, extra };
 }
 
-async function growBacklog(
-  session: Session,
-  { to, size, say }: Step,
-): Promise<Record<keyof typeof BACKLOG_TITLES, Cost>> {
+async function growBacklog(session: Session, { to, size, say }: Step) {
   const missing = to - (await count(session, "open"));
   await forgetUsers(session);
   const userIds = session.users.map(({ userId }) => userId);
@@ -207,10 +196,8 @@ async function measureProcesses(session: Session, size: string): Promise<Cost> {
   const files = await session.generate("short");
   await session.warmUp(files);
   const seconds = session.isQuick ? 6 : 15;
-  const cost = await measureCost(session, `${size} of each, everything on`, files, {
-    ...PACE,
-    seconds,
-  });
+  const pace = { ...PACE, seconds };
+  const cost = await measureCost(session, `${size} of each, everything on`, files, pace);
   const samples = session.sampler.samples();
   const closed = { seconds, connections: 256 };
   const most = await session.load(`${size} of each, 256 connections`, files, closed);

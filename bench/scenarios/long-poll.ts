@@ -6,10 +6,9 @@ import { silentLog } from "../../runtime/log.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { getCall, rawRequest } from "../load/calls.ts";
 import { type HttpConnection, openHttpConnection } from "../load/paced/http-connection.ts";
-import { count } from "../measure/backlog.ts";
 import type { Scenario } from "../measure/bench.ts";
+import { count, storedRequests, type StoredRequest } from "../measure/requests.ts";
 import { ACCEPT_ONLY, onStack, type Session } from "../measure/session.ts";
-import { storedRequests, type StoredRequest } from "../measure/users.ts";
 import { percentilesOf } from "../statistics.ts";
 
 const WAITING = 10_000;
@@ -61,11 +60,8 @@ async function openWaits(url: string, requests: readonly StoredRequest[]): Promi
 }
 
 async function countWaiters({ stack }: Session): Promise<number> {
-  const counts = stack.gateways.map(async ({ metricsUrl }) => {
-    const metrics = await (await fetch(metricsUrl)).text();
-    return Number(/^gateway_waiters (\S+)$/m.exec(metrics)?.[1] ?? 0);
-  });
-  return (await Promise.all(counts)).reduce((sum, one) => sum + one, 0);
+  const metrics = await (await fetch(stack.gateways[0]?.metricsUrl ?? "")).text();
+  return Number(/^gateway_waiters (\S+)$/m.exec(metrics)?.[1] ?? 0);
 }
 
 /**

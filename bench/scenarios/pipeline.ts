@@ -1,9 +1,8 @@
 import type { CallFiles } from "../load/calls.ts";
-import { backlogSlope } from "../machine/sampler.ts";
+import { backlogSlope, growthOf } from "../machine/sampler.ts";
 import type { Scenario } from "../measure/bench.ts";
 import { costTable, measureCost } from "../measure/cost.ts";
 import { FAST_MODEL_WORKER, onStack, type Session } from "../measure/session.ts";
-import { slope } from "../statistics.ts";
 
 const STACK = { users: 2_000, quietWithinMs: 120_000 };
 const FAST_STACK = { ...STACK, settings: FAST_MODEL_WORKER };
@@ -108,7 +107,7 @@ export const soak: Scenario = {
     const from = Math.min(SETTLED_SECONDS, (minutes * 60) / 4);
     const settled = session.sampler.samples().filter(({ atSeconds }) => atSeconds >= from);
     const slopeOf = (part: string): number =>
-      slope(settled.map((one) => ({ x: one.atSeconds / 60, y: (one.bytes[part] ?? 0) / 2 ** 20 })));
+      growthOf(settled, ({ bytes }) => (bytes[part] ?? 0) / 2 ** 20);
     session.row("gateway_memory_slope", slopeOf("gateway"));
     for (const part of ["worker", "collector"])
       session.figure(`slope of the ${part}'s memory`, "MB/min", slopeOf(part));

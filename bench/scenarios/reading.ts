@@ -1,7 +1,7 @@
 import type { AcceptedReply } from "../../gateway/http/schemas.ts";
 import type { Scenario } from "../measure/bench.ts";
+import { statusCalls } from "../measure/requests.ts";
 import { onStack } from "../measure/session.ts";
-import { statusCalls } from "../measure/users.ts";
 import { shortBodies } from "../prompts/prompts.ts";
 import { percentilesOf } from "../statistics.ts";
 

@@ -1,12 +1,16 @@
-import { textArray } from "../../adapters/postgres/arrays.ts";
 import type { StatusReply } from "../../gateway/http/schemas.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { fillBacklog } from "../growth/fill.ts";
-import { BACKLOG_LIMIT_MS, count, measureWorkingOff } from "../measure/backlog.ts";
 import type { Bench, Scenario } from "../measure/bench.ts";
-import { type Cost, costTable } from "../measure/cost.ts";
+import { type Cost, costTable, measureWorkingOff } from "../measure/cost.ts";
+import {
+  BACKLOG_LIMIT_MS,
+  count,
+  storedRequests,
+  type StoredRequest,
+} from "../measure/requests.ts";
 import { ACCEPT_ONLY, FAST_MODEL_WORKER, type Session, withStack } from "../measure/session.ts";
-import { insertUsers, nthUserId, storedRequests } from "../measure/users.ts";
+import { insertUsers, nthUserId } from "../measure/users.ts";
 import { percentile } from "../statistics.ts";
 
 const SIZE = 100_000;
@@ -82,35 +86,28 @@ async function measureEta(session: Session): Promise<void> {
     return (await count(session, "completed")) > SETTLED * ETA_REQUESTS;
   });
   const requests = await storedRequests(session, "a hundred parked");
+  const read = (one: StoredRequest) => session.ask<StatusReply>(one, `/status/${one.requestId}`);
   const told = await Promise.all(
-    requests.map(async ({ requestId, ...user }) => {
-      const { waiting } = await session.ask<StatusReply>(user, `/status/${requestId}`);
-      return { requestId, seconds: waiting?.starts_in_seconds ?? null, atMs: Date.now() };
+    requests.map(async (request) => {
+      const { waiting } = await read(request);
+      return { request, seconds: waiting?.starts_in_seconds ?? null, atMs: Date.now() };
     }),
   );
   await untilTrue("all have ended", BACKLOG_LIMIT_MS, async () => {
     return (await count(session, "open")) === 0;
   });
-  const rows = await stack.books.database.run(
-    "read starts",
-    (sql) => sql<{ request_id: string; started_at: number }[]>`
-      select request_id, started_at
-      from requests
-      where request_id = any(${textArray(told.map(({ requestId }) => requestId))}::uuid[])`,
-  );
-  const started = new Map(rows.map((row) => [row.request_id, row.started_at]));
-  const errors = told.flatMap(({ requestId, seconds, atMs }) => {
-    const waited = ((started.get(requestId) ?? 0) - atMs) / 1_000;
-    return seconds === null || waited < WAIT_MIN_SECONDS ? [] : Math.abs(seconds - waited) / waited;
-  });
+  const errors: number[] = [];
+  for (const { request, seconds, atMs } of told) {
+    const startedAtMs = Date.parse((await read(request)).started_at ?? "");
+    const waited = (startedAtMs - atMs) / 1_000;
+    if (seconds !== null && waited >= WAIT_MIN_SECONDS)
+      errors.push(Math.abs(seconds - waited) / waited);
+  }
   const untold = told.filter(({ seconds }) => seconds === null).length;
   if (untold > 0) session.note(`${untold} of ${told.length} were not told when they start`);
   if (errors.length === 0) return session.fail("nobody was told when a request starts");
   const sorted = errors.toSorted((a, b) => a - b);
-  for (const [name, share] of [
-    ["p50", 0.5],
-    ["p90", 0.9],
-  ] as const) {
+  for (const [name, share] of Object.entries({ p50: 0.5, p90: 0.9 })) {
     const what = `error of the ETA that /status tells, of the wait, ${name}`;
     session.figure(what, "%", 100 * percentile(sorted, share));
   }
