@@ -30,9 +30,8 @@ const STACK = {
 
 interface Waits {
   connections: HttpConnection[];
-  /** When the answer came, by request. */
-  answeredAt: Map<string, number>;
-  lost: Set<string>;
+  /** By request; a status of 0 is a lost connection. */
+  answers: Map<string, { status: number; atMs: number }>;
 }
 
 /** Accepts at least so many requests as shall wait; a slow machine drops part of what is offered. */
@@ -44,13 +43,12 @@ async function fill(session: Session): Promise<void> {
 
 /** Opens one long-poll for each request, each on a connection of its own. */
 async function openWaits(url: string, requests: readonly StoredRequest[]): Promise<Waits> {
-  const waits: Waits = { connections: [], answeredAt: new Map(), lost: new Set() };
+  const waits: Waits = { connections: [], answers: new Map() };
   async function open({ requestId, apiKey }: StoredRequest): Promise<void> {
     const connection = await openHttpConnection(url);
     const call = getCall(`/status/${requestId}?wait=${WAIT_SECONDS}`, apiKey);
     connection.send(rawRequest(call, "bench"), (status) => {
-      if (status === 200) waits.answeredAt.set(requestId, performance.now());
-      else waits.lost.add(requestId);
+      waits.answers.set(requestId, { status, atMs: performance.now() });
     });
     waits.connections.push(connection);
   }
@@ -113,21 +111,23 @@ export const longPoll: Scenario = {
     await fill(session);
     session.sampler.restart();
     const requests = (await storedRequests(session, "all")).slice(0, WAITING);
-    const { connections, answeredAt, lost } = await openWaits(session.stack.url, requests);
-    const countEnded = (): number => lost.size + answeredAt.size;
+    const { connections, answers } = await openWaits(session.stack.url, requests);
     await untilTrue("all wait", LIMIT_MS, async () => {
-      return (await countWaiters(session)) + countEnded() >= requests.length;
+      return (await countWaiters(session)) + answers.size >= requests.length;
     });
     session.row("long_polls_waiting", await countWaiters(session));
     const committedAt = await endAll(session, requests);
-    await untilTrue("all are answered", LIMIT_MS, () => countEnded() >= requests.length);
+    await untilTrue("all are answered", LIMIT_MS, () => answers.size >= requests.length);
 
-    const latencies = [...answeredAt].map(([id, at]) => at - (committedAt.get(id) ?? 0));
+    const latencies = [...answers].flatMap(([id, { status, atMs }]) =>
+      status === 200 ? atMs - (committedAt.get(id) ?? 0) : [],
+    );
     const { p50, p99, max } = percentilesOf(Float64Array.from(latencies, (ms) => Math.max(0, ms)));
     session.figure("wake-up after the commit, p50", "ms", p50);
     session.row("wake_up_p99_ms", p99);
     session.figure("wake-up after the commit, longest", "ms", max);
-    if (lost.size > 0) session.fail(`${lost.size} of ${connections.length} waits were lost`);
+    const lost = answers.size - latencies.length;
+    if (lost > 0) session.fail(`${lost} of ${answers.size} waits were lost`);
     // Between the commit and our learning of it a recheck may have seen it already; much earlier means that
     // the wait was over before.
     const early = latencies.filter((ms) => ms < -EARLY_MS).length;
