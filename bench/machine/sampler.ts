@@ -5,7 +5,7 @@ import { cpuSeconds, machineSeconds, readProcesses, residentBytes } from "./proc
 export interface Sampler {
   /** Counts this process and its descendants as `label` from now on. */
   watch: (pid: number, label: string) => void;
-  /** From now on: what it returns tells the seconds of CPU by part so far, of those that serve somebody. */
+  /** From now on: what it returns tells the seconds of CPU by part so far, of those that serve and ran. */
   watchCpu: () => () => Map<string, number>;
   /** All samples so far, in order. */
   samples: () => Sample[];
@@ -72,9 +72,8 @@ export function startSampler(
     watchCpu: () => {
       const { cpu } = look();
       return () => {
-        const used = since(cpu, look().cpu);
-        for (const part of BYSTANDERS) used.delete(part);
-        return used;
+        const used = [...since(cpu, look().cpu)];
+        return new Map(used.filter(([part, took]) => took > 0 && !BYSTANDERS.includes(part)));
       };
     },
     samples: () => samples,
