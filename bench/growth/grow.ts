@@ -23,18 +23,16 @@ export async function grow<Kind extends string>(
   sizes: readonly number[],
   measure: (step: Step) => Promise<Readonly<Record<Kind, Cost>>>,
 ): Promise<void> {
-  const costs: Readonly<Record<Kind, Cost>>[] = [];
+  const measured: [size: string, Readonly<Record<Kind, Cost>>][] = [];
   let from = 0;
   for (const to of sizes) {
     const size = to.toLocaleString("en");
     const say = (text: string): void => progress.say(`    ${size} ${what}: ${text}`);
-    costs.push(await measure({ from, to, size, say }));
+    measured.push([size, await measure({ from, to, size, say })]);
     from = to;
   }
   for (const kind of Object.keys(titles) as Kind[]) {
-    const rows = costs.map((cost, at) => {
-      return { ...cost[kind], name: sizes[at]?.toLocaleString("en") ?? "" };
-    });
+    const rows = measured.map(([name, costs]) => ({ ...costs[kind], name }));
     table(costTable(titles[kind], what, rows));
   }
 }
