@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { afterTurn, isWorthResizing, prefetchOf, type TurnTimes, waitingMaxOf } from "./prefetch.ts";
+import {
+  afterTurn,
+  isWorthResizing,
+  prefetchOf,
+  type TurnTimes,
+  waitingMaxOf,
+} from "./prefetch.ts";
 
 describe("how many deliveries of a model a worker owns", () => {
   test.each([
