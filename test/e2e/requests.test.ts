@@ -100,7 +100,7 @@ test("an attempt that fails is made again until it succeeds, and billed once", a
   expect(snapshot?.windows.daily.used).toEqual({ requests: 1, tokens: ended.tokens.total ?? -1 });
 });
 
-test("a request out of attempts fails, gives its tokens back, stays counted, is a dead letter", async (stack) => {
+test("a request out of attempts fails, gives its tokens back and is a dead letter", async (stack) => {
   const user = await stack.addUser();
   const api = stack.api(user);
 
