@@ -48,7 +48,8 @@ function rowOf(bytes: number): NewRequest {
     metadata: null,
     acceptUntilMs: nowMs + LIFE_MS,
     idempotency: null,
-    parked: null,
+    priority: "normal",
+    isParked: false,
   };
 }
 
