@@ -118,6 +118,7 @@ create table requests (
   started_at timestamp with time zone,
   completed_at timestamp with time zone,
   executions integer,
+  priority smallint,
   constraint requests_attempts_check CHECK ((attempts >= 0)),
   constraint requests_completed_has_a_result CHECK (((status = 'completed'::text) = (result IS NOT NULL))),
   constraint requests_completion_tokens_check CHECK ((completion_tokens >= 0)),

@@ -39,6 +39,28 @@ describe("each model", () => {
     expect(world.prefetches().get("m")).toBe(16);
   });
 
+  test("that was fast and has become slow keeps nothing waiting here for seconds", async () => {
+    const world = await startFakeWorld();
+    for (let request = 0; request < 30; request += 1) {
+      await world.deliver(`fast${request}`);
+      await answer(world, `fast${request}`);
+    }
+    await looked(world);
+    const owned = world.prefetches().get("m") ?? 0;
+    for (let request = 0; request < owned; request += 1) await world.deliver(`slow${request}`);
+
+    await world.clock.advance(2_000);
+    for (const id of ["slow0", "slow1", "slow2", "slow3"]) await answer(world, id);
+    await looked(world);
+
+    expect(owned).toBe(16);
+    expect(world.prefetches().get("m")).toBe(4);
+    // The last to come; what came first goes on here.
+    expect(world.putOff.map(({ head }) => head.requestId)).toEqual(
+      Array.from({ length: 6 }, (_, index) => `slow${index + 10}`),
+    );
+  });
+
   test("that takes seconds is owned no more for what is being concluded", async () => {
     const world = await startFakeWorld();
     for (let request = 0; request < 10; request += 1) {

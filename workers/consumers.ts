@@ -20,8 +20,8 @@ export interface Consumers {
 }
 
 export interface ConsumerNeighbours {
-  deliveries: Pick<Deliveries, "take" | "handOver" | "countOf">;
-  gates: Pick<Gates, "prefetchOf">;
+  deliveries: Pick<Deliveries, "take" | "handOver" | "putBack" | "countOf">;
+  gates: Pick<Gates, "prefetchOf" | "waitingMaxOf">;
   health: Pick<Health, "of" | "isPausedByOperator">;
   probes: Pick<Probes, "isAwaiting">;
 }
@@ -52,11 +52,14 @@ export function createConsumers(
     return isDefault === (config().default_model === model);
   }
 
+  const isCallable = (model: string): boolean =>
+    health.of(model).pause === null && !health.isPausedByOperator(model);
+
   /** How many deliveries the consumer should own now. */
   function wantedOf(kept: Kept): number {
     const { model } = kept.source;
     if (isStopped || !isWanted(kept)) return 0;
-    if (health.of(model).pause === null && !health.isPausedByOperator(model)) {
+    if (isCallable(model)) {
       const wanted = gates.prefetchOf(model);
       const isClose = kept.prefetch > 0 && !isWorthResizing(kept.prefetch, wanted);
       return isClose ? kept.prefetch : wanted;
@@ -80,6 +83,8 @@ export function createConsumers(
     }
     // Whatever came before the subscription ended.
     if (wanted === 0 && !isStopped) deliveries.handOver(source);
+    if (wanted > 0 && isCallable(source.model))
+      deliveries.putBack(source, gates.waitingMaxOf(source.model, wanted));
   }
 
   /** A consumer that is not wanted any more ends when what it delivered has left. */

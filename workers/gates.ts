@@ -13,6 +13,8 @@ export interface Gates {
   enter: (owned: OwnedDelivery) => Pass;
   /** How many deliveries of the model should be owned here while it is not paused. */
   prefetchOf: (model: string) => number;
+  /** How many deliveries of the model may wait here while its prefetch is so much. */
+  waitingMaxOf: (model: string, prefetch: number) => number;
   /** The models of the configuration. */
   snapshot: () => Record<string, GateSnapshot>;
 }
@@ -120,6 +122,7 @@ export function createGates(
     },
     enter,
     prefetchOf: (model) => gateOf(model)?.prefetch() ?? 0,
+    waitingMaxOf: (model, prefetch) => gateOf(model)?.waitingMax(prefetch) ?? 0,
     snapshot() {
       const { models } = config();
       for (const model of gates.keys()) if (!Object.hasOwn(models, model)) gates.delete(model);

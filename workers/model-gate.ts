@@ -7,7 +7,7 @@ import {
   raised,
 } from "../core/attempt/adaptive-limit.ts";
 import { type InferenceOutcome, isExecution, loadSignalOf } from "../core/attempt/outcome.ts";
-import { afterTurn, prefetchOf, type TurnTimes } from "../core/attempt/prefetch.ts";
+import { afterTurn, prefetchOf, type TurnTimes, waitingMaxOf } from "../core/attempt/prefetch.ts";
 
 /** The places at one model, bounded by the adaptive limit, and how long its turns take. */
 export interface ModelGate {
@@ -16,6 +16,8 @@ export interface ModelGate {
   enter: () => Place;
   /** How many deliveries of the model should be owned. */
   prefetch: () => number;
+  /** How many deliveries may wait in this worker, whose prefetch is given. */
+  waitingMax: (prefetch: number) => number;
   snapshot: () => GateSnapshot;
 }
 
@@ -78,6 +80,7 @@ export function createModelGate(bounds: () => LimitBounds, now: () => number): M
       };
     },
     prefetch: () => prefetchOf(allowed(), times),
+    waitingMax: (prefetch) => waitingMaxOf(allowed(), prefetch, times),
     snapshot: () => ({ underWay, limit: allowed(), ended }),
   };
 }

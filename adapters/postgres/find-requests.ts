@@ -2,7 +2,7 @@ import type { DurableState } from "../../core/request/request.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import { textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
-import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
+import { OPEN_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
 import type {
   ListQuery,
   ListedRequest,
@@ -139,7 +139,7 @@ export async function readQueued(
   const rows = await database.run(
     "read queued requests",
     (sql) => sql<OpenRow[]>`
-      select ${sql(HEAD_COLUMNS)}, prompt
+      select ${sql(OPEN_COLUMNS)}
       from requests r
       where request_id = any(${textArray(requestIds)}::uuid[])
         and completed_at is null

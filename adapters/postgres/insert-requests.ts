@@ -1,6 +1,6 @@
 import { bytesArray, numberArray, packBytes, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
-import { priorityNumber } from "./parked.ts";
+import { priorityNumber } from "./request-rows.ts";
 import type {
   Idempotency,
   InsertOutcome,
@@ -8,6 +8,7 @@ import type {
   Replay,
 } from "../../core/request/stored-request.ts";
 
+const NORMAL = priorityNumber("normal");
 const STORED: InsertOutcome = { kind: "stored" };
 const LATE: InsertOutcome = { kind: "late" };
 
@@ -24,10 +25,11 @@ export function insertRequests(
   database: Database,
   rows: readonly NewRequest[],
 ): Promise<InsertOutcome[]> {
-  return rows.some((row) => row.idempotency !== null || row.parked !== null)
-    ? insertWithMore(database, rows)
-    : insertPlain(database, rows);
+  return rows.some(needsMore) ? insertWithMore(database, rows) : insertPlain(database, rows);
 }
+
+const needsMore = ({ idempotency, isParked, priority }: NewRequest): boolean =>
+  idempotency !== null || isParked || priority !== "normal";
 
 async function insertPlain(
   database: Database,
@@ -90,8 +92,9 @@ async function insertWithMore(
   const { prompts, metadatas, ...columns } = columnsOf(rows);
   const keyHash = bytesArray(rows.map((row) => row.idempotency?.keyHash ?? null));
   const fingerprint = bytesArray(rows.map((row) => row.idempotency?.fingerprint ?? null));
-  const priority = numberArray(
-    rows.map(({ parked }) => (parked === null ? null : priorityNumber(parked.priority))),
+  const priority = numberArray(rows.map((row) => priorityNumber(row.priority)));
+  const parkedAs = numberArray(
+    rows.map((row) => (row.isParked ? priorityNumber(row.priority) : null)),
   );
   const stored = await database.run(
     "insert requests with keys or parked",
@@ -104,11 +107,12 @@ async function insertWithMore(
           ${metadatas.firsts}::integer[], ${metadatas.lengths}::integer[],
           ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
           ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[],
-          ${keyHash}::bytea[], ${fingerprint}::bytea[], ${priority}::smallint[]
+          ${keyHash}::bytea[], ${fingerprint}::bytea[], ${priority}::smallint[],
+          ${parkedAs}::smallint[]
         ) with ordinality as row (
           request_id, user_id, model, prompt_first, prompt_length, metadata_first, metadata_length,
           estimated_tokens, window_day, publisher_id, created_ms, expires_ms, accept_until_ms, key_hash,
-          fingerprint, priority, position
+          fingerprint, priority, parked_as, position
         )
         where clock_timestamp() < to_timestamp(accept_until_ms / 1000)
       ),
@@ -128,21 +132,21 @@ async function insertWithMore(
       ),
       parking as (
         insert into parked (request_id, model, user_id, priority, expires_at, estimated_tokens)
-        select request_id, model, user_id, priority, to_timestamp(expires_ms / 1000), estimated_tokens
+        select request_id, model, user_id, parked_as, to_timestamp(expires_ms / 1000), estimated_tokens
         from batch
-        where priority is not null
+        where parked_as is not null
           and (key_hash is null or request_id in (select request_id from claimed))
       )
       insert into requests (
         request_id, user_id, model, prompt, metadata, estimated_tokens, window_day, publisher_id,
-        created_at, expires_at
+        created_at, expires_at, priority
       )
       select
         request_id, user_id, model,
         substring(prompts from prompt_first for prompt_length),
         substring(metadatas from metadata_first for metadata_length),
         estimated_tokens, window_day, publisher_id,
-        to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000)
+        to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000), nullif(priority, ${NORMAL})
       from
         (values (${prompts.bytes}::bytea, ${metadatas.bytes}::bytea)) as packed (prompts, metadatas),
         batch

@@ -2,7 +2,7 @@ import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { DurableState } from "../../core/request/request.ts";
 import { textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
-import { FIRST_ID, HEAD_COLUMNS, type OpenRow, pageOf, queuedOf } from "./request-rows.ts";
+import { FIRST_ID, OPEN_COLUMNS, type OpenRow, pageOf, queuedOf } from "./request-rows.ts";
 import type {
   Page,
   RequestRef,
@@ -128,7 +128,7 @@ async function readOpen(
   const rows = await database.run(
     "read open requests",
     (sql) => sql<OpenRow[]>`
-      select ${sql(HEAD_COLUMNS)}, prompt
+      select ${sql(OPEN_COLUMNS)}
       from requests
       where request_id = any(${textArray(requestIds)}::uuid[])
         and completed_at is null

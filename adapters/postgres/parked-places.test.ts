@@ -28,7 +28,8 @@ const parked = (minutes: number): NewRequest =>
   newRequest({
     userId: USER,
     expiresAtMs: Date.now() + minutes * 60_000,
-    parked: { priority: "normal" },
+    isParked: true,
+    priority: "normal",
   });
 
 test("a place knows the attempts that were made and what the last one met", async () => {

@@ -32,7 +32,10 @@ beforeEach(async () => {
 });
 
 const idOf = ({ head }: NewRequest): string => head.requestId;
-const parkedAs = (priority: Priority): Pick<NewRequest, "parked"> => ({ parked: { priority } });
+const parkedAs = (priority: Priority): Pick<NewRequest, "priority" | "isParked"> => ({
+  priority,
+  isParked: true,
+});
 
 const turn = (userId: string, priority: Priority = "normal", model = "sim-chat") => ({
   model,

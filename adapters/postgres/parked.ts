@@ -1,4 +1,3 @@
-import { PRIORITIES, type Priority } from "../../core/queue/fair-order.ts";
 import type { ParkedRef } from "../../core/queue/lane.ts";
 import type { DispatchedEnd, OverdueRetry, ParkedPlace } from "../../core/queue/parked.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
@@ -7,11 +6,14 @@ import type { OutboxEntry } from "../../core/request/stored-request.ts";
 import { isFaultCode } from "../../core/faults.ts";
 import { numberArray, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
-import { FIRST_ID, HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
-
-/** As `parked.priority` stores a class. */
-export const priorityNumber = (priority: Priority): number => PRIORITIES.indexOf(priority);
-export const priorityOf = (stored: number): Priority => PRIORITIES[stored] ?? "normal";
+import {
+  FIRST_ID,
+  HEAD_COLUMNS,
+  type OpenRow,
+  priorityNumber,
+  priorityOf,
+  queuedOf,
+} from "./request-rows.ts";
 
 /**
  * Parks requests that came back from workers, or from the queue of a model that is paused: those that are
@@ -155,7 +157,6 @@ export async function nextParked(
 }
 
 type ParkedRow = OpenRow & {
-  priority: number;
   attempt: number;
   last_error_code: string | null;
   last_error_message: string | null;
@@ -176,7 +177,8 @@ export async function readParked(
     "read parked requests",
     (sql) => sql<ParkedRow[]>`
       select
-        ${sql(HEAD_COLUMNS.map((column) => `r.${column}`))}, r.prompt, p.priority, p.attempt,
+        ${sql(HEAD_COLUMNS.map((column) => `r.${column}`))}, r.prompt,
+        nullif(p.priority, ${priorityNumber("normal")}) as priority, p.attempt,
         p.last_error_code, p.last_error_message, keyed.is_keyed
       from
         parked p
@@ -192,14 +194,12 @@ export async function readParked(
   );
   return rows.map((row) => {
     const lastError = errorOf(row);
-    const priority = priorityOf(row.priority);
     return {
       isKeyed: row.is_keyed,
       request: {
         ...queuedOf(row),
         attempt: row.attempt,
         ...(lastError === undefined ? {} : { lastError }),
-        ...(priority === "normal" ? {} : { priority }),
       },
     };
   });

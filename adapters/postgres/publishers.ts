@@ -1,5 +1,5 @@
 import type { Database } from "./connect.ts";
-import { HEAD_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
+import { OPEN_COLUMNS, type OpenRow, queuedOf } from "./request-rows.ts";
 import type { DeadOutbox, OutboxEntry, PublisherNote } from "../../core/request/stored-request.ts";
 
 /**
@@ -60,7 +60,7 @@ async function outboxOf(
   const rows = await database.run(
     "read the outbox of a dead gateway",
     (sql) => sql<(OpenRow & { is_keyed: boolean })[]>`
-      select ${sql(HEAD_COLUMNS)}, prompt, is_keyed
+      select ${sql(OPEN_COLUMNS)}, is_keyed
       from
         requests r,
         -- For each row alone: the server may carry out a plain EXISTS by reading all keys.

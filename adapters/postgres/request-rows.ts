@@ -1,5 +1,10 @@
+import { PRIORITIES, type Priority } from "../../core/queue/fair-order.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { Page } from "../../core/request/stored-request.ts";
+
+/** As the columns `priority` store a class. */
+export const priorityNumber = (priority: Priority): number => PRIORITIES.indexOf(priority);
+export const priorityOf = (stored: number): Priority => PRIORITIES[stored] ?? "normal";
 
 /** The columns of `requests` that make a `RequestHead`. */
 export const HEAD_COLUMNS = [
@@ -12,6 +17,9 @@ export const HEAD_COLUMNS = [
   "expires_at",
 ] as const;
 
+/** The columns of `requests` that make an `OpenRow`. */
+export const OPEN_COLUMNS = [...HEAD_COLUMNS, "prompt", "priority"] as const;
+
 export interface OpenRow {
   request_id: string;
   user_id: string;
@@ -21,6 +29,8 @@ export interface OpenRow {
   created_at: number;
   expires_at: number;
   prompt: Buffer;
+  /** null: normal. */
+  priority: number | null;
 }
 
 /**
@@ -40,6 +50,7 @@ export function queuedOf(row: OpenRow): QueuedRequest {
     },
     attempt: 1,
     payload: row.prompt,
+    ...(row.priority !== null && { priority: priorityOf(row.priority) }),
   };
 }
 

@@ -118,7 +118,7 @@ describe("a search", () => {
 });
 
 test("one request is read with all that is stored of it, and how it is parked", async () => {
-  const request = newRequest({ userId: ADA, parked: { priority: "high" } });
+  const request = newRequest({ userId: ADA, isParked: true, priority: "high" });
   await insertRequests(database, [request]);
 
   expect(await wholeRequest(database, idOf(request))).toMatchObject({

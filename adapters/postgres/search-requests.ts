@@ -4,7 +4,7 @@ import type { ListedRequest, Page, StoredRequest } from "../../core/request/stor
 import { textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
 import { isState, LAST_ID, LISTED_COLUMNS, type ListedRow, listedOf } from "./find-requests.ts";
-import { priorityOf } from "./parked.ts";
+import { priorityOf } from "./request-rows.ts";
 import { FIRST_ID, pageOf } from "./request-rows.ts";
 
 /** Which requests an operator means; what is absent leaves none out. */

@@ -187,7 +187,8 @@ export async function fillBacklog(
       metadata: null,
       acceptUntilMs: createdAtMs + CONFIRM_MS,
       idempotency: null,
-      parked: isParked ? { priority: "normal" } : null,
+      priority: "normal",
+      isParked,
     };
   }
 

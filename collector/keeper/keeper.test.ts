@@ -101,6 +101,17 @@ test("stopping waits for the duty under way, and no round begins after it", asyn
   expect(runs).toEqual(["first"]);
 });
 
+test("one that is stopped while it asks for the lock does not begin, and gives the lock up", async () => {
+  const { locks, runs, keeperOf } = setUp();
+  const keeper = keeperOf("first");
+
+  keeper.start();
+  await keeper.stop();
+
+  expect(runs).toEqual([]);
+  expect(await locks.lockOf("second").tryAcquire()).toBe(true);
+});
+
 test("a walk goes on where it stopped, reads a failed page again, and begins anew at the end", async () => {
   const pages = ["0", "1", "2"];
   const seen: string[] = [];

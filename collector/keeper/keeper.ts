@@ -72,7 +72,9 @@ export function runDuties(
   async function campaign(): Promise<void> {
     const { signal } = stopping;
     while (!signal.aborted) {
-      if (await acquire()) await serve();
+      const isOurs = await acquire();
+      // It may have been stopped meanwhile.
+      if (isOurs && !signal.aborted) await serve();
       await pause(ports.schedule, intervalMs, signal);
     }
     await release();

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { afterTurn, isWorthResizing, prefetchOf, type TurnTimes } from "./prefetch.ts";
+import {
+  afterTurn,
+  isWorthResizing,
+  prefetchOf,
+  type TurnTimes,
+  waitingMaxOf,
+} from "./prefetch.ts";
 
 describe("how many deliveries of a model a worker owns", () => {
   test.each([
@@ -12,6 +18,15 @@ describe("how many deliveries of a model a worker owns", () => {
     ["four limits at most of a model that replies at once", 32, { callMs: 0, concludeMs: 20 }, 128],
   ])("%s", (_name, limit, times, prefetch) => {
     expect(prefetchOf(limit, times)).toBe(prefetch);
+  });
+
+  test.each([
+    ["what a prefetch allows", 16, 48, { callMs: 2_000, concludeMs: 20 }, 32],
+    ["what has its turn in a moment", 16, 16, { callMs: 50, concludeMs: 20 }, 80],
+    ["nothing of a slow model", 16, 16, { callMs: 5_000, concludeMs: 20 }, 0],
+    ["what a prefetch allows while nothing was measured", 16, 20, null, 4],
+  ])("may wait there: %s", (_name, limit, prefetch, times, waiting) => {
+    expect(waitingMaxOf(limit, prefetch, times)).toBe(waiting);
   });
 
   test("follows a change of the times within some tens of turns, and not one odd turn", () => {

@@ -14,6 +14,8 @@ const REFILL_MS = 8;
 const ASIDE_MIN = 0.1;
 /** The most that a model may own, in its limit. */
 const LIMITS_MAX = 4;
+/** A delivery may wait so long for its turn in a worker that should not own it any more. */
+const SOON_MS = 250;
 /** Changing the prefetch ends a subscription and begins another. */
 const RESIZED_MIN = 0.25;
 
@@ -36,6 +38,16 @@ export function prefetchOf(limit: number, times: TurnTimes | null): number {
   const aside = (times.concludeMs + REFILL_MS) / Math.max(1, times.callMs);
   if (aside < ASIDE_MIN) return limit;
   return Math.min(Math.ceil(limit * (1 + aside)), limit * LIMITS_MAX);
+}
+
+/**
+ * How many deliveries of a model may wait in a worker that owns up to `prefetch` and may run `limit` at once:
+ * those that the prefetch allows, or those whose turn comes in a moment. What a model that was fast brought
+ * here would else wait here for seconds when it has become slow, out of reach of every order.
+ */
+export function waitingMaxOf(limit: number, prefetch: number, times: TurnTimes | null): number {
+  const soon = times === null ? 0 : (limit * SOON_MS) / Math.max(1, times.callMs);
+  return Math.max(prefetch - limit, Math.floor(soon));
 }
 
 /** Whether a prefetch of `present` should become `wanted`. */

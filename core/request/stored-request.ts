@@ -44,8 +44,10 @@ export interface NewRequest {
   acceptUntilMs: number;
   /** null: the caller sent no key. */
   idempotency: Idempotency | null;
-  /** The class in which it waits for its turn; null: it is published at once. */
-  parked: { priority: Priority } | null;
+  /** The class in which it waits for its turn. */
+  priority: Priority;
+  /** Whether it waits for its turn; false: it is published at once. */
+  isParked: boolean;
 }
 
 /** The request that an Idempotency-Key already stands for. */

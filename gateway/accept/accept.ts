@@ -130,7 +130,7 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
   }
 
   /** Sends a stored request on its way. */
-  function send({ head, prompt: payload }: NewRequest, { priority }: Draft): void {
+  function send({ head, prompt: payload, priority }: NewRequest): void {
     ports.reach("G2");
     const request = { head, attempt: 1, payload };
     outbox.publish(priority === "normal" ? request : { ...request, priority });
@@ -165,8 +165,8 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
     }
     switch (attempt.kind) {
       case "stored":
-        if (attempt.row.parked === null) send(attempt.row, draft);
-        else leave(draft);
+        if (attempt.row.isParked) leave(draft);
+        else send(attempt.row);
         ports.reach("G4");
         return accepted(draft, attempt.quota);
       case "refused":
@@ -180,8 +180,8 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
         const { row, fault, isStored } = attempt;
         if (idempotency === null) release(head);
         void isStored.then((stored) => {
-          if (stored && row.parked !== null) leave(draft);
-          else if (stored) outbox.publishStored(requestId, draft.priority);
+          if (stored && row.isParked) leave(draft);
+          else if (stored) outbox.publishStored(requestId);
           else outbox.drop(requestId);
           if (!stored && idempotency !== null) release(head);
         });
@@ -231,7 +231,8 @@ function createHoldAndStore(
       // freed as an orphan meanwhile.
       acceptUntilMs: head.createdAtMs + ports.config().gateway.accept_timeout_ms,
       idempotency,
-      parked: lanes.takeDirect(head.model) ? null : { priority },
+      priority,
+      isParked: !lanes.takeDirect(head.model),
     };
   }
 

@@ -1,5 +1,4 @@
 import { Fault } from "../../core/faults.ts";
-import type { Priority } from "../../core/queue/fair-order.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import { repeat } from "../../runtime/repeat.ts";
 import type { GatewayPorts } from "../ports.ts";
@@ -33,7 +32,7 @@ export interface Outbox {
   /** The request is committed: publishes it, now or when the broker is back. Never throws, never waits. */
   publish: (request: QueuedRequest) => void;
   /** The request turned out to be committed after all: reads it and publishes it soon. */
-  publishStored: (requestId: string, priority: Priority) => void;
+  publishStored: (requestId: string) => void;
   depth: () => number;
   /**
    * Waits until everything is confirmed, at most `ms`, then notes how far it came. What is left, the keeper
@@ -60,8 +59,6 @@ const SIGN_OF_LIFE_MS = 1_000;
 export function createOutbox(ports: Ports): Outbox {
   /** In order of ids. `unsent`: publishing failed; the content is not kept in memory but read again. */
   const open = new Map<string, "under_way" | "unsent">();
-  /** Classes other than normal of what is open: rows do not have them. */
-  const priorities = new Map<string, Priority>();
   let notedAtMs = 0;
   let notedDepth = -1;
   let noting = false;
@@ -71,7 +68,6 @@ export function createOutbox(ports: Ports): Outbox {
 
   function confirmed(requestId: string): void {
     open.delete(requestId);
-    priorities.delete(requestId);
     if (open.size === 0) onEmpty();
   }
 
@@ -99,17 +95,12 @@ export function createOutbox(ports: Ports): Outbox {
       const requests = await ports.readQueued(unsent);
       const still = new Set(requests.map((request) => request.head.requestId));
       for (const requestId of unsent) if (!still.has(requestId)) confirmed(requestId);
-      await Promise.all(requests.map((request) => send(withPriority(request))));
+      await Promise.all(requests.map((request) => send(request)));
     } catch (error) {
       ports.log.warn({ err: error, unsent: unsent.length }, "the outbox cannot be relayed now");
     } finally {
       relaying = false;
     }
-  }
-
-  function withPriority(request: QueuedRequest): QueuedRequest {
-    const priority = priorities.get(request.head.requestId);
-    return priority === undefined ? request : { ...request, priority };
   }
 
   async function send(request: QueuedRequest): Promise<void> {
@@ -167,13 +158,8 @@ export function createOutbox(ports: Ports): Outbox {
       open.set(requestId, "under_way");
     },
     drop: confirmed,
-    publish: (request) => {
-      const { head, priority } = request;
-      if (priority !== undefined) priorities.set(head.requestId, priority);
-      void send(request);
-    },
-    publishStored: (requestId, priority) => {
-      if (priority !== "normal") priorities.set(requestId, priority);
+    publish: (request) => void send(request),
+    publishStored: (requestId) => {
       open.set(requestId, "unsent");
     },
     depth: () => open.size,

@@ -27,7 +27,7 @@ describe("a request that may not be published now", () => {
     await untilIdle();
 
     expect(response.status).toBe(202);
-    expect(rows.map(({ parked }) => parked)).toEqual([{ priority: "normal" }]);
+    expect(rows).toMatchObject([{ isParked: true, priority: "normal" }]);
     expect(published).toEqual([]);
     expect(announced).toEqual([[{ model: "small", userId: "user-1", priority: "normal" }]]);
     expect(await depth()).toBe(0);
@@ -40,7 +40,7 @@ describe("a request that may not be published now", () => {
 
     for (let index = 0; index < 3; index += 1) await call("POST", "/generate", { body });
 
-    expect(rows.map(({ parked }) => parked === null)).toEqual([true, true, false]);
+    expect(rows.map(({ isParked }) => isParked)).toEqual([false, false, true]);
     expect(published).toHaveLength(2);
   });
 
@@ -105,23 +105,13 @@ describe("a request that may not be published now", () => {
 });
 
 describe("a request's class", () => {
-  test("goes with its message, and back when it must be read again to be published", async () => {
-    let isUp = false;
-    const fake = createFakeGateway({
-      brokerUp: () => isUp,
-      publish: async (request) => {
-        if (!isUp) throw new Error("away");
-        fake.published.push(request);
-      },
-      readQueued: async () =>
-        fake.rows.map(({ head, prompt: payload }) => ({ head, attempt: 1, payload })),
-    });
+  test("is stored and goes with its message", async () => {
+    const { call, rows, published } = await startGateway({});
 
-    await fake.call("POST", "/generate", { body: { ...body, priority: "low" } });
-    await fake.call("POST", "/generate", { body });
-    isUp = true;
-    await fake.advance(1_000);
+    await call("POST", "/generate", { body: { ...body, priority: "low" } });
+    await call("POST", "/generate", { body });
 
-    expect(fake.published.map(({ priority }) => priority)).toEqual(["low", undefined]);
+    expect(rows.map(({ priority }) => priority)).toEqual(["low", "normal"]);
+    expect(published.map(({ priority }) => priority)).toEqual(["low", undefined]);
   });
 });

@@ -59,7 +59,7 @@ describe("the class of a request", () => {
     const { post, rows } = await startGateway(tier);
 
     expect((await post({ priority })).status).toBe(202);
-    expect(rows.map(({ parked }) => parked?.priority)).toEqual([expected]);
+    expect(rows.map((row) => row.priority)).toEqual([expected]);
   });
 
   test.each([

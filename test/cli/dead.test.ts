@@ -59,7 +59,7 @@ test("a dead letter is listed with its error, and its content only when asked fo
     queue: "requests",
     error: { code: "UPSTREAM_REJECTED" },
   });
-  expect(plain.out).toContain("failed, billed 0 tokens");
+  expect(plain.out).toContain("failed, not billed, 1 execution failed");
   expect(plain.out).not.toContain("secret plan");
   expect(revealed.out).toContain("secret plan");
 });

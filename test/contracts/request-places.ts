@@ -15,7 +15,7 @@ export function describeRequestPlaces(name: string, makeSubject: MakeRequestStor
       (userId: string, model = "fast") =>
       (minutes: number, priority: Priority = "normal"): NewRequest => {
         const expiresAtMs = nowMs + minutes * 60_000;
-        return newRequest({ userId, model, expiresAtMs, parked: { priority } });
+        return newRequest({ userId, model, expiresAtMs, isParked: true, priority });
       };
 
     async function aheadOf(...rows: NewRequest[]): Promise<(number | undefined)[]> {
@@ -41,7 +41,7 @@ export function describeRequestPlaces(name: string, makeSubject: MakeRequestStor
       const expiresAtMs = nowMs + HOUR_MS;
       const userId = crypto.randomUUID();
       const [older, newer] = [nowMs - 2_000, nowMs - 1_000].map((createdAtMs) =>
-        newRequest({ userId, createdAtMs, expiresAtMs, parked: { priority: "normal" } }),
+        newRequest({ userId, createdAtMs, expiresAtMs, isParked: true, priority: "normal" }),
       ) as [NewRequest, NewRequest];
       await subject().store.insertRequests([newer, older]);
 

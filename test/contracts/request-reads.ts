@@ -89,9 +89,24 @@ export function describeRequestReads(name: string, makeSubject: MakeRequestStore
       }
     });
 
+    test("what is read for publishing has the class that it was stored with", async () => {
+      const { store } = subject();
+      const urgent = newRequest({ priority: "high" });
+      const patient = newRequest({ priority: "low" });
+      await store.insertRequests([urgent, patient]);
+
+      const queued = await store.readQueued([idOf(urgent), idOf(patient), oldest]);
+      await store.discardRequests([idOf(urgent), idOf(patient)]);
+
+      const classes = new Map(queued.map(({ head, priority }) => [head.requestId, priority]));
+      expect(classes.get(idOf(urgent))).toBe("high");
+      expect(classes.get(idOf(patient))).toBe("low");
+      expect(classes.get(oldest)).toBeUndefined();
+    });
+
     test("what is parked is not read for publishing: the dispatcher publishes it", async () => {
       const { store } = subject();
-      const parked = newRequest({ parked: { priority: "high" } });
+      const parked = newRequest({ isParked: true, priority: "high" });
       await store.insertRequests([parked]);
 
       const queued = await store.readQueued([idOf(parked), oldest]);
@@ -136,7 +151,7 @@ export function describeRequestReads(name: string, makeSubject: MakeRequestStore
     test("what is parked, or of another model, is not among those that may be lost", async () => {
       const { store } = subject();
       const createdAtMs = nowMs - 60 * HOUR_MS;
-      const parked = newRequest({ createdAtMs, parked: { priority: "normal" } });
+      const parked = newRequest({ createdAtMs, isParked: true, priority: "normal" });
       const other = newRequest({ createdAtMs, model: "other" });
       const waiting = newRequest({ createdAtMs });
       await store.insertRequests([parked, other, waiting]);

@@ -152,7 +152,7 @@ test("a service that refuses our credential, then our model, fails nobody's requ
   const ends = await Promise.all(users.map((api, index) => endsOf(api, ids[index] ?? [])));
 
   for (const end of ends.flat()) expect(end).toMatchObject({ status: "completed", attempts: 1 });
-  // One at a time tried it for all 80.
-  expect(inVain).toBeLessThan(80);
+  // Those under way when the first replies came, and then one at a time; not all 80 again and again.
+  expect(inVain).toBeLessThan(2 * 80);
   await expectAllBooked(stack);
 });

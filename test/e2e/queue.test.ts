@@ -159,9 +159,12 @@ test(
     const ended = await api.untilEnded(first.request_id);
 
     expect([ended.status, ended.attempts]).toEqual(["completed", 2]);
-    expect(tookMs(ended)).toBeLessThan(AS_IF_ALONE_MS);
     await stack.simulatorOf(OTHER).set({ ttft_ms: 0 });
-    await expectAllComplete(api, later);
+    const ends = await expectAllComplete(api, later);
+    // By order and not by time: all of them take a slow machine's time.
+    const isBefore = ({ completed_at: at = "" }: StatusReply): boolean =>
+      at < (ended.completed_at ?? "");
+    expect(ends.filter(isBefore).length).toBeLessThan(ends.length / 2);
   },
   LIMIT_MS,
 );

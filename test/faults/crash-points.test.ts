@@ -36,10 +36,13 @@ async function expectKilled(component: Component): Promise<void> {
 for (const point of POINTS)
   scenario(
     `a ${VICTIMS[point].slice(0, -2)} killed at ${point} loses nothing and bills nothing twice`,
-    async ({ arm }) => {
+    async ({ arm, stack }) => {
+      // Requests are parked only while others wait.
+      if (point === "G5") await stack.simulator.set({ ttft_ms: 1_000 });
       const victim = await arm(VICTIMS[point], { CRASH_AT: `${point}:5` });
       await expectKilled(victim);
       await Bun.sleep(300);
+      if (point === "G5") await stack.simulator.set({ ttft_ms: 0 });
     },
   );
 

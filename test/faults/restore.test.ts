@@ -81,7 +81,8 @@ describe.skipIf(!hasServerPrograms())("with the programs of the servers on this 
 
       expect(violationsOf(report)).toEqual([]);
       expect(Object.keys(report.states)).toEqual(["completed"]);
-      expect(await countOrphans(stack)).toBeGreaterThan(50);
+      // Of what was published and forgotten; the rest was parked, and went with PostgreSQL.
+      expect(await countOrphans(stack)).toBeGreaterThan(20);
       const after = await runs.underLoad({ usersOf: async () => users }, (load) =>
         untilAccepted(load, 100),
       );

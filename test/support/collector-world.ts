@@ -72,7 +72,8 @@ export function rowOf(head: RequestHead, changes: Partial<NewRequest> = {}): New
     metadata: null,
     acceptUntilMs: Number.POSITIVE_INFINITY,
     idempotency: null,
-    parked: null,
+    priority: "normal",
+    isParked: false,
     ...changes,
   };
 }

@@ -43,7 +43,8 @@ export function newRequest(
     metadata: null,
     acceptUntilMs: Date.now() + HOUR_MS,
     idempotency: null,
-    parked: null,
+    priority: "normal",
+    isParked: false,
     ...rest,
   };
 }

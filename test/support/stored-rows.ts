@@ -24,7 +24,8 @@ export function rowOf(request: StoredRequest): NewRequest {
     metadata,
     acceptUntilMs: Number.POSITIVE_INFINITY,
     idempotency: null,
-    parked: null,
+    priority: "normal",
+    isParked: false,
   };
 }
 

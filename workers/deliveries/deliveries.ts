@@ -26,6 +26,11 @@ export interface Deliveries {
    * the model is not known any more. Returns at once. To be called when none can come from there.
    */
   handOver: (source: DeliverySource) => void;
+  /**
+   * Hands to the keeper what came from there and waits here beyond `waitingMax`, the last first, so that it
+   * takes its turn among all that wait. Returns at once.
+   */
+  putBack: (source: DeliverySource, waitingMax: number) => void;
   /** Hands over to other workers what waits, and from now on requeues what still comes. Returns at once. */
   handOverAll: () => void;
   /** Breaks off everything that is under way. */
@@ -146,6 +151,15 @@ export function createDeliveries(
       for (const owned of waiting.takeAll((one) => one.source === source)) {
         leave(owned, conclude(owned));
       }
+    },
+    putBack(source, waitingMax) {
+      if (waiting.countOf(source.model) <= waitingMax) return;
+      // A new message would not have the count that tells of workers that died.
+      const mayBeNew = waiting
+        .all()
+        .filter((one) => one.source === source && !one.isSuspect && one.crashes === 0);
+      const surplus = new Set(mayBeNew.slice(waitingMax));
+      for (const owned of waiting.takeAll((one) => surplus.has(one))) leave(owned, putOff(owned));
     },
     handOverAll() {
       isHandedOver = true;

@@ -232,7 +232,8 @@ const SPOILT: readonly { what: string; spoil: (run: Run) => void; found: Violati
     spoil: ({ operation, facts }) => {
       operation.ends.clear();
       facts.ledger = [];
-      Object.assign(only(facts.requests), { state: "failed", errorCode: "UPSTREAM_UNREACHABLE" });
+      const end = { state: "failed", attempts: 0, errorCode: "UPSTREAM_UNREACHABLE" } as const;
+      Object.assign(only(facts.requests), end);
     },
     found: ["impatient"],
   },

@@ -40,8 +40,8 @@ export function billOf(end: Finish | null): Pick<Finished, "billedTokens" | "fai
   return { billedTokens: promptTokens + completionTokens, failedExecutions };
 }
 
-export function queuedOf({ head, prompt }: NewRequest): QueuedRequest {
-  return { head, attempt: 1, payload: prompt };
+export function queuedOf({ head, prompt, priority }: NewRequest): QueuedRequest {
+  return { head, attempt: 1, payload: prompt, ...(priority !== "normal" && { priority }) };
 }
 
 /** As many are counted, and no more. */
@@ -50,11 +50,11 @@ const AHEAD_MAX = 1_000;
 /** Where a parked request stands among those of its user; undefined: it is not parked. */
 export function placeIn(rows: readonly FakeRow[], requestId: string): OwnPlace | undefined {
   const own = rows.find(({ head }) => head.requestId === requestId);
-  if (own === undefined || own.parked === null) return undefined;
+  if (own === undefined || !own.isParked) return undefined;
   const line = rows
-    .filter(({ head, parked }) => {
+    .filter(({ head, isParked }) => {
       const { userId, model } = own.head;
-      return parked !== null && head.userId === userId && head.model === model;
+      return isParked && head.userId === userId && head.model === model;
     })
     .toSorted(byTurn);
   const ownAhead = Math.min(AHEAD_MAX, line.indexOf(own));
@@ -62,7 +62,7 @@ export function placeIn(rows: readonly FakeRow[], requestId: string): OwnPlace |
 }
 
 function byTurn(a: FakeRow, b: FakeRow): number {
-  const urgency = ({ parked }: FakeRow): number => PRIORITIES.indexOf(parked?.priority ?? "normal");
+  const urgency = ({ priority }: FakeRow): number => PRIORITIES.indexOf(priority);
   return urgency(a) - urgency(b) || a.head.expiresAtMs - b.head.expiresAtMs || byId(a, b);
 }
 

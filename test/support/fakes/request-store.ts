@@ -142,7 +142,7 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
     readQueued: (requestIds) =>
       server.ask(() =>
         open()
-          .filter(({ head, parked }) => requestIds.includes(head.requestId) && parked === null)
+          .filter(({ head, isParked }) => requestIds.includes(head.requestId) && !isParked)
           .map(queuedOf),
       ),
     findRequests: (lookups) =>
@@ -185,7 +185,7 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
       server.ask(() =>
         lines.map(({ model, userId }) => {
           const own = inOrder().filter(
-            ({ head, parked }) => parked !== null && head.model === model && head.userId === userId,
+            ({ head, isParked }) => isParked && head.model === model && head.userId === userId,
           );
           const tokens = own.reduce((sum, { head }) => sum + head.estimatedTokens, 0);
           return { requests: own.length, tokens };
@@ -194,14 +194,14 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
     deleteParked: (requestIds) =>
       server.ask(() => {
         for (const row of rows.values())
-          if (requestIds.includes(row.head.requestId)) row.parked = null;
+          if (requestIds.includes(row.head.requestId)) row.isParked = false;
       }),
     queuedBefore: (createdBeforeMs, models, after, limit) =>
       server.ask(() =>
         pageOf(
           open().filter(
-            ({ head, parked }) =>
-              head.createdAtMs < createdBeforeMs && models.includes(head.model) && parked === null,
+            ({ head, isParked }) =>
+              head.createdAtMs < createdBeforeMs && models.includes(head.model) && !isParked,
           ),
           after,
           limit,
