@@ -48,6 +48,17 @@ describe("while requests are parked", () => {
     expect(lane()?.mode).toBe("parked");
   });
 
+  test("of many users with one each, all are published, and the next ones directly", async () => {
+    const { dispatcher, park, published, lane } = setUp({ limit: 2_000 });
+    await dispatcher.run(signal);
+    for (let user = 0; user < 700; user += 1) park(`user${user}`, 1);
+
+    await dispatcher.run(signal);
+
+    expect(published).toHaveLength(700);
+    expect(lane()).toMatchObject({ mode: "direct", allowance: 650 });
+  });
+
   test("a lone request has the next turn, however many another user has", async () => {
     const { park, rounds, published, servedOf } = setUp({ limit: 4 });
     await rounds(1, 0);

@@ -7,6 +7,12 @@ export interface Picked extends ParkedPlace {
   userId: string;
 }
 
+export interface Pick {
+  picked: Picked[];
+  /** No turn could be given: nobody waits, or nobody whose requests may run now. */
+  isOver: boolean;
+}
+
 /** The parked requests of one model: whose turn it is, and what a turn cost. */
 export interface ModelDispatch {
   order: FairOrder;
@@ -14,7 +20,7 @@ export interface ModelDispatch {
    * Takes up to `room` turns. Requests are read afterwards, for all turns at once, by `read`, which is given
    * how many each turn got; so a turn is charged by a guess first and by its request's estimate then.
    */
-  pick: (room: number, health: ModelHealth, atMs: number, read: ReadNext) => Promise<Picked[]>;
+  pick: (room: number, health: ModelHealth, atMs: number, read: ReadNext) => Promise<Pick>;
   /** A dispatched request has ended: its estimate is replaced by what was billed. */
   ended: (requestId: string, tokens: number) => void;
   /** Requests that were dispatched and are not known to have ended, oldest first; bounded. */
@@ -76,13 +82,16 @@ export function createModelDispatch(): ModelDispatch {
       const asked = [...counts.values()];
       const places = await read(
         asked.map(({ turn }) => turn),
-        asked.map(({ count }) => count),
+        // One more tells whether the user still waits afterwards.
+        asked.map(({ count }) => count + 1),
       );
       asked.forEach(({ turn, count }, index) => {
-        const found = places[index] ?? [];
+        const all = places[index] ?? [];
+        const found = all.slice(0, count);
+        places[index] = found;
         const tokens = found.reduce((sum, place) => sum + place.estimatedTokens, 0);
         order.charge(turn.userId, tokens - count * charged);
-        if (found.length < count) order.leave(turn);
+        if (all.length <= count) order.leave(turn);
       });
       const picked = inTurn(turns, asked, places);
       for (const { requestId, userId, estimatedTokens } of picked) {
@@ -93,7 +102,7 @@ export function createModelDispatch(): ModelDispatch {
         if (dispatched.size <= DISPATCHED_MAX) break;
         dispatched.delete(oldest);
       }
-      return picked;
+      return { picked, isOver: turns.length === 0 };
     },
     ended(requestId, tokens) {
       const known = dispatched.get(requestId);

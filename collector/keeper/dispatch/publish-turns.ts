@@ -66,13 +66,15 @@ export function createPublishTurns(ports: DispatchPorts & FinishPorts & Process)
     let published = 0;
     while (left > 0 && !signal.aborted) {
       const count = Math.min(left, BATCH_MAX);
-      const picked = await dispatch.pick(count, health, atMs, (turns, counts) =>
+      const { picked, isOver } = await dispatch.pick(count, health, atMs, (turns, counts) =>
         ports.nextParked(
           turns.map((turn) => ({ ...turn, model })),
           counts,
         ),
       );
-      if (picked.length === 0) break;
+      if (isOver) break;
+      // Those whose requests have ended meanwhile have left the order.
+      if (picked.length === 0) continue;
       published += await publishBatch(dispatch, picked);
       left -= picked.length;
     }

@@ -47,7 +47,7 @@ export function createServeModel(
   ports: Pick<DispatchPorts, "takeQueued" | "parkRequests"> & Process,
   config: () => Pick<Config, "models" | "dispatch">,
   publish: PublishTurns,
-  onRecalled: () => void,
+  scanSoon: () => void,
 ): (
   round: ModelRound,
   signal: AbortSignal,
@@ -56,7 +56,7 @@ export function createServeModel(
   async function recall({ model, ready }: ModelRound, signal: AbortSignal): Promise<void> {
     if (ready === 0) return;
     await takeAll(ports, (park) => ports.takeQueued(model, RECALL_MAX, park), signal);
-    onRecalled();
+    scanSoon();
   }
 
   /**
@@ -81,7 +81,7 @@ export function createServeModel(
     }
     // It was published and is not under way.
     lane.published = [];
-    onRecalled();
+    scanSoon();
   }
 
   async function roomIn(round: ModelRound, signal: AbortSignal): Promise<number> {
@@ -114,7 +114,14 @@ export function createServeModel(
     // Whoever probes is judged by the probe: users in trouble of their own are not left out.
     const judged = health.pause === null ? health : { ...health, pause: null, users: {} };
     const turns = { model, dispatch: lane.dispatch, room, health: judged, atMs };
-    const count = await publish(turns, signal);
+    let count: number;
+    try {
+      count = await publish(turns, signal);
+    } catch (error) {
+      // Whoever was taken for served is to be found again.
+      scanSoon();
+      throw error;
+    }
     if (count === 0) return 0;
     lane.published.push({ atMs: ports.now(), count });
     if (health.pause !== null)
