@@ -74,6 +74,8 @@ describe("the room in the queue of a model", () => {
       { work: { ...idle, underWay: 3 }, ready: 2, unseen: 1 },
       4,
     ],
+    ["half more than was taken at once", { unseen: 64 }, 32],
+    ["no more than the places while something waits there", { unseen: 64, ready: 1 }, 0],
     ["none while they are busy", { work: { ...idle, underWay: 10 } }, 0],
     [
       "a second of work, where that is more",

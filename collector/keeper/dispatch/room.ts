@@ -8,7 +8,7 @@ export interface ModelWork {
   underWay: number;
   /** Calls ended per second, a moving average; 0: none lately. */
   ratePerSecond: number;
-  /** The same, but not much more than by the last notes alone: what is published goes by that. */
+  /** By the last notes alone, and a little more: what is published goes by that. */
   sureRatePerSecond: number;
 }
 
@@ -27,7 +27,7 @@ const NO_WORK: ModelWork = {
 };
 /** Weight of the newest measurement, which is half a second to a second old. */
 const NEWEST = 0.3;
-/** How much more than by the newest measurement calls may be taken to end: they may have become slow. */
+/** How much more than by the newest measurement calls may be taken to end, so that the rate can grow. */
 const SURE = 1.25;
 
 /** What one worker did at one model by the last note that counted. */
@@ -46,7 +46,7 @@ function paceOf(before: Pace | undefined, atMs: number, ended: number): Pace {
   const newest = Math.max(0, ((ended - before.ended) * 1_000) / (atMs - before.atMs));
   const old = before.perSecond ?? newest;
   const perSecond = old + NEWEST * (newest - old);
-  return { atMs, ended, perSecond, surePerSecond: Math.min(perSecond, SURE * newest) };
+  return { atMs, ended, perSecond, surePerSecond: SURE * newest };
 }
 
 export function createWorkMeter(): WorkMeter {
@@ -99,16 +99,22 @@ export interface RoomQuestion extends QueueMeasure {
 const capacityOf = ({ work, concurrencyMax }: QueueMeasure): number =>
   work.workers === 0 ? concurrencyMax : work.limit;
 
+/** Of what was taken at once, so much more is offered. */
+const GROWTH = 0.5;
+
 /**
  * How many more messages the queue of a model may take: so many that its workers are busy, or that there is
- * work for `queueSeconds` by the measured rate.
+ * work for `queueSeconds` by the measured rate, or more than lately where all of that was taken at once. The
+ * last finds within a second how fast a model is of which nothing was measured yet, and of a slow one it
+ * leaves half of its places in the queue.
  */
 export function roomOf(question: RoomQuestion): number {
   const { work, ready, unseen, queueSeconds } = question;
   const capacity = capacityOf(question);
   const byTime = Math.ceil(work.sureRatePerSecond * queueSeconds) - ready;
   const byPlaces = capacity - Math.max(work.underWay, 0) - ready - unseen;
-  return Math.max(0, byTime, byPlaces);
+  const byGrowth = ready === 0 ? Math.ceil(GROWTH * unseen) : 0;
+  return Math.max(0, byTime, byPlaces, byGrowth);
 }
 
 /** The rate is an average: only a queue that is so many times as long as it should be is cut. */
