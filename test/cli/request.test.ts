@@ -110,7 +110,7 @@ test("waiting for a request tells how it ended, or that it goes on", async (stac
     EXIT.failed,
   ]);
   expect(JSON.parse(ended.out)).toMatchObject({ request_id: id, status: "completed" });
-  expect(failed.out).toContain("failed, billed 0 tokens");
+  expect(failed.out).toContain("failed, not billed, 1 execution failed");
 });
 
 test("what waits of one user is cancelled, unbilled and noted; that of others stays", async (stack) => {
