@@ -1,9 +1,6 @@
 import { keepTiers } from "../adapters/config/keep-tiers.ts";
 import { createDepthReader } from "../adapters/amqp/depth-reader.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
-import { isDataFault } from "../adapters/postgres/errors.ts";
-import { finishRequests } from "../adapters/postgres/finish-requests.ts";
-import { createKeeperLock } from "../adapters/postgres/keeper-lock.ts";
 import { noteTiers, readTiers } from "../adapters/postgres/tiers.ts";
 import {
   answers,
@@ -21,18 +18,16 @@ import { createLiveQuota } from "../adapters/quota/live-quota.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createKeeper } from "./keeper/keeper.ts";
 import { createModelGauges } from "./model-gauges.ts";
-import type { FinishPorts, Process } from "./ports.ts";
+import type { Process } from "./ports.ts";
 import { createCollector } from "./results/collector.ts";
 import { messagePorts } from "./wiring/messages.ts";
 import { createQueueDepths } from "./wiring/queue-depths.ts";
-import { databasePorts, redisPorts } from "./wiring/stores.ts";
+import { openKeeperLock } from "./wiring/keeper-lock.ts";
+import { databasePorts, finishPorts, redisPorts } from "./wiring/stores.ts";
 
 const PUBLISH_CHANNELS = 2;
 const PUBLISH_MESSAGES_MAX = 200;
 const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
-/** A keeper silent for this long is replaced. */
-const KEEPER_SILENT_MS = 5_000;
-const KEEPER_DEADLINE_MS = 2_000;
 
 async function start(context: RoleContext): Promise<RunningRole> {
   const { log, registry, reach } = context;
@@ -64,34 +59,16 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const quota = createLiveQuota(redis, database, config.current);
   const { metrics } = registry;
   const ourProcess: Process = { now: Date.now, schedule: after, log, metrics, reach };
-  const finishing: FinishPorts = {
-    finishRequests: (finishes) => finishRequests(database, finishes),
-    isDataFault,
-    settle: quota.store.settle,
-    announceFinished: signals.announceFinished,
-  };
+  const finishing = finishPorts(database, quota, signals);
   const depths = createDepthReader(publishing);
-  const messages = messagePorts({
-    consuming,
-    publishing,
-    publisher,
-    depths,
-    queues,
-    prefetch,
-    log,
-  });
+  const broker = { consuming, publishing, publisher, depths, queues };
+  const messages = messagePorts({ ...broker, prefetch, log });
 
   const collector = createCollector(
     { ...ourProcess, ...finishing, ...messages, random: Math.random },
     settings.collector,
   );
-  const lock = createKeeperLock({
-    url: settings.postgres.url,
-    name: `${name}-keeper`,
-    silentMs: KEEPER_SILENT_MS,
-    deadlineMs: KEEPER_DEADLINE_MS,
-    onLost: () => log.warn({}, "no longer the keeper: the lock was lost"),
-  });
+  const lock = openKeeperLock(settings, `${name}-keeper`, log);
   const remembered = redisPorts(redis, quota, config.current);
   const modelGauges = createModelGauges({ ...ourProcess, ...remembered }, () =>
     Object.keys(config.current().models),
@@ -102,9 +79,9 @@ async function start(context: RoleContext): Promise<RunningRole> {
       ...finishing,
       ...createAuditPorts(database, redis, quota),
       ...databasePorts(database),
+      storeTiers: () => noteTiers(database, config.current().tiers),
       ...remembered,
       ...messages,
-      storeTiers: () => noteTiers(database, config.current().tiers),
       onParked: signals.onParked,
       queueDepths: createQueueDepths(depths, queues),
       lock,

@@ -1,8 +1,6 @@
 import { keepTiers } from "../adapters/config/keep-tiers.ts";
 import { randomUUID } from "node:crypto";
 
-import { encodeRequest } from "../adapters/amqp/messages.ts";
-import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import { createIdSource } from "../adapters/ids/id-source.ts";
@@ -25,12 +23,9 @@ import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { createGateway } from "./gateway.ts";
 import type { GatewayPorts } from "./ports.ts";
+import { messagePorts, openPublisher } from "./wiring/messages.ts";
 import { databasePorts, redisPorts } from "./wiring/stores.ts";
 
-/**
- * One confirms 31,000 messages of 1 KB a second, far above what a gateway accepts; more cost every message.
- */
-const PUBLISH_CHANNELS = 1;
 /** Above the longest wait (50 s): the server must not cut a long-poll. */
 const IDLE_TIMEOUT_SECONDS = 75;
 
@@ -46,12 +41,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const redis = openRedis(settings, name, log);
   const amqp = openBroker(config.current, name, log);
   const queues = followQueues(config, amqp, log);
-  const publisher = createPublisher(amqp, {
-    channels: PUBLISH_CHANNELS,
-    messagesMax: settings.gateway.publish_messages_max,
-    bytesMax: settings.gateway.publish_bytes_max,
-    confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
-  });
+  const publisher = openPublisher(amqp, settings);
   const clock = createServerClock(database, log);
   await Promise.all([clock.check(), redis.untilReady(START_WAIT_MS), amqp.whenUp(START_WAIT_MS)]);
   config.remember(await readTiers(database));
@@ -77,9 +67,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
     settle: quota.store.settle,
     seal: sealer.seal,
     open: sealer.open,
-    publish: (request) =>
-      publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
-    brokerUp: () => amqp.state() === "up",
+    ...messagePorts(amqp, publisher, queues),
   };
   const readiness = async () => ({
     postgres: await answers(clock.check),

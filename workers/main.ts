@@ -15,20 +15,15 @@ import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createInfer } from "../adapters/ml/infer.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
-import { createLanes } from "../adapters/redis/lanes.ts";
-import { createModelHealthStore } from "../adapters/redis/model-health.ts";
-import { createRequestHints } from "../adapters/redis/request-hints.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
-import { hasKey, missingKeys } from "../core/config/missing-keys.ts";
-import { ConfigError } from "../core/config/parse.ts";
-import type { Config } from "../core/config/schema.ts";
-import { keysWithoutEffect } from "../core/config/without-effect.ts";
+import { hasKey } from "../core/config/missing-keys.ts";
 import { createGather } from "../runtime/gather.ts";
-import type { Log } from "../runtime/log.ts";
 import { decodeJson, encodeJson, type InferencePayload } from "../core/request/payload.ts";
 import type { WorkerPorts } from "./ports.ts";
 import { messagePorts } from "./wiring/messages.ts";
+import { redisPorts } from "./wiring/stores.ts";
+import { tellProblems } from "./wiring/tell-problems.ts";
 import { createWorker } from "./worker.ts";
 
 const PUBLISH_CHANNELS = 2;
@@ -41,15 +36,11 @@ const PUBLISH_BYTES_MAX = 64 * 1024 * 1024;
 
 async function start({ config, env, log, registry, reach }: RoleContext): Promise<RunningRole> {
   const settings = config.current();
-  const problems = missingKeys(settings.models, env);
-  if (problems.length === Object.keys(settings.models).length) throw new ConfigError(problems);
-  tellProblems(settings, env, log);
-  config.onReload((reloaded) => tellProblems(reloaded, env, log));
+  tellProblems(config, env, log);
   const name = `tollgate-worker-${process.pid}`;
 
   const redis = openRedis(settings, name, log);
   const signals = createSignals(redis, redisOptions(settings, name, log));
-  const hints = createRequestHints(redis);
   const consuming = openBroker(config.current, `${name}-consume`, log);
   const publishing = openBroker(config.current, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
@@ -73,24 +64,12 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     isEager: false,
   });
 
-  const health = createModelHealthStore(redis);
-  const lanes = createLanes(redis);
   const ports: WorkerPorts = {
     workerId: `worker-${randomUUIDv7()}`,
     host: hostname(),
     hasKey: (model) => hasKey(model, env),
     ...messagePorts({ consuming, publisher, delays, queues, gatherResults }),
-    markStarted: hints.markStarted,
-    clearStarted: hints.clearStarted,
-    noteDelayed: hints.noteDelayed,
-    readHealth: health.read,
-    changeHealth: health.change,
-    readLanes: lanes.readView,
-    announceModelChange: signals.announceModelChange,
-    onModelChange: signals.onModelChange,
-    noteWorker: lanes.noteWorker,
-    forgetWorker: lanes.forgetWorker,
-    onCancel: signals.onCancel,
+    ...redisPorts(redis, signals),
     openPayload: ({ head, payload }) =>
       decodeJson(sealer.open(payload, head, "prompt")) as InferencePayload,
     sealResult: (head, result) => sealer.seal(encodeJson(result), head, "result"),
@@ -121,16 +100,6 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
       redis.close();
     },
   };
-}
-
-/** What the operator should mend, but a worker can do without. */
-function tellProblems(settings: Config, env: RoleContext["env"], log: Log): void {
-  for (const problem of missingKeys(settings.models, env)) {
-    log.error({ problem }, "a model is not called until this worker is started with its key");
-  }
-  for (const key of keysWithoutEffect(settings)) {
-    log.warn({ key }, "a key of the configuration is set and has no effect");
-  }
 }
 
 await runRole("worker", process.env, start);

@@ -1,4 +1,6 @@
 import type { Database } from "../../adapters/postgres/connect.ts";
+import { isDataFault } from "../../adapters/postgres/errors.ts";
+import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
 import { deleteIdempotencyKeysBefore } from "../../adapters/postgres/insert-requests.ts";
 import { overdueRequests, queuedBefore } from "../../adapters/postgres/open-requests.ts";
 import {
@@ -33,6 +35,7 @@ import { createHoldBooks } from "../../adapters/redis/holds.ts";
 import { createLanes } from "../../adapters/redis/lanes.ts";
 import { createModelHealthStore } from "../../adapters/redis/model-health.ts";
 import { createRequestHints } from "../../adapters/redis/request-hints.ts";
+import type { Signals } from "../../adapters/redis/signals.ts";
 import { judgeMark, longestAttemptMs } from "../../core/attempt/mark.ts";
 import { canonicalJson } from "../../core/canonical-json.ts";
 import type { Config } from "../../core/config/schema.ts";
@@ -40,6 +43,7 @@ import type { ModelGaugePorts } from "../model-gauges.ts";
 import type {
   DispatchPorts,
   ExpirePorts,
+  FinishPorts,
   GaugePorts,
   LimitsPorts,
   OrphanPorts,
@@ -50,6 +54,18 @@ import type {
 
 /** A gateway notes something once a second at least. */
 const GATEWAY_SILENT_MS = 5_000;
+
+/** What ends requests, in PostgreSQL and Redis. */
+export const finishPorts = (
+  database: Database,
+  { store }: LiveQuota,
+  { announceFinished }: Pick<Signals, "announceFinished">,
+): FinishPorts => ({
+  finishRequests: (finishes) => finishRequests(database, finishes),
+  isDataFault,
+  settle: store.settle,
+  announceFinished,
+});
 
 /** What the keeper's duties read and write in PostgreSQL. */
 export function databasePorts(
