@@ -39,9 +39,8 @@ interface Emptiness {
  * request from before the first time has been in it at neither. It may be parked, which its row says; it may
  * wait for its next attempt in a delay queue, or be put off and wait to be parked, which its worker has
  * noted; or a worker has it, and then that worker has marked its start. Each model is judged by its own
- * queue,
- * so that one that is paused, and never empty, hides no loss of another. Results that wait for a collector
- * and what waits to be parked stop everything: their requests are on their way.
+ * queue, so that one that is paused, and never empty, hides no loss of another. Results that wait for a
+ * collector and what waits to be parked stop everything: their requests are on their way.
  *
  * A duplicate is possible but harmless. A flood is not possible, because a walk starts on empty queues only,
  * meets each request once, and the next walk starts `republishAfterMs` after it at the earliest. Nothing is

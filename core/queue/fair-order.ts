@@ -13,8 +13,7 @@ export interface Turn {
 
 /**
  * The order in which the users of one model take turns: weighted fair by tokens. Each pick costs the
- * logarithm of the users that
- * wait, and the memory is theirs and of those who waited lately.
+ * logarithm of the users that wait, and the memory is theirs and of those who waited lately.
  */
 export interface FairOrder {
   /**

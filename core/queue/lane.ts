@@ -79,7 +79,7 @@ export const WAITING_REASONS = [
 ] as const;
 export type WaitingReason = (typeof WAITING_REASONS)[number];
 
-/** The answer to "why does it wait". @public until the gateway gives it. */
+/** The answer to "why does it wait". */
 export interface Waiting {
   reason: WaitingReason;
   /** Requests that go first, as far as known. */
