@@ -14,6 +14,8 @@ interface Row {
 
 interface State {
   ended: number;
+  /** As the worker says. */
+  underWay: number;
   health: ModelHealth;
   /** The broker confirms nothing. */
   fails: boolean;
@@ -33,7 +35,7 @@ export function createDispatchWorld({ limit = 4, tiers = {} }: SetUp = {}) {
   const published: string[] = [];
   const ends = new Map<string, number>();
   const pauses = new Map<string, OperatorPause>();
-  const state: State = { ended: 0, health: HEALTHY, fails: false };
+  const state: State = { ended: 0, underWay: 0, health: HEALTHY, fails: false };
   let view: LaneView | undefined;
   let listener: (parked: readonly ParkedRef[]) => void = () => {};
   let notes = 0;
@@ -74,7 +76,8 @@ export function createDispatchWorld({ limit = 4, tiers = {} }: SetUp = {}) {
       healthOf: async () => [{ health: state.health, atMs: world.clock.now() }],
       readWorkers: async (): Promise<WorkerNote[]> => {
         notes += 1;
-        const models = { sim: { problem: null, limit, underWay: 0, ended: state.ended } };
+        const { ended, underWay } = state;
+        const models = { sim: { problem: null, limit, underWay, ended } };
         return [{ workerId: "w", host: "h", atMs: notes * 1_000, models }];
       },
       writeView: async (written) => {

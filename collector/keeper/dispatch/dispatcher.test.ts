@@ -196,9 +196,22 @@ describe("while the model is paused", () => {
 
     await rounds(90, 0);
     expect(published).toEqual([]);
-    await rounds(30, 1);
+    state.underWay = 1;
+    await rounds(200, 1);
 
     expect(published).toHaveLength(1);
+  });
+
+  test("a probe whose request came to nothing gets another within seconds", async () => {
+    const { park, rounds, published, state } = setUp();
+    await rounds(1, 0);
+    park("a", 5);
+    state.health = { ...HEALTHY, pause: { ...PAUSE, untilMs: START_MS } };
+    await rounds(1, 1);
+
+    await rounds(35, 1);
+
+    expect(published).toHaveLength(2);
   });
 
   test("by an operator, nothing probes it", async () => {

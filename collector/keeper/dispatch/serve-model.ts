@@ -35,8 +35,13 @@ const RECALL_MAX = 200;
 const SURPLUS_MAX = 1_000;
 /** A worker's note may be so old: what was published since is in no count yet. */
 const NOTE_AGE_MS = 1_000;
-/** A probe whose request was published and that came to nothing gets another one after this. */
+/** A probe that came to nothing although calls are under way gets another request after this. */
 const PROBE_AGAIN_MS = 30_000;
+/**
+ * The same where the workers say that nothing is under way: its request was cancelled, or ended with its
+ * worker. Their notes are a second old, and the request takes a moment to begin.
+ */
+const PROBE_LOST_MS = 3 * NOTE_AGE_MS;
 
 /**
  * Serves one model for one round: publishes what has its turn and room, recalls what lies in the queue of a
@@ -99,7 +104,7 @@ export function createServeModel(
       return roomOf({ ...measure, unseen });
     }
     if (operatorPause === null && health.pause !== null && atMs >= health.pause.untilMs)
-      return probeRoom(lane, health.pause, ready, ports.now());
+      return probeRoom(round, health.pause, ports.now());
     await recall(round, signal);
     return 0;
   }
@@ -149,11 +154,12 @@ export function createServeModel(
   };
 }
 
-function probeRoom(lane: Lane, pause: ModelPause, ready: number, nowMs: number): number {
-  const { probeSent } = lane;
-  const isSent =
-    probeSent !== null &&
-    probeSent.untilMs === pause.untilMs &&
-    nowMs - probeSent.atMs < PROBE_AGAIN_MS;
+function probeRoom(
+  { lane: { probeSent }, work, ready }: ModelRound,
+  { untilMs }: ModelPause,
+  nowMs: number,
+): number {
+  const againMs = work.underWay > 0 ? PROBE_AGAIN_MS : PROBE_LOST_MS;
+  const isSent = probeSent?.untilMs === untilMs && nowMs - probeSent.atMs < againMs;
   return ready === 0 && !isSent ? 1 : 0;
 }
