@@ -7,7 +7,7 @@ export interface Picked extends ParkedPlace {
   userId: string;
 }
 
-export interface Pick {
+export interface PickedTurns {
   picked: Picked[];
   /** No turn could be given: nobody waits, or nobody whose requests may run now. */
   isOver: boolean;
@@ -20,7 +20,7 @@ export interface ModelDispatch {
    * Takes up to `room` turns. Requests are read afterwards, for all turns at once, by `read`, which is given
    * how many each turn got; so a turn is charged by a guess first and by its request's estimate then.
    */
-  pick: (room: number, health: ModelHealth, atMs: number, read: ReadNext) => Promise<Pick>;
+  pick: (room: number, health: ModelHealth, atMs: number, read: ReadNext) => Promise<PickedTurns>;
   /** A dispatched request has ended: its estimate is replaced by what was billed. */
   ended: (requestId: string, tokens: number) => void;
   /** Requests that were dispatched and are not known to have ended, oldest first; bounded. */
