@@ -71,7 +71,7 @@ export async function measureWorkingOff(
   const cpuSince = session.sampler.watchCpu();
   const before = await count(session, "completed");
   const startedAt = performance.now();
-  for (let waited = 0; waited < seconds && (await count(session, "open")) > 0; waited += 1)
+  for (let waited = 0; waited < seconds && (await count(session, "any open")) > 0; waited += 1)
     await Bun.sleep(1_000);
   const completed = (await count(session, "completed")) - before;
   const perSecond = completed / ((performance.now() - startedAt) / 1_000);

@@ -7,9 +7,13 @@ import type { BenchUser } from "./users.ts";
 export const BACKLOG_LIMIT_MS = 10 * 60_000;
 
 type Counted = { n: number }[];
+const OPEN = (sql: Sql) => sql`select from requests where status = 'queued'`;
 const COUNTS = {
   /** Without a terminal state. */
-  open: (sql: Sql) => sql<Counted>`select count(*)::int as n from requests where status = 'queued'`,
+  open: (sql: Sql) => sql<Counted>`select count(*)::int as n from (${OPEN(sql)}) as open`,
+  /** 1 or 0, at little cost. */
+  "any open": (sql: Sql) =>
+    sql<Counted>`select count(*)::int as n from (${OPEN(sql)} limit 1) as open`,
   /** In the ledger. */
   completed: (sql: Sql) => sql<Counted>`select count(*)::int as n from token_logs`,
   parked: (sql: Sql) => sql<Counted>`select count(*)::int as n from parked`,
