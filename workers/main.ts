@@ -19,7 +19,7 @@ import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import { hasKey } from "../core/config/missing-keys.ts";
 import { createGather } from "../runtime/gather.ts";
-import { decodeJson, encodeJson, type InferencePayload } from "../core/request/payload.ts";
+import { decodePayload, encodeJson } from "../core/request/payload.ts";
 import type { WorkerPorts } from "./ports.ts";
 import { messagePorts } from "./wiring/messages.ts";
 import { redisPorts } from "./wiring/stores.ts";
@@ -70,8 +70,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     hasKey: (model) => hasKey(model, env),
     ...messagePorts({ consuming, publisher, delays, queues, gatherResults }),
     ...redisPorts(redis, signals),
-    openPayload: ({ head, payload }) =>
-      decodeJson(sealer.open(payload, head, "prompt")) as InferencePayload,
+    openPayload: ({ head, payload }) => decodePayload(sealer.open(payload, head, "prompt")),
     sealResult: (head, result) => sealer.seal(encodeJson(result), head, "result"),
     infer: createInfer((secret) => env[secret]),
     countTokens: tokens.count,

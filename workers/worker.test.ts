@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { chatTokens } from "../core/request/estimate.ts";
+import { promptTokens } from "../core/request/estimate.ts";
+import { payloadOf } from "../test/support/payloads.ts";
 import type { RequestError } from "../core/request/request.ts";
 import { untilIdle } from "../test/support/clock.ts";
 import {
@@ -55,17 +56,14 @@ describe("one attempt", () => {
       { role: "system", content: "be short" },
       { role: "user", content: "why is that" },
     ] as const;
-    world.ports.openPayload = () => ({
-      input: { messages: [...messages] },
-      maxTokens: 16,
-      n: 1,
-      parameters: {},
-    });
+    world.ports.openPayload = () => payloadOf({ input: { messages } });
     await world.deliver("a");
 
     await world.calls[0]?.answer({ ...answered, usage: null });
 
-    expect(world.results[0]?.usage?.promptTokens).toBe(chatTokens([...messages], 5));
+    expect(world.results[0]?.usage?.promptTokens).toBe(
+      promptTokens({ messages: 2, tokens: 0, media: 0 }, 5, 0),
+    );
   });
 
   test("clears the start, hands the request to its next attempt, and only then acks", async () => {

@@ -1,12 +1,13 @@
 import { connect } from "node:net";
 
+import type { JsonText } from "../../core/json/json-text.ts";
 import { readBody } from "./read-body.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
 export interface MlHttpCall {
   url: string;
   headers: Record<string, string>;
-  body: unknown;
+  body: JsonText;
   timeoutMs: number;
   replyBytesMax: number;
 }
@@ -93,7 +94,7 @@ async function postOnce(
         ...call.headers,
         "content-type": "application/json",
       },
-      body: JSON.stringify(call.body),
+      body: call.body.text,
       // A redirect would take the prompt and the bearer token to a place nobody configured.
       redirect: "manual",
       keepalive: mayReuse,

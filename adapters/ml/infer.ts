@@ -1,7 +1,8 @@
 import type { ModelConfig } from "../../core/config/schema.ts";
 import type { InferencePayload } from "../../core/request/payload.ts";
 import type { InferenceOutcome, UpstreamFaultCode } from "../../core/attempt/outcome.ts";
-import { promptText } from "../../core/attempt/prompt-text.ts";
+import { JsonText } from "../../core/json/json-text.ts";
+import { contentOf, promptsOf } from "../../core/request/content.ts";
 import { plausibleUsage, usageBounds } from "../../core/attempt/usage.ts";
 import { createPostJson, type MlHttpReply } from "./call.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
@@ -46,7 +47,7 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
 
   return async (model, config, payload, signal) => {
     let protocol: Protocol | undefined;
-    let body: unknown;
+    let body: JsonText | null = null;
     try {
       protocol = protocolOf(config);
       body = await protocol.writeRequest({
@@ -54,10 +55,10 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
         upstreamModel: config.upstream_model ?? model,
       });
     } catch {
-      body = undefined;
+      body = null;
     }
-    if (protocol === undefined || body === undefined) {
-      return failed("UPSTREAM_REJECTED", "the model's mapping could not make a request of it");
+    if (protocol === undefined || body === null) {
+      return failed("UPSTREAM_REJECTED", "the model's protocol could not make a request of it");
     }
     const headers = headersOf(config);
     // Another worker may have the key already. Without it the service would refuse the request or, worse,
@@ -100,16 +101,16 @@ async function readSuccess(
     return failed("UPSTREAM_REPLY_TOO_LARGE", `the reply is longer than ${replyBytesMax} bytes`);
   }
   const json = parseJson(text);
-  if (json === undefined) {
+  if (json === null) {
     return failed("UPSTREAM_REPLY_INVALID", `the reply of status ${status} is not JSON`);
   }
   const reply = await readReply(protocol, json);
   if (reply === null) {
     return failed("UPSTREAM_REPLY_INVALID", `the reply of status ${status} lacks the text`);
   }
-  const kept = reply.choices.slice(0, payload.n);
+  const kept = reply.choices.slice(0, payload.n * promptsOf(payload.input));
   const bounds = usageBounds({
-    promptBytes: Buffer.byteLength(promptText(payload.input)),
+    promptBytes: promptBytesOf(payload),
     replyTextBytes: kept.reduce((sum, choice) => sum + Buffer.byteLength(choice.text), 0),
     maxTokens: payload.maxTokens,
     n: payload.n,
@@ -120,13 +121,15 @@ async function readSuccess(
       index,
       text: choice.text,
       finish_reason: choice.finishReason,
+      ...(choice.message ? { message: choice.message } : {}),
+      ...(choice.logprobs ? { logprobs: choice.logprobs } : {}),
     })),
     usage: plausibleUsage(reply.promptTokens, reply.completionTokens, bounds),
   };
 }
 
 /** When an expression fails on a reply, the reply is not what the operator described. */
-async function readReply(protocol: Protocol, json: unknown): Promise<MlReply | null> {
+async function readReply(protocol: Protocol, json: JsonText): Promise<MlReply | null> {
   try {
     return await protocol.readReply(json);
   } catch {
@@ -154,7 +157,10 @@ async function decideRetryable(
   { status, text }: Replied,
 ): Promise<boolean | null> {
   try {
-    return (await protocol.isRetryable?.(status, text && parseJson(text))) ?? null;
+    return (
+      (await protocol.isRetryable?.(status, text === null ? null : parseJson(text)?.parse())) ??
+      null
+    );
   } catch {
     return null;
   }
@@ -178,11 +184,22 @@ function faultOfStatus(status: number, retryAfterMs: number | null): UpstreamFau
   return status >= 500 ? "UPSTREAM_FAILED" : "UPSTREAM_REJECTED";
 }
 
-/** undefined: not JSON, or nested too deep to be read. */
-function parseJson(text: string): unknown {
+/** null: not JSON, or nested too deep to be read. */
+function parseJson(text: string): JsonText | null {
   try {
-    return JSON.parse(text) as unknown;
+    return new JsonText(text, JSON.parse(text));
   } catch {
-    return undefined;
+    return null;
   }
+}
+
+/** A picture or a film may be more tokens than its address has bytes. */
+const MEDIA_BYTES = 65_536;
+
+/** No prompt has more tokens than so many, whatever tokenizer counts them. */
+function promptBytesOf({ input, parameters }: InferencePayload): number {
+  const { media } = contentOf(input);
+  const texts = [...Object.values(input as Record<string, JsonText>), ...parameters.values()];
+  const bytes = texts.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+  return bytes + media * MEDIA_BYTES;
 }

@@ -2,6 +2,7 @@ import jsonata from "jsonata";
 
 import type { ModelConfig } from "../../core/config/schema.ts";
 import { promptText } from "../../core/attempt/prompt-text.ts";
+import { JsonText } from "../../core/json/json-text.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
 
 export type JsonMapping = NonNullable<ModelConfig["mapping"]>;
@@ -98,21 +99,25 @@ export function createJsonProtocol(mapping: JsonMapping): Protocol {
   const retryable = compileOptional("retryable", mapping.retryable);
 
   return {
-    writeRequest: ({ payload, upstreamModel }) => {
+    async writeRequest({ payload, upstreamModel }) {
       const { input, maxTokens, n, parameters } = payload;
       const prompt = promptText(input);
       const messages =
-        "messages" in input ? input.messages : [{ role: "user", content: input.prompt }];
-      return request({
+        "messages" in input ? input.messages.parse() : [{ role: "user", content: prompt }];
+      const body = await request({
         prompt,
         messages,
         max_tokens: maxTokens,
         n,
-        parameters,
+        parameters: Object.fromEntries(
+          [...parameters].map(([name, given]) => [name, given.parse()]),
+        ),
         model: upstreamModel,
       });
+      return body === undefined ? null : new JsonText(JSON.stringify(body));
     },
-    async readReply(reply): Promise<MlReply | null> {
+    async readReply(written): Promise<MlReply | null> {
+      const reply = written.parse();
       const texts = textsOf(await text(reply));
       if (texts === null) return null;
       const reasons = await finishReason?.(reply);

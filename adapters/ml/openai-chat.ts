@@ -1,13 +1,25 @@
 import { Type as t } from "@sinclair/typebox";
 
-import type { ChatMessage, InferencePayload } from "../../core/request/payload.ts";
-import { FinishReason, fitting, memberOf, sharedFields, Usage } from "./openai-fields.ts";
-import type { Protocol } from "./protocol.ts";
+import { itemsOf, JsonText, memberOf as textOf } from "../../core/json/json-text.ts";
+import { type ChatMessage, messageText } from "../../core/request/content.ts";
+import type { PayloadInput } from "../../core/request/payload.ts";
+import {
+  bodyOf,
+  FinishReason,
+  fitting,
+  generationFields,
+  memberOf,
+  Usage,
+} from "./openai-fields.ts";
+import type { MlChoice, Protocol } from "./protocol.ts";
 
+const Part = t.Object({ type: t.String(), text: t.Optional(t.String()) });
 const Reply = t.Object({
   choices: t.Array(
     t.Object({
-      message: t.Object({ content: t.Optional(t.Union([t.String(), t.Null()])) }),
+      message: t.Object({
+        content: t.Optional(t.Union([t.String(), t.Null(), t.Array(Part)])),
+      }),
       finish_reason: FinishReason,
     }),
     { minItems: 1 },
@@ -16,26 +28,47 @@ const Reply = t.Object({
 });
 
 /** A prompt is one message of the user. */
-function messagesOf(input: InferencePayload["input"]): ChatMessage[] {
-  return "messages" in input ? input.messages : [{ role: "user", content: input.prompt }];
+function messagesOf(input: PayloadInput): JsonText | null {
+  if ("messages" in input) return input.messages;
+  const isText = "prompt" in input && typeof input.prompt.parse() === "string";
+  return isText ? JsonText.of([{ role: "user", content: input.prompt }]) : null;
 }
 
-/**
- * https://platform.openai.com/docs/api-reference/chat, without streaming; as vLLM, TGI and Ollama speak it.
- */
+/** Whether a message says no more than its text. */
+function isPlain(message: Readonly<Record<string, unknown>>): boolean {
+  return (
+    typeof message["content"] === "string" &&
+    Object.keys(message).every((name) => name === "content" || name === "role")
+  );
+}
+
+/** What a reply has of choice number `index` beyond its text, as it is written. */
+function extrasOf(choice: JsonText): Pick<MlChoice, "message" | "logprobs"> {
+  const message = textOf(choice, "message");
+  const logprobs = textOf(choice, "logprobs");
+  return {
+    ...(message && !isPlain(message.parse() as Record<string, unknown>) ? { message } : {}),
+    ...(logprobs && logprobs.text !== "null" ? { logprobs } : {}),
+  };
+}
+
+/** https://platform.openai.com/docs/api-reference/chat, as vLLM, TGI and Ollama speak it. */
 export const openaiChat: Protocol = {
-  writeRequest: ({ payload, upstreamModel }) => ({
-    ...sharedFields(payload, upstreamModel),
-    messages: messagesOf(payload.input),
-  }),
-  readReply(value) {
-    const reply = fitting(Reply, value);
+  writeRequest({ payload, upstreamModel }) {
+    const messages = messagesOf(payload.input);
+    if (messages === null) return null;
+    return bodyOf(payload, { ...generationFields(payload, upstreamModel), messages });
+  },
+  readReply(text) {
+    const reply = fitting(Reply, text.parse());
     if (reply === null) return null;
+    const written = itemsOf(textOf(text, "choices") ?? new JsonText("[]"));
     return {
-      choices: reply.choices.map(({ message, finish_reason: finishReason }) => ({
-        // A reply may have no content: the cap was reached while the model reasoned, or it refused.
-        text: message.content ?? "",
+      choices: reply.choices.map(({ message, finish_reason: finishReason }, index) => ({
+        // A reply may have no content: the cap was reached while the model reasoned, or it calls a tool.
+        text: messageText(message as ChatMessage),
         finishReason: finishReason ?? null,
+        ...extrasOf(written[index] ?? new JsonText("{}")),
       })),
       promptTokens: memberOf(reply.usage, "prompt_tokens"),
       completionTokens: memberOf(reply.usage, "completion_tokens"),

@@ -1,7 +1,15 @@
 import { Type as t } from "@sinclair/typebox";
 
 import { promptText } from "../../core/attempt/prompt-text.ts";
-import { FinishReason, fitting, memberOf, sharedFields, Usage } from "./openai-fields.ts";
+import { itemsOf, JsonText, memberOf as textOf } from "../../core/json/json-text.ts";
+import {
+  bodyOf,
+  FinishReason,
+  fitting,
+  generationFields,
+  memberOf,
+  Usage,
+} from "./openai-fields.ts";
 import type { Protocol } from "./protocol.ts";
 
 const Reply = t.Object({
@@ -9,23 +17,27 @@ const Reply = t.Object({
   usage: Usage,
 });
 
-/**
- * https://platform.openai.com/docs/api-reference/completions, without streaming. Messages are rendered into
- * one prompt.
- */
+/** https://platform.openai.com/docs/api-reference/completions. Messages are rendered into one prompt. */
 export const openaiCompletions: Protocol = {
-  writeRequest: ({ payload, upstreamModel }) => ({
-    ...sharedFields(payload, upstreamModel),
-    prompt: promptText(payload.input),
-  }),
-  readReply(value) {
-    const reply = fitting(Reply, value);
+  writeRequest({ payload, upstreamModel }) {
+    const { input } = payload;
+    const prompt = "prompt" in input ? input.prompt : promptText(input);
+    return bodyOf(payload, { ...generationFields(payload, upstreamModel), prompt });
+  },
+  readReply(text) {
+    const reply = fitting(Reply, text.parse());
     if (reply === null) return null;
+    const written = itemsOf(textOf(text, "choices") ?? new JsonText("[]"));
     return {
-      choices: reply.choices.map(({ text, finish_reason: finishReason }) => ({
-        text,
-        finishReason: finishReason ?? null,
-      })),
+      choices: reply.choices.map(({ text: said, finish_reason: finishReason }, index) => {
+        const logprobs = written[index] && textOf(written[index], "logprobs");
+        const isGiven = logprobs !== undefined && logprobs.text !== "null";
+        return {
+          text: said,
+          finishReason: finishReason ?? null,
+          ...(isGiven ? { logprobs } : {}),
+        };
+      }),
       promptTokens: memberOf(reply.usage, "prompt_tokens"),
       completionTokens: memberOf(reply.usage, "completion_tokens"),
     };

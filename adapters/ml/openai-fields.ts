@@ -1,19 +1,26 @@
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
+import { JsonText, writeMembers } from "../../core/json/json-text.ts";
 import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/request/payload.ts";
 
+const RESERVED: ReadonlySet<string> = new Set(RESERVED_PARAMETERS);
+
 /**
- * The fields that both OpenAI protocols share. What was estimated for the request wins over the caller's
- * parameters.
+ * A body of an OpenAI protocol: the parameters as the caller wrote them, and what was estimated for the
+ * request, which wins over them.
  */
-export function sharedFields(
-  { parameters, maxTokens, n }: InferencePayload,
-  upstreamModel: string,
-): Record<string, unknown> {
-  const fields: Record<string, unknown> = { ...parameters };
-  for (const name of RESERVED_PARAMETERS) delete fields[name];
-  return { ...fields, model: upstreamModel, max_tokens: maxTokens, n, stream: false };
+export function bodyOf(
+  { parameters }: InferencePayload,
+  fields: Readonly<Record<string, unknown>>,
+): JsonText {
+  const passed = [...parameters].filter(([name]) => !RESERVED.has(name));
+  return new JsonText(writeMembers([...passed, ...Object.entries(fields)]));
+}
+
+/** What both protocols that generate share. */
+export function generationFields({ maxTokens, n }: InferencePayload, upstreamModel: string) {
+  return { model: upstreamModel, max_tokens: maxTokens, n, stream: false };
 }
 
 /** `usage` is read field by field later: a service that reports nonsense still gave a result. */

@@ -1,3 +1,4 @@
+import type { JsonText } from "../../core/json/json-text.ts";
 import type { InferencePayload } from "../../core/request/payload.ts";
 
 /** One call as the protocols see it. */
@@ -7,11 +8,19 @@ export interface MlCall {
   upstreamModel: string;
 }
 
+export interface MlChoice {
+  text: string;
+  finishReason: string | null;
+  /** Where the reply has more than the text: the message as it is written. */
+  message?: JsonText;
+  logprobs?: JsonText;
+}
+
 /**
  * What a protocol found in a reply of status 2xx. Only its types are certain; nothing in it is trusted yet.
  */
 export interface MlReply {
-  choices: { text: string; finishReason: string | null }[];
+  choices: MlChoice[];
   /** As the reply has them: whatever is not a plausible count is counted here instead. */
   promptTokens: unknown;
   completionTokens: unknown;
@@ -19,10 +28,10 @@ export interface MlReply {
 
 /** How an ML service is spoken to. */
 export interface Protocol {
-  /** The JSON body to post, or a promise of it. */
-  writeRequest: (call: MlCall) => unknown;
+  /** The body to post, or a promise of it; null: the protocol cannot say this. */
+  writeRequest: (call: MlCall) => JsonText | null | Promise<JsonText | null>;
   /** null: the reply does not have the shape of the protocol. */
-  readReply: (reply: unknown) => MlReply | null | Promise<MlReply | null>;
+  readReply: (reply: JsonText) => MlReply | null | Promise<MlReply | null>;
   /**
    * Whether a reply of another status may be retried; null: the status decides. Absent: the status always
    * decides.

@@ -21,7 +21,7 @@ const SECONDS = 20;
 /** Of the start of the worker and of the first rounds nothing is measured. */
 const WARM_SECONDS = 3;
 
-/** Whose requests wait. Many users cost something wherever their requests wait: each has a quota to settle. */
+/** Whose requests wait. Many users cost something wherever they wait: each has a quota to settle. */
 const USERS = [10, 100_000];
 
 /** On a stack of its own: fills it, and lets one worker and one collector work that off for a while. */

@@ -4,6 +4,8 @@ import { encodeDeadRequest, encodeResult } from "../../adapters/amqp/messages.ts
 import type { RequestHead } from "../../core/request/request.ts";
 import { type DeadLetter, planRetry, readLetter } from "./dead-letters.ts";
 import { formatLetter } from "./dead-text.ts";
+import { JsonText } from "../../core/json/json-text.ts";
+import { payloadOf } from "../../test/support/payloads.ts";
 import { bodyOf } from "./resubmit.ts";
 import type { RequestStanding } from "../../core/request/stored-request.ts";
 
@@ -86,14 +88,14 @@ test("what cannot be read cannot be retried", () => {
 });
 
 test("a new request asks for what the old one asked for", () => {
-  const payload = {
-    input: { messages: [{ role: "user" as const, content: "hello" }] },
+  const payload = payloadOf({
+    input: { messages: [{ role: "user", content: "hello" }] },
     maxTokens: 40,
     n: 2,
     parameters: { temperature: 0 },
-  };
+  });
 
-  expect(bodyOf(HEAD, payload, { case: 7 })).toEqual({
+  expect(bodyOf(HEAD, payload, JsonText.of({ case: 7 })).parse()).toEqual({
     messages: [{ role: "user", content: "hello" }],
     model: "sim-chat",
     max_tokens: 40,

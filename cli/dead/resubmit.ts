@@ -3,9 +3,14 @@ import { revokeKey } from "../../adapters/postgres/api-keys.ts";
 import { findRequests } from "../../adapters/postgres/find-requests.ts";
 import { findUser } from "../../adapters/postgres/users.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
-import { decodeJson, type InferencePayload } from "../../core/request/payload.ts";
+import { JsonText } from "../../core/json/json-text.ts";
+import {
+  decodeJson,
+  decodePayload,
+  decodeText,
+  type InferencePayload,
+} from "../../core/request/payload.ts";
 import type { RequestHead } from "../../core/request/request.ts";
-import type { GenerateBody } from "../../core/request/generate-body.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { type PostReply, postRequest } from "../operator/gateway.ts";
 import { forgetKeys, giveKey } from "../operator/keys.ts";
@@ -17,15 +22,19 @@ const KEY_LIFE_MS = 60_000;
 const KEYS_MAX = 50;
 
 /** Content as it was sealed. @throws {CommandFailure} when it cannot be opened */
-export function openContent(
+export function openContent(...sealed: Parameters<typeof openSealed>): unknown {
+  return decodeJson(openSealed(...sealed));
+}
+
+function openSealed(
   { config }: Pick<Operation, "config">,
   { requestId, userId }: Pick<RequestHead, "requestId" | "userId">,
   sealed: Uint8Array,
   field: "prompt" | "result" | "metadata",
-): unknown {
+): Uint8Array {
   try {
     const sealer = createSealer(config.secrets.encryption_keys);
-    return decodeJson(sealer.open(sealed, { requestId, userId }, field));
+    return sealer.open(sealed, { requestId, userId }, field);
   } catch (error) {
     if (!(error instanceof UnreadableRecord)) throw error;
     throw new CommandFailure(
@@ -39,17 +48,17 @@ export function openContent(
 export function bodyOf(
   head: RequestHead,
   { input, maxTokens, n, parameters }: InferencePayload,
-  metadata: Record<string, unknown> | null,
-): GenerateBody {
-  return {
+  metadata: JsonText | null,
+  model: string = head.model,
+): JsonText {
+  return JsonText.of({
     ...input,
-    model: head.model,
-    max_tokens: maxTokens,
-    n,
-    parameters,
+    model,
+    ...("input" in input ? {} : { max_tokens: maxTokens, n }),
+    parameters: Object.fromEntries(parameters),
     ...(metadata === null ? {} : { metadata }),
     queue_ttl: Math.max(1, Math.round((head.expiresAtMs - head.createdAtMs) / 1_000)),
-  };
+  });
 }
 
 /** Sends the content of requests that have ended again. */
@@ -107,17 +116,14 @@ export function createResubmitter(
     return made;
   }
 
-  async function bodyAgain(
-    request: QueuedRequest,
-    model: string | undefined,
-  ): Promise<GenerateBody> {
+  async function bodyAgain(request: QueuedRequest, model: string | undefined): Promise<JsonText> {
     const { head, payload } = request;
-    const content = openContent(operation, head, payload, "prompt") as InferencePayload;
+    const content = decodePayload(openSealed(operation, head, payload, "prompt"));
     const [stored] = await findRequests(database, [head]);
     const metadata = stored?.metadata
-      ? (openContent(operation, head, stored.metadata, "metadata") as Record<string, unknown>)
+      ? decodeText(openSealed(operation, head, stored.metadata, "metadata"))
       : null;
-    return { ...bodyOf(head, content, metadata), ...(model === undefined ? {} : { model }) };
+    return bodyOf(head, content, metadata, model);
   }
 
   return {

@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
 import { isTerminal, REQUEST_STATES } from "../../core/request/request.ts";
+import { type JsonText, writeJson } from "../../core/json/json-text.ts";
 import type { GenerateBody } from "../../core/request/generate-body.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import type { UpJson } from "../../adapters/state/up-json.ts";
@@ -102,7 +103,7 @@ export type PostReply = { kind: "accepted"; accepted: Accepted } | Refusal;
  */
 export async function postRequest(
   { url, apiKey }: Gateway,
-  body: GenerateBody,
+  body: GenerateBody | JsonText,
   idempotencyKey: string,
 ): Promise<PostReply> {
   const reply = await call(`${url}/generate`, POST_LIMIT_MS, {
@@ -112,7 +113,7 @@ export async function postRequest(
       "content-type": "application/json",
       "idempotency-key": idempotencyKey,
     },
-    body: JSON.stringify(body),
+    body: writeJson(body),
   });
   if (reply.status === 202) return { kind: "accepted", accepted: await read(reply, AcceptedReply) };
   return readRefusal(reply);

@@ -37,7 +37,7 @@ import { createModelHealthStore } from "../../adapters/redis/model-health.ts";
 import { createRequestHints } from "../../adapters/redis/request-hints.ts";
 import type { Signals } from "../../adapters/redis/signals.ts";
 import { judgeMark, longestAttemptMs } from "../../core/attempt/mark.ts";
-import { canonicalJson } from "../../core/canonical-json.ts";
+import { canonicalJson } from "../../core/json/canonical-json.ts";
 import type { Config } from "../../core/config/schema.ts";
 import type { ModelGaugePorts } from "../model-gauges.ts";
 import type {

@@ -1,22 +1,29 @@
-import type { ChatMessage, InferencePayload } from "../request/payload.ts";
+import { type ChatMessage, messageText } from "../request/content.ts";
+import type { PayloadInput } from "../request/payload.ts";
 
-const SPEAKERS = {
+const SPEAKERS: Readonly<Record<string, string>> = {
   system: "System",
   developer: "System",
   user: "User",
   assistant: "Assistant",
-} as const satisfies Record<ChatMessage["role"], string>;
+  tool: "Tool",
+  function: "Tool",
+};
 
 /**
  * Messages as one plain prompt, for an ML service that knows no chat: each message as `Speaker: content`
  * followed by an empty line, and `Assistant:` at the end for the model to go on from.
  */
 export function renderMessages(messages: readonly ChatMessage[]): string {
-  const turns = messages.map(({ role, content }) => `${SPEAKERS[role]}: ${content}\n\n`);
+  const turns = messages.map(
+    (message) => `${SPEAKERS[message.role] ?? "User"}: ${messageText(message)}\n\n`,
+  );
   return `${turns.join("")}Assistant:`;
 }
 
 /** The input as one plain text: the prompt as given, or the rendered messages. */
-export function promptText(input: InferencePayload["input"]): string {
-  return "prompt" in input ? input.prompt : renderMessages(input.messages);
+export function promptText(input: PayloadInput): string {
+  if ("messages" in input) return renderMessages(input.messages.parse() as ChatMessage[]);
+  const prompt = ("prompt" in input ? input.prompt : input.input).parse();
+  return typeof prompt === "string" ? prompt : JSON.stringify(prompt);
 }

@@ -55,6 +55,7 @@ export const model = t.Object(
     output_tokens_default: count(256, "Cap on output tokens when the caller names none."),
     output_tokens_max: count(4_096, "Largest cap on output tokens a caller may ask for."),
     prompt_tokens_max: count(32_768, "Longest prompt in tokens."),
+    media_tokens: count(1_000, "Tokens that an image, a sound or a file counts in an estimate."),
     reply_bytes_max: count(
       4_194_304,
       "Longest reply that is read; a longer one fails the request.",

@@ -2,18 +2,35 @@ import { type Static, Type as t } from "@sinclair/typebox";
 
 const closed = { additionalProperties: false } as const;
 
-const role = t.Union([
-  t.Literal("system"),
-  t.Literal("developer"),
-  t.Literal("user"),
-  t.Literal("assistant"),
-]);
-const message = t.Object({ role, content: t.String({ minLength: 1 }) }, closed);
+/** A message as far as it has to be of a form; what else it has is passed on as given. */
+const Message = t.Object(
+  {
+    role: t.Union(
+      ["system", "developer", "user", "assistant", "tool", "function"].map((role) =>
+        t.Literal(role),
+      ),
+      { description: "Who speaks." },
+    ),
+    content: t.Optional(
+      t.Union(
+        [
+          t.String(),
+          t.Null(),
+          t.Array(t.Object({ type: t.String({ minLength: 1 }) }), { maxItems: 1_000 }),
+        ],
+        { description: "A text, or parts such as `text` and `image_url`." },
+      ),
+    ),
+  },
+  { description: "As OpenAI's chat has it; more members are passed on as given." },
+);
+export const Messages = t.Array(Message, {
+  minItems: 1,
+  maxItems: 10_000,
+  description: "A chat. Give this or `prompt`.",
+});
 
-/**
- * Sampling parameters are passed on as given; names that would change what is billed have fields of their
- * own.
- */
+/** Names that would change what is billed have fields of their own. */
 const parameters = t.Object(
   {
     temperature: t.Optional(t.Number({ minimum: 0, maximum: 2 })),
@@ -24,10 +41,23 @@ const parameters = t.Object(
     frequency_penalty: t.Optional(t.Number({ minimum: -2, maximum: 2 })),
   },
   {
-    additionalProperties: t.Union([t.String(), t.Number(), t.Boolean(), t.Null()]),
+    additionalProperties: true,
     description: "Passed on to the ML service as given.",
   },
 );
+
+/** What a chat may come with, beside the native parameters: passed on as given, in their own fields. */
+const CHAT_PARAMETERS = {
+  tools: t.Optional(
+    t.Array(t.Object({}), { maxItems: 1_000, description: "Tools that the model may call." }),
+  ),
+  tool_choice: t.Optional(t.Unknown({ description: "Which tool the model must or may call." })),
+  parallel_tool_calls: t.Optional(t.Boolean()),
+  response_format: t.Optional(
+    t.Object({}, { description: "The form of the answer, such as a JSON schema." }),
+  ),
+};
+export const CHAT_PARAMETER_NAMES = Object.keys(CHAT_PARAMETERS);
 
 /** The body of `POST /generate`: a `prompt` or `messages`, not both. */
 export const GenerateBody = t.Object(
@@ -35,13 +65,7 @@ export const GenerateBody = t.Object(
     prompt: t.Optional(
       t.String({ minLength: 1, description: "The prompt. Give this or `messages`." }),
     ),
-    messages: t.Optional(
-      t.Array(message, {
-        minItems: 1,
-        maxItems: 1_000,
-        description: "A chat. Give this or `prompt`.",
-      }),
-    ),
+    messages: t.Optional(Messages),
     model: t.Optional(
       t.String({
         minLength: 1,
@@ -53,6 +77,7 @@ export const GenerateBody = t.Object(
       t.Integer({ minimum: 1, description: "Cap on output tokens per choice." }),
     ),
     n: t.Optional(t.Integer({ minimum: 1, description: "Number of choices." })),
+    ...CHAT_PARAMETERS,
     parameters: t.Optional(parameters),
     metadata: t.Optional(
       t.Record(t.String(), t.Unknown(), {

@@ -1,7 +1,6 @@
-import { estimateTokens } from "../../core/request/estimate.ts";
 import { Fault } from "../../core/faults.ts";
-import type { GenerateBody } from "../../core/request/generate-body.ts";
-import { encodeJson } from "../../core/request/payload.ts";
+import type { Ask } from "../../core/request/ask.ts";
+import { encodeJson, encodePayload } from "../../core/request/payload.ts";
 import type { QuotaUse } from "../../core/quota/quota.ts";
 import type { Priority } from "../../core/queue/fair-order.ts";
 import type { Waiting } from "../../core/queue/lane.ts";
@@ -20,7 +19,7 @@ import type { ModelWatch } from "../read/model-watch.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ParkedNews } from "./parked-news.ts";
-import { countPrompt, type Plan, planRequest } from "./plan.ts";
+import { estimateOf, type Plan, planRequest } from "./plan.ts";
 import { findReplayed } from "./replay.ts";
 import type { Store, Unsure } from "./store.ts";
 import { planTurn } from "./turn.ts";
@@ -28,7 +27,7 @@ import { planTurn } from "./turn.ts";
 /** A call that asks for a request, whatever door it came through. */
 export interface AcceptCall {
   principal: Principal;
-  body: GenerateBody;
+  ask: Ask;
   /** Size of the body as it was sent. */
   bodyBytes: number;
   /** null: the caller gave none. */
@@ -190,19 +189,18 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
     }
   }
 
-  return async ({ principal: { userId, tier }, body, idempotencyKey }) => {
-    const plan = planRequest(body, ports.config());
+  return async ({ principal: { userId, tier }, ask, idempotencyKey }) => {
+    const plan = planRequest(ask, ports.config());
     const idempotency =
-      idempotencyKey === null ? null : idempotencyOf(idempotencyKey, userId, body, ports.hashKey);
+      idempotencyKey === null ? null : idempotencyOf(idempotencyKey, userId, ask, ports.hashKey);
     if (idempotency !== null) {
       const replay = await ports.findReplay({ userId, ...idempotency });
       if (replay !== undefined)
         return { kind: "replay", request: await findReplayed(ports, userId, replay) };
     }
-    const counted = countPrompt(plan, ports.countTokens);
-    const promptTokens = typeof counted === "number" ? counted : await counted;
-    const { model, payload } = plan;
-    const estimatedTokens = estimateTokens(promptTokens, payload.maxTokens, payload.n);
+    const counted = estimateOf(plan, ports.countTokens);
+    const estimatedTokens = typeof counted === "number" ? counted : await counted;
+    const { model } = plan;
     return together(() => {
       const createdAtMs = ports.now();
       const { priority, expiresAtMs } = planTurn(plan, tier, createdAtMs, ports.config());
@@ -224,7 +222,7 @@ function createHoldAndStore(
     return {
       head,
       publisherId: ports.publisherId,
-      prompt: ports.seal(encodeJson(plan.payload), head, "prompt"),
+      prompt: ports.seal(encodePayload(plan.payload), head, "prompt"),
       metadata:
         plan.metadata === null ? null : ports.seal(encodeJson(plan.metadata), head, "metadata"),
       // Counted from before the hold: a gateway that froze after it must not store what the keeper has

@@ -1,5 +1,5 @@
-import { canonicalJson } from "../../core/canonical-json.ts";
-import type { GenerateBody } from "../../core/request/generate-body.ts";
+import { canonicalText } from "../../core/json/canonical-text.ts";
+import type { Ask } from "../../core/request/ask.ts";
 import type { Idempotency } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
 
@@ -10,11 +10,12 @@ import type { GatewayPorts } from "../ports.ts";
 export function idempotencyOf(
   key: string,
   userId: string,
-  body: GenerateBody,
+  { body, door }: Pick<Ask, "body" | "door">,
   hashKey: GatewayPorts["hashKey"],
 ): Idempotency {
+  const place = door === "native" ? "body" : `body ${door}`;
   return {
     keyHash: hashKey(`idempotency-key\n${userId}\n${key}`),
-    fingerprint: hashKey(`body\n${canonicalJson(body)}`),
+    fingerprint: hashKey(`${place}\n${canonicalText(body)}`),
   };
 }

@@ -1,17 +1,21 @@
 import type { Config, ModelConfig } from "../../core/config/schema.ts";
-import { chatTokens } from "../../core/request/estimate.ts";
+import { estimateTokens, promptTokens } from "../../core/request/estimate.ts";
 import { Fault, invalidField } from "../../core/faults.ts";
+import type { JsonText } from "../../core/json/json-text.ts";
 import type { Priority } from "../../core/queue/fair-order.ts";
-import type { GenerateBody } from "../../core/request/generate-body.ts";
+import type { Ask } from "../../core/request/ask.ts";
+import { type Content, contentOf, promptsOf } from "../../core/request/content.ts";
 import { parseInstant } from "../../core/request/instant.ts";
 import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/request/payload.ts";
 
-/** What a body asks for, with the configuration's defaults filled in and its bounds checked. */
+/** What an ask comes to, with the configuration's defaults filled in and its bounds checked. */
 export interface Plan {
   model: string;
   modelConfig: ModelConfig;
   payload: InferencePayload;
-  metadata: Record<string, unknown> | null;
+  /** What of it is counted. */
+  content: Content;
+  metadata: JsonText | null;
   queueTtlMs: number;
   /** null: the caller gave none. Whether these two are allowed, `planTurn` says. */
   deadlineMs: number | null;
@@ -24,33 +28,33 @@ function checkText(text: string, field: string): void {
     throw invalidField(field, "must be valid Unicode, without lone surrogates");
 }
 
-function inputOf(body: GenerateBody, bytesMax: number): InferencePayload["input"] {
-  if (body.prompt !== undefined && body.messages !== undefined)
-    throw invalidField("/messages", "give `prompt` or `messages`, not both");
-  if (body.prompt === undefined && body.messages === undefined)
-    throw invalidField("/prompt", "give `prompt` or `messages`");
-  const texts =
-    body.prompt === undefined
-      ? (body.messages ?? []).map((message) => message.content)
-      : [body.prompt];
-  let bytes = 0;
-  texts.forEach((text, index) => {
-    checkText(text, body.prompt === undefined ? `/messages/${index}/content` : "/prompt");
-    bytes += Buffer.byteLength(text);
-  });
+/** Checks every text in a value, names of members included. The depth of a body is bounded. */
+function checkTexts(value: unknown, field: string): void {
+  if (typeof value === "string") return checkText(value, field);
+  if (typeof value !== "object" || value === null) return;
+  for (const [name, member] of Object.entries(value)) {
+    checkText(name, field);
+    checkTexts(member, `${field}/${name}`);
+  }
+}
+
+/** @throws {Fault} BODY_INVALID, PROMPT_TOO_LONG */
+function checkContent({ input, parameters }: Ask, content: Content, bytesMax: number): void {
+  for (const [name, text] of [...Object.entries<JsonText>(input), ...parameters])
+    checkTexts(text.parse(), `/${name}`);
+  const bytes = content.texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   if (bytes > bytesMax)
     throw new Fault(
       "PROMPT_TOO_LONG",
       `the prompt has ${bytes} bytes; at most ${bytesMax} are taken`,
     );
-  return body.prompt === undefined ? { messages: body.messages ?? [] } : { prompt: body.prompt };
 }
 
-function metadataOf(body: GenerateBody, bytesMax: number): Record<string, unknown> | null {
-  if (body.metadata === undefined) return null;
-  if (Buffer.byteLength(JSON.stringify(body.metadata)) > bytesMax)
+function metadataOf({ metadata }: Ask, bytesMax: number): JsonText | null {
+  if (metadata === undefined) return null;
+  if (Buffer.byteLength(metadata.text) > bytesMax)
     throw invalidField("/metadata", `may have at most ${bytesMax} bytes as JSON`);
-  return body.metadata;
+  return metadata;
 }
 
 /** Returns `value` if it is at most `max`; otherwise the fault names the field and what is allowed. */
@@ -64,8 +68,8 @@ function bounded(value: number, max: number, field: string): number {
  *
  * @throws {Fault} BODY_INVALID, MODEL_UNKNOWN, PROMPT_TOO_LONG
  */
-export function planRequest(body: GenerateBody, config: Config): Plan {
-  const model = body.model ?? config.default_model;
+export function planRequest(ask: Ask, config: Config): Plan {
+  const model = ask.model ?? config.default_model;
   const modelConfig = Object.hasOwn(config.models, model) ? config.models[model] : undefined;
   if (modelConfig === undefined) {
     throw new Fault(
@@ -77,39 +81,45 @@ export function planRequest(body: GenerateBody, config: Config): Plan {
     );
   }
   const { gateway } = config;
-  const reserved = RESERVED_PARAMETERS.find((name) => Object.hasOwn(body.parameters ?? {}, name));
+  const reserved = RESERVED_PARAMETERS.find((name) => ask.parameters.has(name));
   if (reserved !== undefined)
     throw invalidField(
       `/parameters/${reserved}`,
       "is not a sampling parameter; use the fields of the body",
     );
-  for (const [name, value] of Object.entries(body.parameters ?? {})) {
-    for (const text of [name, ...[value].flat()])
-      if (typeof text === "string") checkText(text, `/parameters/${name}`);
-  }
+  const content = contentOf(ask.input, ask.parameters);
+  checkContent(ask, content, gateway.prompt_bytes_max);
   return {
     model,
     modelConfig,
+    content,
     payload: {
-      input: inputOf(body, gateway.prompt_bytes_max),
-      maxTokens: bounded(
-        body.max_tokens ?? modelConfig.output_tokens_default,
-        modelConfig.output_tokens_max,
-        "/max_tokens",
-      ),
-      n: bounded(body.n ?? 1, gateway.n_max, "/n"),
-      parameters: body.parameters ?? {},
+      input: ask.input,
+      maxTokens: maxTokensOf(ask, modelConfig),
+      n: bounded(ask.n ?? 1, gateway.n_max, "/n"),
+      parameters: ask.parameters,
+      isStreamed: ask.isStreamed,
     },
-    metadata: metadataOf(body, gateway.metadata_bytes_max),
+    metadata: metadataOf(ask, gateway.metadata_bytes_max),
     queueTtlMs:
       bounded(
-        body.queue_ttl ?? gateway.queue_ttl_seconds_default,
+        ask.queueTtl ?? gateway.queue_ttl_seconds_default,
         gateway.queue_ttl_seconds_max,
         "/queue_ttl",
       ) * 1_000,
-    deadlineMs: body.deadline === undefined ? null : instantOf(body.deadline, "/deadline"),
-    priority: body.priority ?? null,
+    deadlineMs: ask.deadline === undefined ? null : instantOf(ask.deadline, "/deadline"),
+    priority: ask.priority ?? null,
   };
+}
+
+/** What embeds makes no tokens. */
+function maxTokensOf({ input, maxTokens }: Ask, config: ModelConfig): number {
+  if ("input" in input) return 0;
+  return bounded(
+    maxTokens ?? config.output_tokens_default,
+    config.output_tokens_max,
+    "/max_tokens",
+  );
 }
 
 function instantOf(text: string, field: string): number {
@@ -120,37 +130,28 @@ function instantOf(text: string, field: string): number {
 }
 
 /**
- * Counts the prompt of a plan. Returns no promise when the counter returns none.
+ * The tokens to hold for a plan. Returns no promise when the counter returns none.
  *
  * @throws {Fault} PROMPT_TOO_LONG
  */
-export function countPrompt(
-  plan: Plan,
+export function estimateOf(
+  { model, modelConfig, content, payload }: Plan,
   countTokens: (text: string) => number | Promise<number>,
 ): number | Promise<number> {
-  const { input } = plan.payload;
-  const check = (tokens: number): number => {
-    const max = plan.modelConfig.prompt_tokens_max;
+  const { input, maxTokens, n } = payload;
+  const estimate = (counts: readonly number[]): number => {
+    const texts = counts.reduce((sum, count) => sum + count, 0);
+    const tokens = promptTokens(content, texts, modelConfig.media_tokens);
+    const max = modelConfig.prompt_tokens_max;
     if (tokens > max)
       throw new Fault(
         "PROMPT_TOO_LONG",
-        `the prompt has ${tokens} tokens; the model ${plan.model} takes at most ${max}`,
+        `the prompt has ${tokens} tokens; the model ${model} takes at most ${max}`,
       );
-    return tokens;
+    return estimateTokens(tokens, maxTokens, n * promptsOf(input));
   };
-  if ("prompt" in input) {
-    const counted = countTokens(input.prompt);
-    return typeof counted === "number" ? check(counted) : counted.then(check);
-  }
-  const counts = input.messages.map((message) => countTokens(message.content));
-  const add = (parts: number[]): number =>
-    check(
-      chatTokens(
-        input.messages,
-        parts.reduce((sum, part) => sum + part, 0),
-      ),
-    );
-  return counts.every((part) => typeof part === "number")
-    ? add(counts)
-    : Promise.all(counts.map((part) => Promise.resolve(part))).then(add);
+  const counts = content.texts.map((text) => countTokens(text));
+  return counts.every((count) => typeof count === "number")
+    ? estimate(counts)
+    : Promise.all(counts.map((count) => Promise.resolve(count))).then(estimate);
 }

@@ -2,6 +2,7 @@ import { type Static, type TSchema, TypeGuard } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { ValueError } from "@sinclair/typebox/errors";
 
+import { JsonText } from "../../core/json/json-text.ts";
 import { Fault, type FaultDetail, invalidField } from "../../core/faults.ts";
 
 const DETAILS_MAX = 20;
@@ -22,7 +23,7 @@ const MEMBERS_MAX = 1_000;
 export async function readJson(
   request: Request,
   bytesMax: number,
-): Promise<{ value: unknown; bytes: number }> {
+): Promise<{ value: unknown; text: JsonText; bytes: number }> {
   const contentType = request.headers.get("content-type") ?? "";
   if (!/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new Fault("CONTENT_TYPE_UNSUPPORTED", "send the body as content-type: application/json");
@@ -34,7 +35,7 @@ export async function readJson(
   const value = parse(text);
   const excess = excessOf(value);
   if (excess !== undefined) throw invalidField(excess.field, excess.message);
-  return { value, bytes };
+  return { value, text: new JsonText(text, value), bytes };
 }
 
 function parse(text: string): unknown {

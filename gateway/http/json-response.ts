@@ -1,3 +1,5 @@
+import { writeJson } from "../../core/json/json-text.ts";
+
 interface ResponseSettings {
   status?: number;
   headers?: Readonly<Record<string, string>>;
@@ -11,7 +13,7 @@ export function jsonResponse(
   value: unknown,
   { status = 200, headers }: ResponseSettings = {},
 ): Response {
-  return new Response(`${JSON.stringify(value)}\n`, {
+  return new Response(`${writeJson(value)}\n`, {
     status,
     headers: { "content-type": "application/json;charset=utf-8", ...headers },
   });

@@ -69,7 +69,21 @@ const statusReply = {
           index: t.Integer(),
           text: t.String(),
           finish_reason: t.Union([t.String(), t.Null()]),
+          message: t.Optional(
+            t.Object(
+              {},
+              {
+                description:
+                  "The whole message as the ML service wrote it, with tool calls, refusal, reasoning, " +
+                  "parts; absent when it says no more than `text`.",
+              },
+            ),
+          ),
+          logprobs: t.Optional(t.Unknown()),
         }),
+      ),
+      data: t.Optional(
+        t.Array(t.Unknown(), { description: "Of a model that embeds: the vectors." }),
       ),
     }),
   ),

@@ -1,4 +1,5 @@
 import { isFaultCode } from "../../core/faults.ts";
+import type { JsonText } from "../../core/json/json-text.ts";
 import type { Waiting } from "../../core/queue/lane.ts";
 import { isTerminal } from "../../core/request/request.ts";
 import type { RequestView } from "../read/request-view.ts";
@@ -6,8 +7,14 @@ import type { StatusReply, WaitingReply } from "./schemas.ts";
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
+/** A `StatusReply` in which the parts that we did not write stand as they were written. */
+export type WrittenReply = Omit<StatusReply, "result" | "metadata"> & {
+  result?: JsonText;
+  metadata?: JsonText;
+};
+
 /** A request as the API shows it. */
-export function statusReply(view: RequestView): StatusReply {
+export function statusReply(view: RequestView): WrittenReply {
   return {
     request_id: view.requestId,
     status: view.state,

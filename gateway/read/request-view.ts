@@ -1,5 +1,6 @@
 import type { AttemptHints } from "../../core/attempt/start.ts";
-import { decodeJson, type InferenceResult } from "../../core/request/payload.ts";
+import type { JsonText } from "../../core/json/json-text.ts";
+import { decodeText } from "../../core/request/payload.ts";
 import { isTerminal, type RequestError, type RequestState } from "../../core/request/request.ts";
 import type { StoredRequest } from "../../core/request/stored-request.ts";
 import type { Waiting } from "../../core/queue/lane.ts";
@@ -23,9 +24,10 @@ export interface Standing {
 export interface RequestView
   extends Omit<StoredRequest, "state" | "metadata" | "result">, Omit<Standing, "attempts"> {
   state: RequestState;
-  metadata: Record<string, unknown> | null;
-  /** null unless completed. */
-  result: InferenceResult | null;
+  /** As the caller wrote it. */
+  metadata: JsonText | null;
+  /** An `InferenceResult`; null unless completed. */
+  result: JsonText | null;
 }
 
 /** Nothing is known of attempts: there were none, or Redis is away or has lost its memory. */
@@ -58,11 +60,7 @@ export function viewRequest(
     waiting: present?.waiting ?? null,
     nextAttemptAtMs: present?.nextAttemptAtMs ?? null,
     lastError: present?.lastError ?? null,
-    metadata:
-      metadata === null
-        ? null
-        : (decodeJson(open(metadata, stored, "metadata")) as Record<string, unknown>),
-    result:
-      result === null ? null : (decodeJson(open(result, stored, "result")) as InferenceResult),
+    metadata: metadata === null ? null : decodeText(open(metadata, stored, "metadata")),
+    result: result === null ? null : decodeText(open(result, stored, "result")),
   };
 }

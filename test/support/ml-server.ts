@@ -1,7 +1,7 @@
 import type { ModelConfig } from "../../core/config/schema.ts";
-import type { InferencePayload } from "../../core/request/payload.ts";
 import type { InferenceOutcome } from "../../core/attempt/outcome.ts";
 import { createInfer } from "../../adapters/ml/infer.ts";
+import { payloadOf, type PayloadValues } from "./payloads.ts";
 
 export interface SeenCall {
   path: string;
@@ -18,7 +18,7 @@ export interface MlServer {
   infer: (
     answer: Answer,
     config?: Partial<ModelConfig>,
-    payload?: Partial<InferencePayload>,
+    payload?: Partial<PayloadValues>,
     signal?: AbortSignal,
   ) => Promise<InferenceOutcome>;
   stop: () => Promise<void>;
@@ -34,17 +34,13 @@ export const ML_MODEL: Omit<ModelConfig, "url"> = {
   output_tokens_max: 64,
   prompt_tokens_max: 1_000,
   reply_bytes_max: 100_000,
+  media_tokens: 1_000,
   breaker_failures: 3,
   breaker_open_ms: 5_000,
   breaker_open_max_ms: 60_000,
 };
 
-export const ML_PAYLOAD: InferencePayload = {
-  input: { prompt: "Why?" },
-  maxTokens: 10,
-  n: 1,
-  parameters: {},
-};
+export const ML_PAYLOAD = payloadOf();
 
 export function startMlServer(): MlServer {
   let currentAnswer: Answer = () => new Response();
@@ -66,7 +62,7 @@ export function startMlServer(): MlServer {
     seen,
     infer(answer, config, payload, signal = new AbortController().signal) {
       currentAnswer = answer;
-      return infer("small", { ...ML_MODEL, url, ...config }, { ...ML_PAYLOAD, ...payload }, signal);
+      return infer("small", { ...ML_MODEL, url, ...config }, payloadOf(payload), signal);
     },
     stop: () => server.stop(true),
   };

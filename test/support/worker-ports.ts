@@ -13,6 +13,7 @@ import { createFakeMlService, type FakeCall } from "./fakes/ml-service.ts";
 import type { FakeServer } from "./fakes/server.ts";
 import type { FakeSignals } from "./fakes/signals.ts";
 import type { RecordedMetrics } from "./metrics.ts";
+import { payloadOf } from "./payloads.ts";
 
 /** One call of the ML service, which replies when the test says so. */
 interface WorldCall {
@@ -127,7 +128,7 @@ export function enginePorts(
   { metrics }: RecordedMetrics,
 ) {
   const onCall = ({ payload: { input }, signal, reply, fail }: FakeCall): void => {
-    const requestId = "prompt" in input ? input.prompt : "";
+    const requestId = "prompt" in input ? String(input.prompt.parse()) : "";
     events.push(`call ${requestId}`);
     calls.push({
       requestId,
@@ -139,12 +140,8 @@ export function enginePorts(
   const log = (_fields: object, message: string): void => void logs.push(message);
   return {
     infer: createFakeMlService(schedule, onCall).infer,
-    openPayload: ({ head: { requestId } }: QueuedRequest) => ({
-      input: { prompt: requestId },
-      maxTokens: 16,
-      n: 1,
-      parameters: {},
-    }),
+    openPayload: ({ head: { requestId } }: QueuedRequest) =>
+      payloadOf({ input: { prompt: requestId }, maxTokens: 16 }),
     sealResult: (_head, result) => new TextEncoder().encode(JSON.stringify(result)),
     countTokens: (text) => text.split(" ").length,
     metrics,

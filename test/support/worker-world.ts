@@ -42,6 +42,7 @@ export const MODEL: ModelConfig = {
   output_tokens_max: 64,
   prompt_tokens_max: 1_000,
   reply_bytes_max: 10_000,
+  media_tokens: 1_000,
   breaker_failures: 3,
   breaker_open_ms: 5_000,
   breaker_open_max_ms: 60_000,

@@ -1,6 +1,7 @@
 import type { InferenceOutcome } from "../../core/attempt/outcome.ts";
 import type { ModelConfig } from "../../core/config/schema.ts";
-import { chatTokens } from "../../core/request/estimate.ts";
+import { contentOf } from "../../core/request/content.ts";
+import { promptTokens } from "../../core/request/estimate.ts";
 import type { InferenceChoice, InferencePayload } from "../../core/request/payload.ts";
 import type { TokenUsage } from "../../core/request/request.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
@@ -89,19 +90,25 @@ async function call(
  * prompt counts once, as the gateway counted it for the estimate.
  */
 export async function countUsage(
-  { input }: InferencePayload,
+  { input, parameters }: InferencePayload,
   choices: readonly InferenceChoice[],
-  countTokens: WorkerPorts["countTokens"],
+  { countTokens }: Pick<WorkerPorts, "countTokens">,
+  { media_tokens: mediaTokens }: Pick<ModelConfig, "media_tokens">,
 ): Promise<TokenUsage> {
   const countAll = async (texts: readonly string[]): Promise<number> => {
     let tokens = 0;
     for (const text of texts) tokens += await countTokens(text);
     return tokens;
   };
-  const promptTokens =
-    "prompt" in input
-      ? await countTokens(input.prompt)
-      : chatTokens(input.messages, await countAll(input.messages.map(({ content }) => content)));
-  const completionTokens = await countAll(choices.map(({ text }) => text));
-  return { promptTokens, completionTokens, source: "counted" };
+  const content = contentOf(input, parameters);
+  return {
+    promptTokens: promptTokens(content, await countAll(content.texts), mediaTokens),
+    completionTokens: await countAll(choices.map(saidIn)),
+    source: "counted",
+  };
+}
+
+/** All that a model made for a choice: tool calls and thoughts are as long as they are written. */
+function saidIn({ text, message }: InferenceChoice): string {
+  return message === undefined ? text : message.text;
 }

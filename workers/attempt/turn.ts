@@ -5,6 +5,7 @@ import {
   retryOrDead,
   type RetryPolicy,
 } from "../../core/attempt/verdict.ts";
+import type { ModelConfig } from "../../core/config/schema.ts";
 import type { TokenUsage } from "../../core/request/request.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { Pass } from "../gates.ts";
@@ -52,6 +53,7 @@ export function createTurns(
   async function carryOut(
     owned: OwnedDelivery,
     end: AttemptEnd,
+    modelConfig: ModelConfig,
     startedAtMs: number,
   ): Promise<void> {
     const attempts = owned.request.attempt;
@@ -63,7 +65,7 @@ export function createTurns(
         return conclusions.dead(owned, { attempts: attempts - 1, startedAtMs }, PAYLOAD_UNREADABLE);
       case "cancelled": {
         const { executed } = end;
-        const usage = executed === null ? null : await countUsage(executed, [], ports.countTokens);
+        const usage = executed === null ? null : await countUsage(executed, [], ports, modelConfig);
         const ending = { state: "cancelled", error: CANCELLED, choices: null } as const;
         const executions = executed === null ? attempts - 1 : attempts;
         return conclusions.end(owned, { ...ending, attempts: executions, startedAtMs, usage });
@@ -75,7 +77,7 @@ export function createTurns(
         const { choices } = verdict;
         const usage: TokenUsage =
           verdict.usage === null
-            ? await countUsage(end.payload, choices, ports.countTokens)
+            ? await countUsage(end.payload, choices, ports, modelConfig)
             : { ...verdict.usage, source: "reported" };
         const ending = { state: "completed", error: null } as const;
         return conclusions.end(owned, { ...ending, attempts, startedAtMs, usage, choices });
@@ -120,7 +122,8 @@ export function createTurns(
         return;
       }
       ports.reach("W1");
-      await carryOut(owned, await execute(owned, modelConfig, pass, ports), startedAtMs);
+      const end = await execute(owned, modelConfig, pass, ports);
+      await carryOut(owned, end, modelConfig, startedAtMs);
     },
     async recover({ owned }) {
       if (owned.brokenOff.signal.aborted) return conclusions.giveBack(owned);

@@ -4,6 +4,7 @@ import { Fault } from "../../../core/faults.ts";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
 import type { Waiting } from "../../../core/queue/lane.ts";
 import type { AcceptedRequest } from "../../accept/accept.ts";
+import { nativeAsk } from "../../accept/native-ask.ts";
 import { compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
 import { jsonResponse } from "../json-response.ts";
@@ -73,10 +74,10 @@ export function generateRoute({ ports, respond, authenticate, accept, isDraining
   async function generate(request: Request): Promise<Response> {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
     const principal = await authenticate(request.headers);
-    const { value, bytes } = await readJson(request, ports.config().gateway.body_bytes_max);
+    const { value, text, bytes } = await readJson(request, ports.config().gateway.body_bytes_max);
     const outcome = await accept({
       principal,
-      body: checkBody(value),
+      ask: nativeAsk(checkBody(value), text),
       bodyBytes: bytes,
       idempotencyKey: idempotencyKeyOf(request.headers),
     });

@@ -1,8 +1,8 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
-import { estimateTokens } from "../../../core/request/estimate.ts";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
-import { countPrompt, planRequest } from "../../accept/plan.ts";
+import { nativeAsk } from "../../accept/native-ask.ts";
+import { estimateOf, planRequest } from "../../accept/plan.ts";
 import { planTurn } from "../../accept/turn.ts";
 import { compileBody, readJson } from "../body.ts";
 import { jsonResponse } from "../json-response.ts";
@@ -47,11 +47,10 @@ export function quotaRoutes({ ports, respond, authenticate }: RouteParts) {
   async function explain(request: Request): Promise<Response> {
     const { userId, tier } = await authenticate(request.headers);
     const config = ports.config();
-    const body = checkBody((await readJson(request, config.gateway.body_bytes_max)).value);
-    const plan = planRequest(body, config);
+    const { value, text } = await readJson(request, config.gateway.body_bytes_max);
+    const plan = planRequest(nativeAsk(checkBody(value), text), config);
     planTurn(plan, tier, ports.now(), config);
-    const { maxTokens, n } = plan.payload;
-    const tokens = estimateTokens(await countPrompt(plan, ports.countTokens), maxTokens, n);
+    const tokens = await estimateOf(plan, ports.countTokens);
     return jsonResponse(explainReply(await ports.readQuota(userId), tokens));
   }
 

@@ -58,7 +58,7 @@ export function requestsRoute({ respond, authenticate, listRequests }: RoutePart
       status:
         query.status === undefined ? undefined : oneOf("status", query.status, REQUEST_STATES),
     });
-    const reply: ListReply = { data: items.map(statusReply), has_more: next !== null, next };
+    const reply = { data: items.map(statusReply), has_more: next !== null, next };
     return jsonResponse(reply, { headers: { "cache-control": "no-store" } });
   }
 
