@@ -8,6 +8,7 @@ import { createStore } from "./accept/store.ts";
 import { createApp } from "./http/app.ts";
 import { apiKeyOf } from "./http/headers.ts";
 import { createRespond } from "./http/respond.ts";
+import { createHoldCalls } from "./openai/hold-call.ts";
 import type { GatewayPorts } from "./ports.ts";
 import { createCancel } from "./read/cancel.ts";
 import { createListRequests } from "./read/list-requests.ts";
@@ -34,6 +35,8 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   const status = createStatusReader(ports, waiters, standings);
   const waitingGauges = createWaitingGauges(ports, models);
   const ways = { store, outbox, lanes, models, news: createParkedNews(ports) };
+  const accept = boundAccepts(ports, store, createAccept(ports, ways));
+  const cancel = createCancel(ports, status);
   let isLeaving = false;
   let isDraining = false;
 
@@ -42,9 +45,10 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       ports,
       respond: createRespond(ports),
       authenticate: (headers) => authenticate(apiKeyOf(headers)),
-      accept: boundAccepts(ports, store, createAccept(ports, ways)),
+      accept,
+      calls: createHoldCalls(ports, { accept, status, cancel }),
       status,
-      cancel: createCancel(ports, status),
+      cancel,
       listRequests: createListRequests(ports, standings),
       readiness: options.readiness,
       isLeaving: () => isLeaving,

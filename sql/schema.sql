@@ -29,9 +29,12 @@ create table idempotency_keys (
   fingerprint bytea not null,
   request_id uuid not null,
   created_at timestamp with time zone default now() not null,
+  tries smallint,
+  held_by uuid,
   constraint idempotency_keys_fingerprint_check CHECK ((octet_length(fingerprint) = 32)),
   constraint idempotency_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
-  constraint idempotency_keys_pkey PRIMARY KEY (user_id, key_hash)
+  constraint idempotency_keys_pkey PRIMARY KEY (user_id, key_hash),
+  constraint idempotency_keys_tries_check CHECK ((tries >= 0))
 );
 
 create table model_pauses (
@@ -194,6 +197,8 @@ create table users (
 );
 
 CREATE INDEX api_keys_user_id ON public.api_keys USING btree (user_id);
+
+CREATE INDEX idempotency_keys_calls ON public.idempotency_keys USING btree (user_id, fingerprint) WHERE (tries IS NOT NULL);
 
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING brin (created_at) WITH (pages_per_range='16');
 

@@ -124,6 +124,7 @@ async function readSuccess(
       ...(choice.message ? { message: choice.message } : {}),
       ...(choice.logprobs ? { logprobs: choice.logprobs } : {}),
     })),
+    ...(reply.data ? { data: reply.data } : {}),
     usage: plausibleUsage(reply.promptTokens, reply.completionTokens, bounds),
   };
 }

@@ -21,6 +21,8 @@ export interface MlChoice {
  */
 export interface MlReply {
   choices: MlChoice[];
+  /** Of a service that embeds: its vectors as they are written. */
+  data?: JsonText;
   /** As the reply has them: whatever is not a plausible count is counted here instead. */
   promptTokens: unknown;
   completionTokens: unknown;

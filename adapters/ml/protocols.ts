@@ -2,6 +2,7 @@ import type { ModelConfig } from "../../core/config/schema.ts";
 import { createJsonProtocol } from "./json.ts";
 import { openaiChat } from "./openai-chat.ts";
 import { openaiCompletions } from "./openai-completions.ts";
+import { openaiEmbeddings } from "./openai-embeddings.ts";
 import type { Protocol } from "./protocol.ts";
 
 /**
@@ -11,6 +12,7 @@ import type { Protocol } from "./protocol.ts";
 const PROTOCOLS: Record<ModelConfig["protocol"], (config: ModelConfig) => Protocol> = {
   "openai-chat": () => openaiChat,
   "openai-completions": () => openaiCompletions,
+  "openai-embeddings": () => openaiEmbeddings,
   json: ({ mapping }) => {
     if (mapping === undefined) throw new Error("the protocol json needs a mapping");
     return createJsonProtocol(mapping);

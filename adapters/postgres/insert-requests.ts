@@ -92,6 +92,7 @@ async function insertWithMore(
   const { prompts, metadatas, ...columns } = columnsOf(rows);
   const keyHash = bytesArray(rows.map((row) => row.idempotency?.keyHash ?? null));
   const fingerprint = bytesArray(rows.map((row) => row.idempotency?.fingerprint ?? null));
+  const tries = numberArray(rows.map((row) => row.idempotency?.tries ?? null));
   const priority = numberArray(rows.map((row) => priorityNumber(row.priority)));
   const parkedAs = numberArray(
     rows.map((row) => (row.isParked ? priorityNumber(row.priority) : null)),
@@ -108,23 +109,25 @@ async function insertWithMore(
           ${columns.estimatedTokens}::bigint[], ${columns.windowDay}::date[], ${columns.publisherId}::uuid[],
           ${columns.createdMs}::float8[], ${columns.expiresMs}::float8[], ${columns.acceptUntilMs}::float8[],
           ${keyHash}::bytea[], ${fingerprint}::bytea[], ${priority}::smallint[],
-          ${parkedAs}::smallint[]
+          ${parkedAs}::smallint[], ${tries}::smallint[]
         ) with ordinality as row (
           request_id, user_id, model, prompt_first, prompt_length, metadata_first, metadata_length,
           estimated_tokens, window_day, publisher_id, created_ms, expires_ms, accept_until_ms, key_hash,
-          fingerprint, priority, parked_as, position
+          fingerprint, priority, parked_as, tries, position
         )
         where clock_timestamp() < to_timestamp(accept_until_ms / 1000)
       ),
       first_of_key as (
-        select distinct on (user_id, key_hash) user_id, key_hash, fingerprint, request_id
+        select distinct on (user_id, key_hash)
+          user_id, key_hash, fingerprint, request_id, tries,
+          case when tries is not null then publisher_id end as held_by
         from batch
         where key_hash is not null
         order by user_id, key_hash, position
       ),
       claimed as (
-        insert into idempotency_keys (user_id, key_hash, fingerprint, request_id)
-        select user_id, key_hash, fingerprint, request_id
+        insert into idempotency_keys (user_id, key_hash, fingerprint, request_id, tries, held_by)
+        select user_id, key_hash, fingerprint, request_id, tries, held_by
         from first_of_key
         order by user_id, key_hash
         on conflict (user_id, key_hash) do nothing

@@ -1,6 +1,6 @@
 import type { FaultCode } from "../faults.ts";
 import type { Trouble } from "../queue/model-health.ts";
-import type { InferenceChoice } from "../request/payload.ts";
+import type { InferenceResult } from "../request/payload.ts";
 import type { RequestError } from "../request/request.ts";
 
 /** The faults that an ML service can cause. */
@@ -18,7 +18,7 @@ export interface ReportedUsage {
  * service wrote.
  */
 export type InferenceOutcome =
-  | { ok: true; choices: InferenceChoice[]; usage: ReportedUsage | null }
+  | ({ ok: true; usage: ReportedUsage | null } & InferenceResult)
   | { ok: false; code: UpstreamFaultCode; message: string; retryAfterMs: number | null };
 
 /**

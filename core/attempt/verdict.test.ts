@@ -21,7 +21,7 @@ describe("the verdict on an attempt", () => {
 
     expect(judgeOutcome({ ok: true, choices, usage }, 3, POLICY, 0)).toEqual({
       kind: "done",
-      choices,
+      result: { choices },
       usage,
     });
   });

@@ -1,12 +1,12 @@
 import { FAULTS } from "../faults.ts";
-import type { InferenceChoice } from "../request/payload.ts";
+import type { InferenceResult } from "../request/payload.ts";
 import type { RequestError } from "../request/request.ts";
 import { type Delay, retryDelay } from "./delay.ts";
 import { type InferenceOutcome, isExecution, type ReportedUsage } from "./outcome.ts";
 
 /** What becomes of a delivery whose attempt has ended. */
 export type Verdict =
-  | { kind: "done"; choices: InferenceChoice[]; usage: ReportedUsage | null }
+  | { kind: "done"; result: InferenceResult; usage: ReportedUsage | null }
   | FailedVerdict;
 export type FailedVerdict =
   | { kind: "retry"; delay: Delay; error: RequestError }
@@ -30,7 +30,10 @@ export function judgeOutcome(
   policy: RetryPolicy,
   random: number,
 ): Verdict {
-  if (outcome.ok) return { kind: "done", choices: outcome.choices, usage: outcome.usage };
+  if (outcome.ok) {
+    const { choices, data, usage } = outcome;
+    return { kind: "done", result: { choices, ...(data ? { data } : {}) }, usage };
+  }
   const error = { code: outcome.code, message: outcome.message };
   if (!isExecution(outcome)) return { kind: "put_off", error };
   if (!FAULTS[outcome.code].retryable) return { kind: "dead", error };

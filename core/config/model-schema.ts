@@ -27,7 +27,12 @@ const jsonMapping = t.Object(
 export const model = t.Object(
   {
     protocol: t.Union(
-      [t.Literal("openai-chat"), t.Literal("openai-completions"), t.Literal("json")],
+      [
+        t.Literal("openai-chat"),
+        t.Literal("openai-completions"),
+        t.Literal("openai-embeddings"),
+        t.Literal("json"),
+      ],
       { description: "How the ML service is spoken to." },
     ),
     url: t.String({ pattern: "^https?://", description: "The URL that an attempt is posted to." }),

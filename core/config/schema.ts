@@ -3,6 +3,7 @@ import { type Static, Type as t } from "@sinclair/typebox";
 import { IDEMPOTENCY_KEYS_MS } from "../request/stored-request.ts";
 import { closed, count, ms, port } from "./fields.ts";
 import { model } from "./model-schema.ts";
+import { openai } from "./openai-schema.ts";
 
 const windowLimit = t.Object(
   {
@@ -234,6 +235,7 @@ export const ConfigSchema = t.Object(
       closed,
     ),
     gateway,
+    openai,
     worker,
     collector,
     keeper,

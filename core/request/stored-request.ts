@@ -27,6 +27,8 @@ export type SealedField = "prompt" | "metadata" | "result";
 export interface Idempotency {
   keyHash: Uint8Array;
   fingerprint: Uint8Array;
+  /** Of a call that is held open: how often it was repeated so far. Absent: the caller gave the key. */
+  tries?: number;
 }
 
 /** A request as it is stored on acceptance. Content is sealed. */

@@ -22,6 +22,7 @@ import type { ParkedNews } from "./parked-news.ts";
 import { estimateOf, type Plan, planRequest } from "./plan.ts";
 import { findReplayed } from "./replay.ts";
 import type { Store, Unsure } from "./store.ts";
+import { createReattach } from "./reattach.ts";
 import { planTurn } from "./turn.ts";
 
 /** A call that asks for a request, whatever door it came through. */
@@ -32,6 +33,8 @@ export interface AcceptCall {
   bodyBytes: number;
   /** null: the caller gave none. */
   idempotencyKey: string | null;
+  /** Of a call that is held open until its request has ended, and that its SDK repeats by itself. */
+  held?: { tries: number };
 }
 
 /** What a caller is told of the request that was accepted. */
@@ -69,6 +72,8 @@ type Ports = Pick<
   | "settle"
   | "seal"
   | "findReplay"
+  | "claimCall"
+  | "letGoCall"
   | "findRequests"
 >;
 
@@ -108,6 +113,7 @@ interface Ways {
  */
 export function createAccept(ports: Ports, ways: Ways): Accept {
   const { outbox, news, models } = ways;
+  const reattach = createReattach(ports);
   const holdAndStore = createHoldAndStore(ports, ways);
   const together = createGather({
     schedule: ports.schedule,
@@ -126,6 +132,13 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
           "cannot release a hold; the keeper will",
         );
       });
+  }
+
+  /** Its caller is refused: a repetition may have it. */
+  function letGo({ userId, requestId }: RequestRef): void {
+    void ports.letGoCall({ userId, requestId }).catch((error: unknown) => {
+      ports.log.warn({ err: error, request_id: requestId }, "cannot let a call go");
+    });
   }
 
   /** Sends a stored request on its way. */
@@ -183,17 +196,27 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
           else if (stored) outbox.publishStored(requestId);
           else outbox.drop(requestId);
           if (!stored && idempotency !== null) release(head);
+          if (stored && idempotency?.tries !== undefined) letGo(head);
         });
-        throw idempotency === null ? fault : mayBeStored(fault);
+        const { accept_timeout_ms: acceptMs } = ports.config().gateway;
+        throw idempotency === null ? fault : mayBeStored(fault, acceptMs);
       }
     }
   }
 
-  return async ({ principal: { userId, tier }, ask, idempotencyKey }) => {
+  return async ({ principal: { userId, tier }, ask, idempotencyKey, held }) => {
     const plan = planRequest(ask, ports.config());
-    const idempotency =
-      idempotencyKey === null ? null : idempotencyOf(idempotencyKey, userId, ask, ports.hashKey);
-    if (idempotency !== null) {
+    const idempotency = idempotencyOf({ key: idempotencyKey, held }, userId, ask, ports.hashKey);
+    if (idempotency?.tries) {
+      const { fingerprint, tries } = idempotency;
+      const requestId = await reattach({ userId, fingerprint, tries });
+      if (requestId !== null)
+        return {
+          kind: "replay",
+          request: await findReplayed(ports, userId, { requestId, sameBody: true }),
+        };
+    }
+    if (idempotencyKey !== null && idempotency !== null) {
       const replay = await ports.findReplay({ userId, ...idempotency });
       if (replay !== undefined)
         return { kind: "replay", request: await findReplayed(ports, userId, replay) };
@@ -253,7 +276,11 @@ function createHoldAndStore(
 }
 
 /** A row with a key stays if it is there, because a replay may have been accepted for it. */
-function mayBeStored(cause: unknown): Fault {
+function mayBeStored(cause: unknown, acceptMs: number): Fault {
   const message = "the store did not say in time whether the request is stored";
-  return new Fault("STORE_UNSURE", message, { cause });
+  // By then it is stored or never will be.
+  return new Fault("STORE_UNSURE", message, {
+    cause,
+    retryAfterSeconds: Math.ceil(acceptMs / 1_000),
+  });
 }

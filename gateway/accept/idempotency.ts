@@ -1,21 +1,26 @@
+import { randomUUID } from "node:crypto";
+
 import { canonicalText } from "../../core/json/canonical-text.ts";
 import type { Ask } from "../../core/request/ask.ts";
 import type { Idempotency } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
+import type { AcceptCall } from "./accept.ts";
 
 /**
- * An idempotency key with the body it came with. Both are kept as keyed hashes only: a plain hash of a
- * prompt could be guessed at. The key is the user's own: others may use the same.
+ * What a request is recognised by when its call is repeated; null: by nothing. An idempotency key with the
+ * body it came with; else, of a call that is held open, the body, under a key of ours that nobody knows. All
+ * are kept as keyed hashes only: a plain hash of a prompt could be guessed at. The key is the user's own:
+ * others may use the same.
  */
 export function idempotencyOf(
-  key: string,
+  { key, held }: { key: string | null; held: AcceptCall["held"] },
   userId: string,
   { body, door }: Pick<Ask, "body" | "door">,
   hashKey: GatewayPorts["hashKey"],
-): Idempotency {
-  const place = door === "native" ? "body" : `body ${door}`;
-  return {
-    keyHash: hashKey(`idempotency-key\n${userId}\n${key}`),
-    fingerprint: hashKey(`${place}\n${canonicalText(body)}`),
-  };
+): Idempotency | null {
+  if (key === null && held === undefined) return null;
+  const kind = door === "native" ? "body" : `body ${door}`;
+  const fingerprint = hashKey(`${kind}\n${canonicalText(body)}`);
+  if (key !== null) return { keyHash: hashKey(`idempotency-key\n${userId}\n${key}`), fingerprint };
+  return { keyHash: hashKey(`call\n${randomUUID()}`), fingerprint, ...held };
 }

@@ -6,6 +6,8 @@ import { problemResponse } from "./problem.ts";
 import { cancelRoute } from "./routes/cancel.ts";
 import { generateRoute } from "./routes/generate.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { modelsRoutes } from "./routes/models.ts";
+import { openaiRoutes } from "./routes/openai.ts";
 import type { RouteParts } from "./routes/parts.ts";
 import { quotaRoutes } from "./routes/quota.ts";
 import { requestsRoute } from "./routes/requests.ts";
@@ -44,6 +46,8 @@ export function createApp(parts: RouteParts, version: string) {
     .use(requestsRoute(parts))
     .use(quotaRoutes(parts))
     .use(usageRoute(parts))
+    .use(openaiRoutes(parts))
+    .use(modelsRoutes(parts))
     .use(healthRoutes(parts))
     .onError(({ code, error, request }) => {
       if (code === "NOT_FOUND") return problemResponse(unknownRoute(request, app.routes));

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 
 import { findKeys } from "../../adapters/postgres/api-keys.ts";
+import { claimCall, isCallHeld, letGoCall } from "../../adapters/postgres/calls.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
 import { isDataFault } from "../../adapters/postgres/errors.ts";
 import { findRequests, listRequests, readQueued } from "../../adapters/postgres/find-requests.ts";
@@ -29,6 +30,9 @@ type DatabasePorts = Pick<
   | "publisherId"
   | "readStoredKeys"
   | "findReplay"
+  | "claimCall"
+  | "letGoCall"
+  | "isCallHeld"
   | "insertRequests"
   | "isDataFault"
   | "discardRequests"
@@ -50,6 +54,9 @@ export function databasePorts(database: Database, publisherId: string): Database
     publisherId,
     readStoredKeys: (keyHashes) => findKeys(database, keyHashes),
     findReplay: (lookup) => findReplay(database, lookup),
+    claimCall: (claim) => claimCall(database, { ...claim, holder: publisherId }),
+    letGoCall: (lookup) => letGoCall(database, { ...lookup, holder: publisherId }),
+    isCallHeld: (lookup) => isCallHeld(database, lookup),
     insertRequests: (rows) => insertRequests(database, rows),
     isDataFault,
     discardRequests: (requestIds) => discardRequests(database, requestIds),

@@ -65,7 +65,7 @@ export function createBeginTurn(
     if (verdict.kind === "dead") {
       await conclusions.dead(owned, { attempts, startedAtMs: null }, error);
     } else {
-      const nothing = { usage: null, choices: null, startedAtMs: null };
+      const nothing = { usage: null, result: null, startedAtMs: null };
       await conclusions.end(owned, { ...nothing, state: verdict.state, attempts, error });
     }
     return true;

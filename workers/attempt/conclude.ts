@@ -1,6 +1,6 @@
 import type { Delay } from "../../core/attempt/delay.ts";
 import type { RequestEnd } from "../../core/request/finish.ts";
-import type { InferenceChoice } from "../../core/request/payload.ts";
+import type { InferenceResult } from "../../core/request/payload.ts";
 import type { RequestError } from "../../core/request/request.ts";
 import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { pause } from "../../runtime/schedule.ts";
@@ -11,7 +11,7 @@ import { createMarks } from "./marks.ts";
 /** The end of a request as its worker knows it, before it is sealed and published. */
 export interface Ending extends Omit<RequestEnd, "completedAtMs" | "result"> {
   /** null unless completed. */
-  choices: InferenceChoice[] | null;
+  result: InferenceResult | null;
 }
 
 /**
@@ -105,9 +105,8 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
 
   async function publishEnding(owned: OwnedDelivery, ending: Ending): Promise<boolean> {
     const { head } = owned.request;
-    const { choices, ...rest } = ending;
-    const result = choices === null ? null : await ports.sealResult(head, { choices });
-    const message = { ...rest, head, result, completedAtMs: ports.now() };
+    const result = ending.result === null ? null : await ports.sealResult(head, ending.result);
+    const message = { ...ending, head, result, completedAtMs: ports.now() };
     return publishUntilConfirmed(owned, "result", () => ports.publishResult(message));
   }
 
@@ -169,7 +168,7 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
       const { requestId, model } = owned.request.head;
       const { code } = error;
       ports.log.warn({ request_id: requestId, model, code, attempts }, "request failed");
-      const nothing = { usage: null, choices: null };
+      const nothing = { usage: null, result: null };
       const ending = { ...nothing, state: "failed", attempts, startedAtMs, error } as const;
       if (!(await publishEnding(owned, ending))) return giveBack(owned);
       ports.reach("W3");

@@ -66,7 +66,7 @@ export function createTurns(
       case "cancelled": {
         const { executed } = end;
         const usage = executed === null ? null : await countUsage(executed, [], ports, modelConfig);
-        const ending = { state: "cancelled", error: CANCELLED, choices: null } as const;
+        const ending = { state: "cancelled", error: CANCELLED, result: null } as const;
         const executions = executed === null ? attempts - 1 : attempts;
         return conclusions.end(owned, { ...ending, attempts: executions, startedAtMs, usage });
       }
@@ -74,13 +74,13 @@ export function createTurns(
         const verdict = judgeOutcome(end.outcome, attempts, retryPolicy(), ports.random());
         if (verdict.kind !== "done") return carryOutFailure(owned, verdict, startedAtMs);
         countVerdict(owned, "done");
-        const { choices } = verdict;
+        const { result } = verdict;
         const usage: TokenUsage =
           verdict.usage === null
-            ? await countUsage(end.payload, choices, ports, modelConfig)
+            ? await countUsage(end.payload, result.choices, ports, modelConfig)
             : { ...verdict.usage, source: "reported" };
         const ending = { state: "completed", error: null } as const;
-        return conclusions.end(owned, { ...ending, attempts, startedAtMs, usage, choices });
+        return conclusions.end(owned, { ...ending, attempts, startedAtMs, usage, result });
       }
     }
   }

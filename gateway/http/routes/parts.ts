@@ -1,5 +1,6 @@
 import type { Accept } from "../../accept/accept.ts";
 import type { GatewayPorts, Principal } from "../../ports.ts";
+import type { HoldCalls } from "../../openai/hold-call.ts";
 import type { Cancel } from "../../read/cancel.ts";
 import type { ListRequests } from "../../read/list-requests.ts";
 import type { StatusReader } from "../../read/status.ts";
@@ -12,6 +13,7 @@ export interface RouteParts {
   /** Whose API key a call carries. */
   authenticate: (headers: Headers) => Principal | Promise<Principal>;
   accept: Accept;
+  calls: HoldCalls;
   status: StatusReader;
   cancel: Cancel;
   listRequests: ListRequests;

@@ -24,6 +24,9 @@ export type RequestStore = Pick<
   GatewayPorts,
   | "insertRequests"
   | "findReplay"
+  | "claimCall"
+  | "letGoCall"
+  | "isCallHeld"
   | "discardRequests"
   | "readQueued"
   | "findRequests"
@@ -57,6 +60,9 @@ export interface FakeRequestStore extends RequestStore, FakeOutboxes {
 
 interface IdempotencyKey {
   fingerprint: string;
+  userId: string;
+  /** Of a call: how often it was repeated, and whether somebody waits for it. */
+  call?: { tries: number; isHeld: boolean };
   requestId: string;
   createdAtMs: number;
 }
@@ -90,7 +96,10 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
       const key = keyOf(head.userId, idempotency.keyHash);
       if (keys.has(key)) return;
       const fingerprint = hex(idempotency.fingerprint);
-      keys.set(key, { fingerprint, requestId: head.requestId, createdAtMs: now() });
+      const { requestId, userId } = head;
+      const { tries } = idempotency;
+      const call = tries === undefined ? {} : { call: { tries, isHeld: true } };
+      keys.set(key, { fingerprint, userId, requestId, createdAtMs: now(), ...call });
     }
     rows.set(head.requestId, { ...row, end: null });
   }
@@ -133,6 +142,30 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
       }),
     findReplay: ({ userId, keyHash, fingerprint }) =>
       server.ask(() => replayOf(userId, keyHash, fingerprint)),
+    claimCall: ({ userId, fingerprint, tries, madeAfterMs }) =>
+      server.ask(() => {
+        const made = [...keys.values()].filter(
+          (key) =>
+            key.userId === userId &&
+            key.fingerprint === hex(fingerprint) &&
+            key.createdAtMs > madeAfterMs &&
+            (key.call?.tries ?? tries) < tries,
+        );
+        const byTries = made.toSorted((a, b) => (b.call?.tries ?? 0) - (a.call?.tries ?? 0));
+        const free = byTries.find(({ call }) => call?.isHeld === false);
+        if (free === undefined) return { kind: made.length > 0 ? "held" : "none" };
+        free.call = { tries, isHeld: true };
+        return { kind: "claimed", requestId: free.requestId };
+      }),
+    letGoCall: ({ requestId }) =>
+      server.ask(() => {
+        for (const key of keys.values())
+          if (key.requestId === requestId && key.call !== undefined) key.call.isHeld = false;
+      }),
+    isCallHeld: ({ requestId }) =>
+      server.ask(() =>
+        [...keys.values()].some((key) => key.requestId === requestId && key.call?.isHeld === true),
+      ),
     discardRequests: (requestIds) =>
       server.ask(() => {
         for (const requestId of requestIds)

@@ -1,0 +1,24 @@
+/**
+ * A call of the OpenAI door, which is held open until its request has ended. Its SDK repeats it by itself and
+ * counts the tries; a repetition has to find the request of the try before (guarantee I17).
+ */
+export interface CallClaim {
+  userId: string;
+  /** Of the body, as `Idempotency` has it. */
+  fingerprint: Uint8Array;
+  /** How often the call was repeated, at least 1. */
+  tries: number;
+  /** The gateway that waits from now on, by its `publisherId`. */
+  holder: string;
+  /** Older requests are not found, Unix milliseconds. */
+  madeAfterMs: number;
+}
+
+/**
+ * `claimed`: the request of an earlier try, which nobody waits for. `held`: there is one, and somebody waits
+ * for it: another call with the same body, or the try before, of whose end its gateway has not heard yet.
+ */
+export type CallState =
+  | { kind: "claimed"; requestId: string }
+  | { kind: "held" }
+  | { kind: "none" };

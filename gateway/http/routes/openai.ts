@@ -1,0 +1,146 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { type DocumentDecoration, Elysia } from "elysia";
+
+import { Fault } from "../../../core/faults.ts";
+import type { JsonText } from "../../../core/json/json-text.ts";
+import type { Ask } from "../../../core/request/ask.ts";
+import {
+  ChatBody,
+  chatAsk,
+  CompletionsBody,
+  completionsAsk,
+  EmbeddingsBody,
+  embeddingsAsk,
+} from "../../openai/asks.ts";
+import { callerLimitSeconds, onDisconnectOf, triesOf } from "../../openai/headers.ts";
+import type { DoorCall, HeldRequest } from "../../openai/hold-call.ts";
+import { answerOf } from "../../openai/replies.ts";
+import { compileBody, readJson } from "../body.ts";
+import { idempotencyKeyOf } from "../headers.ts";
+import { jsonResponse } from "../json-response.ts";
+import { CALLER_PROBLEMS, jsonBody, optionalParameter, problemReply } from "../openapi.ts";
+import { rateHeaders } from "../rate-headers.ts";
+import type { RouteParts } from "./parts.ts";
+
+/** A call that was read: what is asked, and how it is to be answered. */
+interface Read {
+  call: DoorCall;
+  body: JsonText;
+}
+
+const parameters = [
+  optionalParameter("header", "Idempotency-Key", "Recognises the call whoever repeats it"),
+  optionalParameter(
+    "header",
+    "X-Stainless-Retry-Count",
+    "Sent by SDKs: a repetition finds the request of the try before",
+  ),
+  optionalParameter(
+    "header",
+    "X-Tollgate-On-Disconnect",
+    "`cancel` or `keep`: what becomes of the request when you leave",
+  ),
+];
+
+function docsOf(summary: string, body: NonNullable<DocumentDecoration["requestBody"]>) {
+  return {
+    tags: ["OpenAI"],
+    summary,
+    description: "As OpenAI has it: see docs/openai.md for what differs.",
+    parameters,
+    requestBody: body,
+    responses: {
+      200: { description: "The answer, with a receipt; or its pieces as server-sent events" },
+      400: problemReply("Not JSON"),
+      404: problemReply("There is no such model"),
+      408: problemReply("Not ready yet: SDKs ask again by themselves and get the same request"),
+      409: problemReply("It was cancelled"),
+      413: problemReply("Body too large"),
+      415: problemReply("Not application/json"),
+      422: problemReply("A field is not valid"),
+      429: problemReply("Over quota"),
+      500: problemReply("Tollgate or a worker failed on it"),
+      502: problemReply("The ML service failed"),
+      504: problemReply("It waited too long, or the ML service did"),
+      ...CALLER_PROBLEMS,
+    },
+  } satisfies DocumentDecoration;
+}
+
+/** An unknown model is a 404 here, as SDKs expect it. */
+function inDialect(error: unknown): unknown {
+  if (!(error instanceof Fault) || error.code !== "MODEL_UNKNOWN") return error;
+  return new Fault("MODEL_NOT_FOUND", error.message, { details: error.details, cause: error });
+}
+
+/** `POST /v1/chat/completions`, `/v1/completions` and `/v1/embeddings`. */
+export function openaiRoutes(parts: RouteParts) {
+  const { ports, respond, authenticate, calls, isDraining } = parts;
+
+  async function read<Schema extends TSchema>(
+    request: Request,
+    checkBody: (value: unknown) => Static<Schema>,
+    askOf: (value: Static<Schema>, body: JsonText) => Ask,
+  ): Promise<Read> {
+    if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
+    const { headers, signal } = request;
+    const principal = await authenticate(headers);
+    const { gateway, openai } = ports.config();
+    const { value, text, bytes } = await readJson(request, gateway.body_bytes_max);
+    const call = {
+      principal,
+      ask: askOf(checkBody(value), text),
+      bodyBytes: bytes,
+      idempotencyKey: idempotencyKeyOf(headers),
+      tries: triesOf(headers),
+      onDisconnect: onDisconnectOf(headers, openai.on_disconnect),
+      signal,
+    };
+    return { call, body: text };
+  }
+
+  async function answer({ call, body }: Read, headers: Headers): Promise<Response> {
+    const held = await calls.begin(call).catch((error: unknown) => {
+      throw inDialect(error);
+    });
+    const limit = callerLimitSeconds(headers) ?? Number.POSITIVE_INFINITY;
+    const seconds = Math.min(ports.config().openai.wait_seconds_max, limit);
+    const view = await calls.waitFor(call, held.request, seconds * 1_000);
+    return jsonResponse(answerOf(call.ask.door, view, body), { headers: headersOf(held) });
+  }
+
+  function route<Schema extends TSchema>(
+    name: string,
+    schema: Schema,
+    askOf: (value: Static<Schema>, body: JsonText) => Ask,
+  ) {
+    const checkBody = compileBody(schema);
+    return ({ request }: { request: Request }) =>
+      respond(name, async () => answer(await read(request, checkBody, askOf), request.headers));
+  }
+
+  return new Elysia({ name: "openai" })
+    .post("/v1/chat/completions", route("chat_completions", ChatBody, chatAsk), {
+      parse: "none",
+      detail: docsOf("Answer a chat", jsonBody(ChatBody, CHAT_EXAMPLE)),
+    })
+    .post("/v1/completions", route("completions", CompletionsBody, completionsAsk), {
+      parse: "none",
+      detail: docsOf("Go on from a prompt", jsonBody(CompletionsBody, COMPLETIONS_EXAMPLE)),
+    })
+    .post("/v1/embeddings", route("embeddings", EmbeddingsBody, embeddingsAsk), {
+      parse: "none",
+      detail: docsOf("Embed texts", jsonBody(EmbeddingsBody, EMBEDDINGS_EXAMPLE)),
+    });
+}
+
+const CHAT_EXAMPLE = {
+  model: "sim-chat",
+  messages: [{ role: "user", content: "Why is the sky blue?" }],
+};
+const COMPLETIONS_EXAMPLE = { model: "sim-completions", prompt: "The sky is" };
+const EMBEDDINGS_EXAMPLE = { model: "sim-embeddings", input: "Why is the sky blue?" };
+
+function headersOf({ request, quota }: HeldRequest): Record<string, string> {
+  return { "x-request-id": request.requestId, ...(quota === null ? {} : rateHeaders(quota)) };
+}

@@ -1,0 +1,109 @@
+import { Fault } from "../../core/faults.ts";
+import type { QuotaUse } from "../../core/quota/quota.ts";
+import type { Ask } from "../../core/request/ask.ts";
+import { isTerminal } from "../../core/request/request.ts";
+import type { RequestRef } from "../../core/request/stored-request.ts";
+import type { Accept, AcceptedRequest } from "../accept/accept.ts";
+import { quotaFault } from "../http/quota-fault.ts";
+import type { GatewayPorts, Principal } from "../ports.ts";
+import type { Cancel } from "../read/cancel.ts";
+import type { RequestView } from "../read/request-view.ts";
+import type { StatusReader } from "../read/status.ts";
+
+/** A call of the OpenAI door. */
+export interface DoorCall {
+  principal: Principal;
+  ask: Ask;
+  bodyBytes: number;
+  /** null: the caller gave none. */
+  idempotencyKey: string | null;
+  /** How often its SDK has repeated it. */
+  tries: number;
+  onDisconnect: "cancel" | "keep";
+  /** Aborts when the caller has gone. */
+  signal: AbortSignal;
+}
+
+/** The request of a call, made now or by an earlier try. `quota`: its state, when it was made now. */
+export interface HeldRequest {
+  request: AcceptedRequest;
+  quota: QuotaUse | null;
+}
+
+/** Calls that stay open until their request has ended. */
+export interface HoldCalls {
+  /**
+   * Makes the request of a call, or finds the one that an earlier try made.
+   *
+   * @throws {Fault} as `Accept`, and QUOTA_EXCEEDED and its like
+   */
+  begin: (call: DoorCall) => Promise<HeldRequest>;
+  /**
+   * Waits for its end, at most `waitMs`, and lets it go.
+   *
+   * @throws {Fault} as `StatusReader`
+   */
+  waitFor: (call: DoorCall, request: AcceptedRequest, waitMs: number) => Promise<RequestView>;
+  /** Nobody waits here any more. If its caller has gone and does not come back, it is cancelled or kept. */
+  letGo: (call: DoorCall, request: AcceptedRequest, hasEnded: boolean) => Promise<void>;
+}
+
+type Ports = Pick<GatewayPorts, "config" | "log" | "schedule" | "letGoCall" | "isCallHeld">;
+
+export function createHoldCalls(
+  ports: Ports,
+  { accept, status, cancel }: { accept: Accept; status: StatusReader; cancel: Cancel },
+): HoldCalls {
+  async function cancelUnlessBack(ref: RequestRef, tier: string | null): Promise<void> {
+    try {
+      if (await ports.isCallHeld(ref)) return;
+      await cancel({ ...ref, tier }, 0, new AbortController().signal);
+    } catch (error) {
+      // It has ended meanwhile, or a server is away: then it runs, and is billed for what it uses.
+      if (error instanceof Fault && error.code === "REQUEST_TERMINAL") return;
+      const { requestId } = ref;
+      ports.log.warn({ err: error, request_id: requestId }, "cannot cancel for a caller who left");
+    }
+  }
+
+  async function letGo(
+    { principal, onDisconnect, signal, idempotencyKey }: DoorCall,
+    { requestId }: AcceptedRequest,
+    hasEnded: boolean,
+  ): Promise<void> {
+    const ref = { requestId, userId: principal.userId };
+    if (idempotencyKey === null) {
+      await ports.letGoCall(ref).catch((error: unknown) => {
+        ports.log.warn({ err: error, request_id: requestId }, "cannot let a call go");
+      });
+    }
+    if (hasEnded || !signal.aborted || onDisconnect === "keep") return;
+    const { disconnect_grace_ms: graceMs } = ports.config().openai;
+    ports.schedule(() => void cancelUnlessBack(ref, principal.tier), graceMs);
+  }
+
+  return {
+    letGo,
+    async begin({ principal, ask, bodyBytes, idempotencyKey, tries }) {
+      const call = { principal, ask, bodyBytes, idempotencyKey };
+      const outcome = await accept(idempotencyKey === null ? { ...call, held: { tries } } : call);
+      if (outcome.kind === "refused") throw quotaFault(outcome.quota, outcome.estimatedTokens);
+      const { request } = outcome;
+      return { request, quota: outcome.kind === "accepted" ? outcome.quota : null };
+    },
+    async waitFor(call, request, waitMs) {
+      const { userId, tier } = call.principal;
+      const { requestId } = request;
+      let hasEnded = false;
+      try {
+        const view = await status.readAfter({ requestId, userId, tier }, waitMs, call.signal);
+        hasEnded = isTerminal(view.state);
+        return view;
+      } finally {
+        const lettingGo = letGo(call, request, hasEnded);
+        // Whoever is told to come again must find it free; whoever has their answer need not wait for that.
+        if (!hasEnded) await lettingGo;
+      }
+    },
+  };
+}
