@@ -56,7 +56,7 @@ async function makeCalls(
 const letGo = ({ head: { requestId, userId } }: NewRequest) =>
   letGoCall(database, { requestId, userId, holder: GATEWAY });
 
-test("a repetition does not get a request that somebody waits for, and gets it when nobody does", async () => {
+test("a repetition gets a request only when nobody waits for it", async () => {
   const { rows, claim } = await makeCalls(1);
   const [row] = rows;
   if (row === undefined) throw new Error("no row");
