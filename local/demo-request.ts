@@ -1,3 +1,4 @@
+import { DIRECT } from "../adapters/process/direct.ts";
 import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
@@ -66,6 +67,7 @@ async function sendAndWait({
 }): Promise<DemoOutcome> {
   const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
   const accepted = await fetch(`${gateway}/generate`, {
+    ...DIRECT,
     method: "POST",
     headers,
     body: demoBody(),
@@ -77,6 +79,7 @@ async function sendAndWait({
 
   const requestId = acceptedBody.request_id;
   const reply = await fetch(`${gateway}/status/${requestId}?wait=${waitSeconds}`, {
+    ...DIRECT,
     headers,
     signal: AbortSignal.timeout(STATUS_LIMIT_MS),
   });
@@ -105,7 +108,7 @@ async function sendAndWait({
 async function cancel(url: string, headers: Record<string, string>): Promise<void> {
   try {
     const signal = AbortSignal.timeout(CALL_LIMIT_MS);
-    const reply = await fetch(url, { method: "POST", headers, signal });
+    const reply = await fetch(url, { ...DIRECT, method: "POST", headers, signal });
     await reply.body?.cancel();
   } catch {
     // Then it ends by itself some time, and harms nobody.

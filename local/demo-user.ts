@@ -1,3 +1,4 @@
+import { DIRECT } from "../adapters/process/direct.ts";
 import { randomUUIDv7 } from "bun";
 
 import { Type as t } from "@sinclair/typebox";
@@ -41,6 +42,7 @@ export async function ensureDemoUser({
 /** Nobody has this request, so a good key gets 404 and a bad one 401. */
 async function keyWorks(gateway: string, apiKey: string): Promise<boolean> {
   const reply = await fetch(`${gateway}/status/${randomUUIDv7()}`, {
+    ...DIRECT,
     headers: { authorization: `Bearer ${apiKey}` },
     signal: AbortSignal.timeout(CALL_LIMIT_MS),
   });

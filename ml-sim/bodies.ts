@@ -41,6 +41,15 @@ export function drippingBody(): Response {
   });
 }
 
+/** Stops between its two parts. */
+export function stallingBody(first: string, second: string, ms: number): Response {
+  return bodyOf(first, async (controller) => {
+    await Bun.sleep(ms);
+    controller.enqueue(encoder.encode(second));
+    controller.close();
+  });
+}
+
 /** Ends in a reset of the connection. Erring with null is what keeps Bun from printing the error. */
 export function resetBody(): Response {
   return bodyOf('{"simulator":', (controller) => controller.error(null));

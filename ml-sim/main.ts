@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 
 import { FAULTS } from "./faults.ts";
+import { WISHES } from "./markers.ts";
 import { changeSettings, SettingsError, SettingsSchema } from "./settings.ts";
 import { createSimulator } from "./simulator.ts";
 
@@ -18,7 +19,10 @@ function helpText(): string {
       `  --${flagOf(name).padEnd(22)} ${description} ` +
       `(${variableOf(name)}, default ${JSON.stringify(fallback)})`,
   );
-  const faults = Object.entries(FAULTS).map(([kind, does]) => `  ${kind.padEnd(24)} ${does}`);
+  const markers = (table: Record<string, string>): string =>
+    Object.entries(table)
+      .map(([name, does]) => `  ${name.padEnd(24)} ${does}`)
+      .join("\n");
   return `Simulates an ML service: deterministic answers and token counts, a latency model, faults on demand.
 
 usage: bun ml-sim/main.ts [flags]
@@ -28,11 +32,15 @@ usage: bun ml-sim/main.ts [flags]
   --help                   This text
 ${settings.join("\n")}
 
-routes: POST /v1/chat/completions, /v1/completions, /generate {input, max_new_tokens?, n?}
-        GET /health, GET /sim/stats, GET and POST /sim/settings (a JSON object with some of the settings)
+routes: POST /v1/chat/completions, /v1/completions, /v1/embeddings, /generate {input, max_new_tokens?, n?}
+        GET /v1/models, GET /health, GET /sim/stats
+        GET and POST /sim/settings (a JSON object with some of the settings)
 
 [[sim:KIND]] or [[sim:KIND:NUMBER]] in a prompt, or a header x-sim-fault: KIND:NUMBER, asks for a fault:
-${faults.join("\n")}
+${markers(FAULTS)}
+
+The same way a prompt asks for more than text:
+${markers(WISHES)}
 
 A prompt token is four characters, an output token is a word. The same prompt always gets the same answer.
 `;

@@ -1,11 +1,14 @@
-import type { SimCall, SimProtocol } from "./calls.ts";
+import type { SimCall, SimChunks, SimProtocol } from "./calls.ts";
+import { type Choice, makeChoice } from "./choices.ts";
 import { elapsed } from "./elapsed.ts";
+import { eventsOf } from "./events.ts";
 import type { FaultWish } from "./faults.ts";
 import { callerHasLeft, failure } from "./replies.ts";
+import { sendEvents } from "./send-events.ts";
 import type { Settings } from "./settings.ts";
 import { createSlots } from "./slots.ts";
+import { isGood, spoilBody, spoilChoices, spoilEvents, spoilUsage, usageOf } from "./spoil.ts";
 import type { SimTotals } from "./stats.ts";
-import { countPromptTokens, makeOutput, type Output } from "./text.ts";
 
 /** One call for the simulated model, and what of the answer is to be spoilt. */
 export interface Work {
@@ -25,41 +28,57 @@ const SLOW_MS = 1_000;
 export function createModel(settings: () => Settings, totals: SimTotals): SimModel {
   const slots = createSlots(() => ({ slots: settings().slots, queueMax: settings().queue_max }));
 
-  function outputsOf({ prompt, maxTokens, n }: SimCall): Output[] {
+  function choicesOf({ call, fault }: Work): Choice[] {
     const range = { min: settings().output_tokens_min, max: settings().output_tokens_max };
-    const outputs: Output[] = [];
-    for (let i = 0; i < n; i += 1) outputs.push(makeOutput(prompt, i, maxTokens, range));
-    return outputs;
+    const choices: Choice[] = [];
+    for (let i = 0; i < call.n; i += 1) choices.push(makeChoice(call, i, range));
+    return spoilChoices(choices, fault);
   }
 
-  /** Choices are made side by side: the longest decides. */
-  function durationMs(outputs: Output[], fault: FaultWish | null): number {
-    const { ttft_ms: firstMs, token_ms: tokenMs } = settings();
+  function timing(fault: FaultWish | null): { firstMs: number; tokenMs: number } {
+    const { ttft_ms: ttftMs, token_ms: tokenMs } = settings();
     const slowMs = fault?.kind === "slow" ? (fault.amount ?? SLOW_MS) : 0;
-    return firstMs + slowMs + tokenMs * Math.max(...outputs.map(({ tokens }) => tokens));
+    return { firstMs: ttftMs + slowMs, tokenMs };
   }
 
-  function answer({ protocol, call, fault }: Work, outputs: Output[]): Response {
-    if (fault?.kind === "truncate") {
-      const whole = JSON.stringify(protocol.write(call, outputs, null));
-      return new Response(whole.slice(0, whole.length >> 1));
-    }
-    const promptTokens = countPromptTokens(call.prompt);
-    const completionTokens = outputs.reduce((sum, { tokens }) => sum + tokens, 0);
+  function count({ call, fault }: Work, choices: Choice[]): void {
+    if (!isGood(fault)) return;
+    const { promptTokens, completionTokens } = usageOf(call, choices);
     totals.answered += 1;
     totals.prompt_tokens += promptTokens;
     totals.completion_tokens += completionTokens;
-    if (fault?.kind === "no-usage") return Response.json(protocol.write(call, outputs, null));
-    const sign = fault?.kind === "negative-usage" ? -1 : 1;
-    const usage = { promptTokens: sign * promptTokens, completionTokens: sign * completionTokens };
-    return Response.json(protocol.write(call, outputs, usage));
+  }
+
+  function answer(work: Work, choices: Choice[]): Response {
+    const { protocol, call, fault } = work;
+    count(work, choices);
+    const usage = spoilUsage(usageOf(call, choices), fault);
+    return spoilBody(protocol.write(call, choices, usage), fault);
+  }
+
+  /** The slot is free again when the stream has ended. */
+  function stream(
+    work: Work,
+    chunks: SimChunks,
+    choices: Choice[],
+    signal: AbortSignal,
+    free: () => void,
+  ): Response {
+    const { call, fault } = work;
+    const usage = spoilUsage(usageOf(call, choices), fault);
+    const events = eventsOf(chunks, { call, choices, usage }, timing(fault));
+    return sendEvents(spoilEvents(events, fault, longest(choices)), signal, (isWhole) => {
+      free();
+      if (isWhole) count(work, choices);
+      else totals.abandoned += 1;
+    });
   }
 
   async function runInSlot(
     turn: Promise<void>,
-    ms: number,
+    work: Work,
+    choices: Choice[],
     signal: AbortSignal,
-    finish: () => Response,
   ): Promise<Response> {
     try {
       await turn;
@@ -67,9 +86,15 @@ export function createModel(settings: () => Settings, totals: SimTotals): SimMod
       totals.abandoned += 1;
       return callerHasLeft();
     }
+    const { chunks } = work.protocol;
+    if (work.call.isStream && chunks !== undefined) {
+      return stream(work, chunks, choices, signal, slots.free);
+    }
     try {
-      await elapsed(ms, signal);
-      if (!signal.aborted) return finish();
+      const { firstMs, tokenMs } = timing(work.fault);
+      // Choices are made side by side: the longest decides.
+      await elapsed(firstMs + tokenMs * longest(choices), signal);
+      if (!signal.aborted) return answer(work, choices);
       totals.abandoned += 1;
       return callerHasLeft();
     } finally {
@@ -79,12 +104,14 @@ export function createModel(settings: () => Settings, totals: SimTotals): SimMod
 
   return {
     run(work, request) {
-      const outputs = outputsOf(work.call);
-      const ms = durationMs(outputs, work.fault);
-      if (ms === 0 && settings().slots === 0) return answer(work, outputs);
+      const choices = choicesOf(work);
+      const { firstMs, tokenMs } = timing(work.fault);
+      if (firstMs + tokenMs === 0 && settings().slots === 0 && !work.call.isStream) {
+        return answer(work, choices);
+      }
       const { signal } = request;
       const turn = slots.take(signal);
-      if (turn !== null) return runInSlot(turn, ms, signal, () => answer(work, outputs));
+      if (turn !== null) return runInSlot(turn, work, choices, signal);
       totals.refused_busy += 1;
       const { retry_after_seconds: seconds } = settings();
       return failure(429, "every slot is busy and the queue is full", seconds);
@@ -92,3 +119,5 @@ export function createModel(settings: () => Settings, totals: SimTotals): SimMod
     counts: slots.counts,
   };
 }
+
+const longest = (choices: Choice[]): number => Math.max(0, ...choices.map(({ tokens }) => tokens));

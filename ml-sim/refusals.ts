@@ -1,12 +1,13 @@
 import { drippingBody, hugeBody, resetBody } from "./bodies.ts";
-import { elapsed } from "./elapsed.ts";
+import type { SimCall } from "./calls.ts";
+import { elapsed, NEVER_MS } from "./elapsed.ts";
 import type { FaultWish } from "./faults.ts";
-import { callerHasLeft, failure } from "./replies.ts";
+import { callerHasLeft, errorOf, failure } from "./replies.ts";
 
 /** The reply of a fault that needs no model; null for those that only spoil or delay a good answer. */
 export type Refuse = (
   fault: FaultWish,
-  prompt: string,
+  call: SimCall,
   signal: AbortSignal,
 ) => Response | Promise<Response> | null;
 
@@ -15,8 +16,16 @@ export type Refuse = (
  */
 const FAILING_PROMPTS_MAX = 10_000;
 const HUGE_BYTES = 209_715_200;
-/** Longer than any caller waits. */
-const NEVER_MS = 86_400_000;
+const WHY_422 = "temperature must be at most 2, but it is 7";
+const OLD_CAP_NAME =
+  "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.";
+/** Codes as services write them that have words for them. */
+const CODE_WORDS: Readonly<Record<number, string>> = {
+  400: "context_length_exceeded",
+  401: "invalid_api_key",
+  404: "model_not_found",
+  429: "rate_limit_exceeded",
+};
 
 /** `retryAfterSeconds`: what a 429 asks for that says no number. */
 export function createRefusals(retryAfterSeconds: () => number): Refuse {
@@ -35,7 +44,7 @@ export function createRefusals(retryAfterSeconds: () => number): Refuse {
     return true;
   }
 
-  return ({ kind, amount }, prompt, signal) => {
+  return ({ kind, amount }, call, signal) => {
     switch (kind) {
       case "400":
       case "401":
@@ -47,18 +56,40 @@ export function createRefusals(retryAfterSeconds: () => number): Refuse {
       case "429":
         return failure(429, "asked for", amount ?? retryAfterSeconds());
       case "fail-times":
-        return stillFails(prompt, amount ?? 1) ? failure(500, "asked for") : null;
+        return stillFails(call.prompt, amount ?? 1) ? failure(500, "asked for") : null;
+      case "422":
+        return failure(422, WHY_422);
+      case "new-cap-name":
+        return call.hasOldCapName ? failure(400, OLD_CAP_NAME) : null;
+      case "error-200":
+        return Response.json(errorOf("asked for", amount ?? 500));
+      case "error-200-text":
+        return Response.json(
+          errorOf("asked for", CODE_WORDS[amount ?? 500] ?? String(amount ?? 500)),
+        );
+      case "null-choices":
+        return Response.json({ choices: null, ...errorOf("asked for", amount ?? 500) });
+      case "error-event":
+        return call.isStream ? null : failure(amount ?? 500, "asked for");
       case "timeout":
         return elapsed(NEVER_MS, signal).then(callerHasLeft);
       case "huge":
         return hugeBody(amount ?? HUGE_BYTES);
       case "reset":
-        return resetBody();
+        return call.isStream ? null : resetBody();
       case "drip":
         return drippingBody();
       case "truncate":
       case "no-usage":
       case "negative-usage":
+      case "zero-usage":
+      case "zero-prompt":
+      case "hidden-reasoning":
+      case "abort":
+      case "finish-error":
+      case "parts":
+      case "stall":
+      case "close-idle":
       case "slow":
         return null;
     }

@@ -1,9 +1,15 @@
-/** An error in the shape that OpenAI-like services use; says that it comes from a simulator. */
+/** An error as OpenAI-like services write it; says that it comes from a simulator. */
+export function errorOf(message: string, code: number | string) {
+  return {
+    error: { message: `simulator: ${message}`, type: "simulator_error", param: null, code },
+  };
+}
+
+/** A reply that is such an error. */
 export function failure(status: number, message: string, retryAfterSeconds?: number): Response {
   const headers: Record<string, string> =
     retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) };
-  const body = { error: { message: `simulator: ${message}`, code: status } };
-  return Response.json(body, { status, headers });
+  return Response.json(errorOf(message, status), { status, headers });
 }
 
 /** For a caller that nobody will answer any more. */

@@ -31,11 +31,16 @@ export function countPromptTokens(prompt: string): number {
   return Math.max(1, Math.ceil(prompt.length / 4));
 }
 
+/** A text in pieces of one word each, with the blanks before it: its output tokens. */
+export function wordsOf(text: string): string[] {
+  return text.match(/\s*\S+|\s+$/gu) ?? [];
+}
+
 export interface Output {
   /** One word per token. */
   text: string;
   tokens: number;
-  finishReason: "stop" | "length";
+  finishReason: string;
 }
 
 /** The output that a prompt always leads to, cut at `maxTokens`. Choices of a call differ by their index. */

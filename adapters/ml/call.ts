@@ -1,11 +1,14 @@
 import { connect } from "node:net";
 
 import type { JsonText } from "../../core/json/json-text.ts";
+import { DIRECT } from "../process/direct.ts";
 import { readBody } from "./read-body.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
 export interface MlHttpCall {
   url: string;
+  /** Absent: none. What the environment names is for other programs. */
+  proxy: string | undefined;
   headers: Record<string, string>;
   body: JsonText;
   timeoutMs: number;
@@ -97,6 +100,7 @@ async function postOnce(
       body: call.body.text,
       // A redirect would take the prompt and the bearer token to a place nobody configured.
       redirect: "manual",
+      ...(call.proxy === undefined ? DIRECT : { proxy: call.proxy }),
       keepalive: mayReuse,
       // Bun ends a call after five minutes without a byte whatever the signal says; ours is the only limit.
       timeout: false,

@@ -81,6 +81,7 @@ describe("a hostile or broken ML service", () => {
       code,
       retryAfterMs,
       message: `the ML service replied with status ${status}`,
+      upstream: { status, message: "their words" },
     });
   });
 

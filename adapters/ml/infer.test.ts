@@ -66,7 +66,7 @@ describe("the protocol openai-chat", () => {
     expect(await ml.infer(() => Response.json(chatReply()))).toEqual({
       ok: true,
       choices: [{ index: 0, text: "Because.", finish_reason: "stop" }],
-      usage: { promptTokens: 3, completionTokens: 2 },
+      usage: { promptTokens: 3, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 },
     });
   });
 
@@ -105,7 +105,7 @@ test("the protocol openai-completions renders messages into one prompt", async (
   expect(outcome).toEqual({
     ok: true,
     choices: [{ index: 0, text: " So.", finish_reason: null }],
-    usage: { promptTokens: 3, completionTokens: 2 },
+    usage: { promptTokens: 3, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 },
   });
 });
 
@@ -159,7 +159,7 @@ describe("the protocol json", () => {
         { index: 0, text: "a", finish_reason: "stop" },
         { index: 1, text: "b", finish_reason: "length" },
       ],
-      usage: { promptTokens: 4, completionTokens: 6 },
+      usage: { promptTokens: 4, completionTokens: 6, cachedTokens: 0, reasoningTokens: 0 },
     });
   });
 

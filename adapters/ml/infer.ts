@@ -1,12 +1,17 @@
 import type { ModelConfig } from "../../core/config/schema.ts";
 import type { InferencePayload } from "../../core/request/payload.ts";
-import type { InferenceOutcome, UpstreamFaultCode } from "../../core/attempt/outcome.ts";
+import type {
+  InferenceOutcome,
+  UpstreamFaultCode,
+  UpstreamWords,
+} from "../../core/attempt/outcome.ts";
 import { JsonText } from "../../core/json/json-text.ts";
 import { contentOf, promptsOf } from "../../core/request/content.ts";
 import { plausibleUsage, usageBounds } from "../../core/attempt/usage.ts";
 import { createPostJson, type MlHttpReply } from "./call.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
 import { createProtocols } from "./protocols.ts";
+import { theirWords } from "./their-words.ts";
 
 /**
  * One call of the ML service of a model. Resolves within `timeout_ms`, with our words only.
@@ -26,8 +31,9 @@ function failed(
   code: UpstreamFaultCode,
   message: string,
   retryAfterMs: number | null = null,
+  upstream?: UpstreamWords,
 ): InferenceOutcome {
-  return { ok: false, code, message, retryAfterMs };
+  return { ok: false, code, message, retryAfterMs, ...(upstream ? { upstream } : {}) };
 }
 
 /**
@@ -53,6 +59,7 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
       body = await protocol.writeRequest({
         payload,
         upstreamModel: config.upstream_model ?? model,
+        fields: config.fields,
       });
     } catch {
       body = null;
@@ -69,6 +76,7 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
     const reply = await postJson(
       {
         url: config.url,
+        proxy: config.proxy,
         headers,
         body,
         timeoutMs: config.timeout_ms,
@@ -85,7 +93,7 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
         return failed("UPSTREAM_FAILED", `the connection was cut: ${reply.reason}`);
       case "replied":
         return reply.status >= 200 && reply.status < 300
-          ? readSuccess(protocol, reply, payload, config.reply_bytes_max)
+          ? readSuccess(protocol, reply, payload, config)
           : readFailure(protocol, reply);
     }
   };
@@ -93,25 +101,39 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
 
 async function readSuccess(
   protocol: Protocol,
-  { text, status }: Replied,
+  replied: Replied,
   payload: InferencePayload,
-  replyBytesMax: number,
+  config: ModelConfig,
 ): Promise<InferenceOutcome> {
+  const { text, status } = replied;
   if (text === null) {
-    return failed("UPSTREAM_REPLY_TOO_LARGE", `the reply is longer than ${replyBytesMax} bytes`);
+    const message = `the reply is longer than ${config.reply_bytes_max} bytes`;
+    return failed("UPSTREAM_REPLY_TOO_LARGE", message);
   }
   const json = parseJson(text);
   if (json === null) {
     return failed("UPSTREAM_REPLY_INVALID", `the reply of status ${status} is not JSON`);
   }
+  const inside = protocol.statusInside?.(json.parse()) ?? null;
+  if (inside !== null) return readFailure(protocol, { ...replied, status: inside });
   const reply = await readReply(protocol, json);
   if (reply === null) {
     return failed("UPSTREAM_REPLY_INVALID", `the reply of status ${status} lacks the text`);
   }
   const kept = reply.choices.slice(0, payload.n * promptsOf(payload.input));
+  const stopped = kept.find(({ finishReason }) =>
+    config.failed_finish_reasons.includes(finishReason ?? ""),
+  );
+  if (stopped !== undefined) {
+    const message = `the ML service stopped in the middle: finish_reason ${stopped.finishReason}`;
+    return failed("UPSTREAM_FAILED", message);
+  }
   const bounds = usageBounds({
     promptBytes: promptBytesOf(payload),
-    replyTextBytes: kept.reduce((sum, choice) => sum + Buffer.byteLength(choice.text), 0),
+    replyTextBytes: kept.reduce(
+      (sum, { text: said, message }) => sum + Buffer.byteLength(message?.text ?? said),
+      0,
+    ),
     maxTokens: payload.maxTokens,
     n: payload.n,
   });
@@ -125,7 +147,7 @@ async function readSuccess(
       ...(choice.logprobs ? { logprobs: choice.logprobs } : {}),
     })),
     ...(reply.data ? { data: reply.data } : {}),
-    usage: plausibleUsage(reply.promptTokens, reply.completionTokens, bounds),
+    usage: plausibleUsage(reply.usage, bounds),
   };
 }
 
@@ -140,17 +162,18 @@ async function readReply(protocol: Protocol, json: JsonText): Promise<MlReply | 
 
 async function readFailure(protocol: Protocol, reply: Replied): Promise<InferenceOutcome> {
   const { status, retryAfterMs } = reply;
+  const upstream = { status, message: theirWords(reply.text) };
   const message = `the ML service replied with status ${status}`;
   const code = faultOfStatus(status, retryAfterMs);
   // It is us whom the service rejects, so that no expression about requests is asked.
   if (code === "UPSTREAM_REFUSED")
-    return failed(code, `${message}: ${REFUSALS[status]}`, retryAfterMs);
+    return failed(code, `${message}: ${REFUSALS[status]}`, retryAfterMs, upstream);
   const decided = await decideRetryable(protocol, reply);
-  if (decided === false) return failed("UPSTREAM_REJECTED", message);
+  if (decided === false) return failed("UPSTREAM_REJECTED", message, null, upstream);
   if (decided === true && code === "UPSTREAM_REJECTED") {
-    return failed("UPSTREAM_FAILED", message, retryAfterMs);
+    return failed("UPSTREAM_FAILED", message, retryAfterMs, upstream);
   }
-  return failed(code, message, retryAfterMs);
+  return failed(code, message, retryAfterMs, upstream);
 }
 
 async function decideRetryable(

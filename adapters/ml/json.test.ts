@@ -7,6 +7,7 @@ const mapping = { request: '{"input": prompt, "cap": max_tokens}', text: "output
 const call = {
   payload: payloadOf(),
   upstreamModel: "small",
+  fields: { max_tokens: "max_tokens" },
 };
 
 /** Longer than an evaluation may take. */

@@ -126,8 +126,10 @@ export function createJsonProtocol(mapping: JsonMapping): Protocol {
           text: one,
           finishReason: finishReasonOf(reasons, index),
         })),
-        promptTokens: await promptTokens?.(reply),
-        completionTokens: await completionTokens?.(reply),
+        usage: {
+          promptTokens: await promptTokens?.(reply),
+          completionTokens: await completionTokens?.(reply),
+        },
       };
     },
     async isRetryable(status, body) {

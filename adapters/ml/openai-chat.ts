@@ -1,7 +1,6 @@
-import { Type as t } from "@sinclair/typebox";
+import { type Static, Type as t } from "@sinclair/typebox";
 
 import { itemsOf, JsonText, memberOf as textOf } from "../../core/json/json-text.ts";
-import { type ChatMessage, messageText } from "../../core/request/content.ts";
 import type { PayloadInput } from "../../core/request/payload.ts";
 import {
   bodyOf,
@@ -10,10 +9,14 @@ import {
   generationFields,
   memberOf,
   Usage,
+  usageIn,
 } from "./openai-fields.ts";
+import { statusInside } from "./error-inside.ts";
 import type { MlChoice, Protocol } from "./protocol.ts";
 
-const Part = t.Object({ type: t.String(), text: t.Optional(t.String()) });
+const Part = t.Object({ type: t.String() });
+/** Kinds of parts that are the answer; others are thoughts, sources and the like. */
+const ANSWERS: ReadonlySet<string> = new Set(["text", "output_text"]);
 const Reply = t.Object({
   choices: t.Array(
     t.Object({
@@ -32,6 +35,12 @@ function messagesOf(input: PayloadInput): JsonText | null {
   if ("messages" in input) return input.messages;
   const isText = "prompt" in input && typeof input.prompt.parse() === "string";
   return isText ? JsonText.of([{ role: "user", content: input.prompt }]) : null;
+}
+
+function saidIn(content: string | null | undefined | Static<typeof Part>[]): string {
+  if (!Array.isArray(content)) return content ?? "";
+  const texts = content.map((part) => (ANSWERS.has(part.type) ? memberOf(part, "text") : ""));
+  return texts.filter((text) => typeof text === "string").join("");
 }
 
 /** Whether a message says no more than its text. */
@@ -54,11 +63,13 @@ function extrasOf(choice: JsonText): Pick<MlChoice, "message" | "logprobs"> {
 
 /** https://platform.openai.com/docs/api-reference/chat, as vLLM, TGI and Ollama speak it. */
 export const openaiChat: Protocol = {
-  writeRequest({ payload, upstreamModel }) {
+  writeRequest(call) {
+    const { payload } = call;
     const messages = messagesOf(payload.input);
     if (messages === null) return null;
-    return bodyOf(payload, { ...generationFields(payload, upstreamModel), messages });
+    return bodyOf(payload, { ...generationFields(call), messages });
   },
+  statusInside,
   readReply(text) {
     const reply = fitting(Reply, text.parse());
     if (reply === null) return null;
@@ -66,12 +77,11 @@ export const openaiChat: Protocol = {
     return {
       choices: reply.choices.map(({ message, finish_reason: finishReason }, index) => ({
         // A reply may have no content: the cap was reached while the model reasoned, or it calls a tool.
-        text: messageText(message as ChatMessage),
+        text: saidIn(message.content),
         finishReason: finishReason ?? null,
         ...extrasOf(written[index] ?? new JsonText("{}")),
       })),
-      promptTokens: memberOf(reply.usage, "prompt_tokens"),
-      completionTokens: memberOf(reply.usage, "completion_tokens"),
+      usage: usageIn(reply.usage),
     };
   },
 };

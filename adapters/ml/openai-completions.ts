@@ -7,9 +7,10 @@ import {
   FinishReason,
   fitting,
   generationFields,
-  memberOf,
   Usage,
+  usageIn,
 } from "./openai-fields.ts";
+import { statusInside } from "./error-inside.ts";
 import type { Protocol } from "./protocol.ts";
 
 const Reply = t.Object({
@@ -19,11 +20,13 @@ const Reply = t.Object({
 
 /** https://platform.openai.com/docs/api-reference/completions. Messages are rendered into one prompt. */
 export const openaiCompletions: Protocol = {
-  writeRequest({ payload, upstreamModel }) {
+  writeRequest(call) {
+    const { payload } = call;
     const { input } = payload;
     const prompt = "prompt" in input ? input.prompt : promptText(input);
-    return bodyOf(payload, { ...generationFields(payload, upstreamModel), prompt });
+    return bodyOf(payload, { ...generationFields(call), prompt });
   },
+  statusInside,
   readReply(text) {
     const reply = fitting(Reply, text.parse());
     if (reply === null) return null;
@@ -38,8 +41,7 @@ export const openaiCompletions: Protocol = {
           ...(isGiven ? { logprobs } : {}),
         };
       }),
-      promptTokens: memberOf(reply.usage, "prompt_tokens"),
-      completionTokens: memberOf(reply.usage, "completion_tokens"),
+      usage: usageIn(reply.usage),
     };
   },
 };

@@ -1,7 +1,8 @@
 import { Type as t } from "@sinclair/typebox";
 
 import { memberOf as textOf } from "../../core/json/json-text.ts";
-import { bodyOf, fitting, memberOf, Usage } from "./openai-fields.ts";
+import { statusInside } from "./error-inside.ts";
+import { bodyOf, fitting, Usage, usageIn } from "./openai-fields.ts";
 import type { Protocol } from "./protocol.ts";
 
 const Reply = t.Object({
@@ -17,6 +18,7 @@ export const openaiEmbeddings: Protocol = {
     const { input } = payload;
     return "input" in input ? bodyOf(payload, { model: upstreamModel, input: input.input }) : null;
   },
+  statusInside,
   readReply(text) {
     const reply = fitting(Reply, text.parse());
     const data = textOf(text, "data");
@@ -24,8 +26,7 @@ export const openaiEmbeddings: Protocol = {
     return {
       choices: [],
       data,
-      promptTokens: memberOf(reply.usage, "prompt_tokens"),
-      completionTokens: 0,
+      usage: { ...usageIn(reply.usage), completionTokens: 0 },
     };
   },
 };

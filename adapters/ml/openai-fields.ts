@@ -1,8 +1,10 @@
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
+import type { UsageReport } from "../../core/attempt/usage.ts";
 import { JsonText, writeMembers } from "../../core/json/json-text.ts";
 import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/request/payload.ts";
+import type { MlCall } from "./protocol.ts";
 
 const RESERVED: ReadonlySet<string> = new Set(RESERVED_PARAMETERS);
 
@@ -14,13 +16,27 @@ export function bodyOf(
   { parameters }: InferencePayload,
   fields: Readonly<Record<string, unknown>>,
 ): JsonText {
-  const passed = [...parameters].filter(([name]) => !RESERVED.has(name));
+  const passed = [...parameters].filter(
+    ([name]) => !RESERVED.has(name) && !Object.hasOwn(fields, name),
+  );
   return new JsonText(writeMembers([...passed, ...Object.entries(fields)]));
 }
 
 /** What both protocols that generate share. */
-export function generationFields({ maxTokens, n }: InferencePayload, upstreamModel: string) {
-  return { model: upstreamModel, max_tokens: maxTokens, n, stream: false };
+export function generationFields({ payload, upstreamModel, fields }: MlCall) {
+  const { maxTokens, n } = payload;
+  return { model: upstreamModel, [fields.max_tokens]: maxTokens, n, stream: false };
+}
+
+/** The usage of a reply, member by member. */
+export function usageIn(usage: unknown): UsageReport {
+  return {
+    promptTokens: memberOf(usage, "prompt_tokens"),
+    completionTokens: memberOf(usage, "completion_tokens"),
+    totalTokens: memberOf(usage, "total_tokens"),
+    cachedTokens: memberOf(memberOf(usage, "prompt_tokens_details"), "cached_tokens"),
+    reasoningTokens: memberOf(memberOf(usage, "completion_tokens_details"), "reasoning_tokens"),
+  };
 }
 
 /** `usage` is read field by field later: a service that reports nonsense still gave a result. */

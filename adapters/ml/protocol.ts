@@ -1,4 +1,6 @@
 import type { JsonText } from "../../core/json/json-text.ts";
+import type { UsageReport } from "../../core/attempt/usage.ts";
+import type { ModelConfig } from "../../core/config/schema.ts";
 import type { InferencePayload } from "../../core/request/payload.ts";
 
 /** One call as the protocols see it. */
@@ -6,6 +8,8 @@ export interface MlCall {
   payload: InferencePayload;
   /** The model's name at the ML service. */
   upstreamModel: string;
+  /** What the ML service calls fields that have other names in our protocols. */
+  fields: ModelConfig["fields"];
 }
 
 export interface MlChoice {
@@ -23,9 +27,8 @@ export interface MlReply {
   choices: MlChoice[];
   /** Of a service that embeds: its vectors as they are written. */
   data?: JsonText;
-  /** As the reply has them: whatever is not a plausible count is counted here instead. */
-  promptTokens: unknown;
-  completionTokens: unknown;
+  /** As the reply has it: whatever is not plausible is counted here instead. */
+  usage: UsageReport;
 }
 
 /** How an ML service is spoken to. */
@@ -34,6 +37,8 @@ export interface Protocol {
   writeRequest: (call: MlCall) => JsonText | null | Promise<JsonText | null>;
   /** null: the reply does not have the shape of the protocol. */
   readReply: (reply: JsonText) => MlReply | null | Promise<MlReply | null>;
+  /** The status that a reply of status 2xx means by an error inside; null: none. Absent: it has no such. */
+  statusInside?: (reply: unknown) => number | null;
   /**
    * Whether a reply of another status may be retried; null: the status decides. Absent: the status always
    * decides.

@@ -51,7 +51,7 @@ describe.each(Object.entries(models))("the model %s of tollgate.yaml", (_name, m
         { index: 0, finish_reason: "length" },
         { index: 1, finish_reason: "length" },
       ],
-      usage: { promptTokens: 2, completionTokens: 20 },
+      usage: { promptTokens: 2, completionTokens: 20, cachedTokens: 0, reasoningTokens: 0 },
     });
   });
 

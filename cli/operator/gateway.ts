@@ -1,3 +1,4 @@
+import { DIRECT } from "../../adapters/process/direct.ts";
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
@@ -170,9 +171,14 @@ export async function waitForEnd(
   }
 }
 
+/** A gateway elsewhere may be behind the proxy of the environment; one on this machine is not. */
+const directTo = (url: string) =>
+  /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname) ? DIRECT : {};
+
 async function call(url: string, limitMs: number, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(limitMs) });
+    const signal = AbortSignal.timeout(limitMs);
+    return await fetch(url, { ...init, ...directTo(url), redirect: "manual", signal });
   } catch (error) {
     throw new CommandFailure(
       `no gateway answers at ${url} (${reasonOf(error)}): does it run (./tollgate ps)?`,

@@ -9,17 +9,36 @@ export type UpstreamFaultCode = Extract<FaultCode, `UPSTREAM_${string}`>;
 /** Token counts as the ML service reported them, already found plausible. */
 export interface ReportedUsage {
   promptTokens: number;
+  /** What was hidden, such as reasoning, included. */
   completionTokens: number;
+  /** Of the prompt's tokens, those that came from a cache; 0 also when nothing was said of it. */
+  cachedTokens: number;
+  /** Of the completion's tokens, those of hidden reasoning; 0 also when nothing was said of it. */
+  reasoningTokens: number;
+}
+
+/** What an ML service said of a failure. It is content: sealed wherever it rests (guarantee I11). */
+export interface UpstreamWords {
+  /** HTTP status of its reply, or the one that an error inside a reply means. */
+  status: number;
+  /** Its own words, bounded; null: it said nothing. */
+  message: string | null;
 }
 
 /**
  * How one call of an ML service ended. `usage` null: the reply had none that can be believed. `retryAfterMs`
  * null: the service did not say when to come back. `message` is in our words and contains nothing that the
- * service wrote.
+ * service wrote; its own are in `upstream`, absent when it said nothing.
  */
 export type InferenceOutcome =
   | ({ ok: true; usage: ReportedUsage | null } & InferenceResult)
-  | { ok: false; code: UpstreamFaultCode; message: string; retryAfterMs: number | null };
+  | {
+      ok: false;
+      code: UpstreamFaultCode;
+      message: string;
+      retryAfterMs: number | null;
+      upstream?: UpstreamWords;
+    };
 
 /**
  * What a failed call says about its model. null: the request is to blame and the service is well. All but

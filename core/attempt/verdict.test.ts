@@ -17,7 +17,7 @@ const failure = (
 describe("the verdict on an attempt", () => {
   test("is done when the ML service answered", () => {
     const choices = [{ index: 0, text: "hi", finish_reason: "stop" }];
-    const usage = { promptTokens: 1, completionTokens: 2 };
+    const usage = { promptTokens: 1, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 };
 
     expect(judgeOutcome({ ok: true, choices, usage }, 3, POLICY, 0)).toEqual({
       kind: "done",

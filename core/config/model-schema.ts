@@ -1,5 +1,6 @@
 import { Type as t } from "@sinclair/typebox";
 
+import { ALLOWED_PARAMETERS } from "./allowed-parameters.ts";
 import { closed, count, ms } from "./fields.ts";
 
 const expression = (description: string) =>
@@ -42,6 +43,36 @@ export const model = t.Object(
         description: "The model's name at the ML service; default: the name here.",
       }),
     ),
+    proxy: t.Optional(
+      t.String({
+        pattern: "^https?://",
+        description:
+          "The proxy that calls go through; default: none. HTTP_PROXY and its like are not used.",
+      }),
+    ),
+    fields: t.Object(
+      {
+        max_tokens: t.String({
+          minLength: 1,
+          default: "max_tokens",
+          description:
+            "What the ML service calls the cap on output tokens, such as max_completion_tokens. For both " +
+            "OpenAI protocols.",
+        }),
+      },
+      { ...closed, default: {} },
+    ),
+    failed_finish_reasons: t.Array(t.String({ minLength: 1 }), {
+      default: ["abort", "error"],
+      description:
+        "A finish_reason that says that the service stopped in the middle: tried again, not billed.",
+    }),
+    allowed_parameters: t.Array(t.String({ minLength: 1 }), {
+      default: ALLOWED_PARAMETERS,
+      description:
+        "Parameters of callers that are passed on; others are refused by name. `*` allows all but those " +
+        "that would change what is billed.",
+    }),
     headers: t.Record(t.String(), t.String(), {
       default: {},
       description: "More headers of each call.",

@@ -22,6 +22,9 @@ export interface Plan {
   priority: Priority | null;
 }
 
+/** How many refused parameters a reply names. */
+const REFUSED_NAMES_MAX = 100;
+
 function checkText(text: string, field: string): void {
   if (text.includes("\0")) throw invalidField(field, "must not contain the NUL character");
   if (!text.isWellFormed())
@@ -57,6 +60,19 @@ function metadataOf({ metadata }: Ask, bytesMax: number): JsonText | null {
   return metadata;
 }
 
+/** @throws {Fault} BODY_INVALID naming every parameter that the model does not allow */
+function checkParameters({ parameters, door }: Ask, { allowed_parameters: allowed }: ModelConfig) {
+  if (allowed.includes("*")) return;
+  const refused = [...parameters.keys()].filter((name) => !allowed.includes(name));
+  if (refused.length === 0) return;
+  throw new Fault("BODY_INVALID", "the model does not allow a parameter; `errors` names it", {
+    details: refused.slice(0, REFUSED_NAMES_MAX).map((name) => ({
+      field: `${door === "native" ? "/parameters" : ""}/${name}`,
+      message: "is not allowed for this model",
+    })),
+  });
+}
+
 /** Returns `value` if it is at most `max`; otherwise the fault names the field and what is allowed. */
 function bounded(value: number, max: number, field: string): number {
   if (value > max) throw invalidField(field, `must be at most ${max}`);
@@ -87,6 +103,7 @@ export function planRequest(ask: Ask, config: Config): Plan {
       `/parameters/${reserved}`,
       "is not a sampling parameter; use the fields of the body",
     );
+  checkParameters(ask, modelConfig);
   const content = contentOf(ask.input, ask.parameters);
   checkContent(ask, content, gateway.prompt_bytes_max);
   return {

@@ -106,6 +106,20 @@ describe("a body that is not right", () => {
       "BODY_INVALID",
       `/parameters/${name}`,
     ]),
+    ...[
+      "api_base",
+      "prompt_logprobs",
+      "priority",
+      "service_tier",
+      "chat_template",
+      "ignore_eos",
+    ].map((name): (typeof cases)[number] => [
+      `a parameter that the model does not allow: ${name}`,
+      { body: { prompt: "x", parameters: { temperature: 1, [name]: 1 } } },
+      422,
+      "BODY_INVALID",
+      `/parameters/${name}`,
+    ]),
     ["an unknown model", { body: { prompt: "x", model: "nope" } }, 422, "MODEL_UNKNOWN", "/model"],
     [
       "a model that is a property of every object",

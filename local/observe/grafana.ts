@@ -1,3 +1,4 @@
+import { DIRECT } from "../../adapters/process/direct.ts";
 import { accessSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -55,7 +56,10 @@ export function localGrafana(sources: GrafanaSources): LocalProgram<"grafana", G
     prepare: async (settings, program) => [prepare(sources, settings, program)],
     url: ({ ports }) => `http://127.0.0.1:${requirePort(ports, "grafana")}`,
     ping: async (url, limitMs) => {
-      const reply = await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(limitMs) });
+      const reply = await fetch(`${url}/api/health`, {
+        ...DIRECT,
+        signal: AbortSignal.timeout(limitMs),
+      });
       await reply.body?.cancel();
       if (!reply.ok) throw new CommandFailure(`it answers ${reply.status}`);
     },

@@ -1,3 +1,4 @@
+import { DIRECT } from "../../adapters/process/direct.ts";
 import type { MetricName } from "../../core/metrics.ts";
 
 const metric = (name: MetricName): string => name;
@@ -51,7 +52,7 @@ async function findGraphPage(url: string): Promise<URL> {
   const asked = `${url.replace(/\/$/, "")}/graph`;
   let page = asked;
   try {
-    const reply = await fetch(asked, { signal: AbortSignal.timeout(LIMIT_MS) });
+    const reply = await fetch(asked, { ...DIRECT, signal: AbortSignal.timeout(LIMIT_MS) });
     await reply.body?.cancel();
     if (reply.ok) page = reply.url;
   } catch {

@@ -1,3 +1,4 @@
+import { DIRECT } from "../../adapters/process/direct.ts";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -136,7 +137,7 @@ const AnswerSchema = t.Object({ data: t.Object({ result: t.Array(t.Unknown()) })
 export async function countSeries(url: string, query: string, limitMs: number): Promise<number> {
   const asked = new URL(`${url.replace(/\/$/, "")}/api/v1/query`);
   asked.searchParams.set("query", query);
-  const reply = await fetch(asked, { signal: AbortSignal.timeout(limitMs) });
+  const reply = await fetch(asked, { ...DIRECT, signal: AbortSignal.timeout(limitMs) });
   if (!reply.ok) throw new Error(`it answers ${reply.status}`);
   return Value.Decode(AnswerSchema, await reply.json()).data.result.length;
 }

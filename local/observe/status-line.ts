@@ -1,3 +1,4 @@
+import { DIRECT } from "../../adapters/process/direct.ts";
 import type { MetricName } from "../../core/metrics.ts";
 import {
   type Buckets,
@@ -41,7 +42,7 @@ export async function scrape(metrics: UpJson["metrics"]): Promise<Reading> {
   const texts = await Promise.all(
     Object.values(metrics).map(async (url) => {
       try {
-        const reply = await fetch(url, { signal: AbortSignal.timeout(SCRAPE_LIMIT_MS) });
+        const reply = await fetch(url, { ...DIRECT, signal: AbortSignal.timeout(SCRAPE_LIMIT_MS) });
         return await reply.text();
       } catch {
         return "";

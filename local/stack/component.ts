@@ -1,3 +1,4 @@
+import { DIRECT } from "../../adapters/process/direct.ts";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 
 import { parseProcStat, residentBytes } from "../processes/process-identity.ts";
@@ -101,7 +102,10 @@ export function createComponent(spec: ComponentSpec): Component {
   async function untilReady(): Promise<void> {
     await eventually(`${spec.name} is ready`, READY_LIMIT_MS, async () => {
       if (!isRunning()) return "ended";
-      const reply = await fetch(`${ownUrl}${healthPath}`, { signal: AbortSignal.timeout(2_000) });
+      const reply = await fetch(`${ownUrl}${healthPath}`, {
+        ...DIRECT,
+        signal: AbortSignal.timeout(2_000),
+      });
       return reply.ok ? "ready" : undefined;
     });
     if (!isRunning()) throw new Error(`${spec.name} ended while starting:\n${log().slice(-2_000)}`);

@@ -1,3 +1,4 @@
+import { DIRECT } from "../../adapters/process/direct.ts";
 import type { Settings as SimSettings } from "../../ml-sim/settings.ts";
 import type { SimTotals } from "../../ml-sim/stats.ts";
 
@@ -12,6 +13,7 @@ export function createSimulatorControl(url: string): SimulatorControl {
   return {
     set: async (change) => {
       const reply = await fetch(`${url}/sim/settings`, {
+        ...DIRECT,
         method: "POST",
         body: JSON.stringify(change),
         signal: AbortSignal.timeout(5_000),
@@ -19,7 +21,10 @@ export function createSimulatorControl(url: string): SimulatorControl {
       if (!reply.ok) throw new Error(`the simulator refused ${JSON.stringify(change)}`);
     },
     stats: async () => {
-      const reply = await fetch(`${url}/sim/stats`, { signal: AbortSignal.timeout(5_000) });
+      const reply = await fetch(`${url}/sim/stats`, {
+        ...DIRECT,
+        signal: AbortSignal.timeout(5_000),
+      });
       return (await reply.json()) as SimTotals;
     },
   };

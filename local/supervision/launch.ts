@@ -1,3 +1,4 @@
+import { DIRECT } from "../../adapters/process/direct.ts";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
@@ -91,7 +92,7 @@ async function waitUntilHealthy(
 
 async function isHealthy(url: string): Promise<boolean> {
   try {
-    const reply = await fetch(url, { signal: AbortSignal.timeout(HEALTH_LIMIT_MS) });
+    const reply = await fetch(url, { ...DIRECT, signal: AbortSignal.timeout(HEALTH_LIMIT_MS) });
     await reply.body?.cancel();
     return reply.ok;
   } catch {

@@ -47,7 +47,7 @@ export function describeMlContract(name: string, makeSubject: () => Promise<MlSu
     }
 
     test("ends with the choices and the usage of the reply", async () => {
-      const usage = { promptTokens: 3, completionTokens: 2 };
+      const usage = { promptTokens: 3, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 };
       const { outcome, call: made } = await call(2);
 
       made.reply(["Because.", "So."], usage);
@@ -79,7 +79,7 @@ export function describeMlContract(name: string, makeSubject: () => Promise<MlSu
     ])("does not believe a usage that is %s", async (_, usage) => {
       const { outcome, call: made } = await call();
 
-      made.reply(["Because."], usage);
+      made.reply(["Because."], { ...usage, cachedTokens: 0, reasoningTokens: 0 });
 
       expect(await outcome).toMatchObject({ ok: true, usage: null });
     });

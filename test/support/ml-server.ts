@@ -27,6 +27,9 @@ export interface MlServer {
 export const ML_MODEL: Omit<ModelConfig, "url"> = {
   protocol: "openai-chat",
   headers: {},
+  fields: { max_tokens: "max_tokens" },
+  failed_finish_reasons: ["abort", "error"],
+  allowed_parameters: ["*"],
   timeout_ms: 2_000,
   concurrency_max: 4,
   concurrency_min: 1,

@@ -22,7 +22,7 @@ import {
 export const answered: Extract<InferenceOutcome, { ok: true }> = {
   ok: true,
   choices: [{ index: 0, text: "some words", finish_reason: "stop" }],
-  usage: { promptTokens: 3, completionTokens: 2 },
+  usage: { promptTokens: 3, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 },
 };
 
 export const failed = (
@@ -34,6 +34,9 @@ export const MODEL: ModelConfig = {
   protocol: "openai-chat",
   url: "http://127.0.0.1:1/",
   headers: {},
+  fields: { max_tokens: "max_tokens" },
+  failed_finish_reasons: ["abort", "error"],
+  allowed_parameters: ["*"],
   // Longer than any test lets pass: its calls end when it says so.
   timeout_ms: 24 * 3_600_000,
   concurrency_max: 4,

@@ -68,6 +68,6 @@ function keptOf(
     maxTokens,
     n,
   });
-  const plausible = plausibleUsage(usage?.promptTokens, usage?.completionTokens, bounds);
+  const plausible = usage === null ? null : plausibleUsage({ ...usage }, bounds);
   return { ok: true, choices: kept, usage: plausible };
 }
