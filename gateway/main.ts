@@ -52,7 +52,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
 
   const ports: GatewayPorts = {
     ...databasePorts(database, randomUUID()),
-    ...redisPorts(redis, signals),
+    ...redisPorts(redis, signals, sealer),
     config: config.current,
     metrics: registry.metrics,
     log,

@@ -2,6 +2,7 @@ import type { AttemptHints } from "../core/attempt/start.ts";
 import type { Config } from "../core/config/schema.ts";
 import type { Finish, FinishReply } from "../core/request/finish.ts";
 import type { CallClaim, CallState } from "../core/request/call.ts";
+import type { DeltaEntry } from "../core/request/delta-entry.ts";
 import type { KeyRecord } from "../core/key-record.ts";
 import type { QueuedRequest } from "../core/request/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
@@ -97,6 +98,8 @@ export interface GatewayPorts {
   parkedWork: (lines: readonly { model: string; userId: string }[]) => Promise<Work[]>;
   /** Takes requests that have ended out of the parked ones. */
   deleteParked: (requestIds: readonly string[]) => Promise<void>;
+  /** What came behind a position of the pieces of each request, in order; some of it, where there is much. */
+  readDeltas: (asked: readonly (RequestRef & { after: string })[]) => Promise<DeltaEntry[][]>;
   /** All that is known of attempts, in order. */
   readHints: (lookups: readonly RequestRef[]) => Promise<AttemptHints[]>;
   /** From then on no worker starts the request. */

@@ -69,7 +69,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     host: hostname(),
     hasKey: (model) => hasKey(model, env),
     ...messagePorts({ consuming, publisher, delays, queues, gatherResults }),
-    ...redisPorts(redis, signals),
+    ...redisPorts(redis, signals, sealer),
     openPayload: ({ head, payload }) => decodePayload(sealer.open(payload, head, "prompt")),
     sealResult: (head, result) => sealer.seal(encodeJson(result), head, "result"),
     infer: createInfer((secret) => env[secret]),

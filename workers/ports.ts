@@ -1,3 +1,6 @@
+import type { Deltas, Piece } from "../core/attempt/deltas.ts";
+import type { DeltaPlace } from "../core/request/delta-entry.ts";
+import type { RequestRef } from "../core/request/stored-request.ts";
 import type { Delay } from "../core/attempt/delay.ts";
 import type { InferenceOutcome } from "../core/attempt/outcome.ts";
 import type { AttemptStart, StartHints } from "../core/attempt/start.ts";
@@ -131,6 +134,10 @@ export interface WorkerPorts {
   onCancel: (listener: (requestId: string) => void) => () => void;
   /** Opens the sealed payload. May throw: the request then ends as unreadable. */
   openPayload: (request: QueuedRequest) => InferencePayload | Promise<InferencePayload>;
+  /** Begins the pieces of an execution, for those who read along; returns its epoch. */
+  beginDeltas: (request: RequestRef) => Promise<number>;
+  /** Writes pieces where readers find them; writing an entry twice leaves one. */
+  appendDeltas: (request: RequestRef, place: DeltaPlace, pieces: readonly Piece[]) => Promise<void>;
   sealResult: (head: RequestHead, result: InferenceResult) => Uint8Array | Promise<Uint8Array>;
   /**
    * One call of the ML service, over after the model's `timeout_ms` at the latest; rejects only for the
@@ -141,6 +148,7 @@ export interface WorkerPorts {
     config: ModelConfig,
     payload: InferencePayload,
     signal: AbortSignal,
+    deltas?: Deltas | null,
   ) => Promise<InferenceOutcome>;
   countTokens: (text: string) => number | Promise<number>;
   metrics: Metrics;

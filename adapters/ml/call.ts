@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import type { JsonText } from "../../core/json/json-text.ts";
 import { DIRECT } from "../process/direct.ts";
 import { readBody } from "./read-body.ts";
+import { EventsTooLong, readEvents } from "./read-events.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
 export interface MlHttpCall {
@@ -13,6 +14,8 @@ export interface MlHttpCall {
   body: JsonText;
   timeoutMs: number;
   replyBytesMax: number;
+  /** Given when the reply may be a stream of events; then nothing may come for so long at most. */
+  events?: { onData: (data: string) => boolean; idleTimeoutMs: number };
 }
 
 /**
@@ -22,7 +25,11 @@ export interface MlHttpCall {
  */
 export type MlHttpReply =
   | { kind: "replied"; status: number; text: string | null; retryAfterMs: number | null }
+  /** All events were handed over. */
+  | { kind: "streamed" }
   | { kind: "timeout" }
+  /** A stream was silent for `idleTimeoutMs`. */
+  | { kind: "stalled" }
   | { kind: "unreachable"; reason: string }
   | { kind: "cut"; reason: string };
 
@@ -62,7 +69,7 @@ export function createPostJson(): PostJson {
     const sentAtMs = performance.now();
     const reply = await postOnce(call, signal, known.has(origin));
     const tookMs = performance.now() - sentAtMs;
-    if (reply.kind === "replied") known.add(origin);
+    if (reply.kind === "replied" || reply.kind === "streamed") known.add(origin);
     if (reply.kind === "cut" && !reply.hasBegun && known.has(origin) && tookMs < IDLE_CLOSE_MS)
       return postOnce({ ...call, timeoutMs: call.timeoutMs - tookMs }, signal, false);
     return reply;
@@ -80,18 +87,20 @@ async function postOnce(
   const abort = new AbortController();
   const onAbort = (): void => abort.abort();
   let isLate = false;
+  let isStalled = false;
   let hasBegun = false;
   const timer = setTimeout(() => {
     isLate = true;
     abort.abort();
   }, call.timeoutMs);
+  let idle: Timer | undefined;
   signal.addEventListener("abort", onAbort);
   try {
     const response = await fetch(call.url, {
       method: "POST",
       // Compressed replies would hide their size from the bound.
       headers: {
-        accept: "application/json",
+        accept: call.events ? "text/event-stream, application/json" : "application/json",
         "accept-encoding": "identity",
         "user-agent": "tollgate",
         ...call.headers,
@@ -107,11 +116,29 @@ async function postOnce(
       signal: abort.signal,
     });
     hasBegun = true;
+    if (call.events && response.ok && isEventStream(response)) {
+      const { idleTimeoutMs, onData } = call.events;
+      const startIdle = () =>
+        setTimeout(() => {
+          isStalled = true;
+          abort.abort();
+        }, idleTimeoutMs);
+      idle = startIdle();
+      const onBytes = (): void => {
+        clearTimeout(idle);
+        idle = startIdle();
+      };
+      await readEvents(response, call.replyBytesMax, { onData, onBytes });
+      return { kind: "streamed" };
+    }
     const text = await readBody(response, response.ok ? call.replyBytesMax : ERROR_BYTES_MAX);
     const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), Date.now());
     return { kind: "replied", status: response.status, text, retryAfterMs };
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof EventsTooLong)
+      return { kind: "replied", status: 200, text: null, retryAfterMs: null };
+    if (isStalled) return { kind: "stalled" };
     const reason = reasonOf(error);
     if (!isLate) {
       return BEFORE_THE_REQUEST.test(reason)
@@ -123,9 +150,13 @@ async function postOnce(
     return { kind: "unreachable", reason: "ETIMEDOUT" };
   } finally {
     clearTimeout(timer);
+    clearTimeout(idle);
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+const isEventStream = ({ headers }: Response): boolean =>
+  /^text\/event-stream\b/i.test(headers.get("content-type") ?? "");
 
 /** Only the code: messages of the runtime may contain the URL. */
 function reasonOf(error: unknown): string {

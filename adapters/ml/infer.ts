@@ -5,16 +5,20 @@ import type {
   UpstreamFaultCode,
   UpstreamWords,
 } from "../../core/attempt/outcome.ts";
+import { createDeltas, type Deltas } from "../../core/attempt/deltas.ts";
 import { JsonText } from "../../core/json/json-text.ts";
 import { contentOf, promptsOf } from "../../core/request/content.ts";
 import { plausibleUsage, usageBounds } from "../../core/attempt/usage.ts";
 import { createPostJson, type MlHttpReply } from "./call.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
 import { createProtocols } from "./protocols.ts";
+import { createStreamReply, type StreamEnd } from "./stream-reply.ts";
 import { theirWords } from "./their-words.ts";
 
 /**
- * One call of the ML service of a model. Resolves within `timeout_ms`, with our words only.
+ * One call of the ML service of a model. Resolves within `timeout_ms`, with our words only. `deltas`: gets the
+ * pieces of the answer as they come, where the service gives it in pieces; null: it is asked for whole, unless
+ * the model is to be streamed anyway.
  *
  * @throws the signal's reason when the signal aborts, and nothing else
  */
@@ -23,6 +27,7 @@ export type Infer = (
   config: ModelConfig,
   payload: InferencePayload,
   signal: AbortSignal,
+  deltas?: Deltas | null,
 ) => Promise<InferenceOutcome>;
 
 type Replied = Extract<MlHttpReply, { kind: "replied" }>;
@@ -51,15 +56,18 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
     return key ? { ...headers, authorization: `Bearer ${key}` } : null;
   }
 
-  return async (model, config, payload, signal) => {
+  return async (model, config, payload, signal, deltas = null) => {
     let protocol: Protocol | undefined;
     let body: JsonText | null = null;
+    let isStreamed = false;
     try {
       protocol = protocolOf(config);
+      isStreamed = protocol.streams === true && (deltas !== null || config.stream_upstream);
       body = await protocol.writeRequest({
         payload,
         upstreamModel: config.upstream_model ?? model,
         fields: config.fields,
+        isStreamed,
       });
     } catch {
       body = null;
@@ -73,6 +81,7 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
     if (headers === null) {
       return failed("UPSTREAM_REFUSED", "the worker has no key for the ML service");
     }
+    const stream = isStreamed ? createStreamReply(protocol, deltas ?? createDeltas()) : null;
     const reply = await postJson(
       {
         url: config.url,
@@ -81,12 +90,19 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
         body,
         timeoutMs: config.timeout_ms,
         replyBytesMax: config.reply_bytes_max,
+        ...(stream && {
+          events: { onData: stream.onData, idleTimeoutMs: config.idle_timeout_ms },
+        }),
       },
       signal,
     );
     switch (reply.kind) {
       case "timeout":
         return failed("UPSTREAM_TIMEOUT", `no complete reply within ${config.timeout_ms} ms`);
+      case "stalled":
+        return failed("UPSTREAM_TIMEOUT", `nothing came for ${config.idle_timeout_ms} ms`);
+      case "streamed":
+        return readStream(protocol, stream?.end() ?? { kind: "broken" }, payload, config);
       case "unreachable":
         return failed("UPSTREAM_UNREACHABLE", `the connection failed: ${reply.reason}`);
       case "cut":
@@ -120,6 +136,31 @@ async function readSuccess(
   if (reply === null) {
     return failed("UPSTREAM_REPLY_INVALID", `the reply of status ${status} lacks the text`);
   }
+  return conclude(reply, payload, config);
+}
+
+function readStream(
+  protocol: Protocol,
+  end: StreamEnd,
+  payload: InferencePayload,
+  config: ModelConfig,
+): InferenceOutcome | Promise<InferenceOutcome> {
+  switch (end.kind) {
+    case "reply":
+      return conclude(end.reply, payload, config);
+    case "error":
+      return readFailure(protocol, { ...end, kind: "replied", retryAfterMs: null });
+    case "broken":
+      return failed("UPSTREAM_FAILED", "the stream ended in the middle of the answer");
+  }
+}
+
+/** A reply that has its form: whether it is an answer, and what it cost. */
+function conclude(
+  reply: MlReply,
+  payload: InferencePayload,
+  config: ModelConfig,
+): InferenceOutcome {
   const kept = reply.choices.slice(0, payload.n * promptsOf(payload.input));
   const stopped = kept.find(({ finishReason }) =>
     config.failed_finish_reasons.includes(finishReason ?? ""),

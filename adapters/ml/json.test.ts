@@ -6,6 +6,7 @@ import { createJsonProtocol } from "./json.ts";
 const mapping = { request: '{"input": prompt, "cap": max_tokens}', text: "output" };
 const call = {
   payload: payloadOf(),
+  isStreamed: false,
   upstreamModel: "small",
   fields: { max_tokens: "max_tokens" },
 };

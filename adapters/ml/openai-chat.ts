@@ -69,6 +69,7 @@ export const openaiChat: Protocol = {
     if (messages === null) return null;
     return bodyOf(payload, { ...generationFields(call), messages });
   },
+  streams: true,
   statusInside,
   readReply(text) {
     const reply = fitting(Reply, text.parse());

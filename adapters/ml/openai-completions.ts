@@ -26,6 +26,7 @@ export const openaiCompletions: Protocol = {
     const prompt = "prompt" in input ? input.prompt : promptText(input);
     return bodyOf(payload, { ...generationFields(call), prompt });
   },
+  streams: true,
   statusInside,
   readReply(text) {
     const reply = fitting(Reply, text.parse());

@@ -23,9 +23,15 @@ export function bodyOf(
 }
 
 /** What both protocols that generate share. */
-export function generationFields({ payload, upstreamModel, fields }: MlCall) {
+export function generationFields({ payload, upstreamModel, fields, isStreamed }: MlCall) {
   const { maxTokens, n } = payload;
-  return { model: upstreamModel, [fields.max_tokens]: maxTokens, n, stream: false };
+  return {
+    model: upstreamModel,
+    [fields.max_tokens]: maxTokens,
+    n,
+    stream: isStreamed,
+    ...(isStreamed ? { stream_options: { include_usage: true } } : {}),
+  };
 }
 
 /** The usage of a reply, member by member. */

@@ -10,6 +10,8 @@ export interface MlCall {
   upstreamModel: string;
   /** What the ML service calls fields that have other names in our protocols. */
   fields: ModelConfig["fields"];
+  /** Whether the answer is wanted in pieces; only of protocols that `streams`. */
+  isStreamed: boolean;
 }
 
 export interface MlChoice {
@@ -33,6 +35,8 @@ export interface MlReply {
 
 /** How an ML service is spoken to. */
 export interface Protocol {
+  /** Whether it answers in pieces when asked to: OpenAI's server-sent events. */
+  streams?: boolean;
   /** The body to post, or a promise of it; null: the protocol cannot say this. */
   writeRequest: (call: MlCall) => JsonText | null | Promise<JsonText | null>;
   /** null: the reply does not have the shape of the protocol. */

@@ -75,6 +75,10 @@ export const startedKey = (userId: string, requestId: string): string =>
 export const cancelledKey = (userId: string, requestId: string): string =>
   `${userKey(userId)}:cancelled:${requestId}`;
 
+/** Stream: the sealed pieces of an answer that is read while it is made. */
+export const deltasKey = (userId: string, requestId: string): string =>
+  `${userKey(userId)}:deltas:${requestId}`;
+
 /** The tiers that the loaded users have their limits from. */
 export const APPLIED_TIERS_KEY = "tollgate:tiers";
 

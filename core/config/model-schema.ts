@@ -86,6 +86,15 @@ export const model = t.Object(
       "Longest one attempt may take. One that outlasts worker.grace_ms when its worker stops is given back " +
         "and called again.",
     ),
+    idle_timeout_ms: ms(
+      60_000,
+      "Longest silence of an ML service that answers in pieces, once it has begun to.",
+    ),
+    stream_upstream: t.Boolean({
+      default: false,
+      description:
+        "Ask the ML service for pieces also where nobody reads them, so that a stalled call is found out.",
+    }),
     concurrency_max: count(32, "Attempts under way at once per worker process."),
     concurrency_min: count(1, "The adaptive limit never falls below this."),
     output_tokens_default: count(256, "Cap on output tokens when the caller names none."),

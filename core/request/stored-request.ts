@@ -21,7 +21,7 @@ export interface Page<Item> {
 }
 
 /** Parts of a request that are sealed apart; the name is bound into the seal. */
-export type SealedField = "prompt" | "metadata" | "result";
+export type SealedField = "prompt" | "metadata" | "result" | "delta";
 
 /** An Idempotency-Key and the body that it came with, each as a keyed hash of 32 bytes. */
 export interface Idempotency {

@@ -17,6 +17,8 @@ import { deleteParked } from "../../adapters/postgres/parked.ts";
 import { parkedPlaces, parkedWork } from "../../adapters/postgres/parked-places.ts";
 import { notePublisher } from "../../adapters/postgres/publishers.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
+import type { Sealer } from "../../adapters/crypto/envelope.ts";
+import { createDeltaStreams } from "../../adapters/redis/delta-streams.ts";
 import { createKeyCache } from "../../adapters/redis/key-cache.ts";
 import { createLanes } from "../../adapters/redis/lanes.ts";
 import { createModelHealthStore } from "../../adapters/redis/model-health.ts";
@@ -79,6 +81,7 @@ type RedisPorts = Pick<
   | "cacheKey"
   | "onKeyChange"
   | "readHints"
+  | "readDeltas"
   | "readLanes"
   | "readHealth"
   | "readWorkers"
@@ -91,7 +94,7 @@ type RedisPorts = Pick<
 >;
 
 /** What a gateway keeps in Redis and hears through it, quotas aside. */
-export function redisPorts(redis: RedisConnection, signals: Signals): RedisPorts {
+export function redisPorts(redis: RedisConnection, signals: Signals, sealer: Sealer): RedisPorts {
   const keyCache = createKeyCache(redis, KeyRecord);
   const hints = createRequestHints(redis);
   const lanes = createLanes(redis);
@@ -100,6 +103,7 @@ export function redisPorts(redis: RedisConnection, signals: Signals): RedisPorts
     cacheKey: keyCache.set,
     onKeyChange: signals.onKeyChange,
     readHints: hints.read,
+    readDeltas: createDeltaStreams(redis, sealer).read,
     readLanes: lanes.readView,
     readHealth: createModelHealthStore(redis).read,
     readWorkers: lanes.readWorkers,

@@ -180,6 +180,7 @@ export function createFakeGateway(
       return store.deleteParked(requestIds);
     },
     readHints: hints.read,
+    readDeltas: async (asked) => asked.map(() => []),
     readLanes: lanes.readView,
     readHealth: health.read,
     readWorkers: lanes.readWorkers,

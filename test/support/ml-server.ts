@@ -38,6 +38,8 @@ export const ML_MODEL: Omit<ModelConfig, "url"> = {
   prompt_tokens_max: 1_000,
   reply_bytes_max: 100_000,
   media_tokens: 1_000,
+  idle_timeout_ms: 60_000,
+  stream_upstream: false,
   breaker_failures: 3,
   breaker_open_ms: 5_000,
   breaker_open_max_ms: 60_000,

@@ -142,6 +142,8 @@ export function enginePorts(
     infer: createFakeMlService(schedule, onCall).infer,
     openPayload: ({ head: { requestId } }: QueuedRequest) =>
       payloadOf({ input: { prompt: requestId }, maxTokens: 16 }),
+    beginDeltas: async () => 1,
+    appendDeltas: async () => {},
     sealResult: (_head, result) => new TextEncoder().encode(JSON.stringify(result)),
     countTokens: (text) => text.split(" ").length,
     metrics,

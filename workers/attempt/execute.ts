@@ -4,8 +4,10 @@ import { contentOf } from "../../core/request/content.ts";
 import { promptTokens } from "../../core/request/estimate.ts";
 import type { InferenceChoice, InferencePayload } from "../../core/request/payload.ts";
 import type { TokenUsage } from "../../core/request/request.ts";
+import type { Deltas } from "../../core/attempt/deltas.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { Pass } from "../gates.ts";
+import { createDeltaWriter } from "./write-deltas.ts";
 import type { WorkerPorts } from "../ports.ts";
 
 /**
@@ -15,13 +17,28 @@ import type { WorkerPorts } from "../ports.ts";
  */
 export type AttemptEnd =
   | { kind: "outcome"; outcome: InferenceOutcome; payload: InferencePayload }
-  | { kind: "cancelled"; executed: InferencePayload | null }
+  | { kind: "cancelled"; executed: Executed | null }
   | { kind: "broken off" }
   | { kind: "unreadable" };
 
+/** What was executed until it was broken off. */
+export interface Executed {
+  payload: InferencePayload;
+  /** What had come by then; nothing where the answer does not come in pieces. */
+  choices: InferenceChoice[];
+}
+
 type ExecutePorts = Pick<
   WorkerPorts,
-  "openPayload" | "infer" | "metrics" | "now" | "log" | "reach"
+  | "openPayload"
+  | "infer"
+  | "beginDeltas"
+  | "appendDeltas"
+  | "schedule"
+  | "metrics"
+  | "now"
+  | "log"
+  | "reach"
 >;
 
 /**
@@ -41,19 +58,22 @@ export async function execute(
 
   const { model } = owned.request.head;
   const startedAtMs = ports.now();
-  const outcome = await call(owned, config, payload, ports);
+  const writer = payload.isStreamed ? createDeltaWriter(ports, owned.request.head) : null;
+  const outcome = await call(owned, config, payload, writer?.deltas ?? null, ports);
   const seconds = (ports.now() - startedAtMs) / 1_000;
   if (outcome === "aborted") {
     pass.leavePlace();
     ports.metrics.worker_inference_duration_seconds.observe(seconds, model, "aborted");
     return owned.brokenOff.signal.aborted
       ? { kind: "broken off" }
-      : { kind: "cancelled", executed: payload };
+      : { kind: "cancelled", executed: { payload, choices: writer?.deltas.choices() ?? [] } };
   }
   pass.endCall(outcome);
   const label = outcome.ok ? "ok" : outcome.code;
   ports.metrics.worker_inference_duration_seconds.observe(seconds, model, label);
   ports.reach("W2");
+  // Before the result: whoever hears of the end finds all pieces.
+  await writer?.flush();
   return { kind: "outcome", outcome, payload };
 }
 
@@ -71,11 +91,12 @@ async function call(
   owned: OwnedDelivery,
   config: ModelConfig,
   payload: InferencePayload,
+  deltas: Deltas | null,
   ports: ExecutePorts,
 ): Promise<InferenceOutcome | "aborted"> {
   const { signal } = owned.call;
   try {
-    const outcome = await ports.infer(owned.request.head.model, config, payload, signal);
+    const outcome = await ports.infer(owned.request.head.model, config, payload, signal, deltas);
     // A reply that came is used, even when the wish to stop came first; an error may be the abort's own
     // doing.
     return signal.aborted && !outcome.ok ? "aborted" : outcome;

@@ -65,7 +65,10 @@ export function createTurns(
         return conclusions.dead(owned, { attempts: attempts - 1, startedAtMs }, PAYLOAD_UNREADABLE);
       case "cancelled": {
         const { executed } = end;
-        const usage = executed === null ? null : await countUsage(executed, [], ports, modelConfig);
+        const usage =
+          executed === null
+            ? null
+            : await countUsage(executed.payload, executed.choices, ports, modelConfig);
         const ending = { state: "cancelled", error: CANCELLED, result: null } as const;
         const executions = executed === null ? attempts - 1 : attempts;
         return conclusions.end(owned, { ...ending, attempts: executions, startedAtMs, usage });

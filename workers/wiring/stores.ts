@@ -1,4 +1,6 @@
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
+import type { Sealer } from "../../adapters/crypto/envelope.ts";
+import { createDeltaStreams } from "../../adapters/redis/delta-streams.ts";
 import { createLanes } from "../../adapters/redis/lanes.ts";
 import { createModelHealthStore } from "../../adapters/redis/model-health.ts";
 import { createRequestHints } from "../../adapters/redis/request-hints.ts";
@@ -18,13 +20,16 @@ type RedisPorts = Pick<
   | "noteWorker"
   | "forgetWorker"
   | "onCancel"
+  | "beginDeltas"
+  | "appendDeltas"
 >;
 
 /** What a worker keeps in Redis and hears through it. */
-export function redisPorts(redis: RedisConnection, signals: Signals): RedisPorts {
+export function redisPorts(redis: RedisConnection, signals: Signals, sealer: Sealer): RedisPorts {
   const hints = createRequestHints(redis);
   const health = createModelHealthStore(redis);
   const lanes = createLanes(redis);
+  const deltas = createDeltaStreams(redis, sealer);
   return {
     markStarted: hints.markStarted,
     clearStarted: hints.clearStarted,
@@ -37,5 +42,7 @@ export function redisPorts(redis: RedisConnection, signals: Signals): RedisPorts
     noteWorker: lanes.noteWorker,
     forgetWorker: lanes.forgetWorker,
     onCancel: signals.onCancel,
+    beginDeltas: deltas.begin,
+    appendDeltas: deltas.append,
   };
 }

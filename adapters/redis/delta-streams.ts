@@ -1,0 +1,102 @@
+import type { Piece } from "../../core/attempt/deltas.ts";
+import { itemsOf } from "../../core/json/json-text.ts";
+import type { DeltaEntry, DeltaPlace } from "../../core/request/delta-entry.ts";
+import { decodeText, encodeJson } from "../../core/request/payload.ts";
+import type { RequestRef } from "../../core/request/stored-request.ts";
+import type { Sealer } from "../crypto/envelope.ts";
+import type { RedisConnection } from "./connection.ts";
+import { deltasKey } from "./keys.ts";
+
+/** How long pieces stay after the last one: whoever reads along may come back for so long. */
+const KEPT_SECONDS = 600;
+/** Entries that one read of one stream returns at most. */
+const READ_MAX = 200;
+/** Tries to begin where another worker begins at the same time. */
+const BEGINS_MAX = 3;
+
+/**
+ * The pieces of answers on their way to readers: of each request a Redis Stream, sealed. The id of an entry is
+ * `EPOCH-NUMBER`: the epoch counts executions, so that a worker that is taken for dead and wakes up cannot
+ * write behind the one that has taken over, and writing an entry twice leaves one.
+ *
+ * @throws {Fault} QUOTA_UNAVAILABLE, by all functions
+ */
+export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
+  async function add(request: RequestRef, id: string, field: string, value: string | Buffer) {
+    const key = deltasKey(request.userId, request.requestId);
+    await redis.run(async ({ client }) => {
+      const replies = await client
+        .pipeline()
+        .xadd(key, id, field, value)
+        .expire(key, KEPT_SECONDS)
+        .exec();
+      const error = replies?.[0]?.[0];
+      if (error) throw error;
+    });
+  }
+
+  return {
+    /** Begins the pieces of an execution; returns its epoch. */
+    begin: async (request: RequestRef): Promise<number> => {
+      const key = deltasKey(request.userId, request.requestId);
+      for (let tries = 1; ; tries += 1) {
+        const [last] = await redis.run(({ client }) => client.xrevrange(key, "+", "-", "COUNT", 1));
+        const epoch = Number(last?.[0].split("-")[0] ?? 0) + 1;
+        try {
+          await add(request, `${epoch}-0`, "begin", "");
+          return epoch;
+        } catch (error) {
+          if (tries === BEGINS_MAX || !isPassed(error)) throw error;
+        }
+      }
+    },
+    append: async (
+      request: RequestRef,
+      { epoch, number }: DeltaPlace,
+      pieces: readonly Piece[],
+    ): Promise<void> => {
+      const sealed = sealer.seal(encodeJson(pieces), request, "delta");
+      try {
+        await add(request, `${epoch}-${number}`, "pieces", sealed);
+      } catch (error) {
+        // The try before, whose reply was lost, has written it; or another worker has taken over.
+        if (!isPassed(error)) throw error;
+      }
+    },
+    /** What came behind a position, of each request, in order; some of it, where there is much. */
+    read: async (asked: readonly (RequestRef & { after: string })[]): Promise<DeltaEntry[][]> => {
+      if (asked.length === 0) return [];
+      const keys = asked.map(({ userId, requestId }) => deltasKey(userId, requestId));
+      const reply = await redis.run(({ client }) =>
+        client.xreadBuffer(
+          "COUNT",
+          READ_MAX,
+          "STREAMS",
+          ...keys,
+          ...asked.map(({ after }) => after),
+        ),
+      );
+      const byKey = new Map(
+        ((reply ?? []) as [Buffer, [Buffer, Buffer[]][]][]).map(([key, entries]) => [
+          key.toString(),
+          entries,
+        ]),
+      );
+      return asked.map((request, index) =>
+        (byKey.get(keys[index] ?? "") ?? []).map(([id, fields]) => entryOf(request, id, fields)),
+      );
+    },
+  };
+
+  function entryOf(request: RequestRef, id: Buffer, [field, value]: Buffer[]): DeltaEntry {
+    const position = id.toString();
+    if (field?.toString() !== "pieces" || value === undefined) return { position, pieces: null };
+    return { position, pieces: itemsOf(decodeText(sealer.open(value, request, "delta"))) };
+  }
+}
+
+/** Redis refuses an id that is not above the last one. */
+function isPassed(error: unknown): boolean {
+  const { message, cause } = error as { message?: string; cause?: { message?: string } };
+  return /equal or smaller/.test(`${message} ${cause?.message}`);
+}

@@ -1,0 +1,78 @@
+import { createDeltas, type Deltas, type Piece } from "../../core/attempt/deltas.ts";
+import type { RequestHead } from "../../core/request/request.ts";
+import type { WorkerPorts } from "../ports.ts";
+
+/** The pieces of an answer, as they are given to whoever reads along. */
+export interface DeltaWriter {
+  deltas: Deltas;
+  /** Resolves when all pieces are where readers find them, or after a moment in which that did not succeed. */
+  flush: () => Promise<void>;
+}
+
+type Ports = Pick<WorkerPorts, "beginDeltas" | "appendDeltas" | "log" | "schedule">;
+
+/** Pieces of so long are written together: nobody reads faster, and each write costs the same. */
+const TOGETHER_MS = 20;
+/** Readers who cannot be told in time find the rest in the result. */
+const FLUSHES_MAX = 10;
+
+/**
+ * Writes the pieces of one execution in their order, each write only after the one before. What cannot be
+ * written is kept and tried again; the answer does not wait for it. Never throws.
+ */
+export function createDeltaWriter(ports: Ports, head: RequestHead): DeltaWriter {
+  const deltas = createDeltas();
+  let pending: Piece[] = [];
+  let epoch: number | null = null;
+  let written = 0;
+  let writing: Promise<void> | null = null;
+  let cancelTimer: (() => void) | null = null;
+
+  async function write(): Promise<void> {
+    epoch ??= await ports.beginDeltas(head);
+    const pieces = pending;
+    if (pieces.length === 0) return;
+    await ports.appendDeltas(head, { epoch, number: written + 1 }, pieces);
+    written += 1;
+    pending = pending.slice(pieces.length);
+  }
+
+  function writeOnce(): Promise<void> {
+    cancelTimer?.();
+    cancelTimer = null;
+    writing ??= write()
+      .catch((error: unknown) => {
+        ports.log.debug({ err: error, request_id: head.requestId }, "cannot write pieces now");
+      })
+      .finally(() => {
+        writing = null;
+      });
+    return writing;
+  }
+
+  function writeSoon(): void {
+    cancelTimer ??= ports.schedule(() => {
+      cancelTimer = null;
+      void writeOnce().then(() => {
+        if (pending.length > 0) writeSoon();
+      });
+    }, TOGETHER_MS);
+  }
+
+  return {
+    deltas: {
+      ...deltas,
+      add: (piece) => {
+        deltas.add(piece);
+        pending.push(piece);
+        writeSoon();
+      },
+    },
+    async flush() {
+      for (let flushes = 0; flushes < FLUSHES_MAX && pending.length > 0; flushes += 1)
+        await writeOnce();
+      cancelTimer?.();
+      cancelTimer = null;
+    },
+  };
+}
