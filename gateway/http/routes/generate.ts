@@ -4,6 +4,7 @@ import { Fault } from "../../../core/faults.ts";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
 import type { Waiting } from "../../../core/queue/lane.ts";
 import type { AcceptedRequest } from "../../accept/accept.ts";
+import { excessesOf } from "../../accept/excesses.ts";
 import { nativeAsk } from "../../accept/native-ask.ts";
 import { compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
@@ -60,7 +61,7 @@ function acceptedResponse(
   };
   return jsonResponse(reply, {
     status: 202,
-    headers: { ...headers, location: reply.urls.status },
+    headers: { ...headers, location: reply.urls.status, "x-request-id": requestId },
   });
 }
 
@@ -74,10 +75,11 @@ export function generateRoute({ ports, respond, authenticate, accept, isDraining
   async function generate(request: Request): Promise<Response> {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
     const principal = await authenticate(request.headers);
-    const { value, text, bytes } = await readJson(request, ports.config().gateway.body_bytes_max);
+    const config = ports.config();
+    const { value, text, bytes } = await readJson(request, config.gateway.body_bytes_max);
     const outcome = await accept({
       principal,
-      ask: nativeAsk(checkBody(value), text),
+      ask: nativeAsk(checkBody(value, excessesOf(value, config)), text),
       bodyBytes: bytes,
       idempotencyKey: idempotencyKeyOf(request.headers),
     });
