@@ -38,10 +38,14 @@ export function cancelRoute({ respond, authenticate, cancel, isDraining }: Route
     const lookup = { requestId: requestIdOf(id), userId, tier };
     const view = await cancel(lookup, waitMs, request.signal);
     const reply = statusReply(view);
-    if (isTerminal(view.state)) return jsonResponse(reply);
+    const headers = { "x-request-id": view.requestId };
+    if (isTerminal(view.state)) return jsonResponse(reply, { headers });
     return jsonResponse(
       { ...reply, cancelling: true },
-      { status: 202, headers: { location: `/status/${view.requestId}`, "retry-after": "1" } },
+      {
+        status: 202,
+        headers: { ...headers, location: `/status/${view.requestId}`, "retry-after": "1" },
+      },
     );
   }
 

@@ -44,7 +44,10 @@ export function statusRoute({ ports, respond, authenticate, status, isDraining }
       wait.seconds > 0 && !isDraining()
         ? await status.readAfter(lookup, wait.seconds * 1_000, request.signal)
         : await status.read(lookup);
-    const headers: Record<string, string> = { "cache-control": "no-store" };
+    const headers: Record<string, string> = {
+      "cache-control": "no-store",
+      "x-request-id": view.requestId,
+    };
     if (wait.preferred) headers["preference-applied"] = `wait=${wait.seconds}`;
     if (!isTerminal(view.state)) headers["retry-after"] = POLL_SECONDS;
     return jsonResponse(statusReply(view), { headers });
