@@ -4,6 +4,7 @@ import { Fault } from "../../core/faults.ts";
 import { docsPage } from "./docs-page.ts";
 import { type Handle, withFront } from "./front.ts";
 import { methodsAt } from "./known-routes.ts";
+import type { DocumentedRoute } from "./openapi.ts";
 import { problemResponse } from "./problem.ts";
 import { cancelRoute } from "./routes/cancel.ts";
 import { generateRoute } from "./routes/generate.ts";
@@ -28,7 +29,7 @@ function unknownRoute(methods: readonly string[]): Fault {
 /** The HTTP API: one file per route in `routes/`. */
 export function createApp(parts: RouteParts, version: string) {
   const app = new Elysia({ normalize: false })
-    .use(docsPage(version))
+    .use(docsPage(version, (): readonly DocumentedRoute[] => app.routes))
     .use(generateRoute(parts))
     .use(statusRoute(parts))
     .use(cancelRoute(parts))

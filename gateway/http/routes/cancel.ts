@@ -16,10 +16,14 @@ const DOCS: DocumentDecoration = {
     "Executing: its worker breaks off the call of the ML service, and what was used is billed.",
   parameters: [pathId],
   responses: {
-    200: jsonReply("Cancelled", StatusReply),
-    202: jsonReply("Its worker is breaking off; read the end at `Location`", CancellingReply),
+    200: jsonReply("Cancelled", StatusReply, ["x-request-id"]),
+    202: jsonReply("Its worker is breaking off; read the end at `Location`", CancellingReply, [
+      "x-request-id",
+      "location",
+      "retry-after",
+    ]),
     404: problemReply("Unknown, or not yours"),
-    409: problemReply("It has already ended; `state` says how"),
+    409: problemReply("It has already ended; `state` says how", ["x-request-id"]),
     ...CALLER_PROBLEMS,
   },
 };

@@ -10,11 +10,13 @@ import { compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
 import { jsonResponse } from "../json-response.ts";
 import {
+  BODY_PROBLEMS,
   CALLER_PROBLEMS,
   jsonBody,
   jsonReply,
   optionalParameter,
   problemReply,
+  RATE_HEADERS,
 } from "../openapi.ts";
 import { quotaFault } from "../quota-fault.ts";
 import { rateHeaders } from "../rate-headers.ts";
@@ -31,17 +33,25 @@ const DOCS: DocumentDecoration = {
       "header",
       "Idempotency-Key",
       "A replay (the same key and body again) returns the same id and is charged once",
+      { type: "string", minLength: 1, maxLength: 255, pattern: "^[!-~]+$" },
     ),
   ],
   requestBody: jsonBody(GenerateBody, GENERATE_EXAMPLE),
   responses: {
-    202: jsonReply("Accepted: durable, held, queued", AcceptedReply),
-    400: problemReply("Not JSON"),
-    413: problemReply("Body too large"),
-    415: problemReply("Not application/json"),
-    422: problemReply("A field is not valid, or the Idempotency-Key was used with another body"),
-    429: problemReply("Over quota; `Retry-After` unless it can never fit"),
     ...CALLER_PROBLEMS,
+    ...BODY_PROBLEMS,
+    202: jsonReply("Accepted: durable, held, queued", AcceptedReply, [
+      "location",
+      "x-request-id",
+      "idempotency-replayed",
+      ...RATE_HEADERS,
+    ]),
+    404: problemReply("The key's request is past its retention"),
+    422: problemReply("A field is not valid, or the Idempotency-Key was used with another body"),
+    429: problemReply("Over quota; `Retry-After` unless it can never fit", [
+      "retry-after",
+      ...RATE_HEADERS,
+    ]),
   },
 };
 
