@@ -33,7 +33,7 @@ const DOCS: DocumentDecoration = {
       "header",
       "Idempotency-Key",
       "A replay (the same key and body again) returns the same id and is charged once",
-      { type: "string", minLength: 1, maxLength: 255, pattern: "^[!-~]+$" },
+      { type: "string", minLength: 1, maxLength: 255, pattern: "\\S" },
     ),
   ],
   requestBody: jsonBody(GenerateBody, GENERATE_EXAMPLE),
