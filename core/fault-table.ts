@@ -20,6 +20,7 @@ export interface FaultSpec {
  */
 export const FAULTS = {
   BODY_NOT_JSON: { status: 400, domain: "client", retryable: false, title: "The body is not JSON" },
+  HOST_INVALID: { status: 400, domain: "client", retryable: false, title: "The Host is not valid" },
   KEY_MISSING: { status: 401, domain: "client", retryable: false, title: "No API key was given" },
   KEY_MALFORMED: {
     status: 401,
@@ -27,6 +28,7 @@ export const FAULTS = {
     retryable: false,
     title: "This is not an API key",
   },
+  KEY_AMBIGUOUS: { status: 401, domain: "client", retryable: false, title: "Two keys were given" },
   KEY_UNKNOWN: {
     status: 401,
     domain: "client",
@@ -81,6 +83,12 @@ export const FAULTS = {
     domain: "client",
     retryable: false,
     title: "The content type is not JSON",
+  },
+  CONTENT_ENCODING_UNSUPPORTED: {
+    status: 415,
+    domain: "client",
+    retryable: false,
+    title: "The content encoding is not supported",
   },
   BODY_INVALID: {
     status: 422,

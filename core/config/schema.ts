@@ -51,6 +51,15 @@ const gateway = t.Object(
     host: t.String({ default: "127.0.0.1", description: "Address to listen on." }),
     port: port(8080, "Port of the API."),
     metrics_port: port(9090, "Port of /metrics; never the API's."),
+    cors_origins: t.Union(
+      [t.Literal("*"), t.Array(t.String({ pattern: "^[a-z][a-z0-9+.-]*://[^/\\sA-Z]+$" }))],
+      {
+        default: [],
+        description:
+          "Origins whose web pages may call, such as https://chat.example.com, or * for all; a key in a " +
+          "page is everybody's. Never with credentials.",
+      },
+    ),
     body_bytes_max: count(1_048_576, "Largest body of a call."),
     prompt_bytes_max: count(524_288, "Largest prompt in UTF-8 bytes."),
     metadata_bytes_max: count(4_096, "Largest metadata as JSON."),

@@ -23,4 +23,27 @@ describe("routes", () => {
     expect(JSON.stringify(document.paths["/generate"]?.post?.requestBody)).toContain("max_tokens");
     expect((await call("GET", "/docs")).status).toBe(200);
   });
+
+  test("are described with every parameter and its bounds", async () => {
+    const { call } = createFakeGateway();
+
+    const { paths } = (await (await call("GET", "/openapi.json")).json()) as {
+      paths: Record<string, { get?: { parameters?: { name: string; schema: unknown }[] } }>;
+    };
+    const schemasOf = (path: string) =>
+      Object.fromEntries(
+        paths[path]?.get?.parameters?.map(({ name, schema }) => [name, schema]) ?? [],
+      );
+
+    expect(schemasOf("/status/{id}")).toEqual({
+      id: { type: "string", format: "uuid" },
+      wait: { type: "integer", minimum: 0, maximum: 50 },
+      Prefer: { type: "string", pattern: "^wait=[0-9]{1,6}$" },
+    });
+    expect(schemasOf("/requests")).toMatchObject({
+      limit: { type: "integer", minimum: 1, maximum: 100 },
+      status: { enum: expect.arrayContaining(["queued", "expired"]) },
+    });
+    expect(schemasOf("/usage")).toMatchObject({ by: { enum: ["day", "model"] } });
+  });
 });

@@ -2,6 +2,9 @@ import { Elysia } from "elysia";
 
 import { Fault } from "../../core/faults.ts";
 import { docsPage } from "./docs-page.ts";
+import { type Handle, withFront } from "./front.ts";
+import { methodsAt } from "./known-routes.ts";
+import type { DocumentedRoute } from "./openapi.ts";
 import { problemResponse } from "./problem.ts";
 import { cancelRoute } from "./routes/cancel.ts";
 import { generateRoute } from "./routes/generate.ts";
@@ -15,22 +18,9 @@ import { statusRoute } from "./routes/status.ts";
 import { usageRoute } from "./routes/usage.ts";
 
 /** 405 when the path exists for another method, else 404. */
-function unknownRoute(
-  request: Request,
-  routes: readonly { method: string; path: string }[],
-): Fault {
-  const path = new URL(request.url).pathname.split("/");
-  const methods = routes
-    .filter((route) => {
-      const parts = route.path.split("/");
-      return (
-        parts.length === path.length &&
-        parts.every((part, index) => part.startsWith(":") || part === path[index])
-      );
-    })
-    .map((route) => route.method);
+function unknownRoute(methods: readonly string[]): Fault {
   if (methods.length === 0) return new Fault("ROUTE_UNKNOWN", "there is no such route; see /docs");
-  const allowed = [...new Set(methods)].join(", ");
+  const allowed = methods.join(", ");
   return new Fault("METHOD_UNSUPPORTED", `this route takes ${allowed}`, {
     headers: { allow: allowed },
   });
@@ -39,7 +29,7 @@ function unknownRoute(
 /** The HTTP API: one file per route in `routes/`. */
 export function createApp(parts: RouteParts, version: string) {
   const app = new Elysia({ normalize: false })
-    .use(docsPage(version))
+    .use(docsPage(version, (): readonly DocumentedRoute[] => app.routes))
     .use(generateRoute(parts))
     .use(statusRoute(parts))
     .use(cancelRoute(parts))
@@ -50,9 +40,16 @@ export function createApp(parts: RouteParts, version: string) {
     .use(modelsRoutes(parts))
     .use(healthRoutes(parts))
     .onError(({ code, error, request }) => {
-      if (code === "NOT_FOUND") return problemResponse(unknownRoute(request, app.routes));
+      if (code === "NOT_FOUND")
+        return problemResponse(unknownRoute(methodsAt(request.url, app.routes)));
       parts.ports.log.error({ err: error, code }, "unexpected error in a route");
       return problemResponse(new Fault("INTERNAL", "an unexpected error", { cause: error }));
     });
+  const front = {
+    origins: () => parts.ports.config().gateway.cors_origins,
+    methodsAt: (url: string) => methodsAt(url, app.routes),
+  };
+  // Elysia's type of a handler does not say what it returns.
+  app.wrap((handle) => withFront(handle as unknown as Handle, front));
   return app;
 }

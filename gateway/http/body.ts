@@ -1,9 +1,10 @@
-import { type Static, type TSchema, TypeGuard } from "@sinclair/typebox";
+import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import type { ValueError } from "@sinclair/typebox/errors";
 
 import { JsonText } from "../../core/json/json-text.ts";
 import { Fault, type FaultDetail, invalidField } from "../../core/faults.ts";
+import { wordsOf } from "./field-errors.ts";
+import { readBody } from "./read-body.ts";
 
 const DETAILS_MAX = 20;
 /** Writing JSON that is nested 50,000 levels deep blocks the event loop for seconds, before it throws. */
@@ -15,27 +16,44 @@ const DEPTH_MAX = 32;
 const MEMBERS_MAX = 1_000;
 
 /**
- * Checks the media type, the size and the depth, and parses. Checks the size again on the bytes: a chunked
- * body announces none.
+ * Checks the media type, the size and the depth, decodes and parses. A byte order mark is passed over (RFC
+ * 8259, 8.1).
  *
- * @throws {Fault} CONTENT_TYPE_UNSUPPORTED, BODY_TOO_LARGE, BODY_NOT_JSON, BODY_INVALID
+ * @throws {Fault} CONTENT_TYPE_UNSUPPORTED, CONTENT_ENCODING_UNSUPPORTED, BODY_TOO_LARGE, BODY_NOT_JSON,
+ *   BODY_INVALID
  */
 export async function readJson(
   request: Request,
   bytesMax: number,
 ): Promise<{ value: unknown; text: JsonText; bytes: number }> {
-  const contentType = request.headers.get("content-type") ?? "";
-  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
-    throw new Fault("CONTENT_TYPE_UNSUPPORTED", "send the body as content-type: application/json");
-  }
-  if (Number(request.headers.get("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  const text = await request.text();
-  const bytes = Buffer.byteLength(text);
-  if (bytes > bytesMax) throw tooLarge(bytesMax);
+  checkContentType(request.headers.get("content-type") ?? "");
+  const bytes = await readBody(request, bytesMax);
+  const text = textOf(bytes);
   const value = parse(text);
   const excess = excessOf(value);
   if (excess !== undefined) throw invalidField(excess.field, excess.message);
-  return { value, text: new JsonText(text, value), bytes };
+  return { value, text: new JsonText(text, value), bytes: bytes.byteLength };
+}
+
+function checkContentType(contentType: string): void {
+  const [mediaType = "", ...parameters] = contentType.toLowerCase().split(";");
+  if (mediaType.trim() !== "application/json")
+    throw new Fault("CONTENT_TYPE_UNSUPPORTED", "send the body as content-type: application/json");
+  const charset = parameters
+    .map((parameter) => /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/.exec(parameter)?.[1])
+    .find((name) => name !== undefined);
+  if (charset !== undefined && charset !== "utf-8" && charset !== "utf8")
+    throw new Fault("CONTENT_TYPE_UNSUPPORTED", "JSON is UTF-8: send charset=utf-8, or none");
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (error) {
+    throw new Fault("BODY_NOT_JSON", "the body has bytes that are not UTF-8", { cause: error });
+  }
 }
 
 function parse(text: string): unknown {
@@ -80,36 +98,32 @@ function isNested(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function tooLarge(bytesMax: number): Fault {
-  return new Fault("BODY_TOO_LARGE", `the body may have at most ${bytesMax} bytes`);
-}
-
 /**
  * Compiles the check of a schema. It returns the value, typed, or throws the fault BODY_INVALID, which
- * names every wrong field and what is allowed there.
+ * names every wrong field and what is allowed there; `more` are what other checks found.
  */
 export function compileBody<Schema extends TSchema>(
   schema: Schema,
-): (value: unknown) => Static<Schema> {
+): (value: unknown, more?: readonly FaultDetail[]) => Static<Schema> {
   const check = TypeCompiler.Compile(schema);
-  return (value) => {
-    if (check.Check(value)) return value;
-    const details: FaultDetail[] = [];
-    for (const error of check.Errors(value)) {
-      const field = error.path || "/";
-      if (details.some((detail) => detail.field === field)) continue;
-      details.push({ field, message: messageOf(error) });
-      if (details.length === DETAILS_MAX) break;
+  return (value, more = []) => {
+    if (check.Check(value)) {
+      if (more.length > 0) throw invalidFields(more);
+      return value;
     }
-    throw new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
-      details,
-    });
+    const details = new Map<string, FaultDetail>();
+    for (const error of check.Errors(value)) {
+      for (const detail of wordsOf(error))
+        if (!details.has(detail.field)) details.set(detail.field, detail);
+      if (details.size >= DETAILS_MAX) break;
+    }
+    for (const detail of more) if (!details.has(detail.field)) details.set(detail.field, detail);
+    throw invalidFields([...details.values()].slice(0, DETAILS_MAX));
   };
 }
 
-/** Of a value that is none of a closed list the library says only that; here the list is named. */
-function messageOf({ schema, message }: ValueError): string {
-  if (!TypeGuard.IsUnion(schema) || !schema.anyOf.every((one) => TypeGuard.IsLiteral(one)))
-    return message;
-  return `must be one of ${schema.anyOf.map((one) => String(one.const)).join(", ")}`;
+function invalidFields(details: readonly FaultDetail[]): Fault {
+  return new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
+    details,
+  });
 }

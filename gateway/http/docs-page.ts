@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { openapi } from "@elysiajs/openapi";
 import { Elysia } from "elysia";
 
+import { type DocumentedRoute, withAllParameters } from "./openapi.ts";
+
 /** The package's files only: importing it would load the whole page into the gateway. */
 const ASSETS_FOLDER = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
 const ASSETS = { "swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css" } as const;
@@ -25,7 +27,7 @@ const PAGE_OPTIONS = {
  * `/openapi.json` from the routes' schemas and `/docs` to read it. The page's files come from here: it
  * works without the internet.
  */
-export function docsPage(version: string) {
+export function docsPage(version: string, routes: () => readonly DocumentedRoute[]) {
   const page = openapi({
     path: "/docs",
     specPath: "/openapi.json",
@@ -52,7 +54,11 @@ export function docsPage(version: string) {
       security: [{ bearer: [] }, { apiKey: [] }],
     },
   });
-  const docs = new Elysia({ name: "docs" }).use(page);
+  const docs = new Elysia({ name: "docs" })
+    .onAfterHandle(({ path, response }) =>
+      path === "/openapi.json" ? withAllParameters(response, routes()) : undefined,
+    )
+    .use(page);
   for (const [file, type] of Object.entries(ASSETS)) {
     docs.get(
       `/docs/assets/${file}`,

@@ -2,25 +2,39 @@ import { Fault } from "../../core/faults.ts";
 
 const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 
+/** What tells a key of ours from credentials that a proxy or a browser adds. */
+const KEY_PREFIX = "tg_";
+
 /**
- * The API key of a call: `Authorization: Bearer`, or `X-API-Key`.
+ * The API key of a call: `Authorization: Bearer`, or `X-API-Key`. What is no key of ours counts only where
+ * there is none: a proxy may have put it there.
  *
- * @throws {Fault} KEY_MISSING, KEY_MALFORMED
+ * @throws {Fault} KEY_MISSING, KEY_MALFORMED, KEY_AMBIGUOUS
  */
 export function apiKeyOf(headers: Headers): string {
   const authorization = headers.get("authorization");
-  if (authorization !== null) {
-    const [scheme = "", key = ""] = authorization.trim().split(/\s+/, 2);
-    if (scheme.toLowerCase() === "bearer" && key !== "") return key;
-    throw new Fault("KEY_MALFORMED", "send the header Authorization: Bearer <key>");
-  }
-  const key = headers.get("x-api-key");
-  if (key === null)
+  const bearer = authorization === null ? null : bearerOf(authorization);
+  const header = headers.get("x-api-key")?.trim() ?? null;
+  const isBearerOurs = bearer?.startsWith(KEY_PREFIX) === true;
+  const isHeaderOurs = header?.startsWith(KEY_PREFIX) === true;
+  if (isBearerOurs && isHeaderOurs && bearer !== header)
+    throw new Fault("KEY_AMBIGUOUS", "Authorization and X-API-Key hold different keys; send one");
+  if (isBearerOurs) return bearer;
+  if (isHeaderOurs) return header;
+  if (authorization === null && header === null)
     throw new Fault(
       "KEY_MISSING",
       "send an API key as Authorization: Bearer <key> or X-API-Key: <key>",
     );
-  return key.trim();
+  throw new Fault(
+    "KEY_MALFORMED",
+    `send the header Authorization: Bearer <key>; a key starts with ${KEY_PREFIX}`,
+  );
+}
+
+function bearerOf(authorization: string): string | null {
+  const [scheme = "", key = ""] = authorization.trim().split(/\s+/, 2);
+  return scheme.toLowerCase() === "bearer" ? key : null;
 }
 
 /**

@@ -7,6 +7,15 @@ const MEASURES = ["requests", "tokens"] as const;
 /** Length of a window for `w=`: a day, and the longest month. */
 const WINDOW_SECONDS = { daily: 86_400, monthly: 2_678_400 } as const;
 
+/** Whole seconds as Go, and so OpenAI, writes a duration: `1s`, `6m0s`, `26h3m0s`. */
+export function goDuration(seconds: number): string {
+  const hours = Math.floor(seconds / 3_600);
+  const minutes = Math.floor((seconds % 3_600) / 60);
+  const rest = `${seconds % 60}s`;
+  if (hours > 0) return `${hours}h${minutes}m${rest}`;
+  return minutes > 0 ? `${minutes}m${rest}` : rest;
+}
+
 /**
  * The state of a caller's quota as headers: `RateLimit-Policy` and `RateLimit`
  * (draft-ietf-httpapi-ratelimit-headers), and the older
@@ -31,7 +40,7 @@ export function rateHeaders(snapshot: QuotaUse): Record<string, string> {
       least = remaining;
       headers[`x-ratelimit-limit-${measure}`] = String(most);
       headers[`x-ratelimit-remaining-${measure}`] = String(remaining);
-      headers[`x-ratelimit-reset-${measure}`] = `${reset}s`;
+      headers[`x-ratelimit-reset-${measure}`] = goDuration(reset);
     }
   }
   if (policies.length > 0) {

@@ -134,6 +134,15 @@ export const Problem = t.Object({
   status: t.Integer(),
   detail: t.String(),
   code: t.String({ description: "A code of docs/faults.md." }),
+  error: t.Object(
+    {
+      message: t.String({ description: "All that a person needs." }),
+      type: t.String({ description: "A type of OpenAI's errors." }),
+      param: t.Union([t.String(), t.Null()], { description: "The first wrong field." }),
+      code: t.String({ description: "OpenAI's code where it has one, else `code` in lower case." }),
+    },
+    { ...closed, description: "The same for SDKs of OpenAI, which read nothing else." },
+  ),
   request_id: t.Optional(t.String()),
   errors: t.Optional(t.Array(t.Object({ field: t.String(), message: t.String() }))),
 });

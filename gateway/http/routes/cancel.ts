@@ -16,10 +16,14 @@ const DOCS: DocumentDecoration = {
     "Executing: its worker breaks off the call of the ML service, and what was used is billed.",
   parameters: [pathId],
   responses: {
-    200: jsonReply("Cancelled", StatusReply),
-    202: jsonReply("Its worker is breaking off; read the end at `Location`", CancellingReply),
+    200: jsonReply("Cancelled", StatusReply, ["x-request-id"]),
+    202: jsonReply("Its worker is breaking off; read the end at `Location`", CancellingReply, [
+      "x-request-id",
+      "location",
+      "retry-after",
+    ]),
     404: problemReply("Unknown, or not yours"),
-    409: problemReply("It has already ended; `state` says how"),
+    409: problemReply("It has already ended; `state` says how", ["x-request-id"]),
     ...CALLER_PROBLEMS,
   },
 };
@@ -38,10 +42,14 @@ export function cancelRoute({ respond, authenticate, cancel, isDraining }: Route
     const lookup = { requestId: requestIdOf(id), userId, tier };
     const view = await cancel(lookup, waitMs, request.signal);
     const reply = statusReply(view);
-    if (isTerminal(view.state)) return jsonResponse(reply);
+    const headers = { "x-request-id": view.requestId };
+    if (isTerminal(view.state)) return jsonResponse(reply, { headers });
     return jsonResponse(
       { ...reply, cancelling: true },
-      { status: 202, headers: { location: `/status/${view.requestId}`, "retry-after": "1" } },
+      {
+        status: 202,
+        headers: { ...headers, location: `/status/${view.requestId}`, "retry-after": "1" },
+      },
     );
   }
 

@@ -4,16 +4,19 @@ import { Fault } from "../../../core/faults.ts";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
 import type { Waiting } from "../../../core/queue/lane.ts";
 import type { AcceptedRequest } from "../../accept/accept.ts";
+import { excessesOf } from "../../accept/excesses.ts";
 import { nativeAsk } from "../../accept/native-ask.ts";
 import { compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
 import { jsonResponse } from "../json-response.ts";
 import {
+  BODY_PROBLEMS,
   CALLER_PROBLEMS,
   jsonBody,
   jsonReply,
   optionalParameter,
   problemReply,
+  RATE_HEADERS,
 } from "../openapi.ts";
 import { quotaFault } from "../quota-fault.ts";
 import { rateHeaders } from "../rate-headers.ts";
@@ -30,17 +33,25 @@ const DOCS: DocumentDecoration = {
       "header",
       "Idempotency-Key",
       "A replay (the same key and body again) returns the same id and is charged once",
+      { type: "string", minLength: 1, maxLength: 255, pattern: "\\S" },
     ),
   ],
   requestBody: jsonBody(GenerateBody, GENERATE_EXAMPLE),
   responses: {
-    202: jsonReply("Accepted: durable, held, queued", AcceptedReply),
-    400: problemReply("Not JSON"),
-    413: problemReply("Body too large"),
-    415: problemReply("Not application/json"),
-    422: problemReply("A field is not valid, or the Idempotency-Key was used with another body"),
-    429: problemReply("Over quota; `Retry-After` unless it can never fit"),
     ...CALLER_PROBLEMS,
+    ...BODY_PROBLEMS,
+    202: jsonReply("Accepted: durable, held, queued", AcceptedReply, [
+      "location",
+      "x-request-id",
+      "idempotency-replayed",
+      ...RATE_HEADERS,
+    ]),
+    404: problemReply("The key's request is past its retention"),
+    422: problemReply("A field is not valid, or the Idempotency-Key was used with another body"),
+    429: problemReply("Over quota; `Retry-After` unless it can never fit", [
+      "retry-after",
+      ...RATE_HEADERS,
+    ]),
   },
 };
 
@@ -60,7 +71,7 @@ function acceptedResponse(
   };
   return jsonResponse(reply, {
     status: 202,
-    headers: { ...headers, location: reply.urls.status },
+    headers: { ...headers, location: reply.urls.status, "x-request-id": requestId },
   });
 }
 
@@ -74,10 +85,11 @@ export function generateRoute({ ports, respond, authenticate, accept, isDraining
   async function generate(request: Request): Promise<Response> {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
     const principal = await authenticate(request.headers);
-    const { value, text, bytes } = await readJson(request, ports.config().gateway.body_bytes_max);
+    const config = ports.config();
+    const { value, text, bytes } = await readJson(request, config.gateway.body_bytes_max);
     const outcome = await accept({
       principal,
-      ask: nativeAsk(checkBody(value), text),
+      ask: nativeAsk(checkBody(value, excessesOf(value, config)), text),
       bodyBytes: bytes,
       idempotencyKey: idempotencyKeyOf(request.headers),
     });

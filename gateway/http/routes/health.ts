@@ -1,7 +1,7 @@
 import { Elysia } from "elysia";
 
 import { jsonResponse } from "../json-response.ts";
-import { jsonReply } from "../openapi.ts";
+import { ANY_PROBLEMS, jsonReply } from "../openapi.ts";
 import { Health } from "../schemas.ts";
 import type { RouteParts } from "./parts.ts";
 
@@ -25,7 +25,7 @@ export function healthRoutes({ readiness, isLeaving }: RouteParts) {
         tags: ["Health"],
         summary: "Whether the process runs",
         security: [],
-        responses: { 200: jsonReply("It does", Health) },
+        responses: { ...ANY_PROBLEMS, 200: jsonReply("It does", Health) },
       },
     })
     .get("/health/ready", ready, {
@@ -33,7 +33,11 @@ export function healthRoutes({ readiness, isLeaving }: RouteParts) {
         tags: ["Health"],
         summary: "Whether calls can be served",
         security: [],
-        responses: { 200: jsonReply("They can", Health), 503: jsonReply("They cannot", Health) },
+        responses: {
+          ...ANY_PROBLEMS,
+          200: jsonReply("They can", Health),
+          503: jsonReply("They cannot", Health),
+        },
       },
     });
 }

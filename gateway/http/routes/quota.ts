@@ -1,12 +1,20 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
+import { excessesOf } from "../../accept/excesses.ts";
 import { nativeAsk } from "../../accept/native-ask.ts";
 import { estimateOf, planRequest } from "../../accept/plan.ts";
 import { planTurn } from "../../accept/turn.ts";
 import { compileBody, readJson } from "../body.ts";
 import { jsonResponse } from "../json-response.ts";
-import { CALLER_PROBLEMS, jsonBody, jsonReply, problemReply } from "../openapi.ts";
+import {
+  BODY_PROBLEMS,
+  CALLER_PROBLEMS,
+  jsonBody,
+  jsonReply,
+  problemReply,
+  RATE_HEADERS,
+} from "../openapi.ts";
 import { explainReply, quotaReply } from "../quota-reply.ts";
 import { rateHeaders } from "../rate-headers.ts";
 import { ExplainReply, QuotaReply } from "../schemas.ts";
@@ -15,7 +23,10 @@ import type { RouteParts } from "./parts.ts";
 const QUOTA_DOCS: DocumentDecoration = {
   tags: ["Quota"],
   summary: "What is used and left of your quota",
-  responses: { 200: jsonReply("The present windows", QuotaReply), ...CALLER_PROBLEMS },
+  responses: {
+    200: jsonReply("The present windows", QuotaReply, RATE_HEADERS),
+    ...CALLER_PROBLEMS,
+  },
 };
 
 const EXPLAIN_DOCS: DocumentDecoration = {
@@ -24,12 +35,10 @@ const EXPLAIN_DOCS: DocumentDecoration = {
   description: "Checks a body like `/generate` and takes nothing.",
   requestBody: jsonBody(GenerateBody, GENERATE_EXAMPLE),
   responses: {
-    200: jsonReply("Whether it fits now", ExplainReply),
-    400: problemReply("Not JSON"),
-    413: problemReply("Body too large"),
-    415: problemReply("Not application/json"),
-    422: problemReply("A field is not valid"),
     ...CALLER_PROBLEMS,
+    ...BODY_PROBLEMS,
+    200: jsonReply("Whether it fits now", ExplainReply),
+    422: problemReply("A field is not valid"),
   },
 };
 
@@ -48,7 +57,8 @@ export function quotaRoutes({ ports, respond, authenticate }: RouteParts) {
     const { userId, tier } = await authenticate(request.headers);
     const config = ports.config();
     const { value, text } = await readJson(request, config.gateway.body_bytes_max);
-    const plan = planRequest(nativeAsk(checkBody(value), text), config);
+    const body = checkBody(value, excessesOf(value, config));
+    const plan = planRequest(nativeAsk(body, text), config);
     planTurn(plan, tier, ports.now(), config);
     const tokens = await estimateOf(plan, ports.countTokens);
     return jsonResponse(explainReply(await ports.readQuota(userId), tokens));

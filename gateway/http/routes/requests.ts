@@ -20,9 +20,20 @@ const DOCS: DocumentDecoration = {
     "Without results. With `status=queued` or `in_progress` a page may have fewer than `limit`: go on " +
     "while `has_more`.",
   parameters: [
-    optionalParameter("query", "limit", `Most requests of a page, 1 to ${LIMIT_MAX}`),
-    optionalParameter("query", "after", "`next` of the page before, or any request id"),
-    optionalParameter("query", "status", `One of ${REQUEST_STATES.join(", ")}`),
+    optionalParameter("query", "limit", "Most requests of a page", {
+      type: "integer",
+      minimum: 1,
+      maximum: LIMIT_MAX,
+      default: LIMIT_DEFAULT,
+    }),
+    optionalParameter("query", "after", "`next` of the page before, or any request id", {
+      type: "string",
+      format: "uuid",
+    }),
+    optionalParameter("query", "status", "Only requests in this state", {
+      type: "string",
+      enum: [...REQUEST_STATES],
+    }),
   ],
   responses: {
     200: jsonReply("A page", ListReply),

@@ -14,11 +14,22 @@ const DOCS: DocumentDecoration = {
   summary: "Read a request, now or when it has ended",
   parameters: [
     pathId,
-    optionalParameter("query", "wait", "Seconds to wait for the end of the request, 0 to 50"),
-    optionalParameter("header", "Prefer", "`wait=N`: as ?wait=N (RFC 7240)"),
+    optionalParameter("query", "wait", "Seconds to wait for the end of the request", {
+      type: "integer",
+      minimum: 0,
+      maximum: 50,
+    }),
+    optionalParameter("header", "Prefer", "`wait=N`: as ?wait=N (RFC 7240)", {
+      type: "string",
+      pattern: "^wait=[0-9]{1,6}$",
+    }),
   ],
   responses: {
-    200: jsonReply("Its present state; `Retry-After` when it has not ended", StatusReply),
+    200: jsonReply("Its present state; `Retry-After` when it has not ended", StatusReply, [
+      "x-request-id",
+      "retry-after",
+      "preference-applied",
+    ]),
     404: problemReply("Unknown, or not yours"),
     422: problemReply("The wait is not valid"),
     ...CALLER_PROBLEMS,
@@ -44,7 +55,10 @@ export function statusRoute({ ports, respond, authenticate, status, isDraining }
       wait.seconds > 0 && !isDraining()
         ? await status.readAfter(lookup, wait.seconds * 1_000, request.signal)
         : await status.read(lookup);
-    const headers: Record<string, string> = { "cache-control": "no-store" };
+    const headers: Record<string, string> = {
+      "cache-control": "no-store",
+      "x-request-id": view.requestId,
+    };
     if (wait.preferred) headers["preference-applied"] = `wait=${wait.seconds}`;
     if (!isTerminal(view.state)) headers["retry-after"] = POLL_SECONDS;
     return jsonResponse(statusReply(view), { headers });

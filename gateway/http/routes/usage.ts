@@ -8,15 +8,26 @@ import { oneOf, queryOf } from "../parameters.ts";
 import { UsageReply } from "../schemas.ts";
 import type { RouteParts } from "./parts.ts";
 
+const DAY = { type: "string", format: "date" } as const;
+
 const DOCS: DocumentDecoration = {
   tags: ["Quota"],
   summary: "What you were billed, from the ledger",
   description:
     "A request counts on the UTC day it was accepted. Days and models without an execution are left out.",
   parameters: [
-    optionalParameter("query", "from", "First UTC day, YYYY-MM-DD; default: the month's first"),
-    optionalParameter("query", "to", "Last UTC day, YYYY-MM-DD; default: today"),
-    optionalParameter("query", "by", "`day` (default) or `model`"),
+    optionalParameter(
+      "query",
+      "from",
+      "First UTC day, YYYY-MM-DD; default: the month's first",
+      DAY,
+    ),
+    optionalParameter("query", "to", "Last UTC day, YYYY-MM-DD; default: today", DAY),
+    optionalParameter("query", "by", "What each row sums up", {
+      type: "string",
+      enum: ["day", "model"],
+      default: "day",
+    }),
   ],
   responses: {
     200: jsonReply("Sums by day or model, and their total", UsageReply),

@@ -1,0 +1,25 @@
+import type { Config } from "../../core/config/schema.ts";
+import type { FaultDetail } from "../../core/faults.ts";
+
+/**
+ * Which numbers of a body are above what the configuration allows. It looks at numbers only, so that a body
+ * that does not fit its schema may be given: all that is wrong can be said at once.
+ */
+export function excessesOf(body: unknown, config: Config): FaultDetail[] {
+  if (typeof body !== "object" || body === null) return [];
+  const { n, max_tokens: maxTokens, queue_ttl: queueTtl, model } = body as Record<string, unknown>;
+  const { gateway, models, default_model: defaultModel } = config;
+  const name = model ?? defaultModel;
+  const modelConfig =
+    typeof name === "string" && Object.hasOwn(models, name) ? models[name] : undefined;
+  return [
+    ...above(maxTokens, modelConfig?.output_tokens_max, "/max_tokens"),
+    ...above(n, gateway.n_max, "/n"),
+    ...above(queueTtl, gateway.queue_ttl_seconds_max, "/queue_ttl"),
+  ];
+}
+
+const above = (value: unknown, max: number | undefined, field: string): FaultDetail[] =>
+  typeof value === "number" && max !== undefined && value > max
+    ? [{ field, message: `must be at most ${max}` }]
+    : [];
