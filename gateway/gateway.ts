@@ -9,6 +9,8 @@ import { createApp } from "./http/app.ts";
 import { apiKeyOf } from "./http/headers.ts";
 import { createRespond } from "./http/respond.ts";
 import { createHoldCalls } from "./openai/hold-call.ts";
+import { createStreamAnswers } from "./openai/stream-answer.ts";
+import { createFollowers } from "./stream/followers.ts";
 import type { GatewayPorts } from "./ports.ts";
 import { createCancel } from "./read/cancel.ts";
 import { createListRequests } from "./read/list-requests.ts";
@@ -37,6 +39,8 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   const ways = { store, outbox, lanes, models, news: createParkedNews(ports) };
   const accept = boundAccepts(ports, store, createAccept(ports, ways));
   const cancel = createCancel(ports, status);
+  const calls = createHoldCalls(ports, { accept, status, cancel });
+  const streams = createStreamAnswers(ports, calls, createFollowers(ports));
   let isLeaving = false;
   let isDraining = false;
 
@@ -46,7 +50,8 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       respond: createRespond(ports),
       authenticate: (headers) => authenticate(apiKeyOf(headers)),
       accept,
-      calls: createHoldCalls(ports, { accept, status, cancel }),
+      calls,
+      streams,
       status,
       cancel,
       listRequests: createListRequests(ports, standings),

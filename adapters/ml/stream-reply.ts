@@ -1,5 +1,5 @@
 import type { Deltas } from "../../core/attempt/deltas.ts";
-import { JsonText, memberOf as textOf } from "../../core/json/json-text.ts";
+import { itemsOf, JsonText, memberOf as textOf } from "../../core/json/json-text.ts";
 import { memberOf, usageIn } from "./openai-fields.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
 
@@ -34,7 +34,7 @@ export function createStreamReply(
     }
     usage = memberOf(value, "usage") ?? usage;
     const choices = textOf(event, "choices");
-    if (choices !== undefined) deltas.add(choices);
+    if (choices !== undefined && itemsOf(choices).length > 0) deltas.add(choices);
     return true;
   }
 

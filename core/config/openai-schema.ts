@@ -14,6 +14,8 @@ export const openai = t.Object(
       600,
       "How long after it was made a repetition by an SDK finds the request of its call.",
     ),
+    streams_max: count(5_000, "Streams open at one gateway."),
+    user_streams_max: count(500, "Streams that one user has open at one gateway."),
     on_disconnect: t.Union([t.Literal("cancel"), t.Literal("keep")], {
       default: "cancel",
       description:

@@ -22,6 +22,8 @@ export interface DoorCall {
   onDisconnect: "cancel" | "keep";
   /** Aborts when the caller has gone. */
   signal: AbortSignal;
+  /** Whether the caller has had a part of the answer: then no SDK calls again by itself. */
+  hasRead?: () => boolean;
 }
 
 /** The request of a call, made now or by an earlier try. `quota`: its state, when it was made now. */
@@ -67,7 +69,7 @@ export function createHoldCalls(
   }
 
   async function letGo(
-    { principal, onDisconnect, signal, idempotencyKey }: DoorCall,
+    { principal, onDisconnect, signal, idempotencyKey, hasRead }: DoorCall,
     { requestId }: AcceptedRequest,
     hasEnded: boolean,
   ): Promise<void> {
@@ -79,7 +81,8 @@ export function createHoldCalls(
     }
     if (hasEnded || !signal.aborted || onDisconnect === "keep") return;
     const { disconnect_grace_ms: graceMs } = ports.config().openai;
-    ports.schedule(() => void cancelUnlessBack(ref, principal.tier), graceMs);
+    const waitMs = hasRead?.() === true ? 0 : graceMs;
+    ports.schedule(() => void cancelUnlessBack(ref, principal.tier), waitMs);
   }
 
   return {

@@ -2,10 +2,8 @@ import type { DeltaEntry } from "../../core/request/delta-entry.ts";
 import { epochOf, FIRST_POSITION } from "../../core/request/delta-entry.ts";
 import { Fault, toFault } from "../../core/faults.ts";
 import { writeJson } from "../../core/json/json-text.ts";
-import type { Door } from "../../core/request/ask.ts";
-import { isTerminal } from "../../core/request/request.ts";
 import { pause } from "../../runtime/schedule.ts";
-import { openaiError } from "../http/problem.ts";
+import { openAiError } from "../http/openai-error.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { RequestView } from "../read/request-view.ts";
 import { createDelivered } from "../stream/delivered.ts";
@@ -22,14 +20,18 @@ const FOR_EVER_MS = 14 * 86_400_000;
 const OBJECTS = { chat: "chat.completion.chunk", completions: "text_completion" } as const;
 type StreamedDoor = keyof typeof OBJECTS;
 
-/** Answers a call in pieces as they are made. */
-export type StreamAnswer = (
-  call: DoorCall,
-  held: HeldRequest,
-  options: { headers: Record<string, string>; includeUsage: boolean },
-) => Response;
+/** Answers calls in pieces as they are made. */
+export interface StreamAnswers {
+  /** @throws {Fault} OVERLOADED, CONCURRENCY_EXCEEDED: too many read along already */
+  checkRoom: (userId: string) => void;
+  answer: (
+    call: DoorCall,
+    held: HeldRequest,
+    options: { headers: Record<string, string>; includeUsage: boolean },
+  ) => Response;
+}
 
-type Ports = Pick<GatewayPorts, "log" | "now" | "schedule">;
+type Ports = Pick<GatewayPorts, "config" | "now" | "schedule">;
 
 /** An answer was begun, its worker died, and the model cannot go on from what was said. */
 const BROKEN = (requestId: string) =>
@@ -38,12 +40,18 @@ const BROKEN = (requestId: string) =>
     `the answer broke off and is made again as a whole: read it at /status/${requestId}`,
   );
 
-export function createStreamAnswer(
+export function createStreamAnswers(
   ports: Ports,
   calls: Pick<HoldCalls, "waitFor">,
   followers: Followers,
-): StreamAnswer {
-  return (call, { request }, { headers, includeUsage }) => {
+): StreamAnswers {
+  const readers = createReaders(ports);
+
+  function answerCall(
+    call: DoorCall,
+    { request }: HeldRequest,
+    { headers, includeUsage }: { headers: Record<string, string>; includeUsage: boolean },
+  ): Response {
     const door: StreamedDoor = call.ask.door === "completions" ? "completions" : "chat";
     const gone = new AbortController();
     const { signal } = gone;
@@ -53,6 +61,7 @@ export function createStreamAnswer(
     async function run(writer: EventWriter): Promise<void> {
       const answer = createAnswer(writer, door, request.requestId, request.model, ports.now());
       const over = new AbortController();
+      const leave = readers.enter(call.principal.userId);
       void beat(writer, over.signal);
       const ref = { requestId: request.requestId, userId: call.principal.userId };
       const broken = new AbortController();
@@ -79,13 +88,14 @@ export function createStreamAnswer(
       } catch (error) {
         answer.fail(toFault(error));
       } finally {
+        leave();
         stop();
         over.abort();
       }
     }
 
     return eventStream(headers, run, () => gone.abort());
-  };
+  }
 
   async function beat(writer: EventWriter, signal: AbortSignal): Promise<void> {
     writer.write(": the request is accepted\n\n");
@@ -103,6 +113,37 @@ export function createStreamAnswer(
       await pause(ports.schedule, 50, signal);
     }
   }
+
+  return { checkRoom: readers.check, answer: answerCall };
+}
+
+/** Counts those who read along. */
+function createReaders({ config }: Pick<Ports, "config">) {
+  const byUser = new Map<string, number>();
+  let all = 0;
+
+  return {
+    check(userId: string): void {
+      const { streams_max: max, user_streams_max: userMax } = config().openai;
+      if (all >= max) throw new Fault("OVERLOADED", "too many streams are open at this gateway");
+      if ((byUser.get(userId) ?? 0) >= userMax)
+        throw new Fault(
+          "CONCURRENCY_EXCEEDED",
+          `you may have ${userMax} streams open at a gateway`,
+        );
+    },
+    /** Returns how to leave. */
+    enter(userId: string): () => void {
+      all += 1;
+      byUser.set(userId, (byUser.get(userId) ?? 0) + 1);
+      return () => {
+        all -= 1;
+        const left = (byUser.get(userId) ?? 1) - 1;
+        if (left > 0) byUser.set(userId, left);
+        else byUser.delete(userId);
+      };
+    },
+  };
 }
 
 /** Writes an answer in OpenAI's pieces. */
@@ -147,7 +188,7 @@ function createAnswer(
       writer.write("data: [DONE]\n\n");
     },
     fail(fault: Fault): void {
-      send({ error: openaiError(fault) });
+      send({ error: openAiError(fault, fault.message) });
     },
   };
 }

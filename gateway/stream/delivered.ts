@@ -101,7 +101,9 @@ function deltaOf(message: JsonText): JsonText {
     if (name !== "tool_calls") return [name, value] as const;
     const calls = itemsOf(value).map(
       (call, index) =>
-        new JsonText(writeMembers([["index", index], ...membersOf(call).filter(([key]) => key !== "index")])),
+        new JsonText(
+          writeMembers([["index", index], ...membersOf(call).filter(([key]) => key !== "index")]),
+        ),
     );
     return [name, calls] as const;
   });

@@ -35,6 +35,7 @@ const TOGETHER_MAX = 500;
 export function createFollowers(ports: Ports): Followers {
   const all = new Set<Follower>();
   let isLooking = false;
+  let present: Promise<unknown> = Promise.resolve();
 
   /** Returns whether something came. */
   async function look(followers: readonly Follower[]): Promise<boolean> {
@@ -69,7 +70,9 @@ export function createFollowers(ports: Ports): Followers {
         isLooking = false;
         return;
       }
-      void lookAtAll().then(lookOn);
+      const looking = lookAtAll();
+      present = looking;
+      void looking.then(lookOn);
     }, afterMs);
   }
 
@@ -85,6 +88,7 @@ export function createFollowers(ports: Ports): Followers {
     async catchUp(follower) {
       // Two looks at once would hand over the same twice.
       all.delete(follower);
+      await present;
       for (let reads = 0; reads < CATCH_UP_MAX && follower.isReady(); reads += 1)
         if (!(await look([follower]).catch(() => false))) return;
     },

@@ -2,7 +2,7 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { Fault } from "../../../core/faults.ts";
-import type { JsonText } from "../../../core/json/json-text.ts";
+import { type JsonText, memberOf } from "../../../core/json/json-text.ts";
 import type { Ask } from "../../../core/request/ask.ts";
 import {
   ChatBody,
@@ -21,6 +21,8 @@ import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonBody, optionalParameter, problemReply } from "../openapi.ts";
 import { rateHeaders } from "../rate-headers.ts";
 import type { RouteParts } from "./parts.ts";
+
+type StreamOptions = { include_usage?: boolean | null } | null | undefined;
 
 /** A call that was read: what is asked, and how it is to be answered. */
 interface Read {
@@ -51,7 +53,6 @@ function docsOf(summary: string, body: NonNullable<DocumentDecoration["requestBo
     requestBody: body,
     responses: {
       200: { description: "The answer, with a receipt; or its pieces as server-sent events" },
-      400: problemReply("Not JSON"),
       404: problemReply("There is no such model"),
       408: problemReply("Not ready yet: SDKs ask again by themselves and get the same request"),
       409: problemReply("It was cancelled"),
@@ -59,7 +60,6 @@ function docsOf(summary: string, body: NonNullable<DocumentDecoration["requestBo
       415: problemReply("Not application/json"),
       422: problemReply("A field is not valid"),
       429: problemReply("Over quota"),
-      500: problemReply("Tollgate or a worker failed on it"),
       502: problemReply("The ML service failed"),
       504: problemReply("It waited too long, or the ML service did"),
       ...CALLER_PROBLEMS,
@@ -75,7 +75,7 @@ function inDialect(error: unknown): unknown {
 
 /** `POST /v1/chat/completions`, `/v1/completions` and `/v1/embeddings`. */
 export function openaiRoutes(parts: RouteParts) {
-  const { ports, respond, authenticate, calls, isDraining } = parts;
+  const { ports, respond, authenticate, calls, streams, isDraining } = parts;
 
   async function read<Schema extends TSchema>(
     request: Request,
@@ -100,9 +100,15 @@ export function openaiRoutes(parts: RouteParts) {
   }
 
   async function answer({ call, body }: Read, headers: Headers): Promise<Response> {
+    if (call.ask.isStreamed) streams.checkRoom(call.principal.userId);
     const held = await calls.begin(call).catch((error: unknown) => {
       throw inDialect(error);
     });
+    if (call.ask.isStreamed) {
+      const options = memberOf(body, "stream_options")?.parse() as StreamOptions;
+      const includeUsage = options?.include_usage === true;
+      return streams.answer(call, held, { headers: headersOf(held), includeUsage });
+    }
     const limit = callerLimitSeconds(headers) ?? Number.POSITIVE_INFINITY;
     const seconds = Math.min(ports.config().openai.wait_seconds_max, limit);
     const view = await calls.waitFor(call, held.request, seconds * 1_000);

@@ -1,6 +1,7 @@
 import type { Accept } from "../../accept/accept.ts";
 import type { GatewayPorts, Principal } from "../../ports.ts";
 import type { HoldCalls } from "../../openai/hold-call.ts";
+import type { StreamAnswers } from "../../openai/stream-answer.ts";
 import type { Cancel } from "../../read/cancel.ts";
 import type { ListRequests } from "../../read/list-requests.ts";
 import type { StatusReader } from "../../read/status.ts";
@@ -14,6 +15,7 @@ export interface RouteParts {
   authenticate: (headers: Headers) => Principal | Promise<Principal>;
   accept: Accept;
   calls: HoldCalls;
+  streams: StreamAnswers;
   status: StatusReader;
   cancel: Cancel;
   listRequests: ListRequests;
