@@ -11,6 +11,7 @@ import { createRespond } from "./http/respond.ts";
 import { createHoldCalls } from "./openai/hold-call.ts";
 import { createStreamAnswers } from "./openai/stream-answer.ts";
 import { createFollowers } from "./stream/followers.ts";
+import { createReaders } from "./stream/readers.ts";
 import type { GatewayPorts } from "./ports.ts";
 import { createCancel } from "./read/cancel.ts";
 import { createListRequests } from "./read/list-requests.ts";
@@ -40,7 +41,9 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   const accept = boundAccepts(ports, store, createAccept(ports, ways));
   const cancel = createCancel(ports, status);
   const calls = createHoldCalls(ports, { accept, status, cancel });
-  const streams = createStreamAnswers(ports, calls, createFollowers(ports));
+  const followers = createFollowers(ports);
+  const readers = createReaders(ports);
+  const streams = createStreamAnswers(ports, calls, followers, readers);
   let isLeaving = false;
   let isDraining = false;
 
@@ -52,6 +55,8 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       accept,
       calls,
       streams,
+      followers,
+      readers,
       status,
       cancel,
       listRequests: createListRequests(ports, standings),

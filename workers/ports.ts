@@ -1,5 +1,5 @@
 import type { Deltas, Piece } from "../core/attempt/deltas.ts";
-import type { DeltaPlace } from "../core/request/delta-entry.ts";
+import type { DeltaEntry, DeltaPlace } from "../core/request/delta-entry.ts";
 import type { RequestRef } from "../core/request/stored-request.ts";
 import type { Delay } from "../core/attempt/delay.ts";
 import type { InferenceOutcome } from "../core/attempt/outcome.ts";
@@ -134,8 +134,10 @@ export interface WorkerPorts {
   onCancel: (listener: (requestId: string) => void) => () => void;
   /** Opens the sealed payload. May throw: the request then ends as unreadable. */
   openPayload: (request: QueuedRequest) => InferencePayload | Promise<InferencePayload>;
-  /** Begins the pieces of an execution, for those who read along; returns its epoch. */
-  beginDeltas: (request: RequestRef) => Promise<number>;
+  /** Begins the pieces of an execution, for those who read along: anew, or from those before. */
+  beginDeltas: (request: RequestRef, isContinued: boolean) => Promise<number>;
+  /** What came behind a position of the pieces of each request, in order; some of it, where there is much. */
+  readDeltas: (asked: readonly (RequestRef & { after: string })[]) => Promise<DeltaEntry[][]>;
   /** Writes pieces where readers find them; writing an entry twice leaves one. */
   appendDeltas: (request: RequestRef, place: DeltaPlace, pieces: readonly Piece[]) => Promise<void>;
   sealResult: (head: RequestHead, result: InferenceResult) => Uint8Array | Promise<Uint8Array>;

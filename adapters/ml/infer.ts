@@ -16,9 +16,9 @@ import { createStreamReply, type StreamEnd } from "./stream-reply.ts";
 import { theirWords } from "./their-words.ts";
 
 /**
- * One call of the ML service of a model. Resolves within `timeout_ms`, with our words only. `deltas`: gets the
- * pieces of the answer as they come, where the service gives it in pieces; null: it is asked for whole, unless
- * the model is to be streamed anyway.
+ * One call of the ML service of a model. Resolves within `timeout_ms`, with our words only. `deltas` gets
+ * the pieces of the answer as they come, where the service gives it in pieces; null: it is asked for whole,
+ * unless the model is to be streamed anyway.
  *
  * @throws the signal's reason when the signal aborts, and nothing else
  */

@@ -39,7 +39,11 @@ const onThisPort = (config: ModelConfig): ModelConfig => ({
 const callSimulator = (config: Partial<ModelConfig>, prompt: string) =>
   ml.infer(() => new Response(), { ...config, timeout_ms: 300 }, { input: { prompt }, n: 2 });
 
-describe.each(Object.entries(models))("the model %s of tollgate.yaml", (_name, model) => {
+const generating = Object.entries(models).filter(
+  ([, { protocol }]) => protocol !== "openai-embeddings",
+);
+
+describe.each(generating)("the model %s of tollgate.yaml", (_name, model) => {
   const config = onThisPort(model);
 
   test("replies with choices and usage", async () => {
@@ -76,4 +80,13 @@ describe.each(Object.entries(models))("the model %s of tollgate.yaml", (_name, m
       expect(await callSimulator(config, prompt)).toMatchObject({ ok: true, usage: null });
     },
   );
+});
+
+test("the model sim-embeddings of tollgate.yaml gives a vector for each text", async () => {
+  const config = onThisPort(models["sim-embeddings"] as ModelConfig);
+
+  const outcome = await ml.infer(() => new Response(), config, { input: { input: ["a", "b"] } });
+
+  expect(outcome).toMatchObject({ ok: true, choices: [], usage: { completionTokens: 0 } });
+  expect(outcome.ok && outcome.data?.parse()).toMatchObject([{ index: 0 }, { index: 1 }]);
 });

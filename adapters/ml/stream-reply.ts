@@ -51,9 +51,11 @@ export function createStreamReply(
     end() {
       if (broken !== null) return broken;
       if (!deltas.isWhole()) return { kind: "broken" };
-      const choices = deltas.choices().map(({ index: _, finish_reason, ...choice }) => ({
-        ...choice,
+      const choices = deltas.choices().map(({ text, message, logprobs, finish_reason }) => ({
+        text,
         finishReason: finish_reason,
+        ...(message ? { message } : {}),
+        ...(logprobs ? { logprobs } : {}),
       }));
       return { kind: "reply", reply: { choices, usage: usageIn(usage) } };
     },

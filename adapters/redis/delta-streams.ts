@@ -15,9 +15,9 @@ const READ_MAX = 200;
 const BEGINS_MAX = 3;
 
 /**
- * The pieces of answers on their way to readers: of each request a Redis Stream, sealed. The id of an entry is
- * `EPOCH-NUMBER`: the epoch counts executions, so that a worker that is taken for dead and wakes up cannot
- * write behind the one that has taken over, and writing an entry twice leaves one.
+ * The pieces of answers on their way to readers: of each request a Redis Stream, sealed. The id of an entry
+ * is `EPOCH-NUMBER`: the epoch counts executions, so that a worker that is taken for dead and wakes up
+ * cannot write behind the one that has taken over, and writing an entry twice leaves one.
  *
  * @throws {Fault} QUOTA_UNAVAILABLE, by all functions
  */
@@ -36,14 +36,14 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
   }
 
   return {
-    /** Begins the pieces of an execution; returns its epoch. */
-    begin: async (request: RequestRef): Promise<number> => {
+    /** Begins the pieces of an execution, which go on from those before or begin anew; returns its epoch. */
+    begin: async (request: RequestRef, isContinued: boolean): Promise<number> => {
       const key = deltasKey(request.userId, request.requestId);
       for (let tries = 1; ; tries += 1) {
         const [last] = await redis.run(({ client }) => client.xrevrange(key, "+", "-", "COUNT", 1));
         const epoch = Number(last?.[0].split("-")[0] ?? 0) + 1;
         try {
-          await add(request, `${epoch}-0`, "begin", "");
+          await add(request, `${epoch}-0`, "begin", isContinued ? "continued" : "anew");
           return epoch;
         } catch (error) {
           if (tries === BEGINS_MAX || !isPassed(error)) throw error;
@@ -90,7 +90,8 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
 
   function entryOf(request: RequestRef, id: Buffer, [field, value]: Buffer[]): DeltaEntry {
     const position = id.toString();
-    if (field?.toString() !== "pieces" || value === undefined) return { position, pieces: null };
+    if (field?.toString() !== "pieces" || value === undefined)
+      return { position, pieces: null, isContinued: value?.toString() === "continued" };
     return { position, pieces: itemsOf(decodeText(sealer.open(value, request, "delta"))) };
   }
 }

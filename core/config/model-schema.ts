@@ -90,6 +90,13 @@ export const model = t.Object(
       60_000,
       "Longest silence of an ML service that answers in pieces, once it has begun to.",
     ),
+    continuation: t.Optional(
+      t.Literal("final_message", {
+        description:
+          "Where a worker dies in the middle of a streamed answer, ask the ML service to go on from what " +
+          "was said, by `continue_final_message` as vLLM and SGLang have it. Without it the stream breaks off.",
+      }),
+    ),
     stream_upstream: t.Boolean({
       default: false,
       description:

@@ -8,17 +8,18 @@ export interface DeltaPlace {
   number: number;
 }
 
-/** Some pieces of an answer, in order. */
-export interface DeltaEntry {
+/** Some pieces of an answer in order, or the beginning of an execution. */
+export type DeltaEntry = {
   /** `EPOCH-NUMBER`: where to go on from. */
   position: string;
-  /** null: a new execution begins, whose pieces follow. */
-  pieces: Piece[] | null;
-}
+} & (
+  | { pieces: Piece[] }
+  /** `isContinued`: its pieces go on from those before; else they begin the answer anew. */
+  | { pieces: null; isContinued: boolean }
+);
 
 /** Before the first entry. */
 export const FIRST_POSITION = "0-0";
 
 const POSITION = /^\d{1,15}-\d{1,15}$/;
 export const isPosition = (text: string): boolean => POSITION.test(text);
-export const epochOf = (position: string): number => Number(position.split("-")[0]);

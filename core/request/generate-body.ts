@@ -79,6 +79,11 @@ export const GenerateBody = t.Object(
     n: t.Optional(t.Integer({ minimum: 1, description: "Number of choices." })),
     ...CHAT_PARAMETERS,
     parameters: t.Optional(parameters),
+    stream: t.Optional(
+      t.Boolean({
+        description: "Whether the answer is to be read while it is made, at `/status/{id}/events`.",
+      }),
+    ),
     metadata: t.Optional(
       t.Record(t.String(), t.Unknown(), {
         description: "Small; returned as given, stored encrypted.",

@@ -31,7 +31,7 @@ export function nativeAsk(value: GenerateBody, body: JsonText): Ask {
     maxTokens: value.max_tokens,
     n: value.n,
     parameters: parametersOf(fields),
-    isStreamed: false,
+    isStreamed: value.stream === true,
     metadata: fields.get("metadata"),
     queueTtl: value.queue_ttl,
     deadline: value.deadline,

@@ -7,6 +7,7 @@ import { methodsAt } from "./known-routes.ts";
 import type { DocumentedRoute } from "./openapi.ts";
 import { problemResponse } from "./problem.ts";
 import { cancelRoute } from "./routes/cancel.ts";
+import { eventsRoute } from "./routes/events.ts";
 import { generateRoute } from "./routes/generate.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { modelsRoutes } from "./routes/models.ts";
@@ -32,6 +33,7 @@ export function createApp(parts: RouteParts, version: string) {
     .use(docsPage(version, (): readonly DocumentedRoute[] => app.routes))
     .use(generateRoute(parts))
     .use(statusRoute(parts))
+    .use(eventsRoute(parts))
     .use(cancelRoute(parts))
     .use(requestsRoute(parts))
     .use(quotaRoutes(parts))

@@ -1,19 +1,18 @@
 import type { DeltaEntry } from "../../core/request/delta-entry.ts";
-import { epochOf, FIRST_POSITION } from "../../core/request/delta-entry.ts";
+import { FIRST_POSITION } from "../../core/request/delta-entry.ts";
 import { Fault, toFault } from "../../core/faults.ts";
 import { writeJson } from "../../core/json/json-text.ts";
-import { pause } from "../../runtime/schedule.ts";
 import { openAiError } from "../http/openai-error.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { RequestView } from "../read/request-view.ts";
 import { createDelivered } from "../stream/delivered.ts";
+import { beat } from "../stream/beat.ts";
 import { type EventWriter, eventStream } from "../stream/event-stream.ts";
 import type { Follower, Followers } from "../stream/followers.ts";
+import type { Readers } from "../stream/readers.ts";
 import type { DoorCall, HeldRequest, HoldCalls } from "./hold-call.ts";
 import { choicesOf, faultOf, headOf, receiptOf, usageOf } from "./replies.ts";
 
-/** Proxies and SDKs take a silent connection for dead. */
-const HEARTBEAT_MS = 10_000;
 /** Longer than any request may wait and run. */
 const FOR_EVER_MS = 14 * 86_400_000;
 
@@ -44,9 +43,8 @@ export function createStreamAnswers(
   ports: Ports,
   calls: Pick<HoldCalls, "waitFor">,
   followers: Followers,
+  readers: Readers,
 ): StreamAnswers {
-  const readers = createReaders(ports);
-
   function answerCall(
     call: DoorCall,
     { request }: HeldRequest,
@@ -62,7 +60,7 @@ export function createStreamAnswers(
       const answer = createAnswer(writer, door, request.requestId, request.model, ports.now());
       const over = new AbortController();
       const leave = readers.enter(call.principal.userId);
-      void beat(writer, over.signal);
+      void beat(ports, writer, over.signal);
       const ref = { requestId: request.requestId, userId: call.principal.userId };
       const broken = new AbortController();
       const follower: Follower = {
@@ -83,7 +81,7 @@ export function createStreamAnswers(
           FOR_EVER_MS,
         );
         if (broken.signal.aborted) throw BROKEN(request.requestId);
-        await catchUp(follower, writer, signal);
+        await followers.catchUpSlowly(follower, signal);
         answer.end(view, includeUsage);
       } catch (error) {
         answer.fail(toFault(error));
@@ -97,53 +95,7 @@ export function createStreamAnswers(
     return eventStream(headers, run, () => gone.abort());
   }
 
-  async function beat(writer: EventWriter, signal: AbortSignal): Promise<void> {
-    writer.write(": the request is accepted\n\n");
-    while (!signal.aborted) {
-      await pause(ports.schedule, HEARTBEAT_MS, signal);
-      if (!signal.aborted) writer.write(": wait\n\n");
-    }
-  }
-
-  /** A slow reader gets all of it in its own time. */
-  async function catchUp(follower: Follower, writer: EventWriter, signal: AbortSignal) {
-    for (;;) {
-      await followers.catchUp(follower);
-      if (writer.isReady() || signal.aborted) return;
-      await pause(ports.schedule, 50, signal);
-    }
-  }
-
   return { checkRoom: readers.check, answer: answerCall };
-}
-
-/** Counts those who read along. */
-function createReaders({ config }: Pick<Ports, "config">) {
-  const byUser = new Map<string, number>();
-  let all = 0;
-
-  return {
-    check(userId: string): void {
-      const { streams_max: max, user_streams_max: userMax } = config().openai;
-      if (all >= max) throw new Fault("OVERLOADED", "too many streams are open at this gateway");
-      if ((byUser.get(userId) ?? 0) >= userMax)
-        throw new Fault(
-          "CONCURRENCY_EXCEEDED",
-          `you may have ${userMax} streams open at a gateway`,
-        );
-    },
-    /** Returns how to leave. */
-    enter(userId: string): () => void {
-      all += 1;
-      byUser.set(userId, (byUser.get(userId) ?? 0) + 1);
-      return () => {
-        all -= 1;
-        const left = (byUser.get(userId) ?? 1) - 1;
-        if (left > 0) byUser.set(userId, left);
-        else byUser.delete(userId);
-      };
-    },
-  };
 }
 
 /** Writes an answer in OpenAI's pieces. */
@@ -156,7 +108,6 @@ function createAnswer(
 ) {
   const { id, ...head } = headOf(door, { requestId, createdAtMs, model });
   const delivered = createDelivered();
-  let epoch = 0;
   let hasBegun = false;
 
   const send = (event: object): void => writer.write(`data: ${writeJson(event)}\n\n`);
@@ -166,13 +117,13 @@ function createAnswer(
     hasBegun: () => hasBegun,
     /** Returns whether these can follow what was sent. */
     take(entries: readonly DeltaEntry[]): boolean {
-      for (const { position, pieces } of entries) {
-        if (epochOf(position) !== epoch) {
-          if (delivered.hasSaid()) return false;
-          if (epoch > 0) delivered.beginAnew();
-          epoch = epochOf(position);
+      for (const entry of entries) {
+        if (entry.pieces === null) {
+          if (!entry.isContinued && delivered.hasSaid()) return false;
+          if (hasBegun) delivered.goOn();
+          continue;
         }
-        for (const piece of pieces ?? []) {
+        for (const piece of entry.pieces) {
           hasBegun = true;
           chunk({ choices: delivered.take(piece) });
         }

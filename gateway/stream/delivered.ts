@@ -6,8 +6,8 @@ import type { InferenceChoice } from "../../core/request/payload.ts";
 export interface Delivered {
   /** Returns the piece as it is to be sent on. */
   take: (piece: Piece) => Piece;
-  /** Another execution goes on with the answer, or begins it anew. */
-  beginAnew: () => void;
+  /** Another execution gives the pieces from now on. */
+  goOn: () => void;
   /** Whether something of the answer itself was sent: another execution would say it in other words. */
   hasSaid: () => boolean;
   /** What is missing of the choices as they are stored; null: what was sent does not fit them. */
@@ -31,7 +31,7 @@ interface WrittenDelta {
 
 export function createDelivered(): Delivered {
   const byIndex = new Map<number, Sent>();
-  let isAnew = false;
+  let hasGoneOn = false;
 
   function sentOf(index: number): Sent {
     const known = byIndex.get(index);
@@ -50,7 +50,7 @@ export function createDelivered(): Delivered {
     if (Object.values(more).some((value) => value !== null)) sent.hasMore = true;
     if (typeof finish_reason === "string") sent.isFinished = true;
     // Clients join what is said twice: "assistantassistant".
-    const isRoleAgain = role !== undefined && sent.hasRole && isAnew;
+    const isRoleAgain = role !== undefined && sent.hasRole && hasGoneOn;
     if (role !== undefined) sent.hasRole = true;
     return isRoleAgain ? withoutRole(written) : written;
   }
@@ -72,10 +72,10 @@ export function createDelivered(): Delivered {
   return {
     take: (piece) => {
       const taken = itemsOf(piece).map(note);
-      return isAnew ? JsonText.of(taken) : piece;
+      return hasGoneOn ? JsonText.of(taken) : piece;
     },
-    beginAnew: () => {
-      isAnew = true;
+    goOn: () => {
+      hasGoneOn = true;
     },
     hasSaid: () => [...byIndex.values()].some(({ chars, hasMore }) => chars > 0 || hasMore),
     restOf(choices, kind) {

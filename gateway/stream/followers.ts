@@ -1,5 +1,6 @@
 import type { DeltaEntry } from "../../core/request/delta-entry.ts";
 import type { RequestRef } from "../../core/request/stored-request.ts";
+import { pause } from "../../runtime/schedule.ts";
 import type { GatewayPorts } from "../ports.ts";
 
 /** Somebody who reads along while an answer is made. */
@@ -18,6 +19,8 @@ export interface Followers {
   follow: (follower: Follower) => () => void;
   /** Resolves when a follower has what was there when this was called, or its reader is too slow for it. */
   catchUp: (follower: Follower) => Promise<void>;
+  /** As `catchUp`, and waits for a slow reader until the signal aborts. */
+  catchUpSlowly: (follower: Follower, signal: AbortSignal) => Promise<void>;
   count: () => number;
 }
 
@@ -29,6 +32,8 @@ const LOOK_MS = 15;
 const FAILED_MS = 500;
 /** Reads of one follower in a row, when it catches up. */
 const CATCH_UP_MAX = 1_000;
+/** Between two looks whether a slow reader can take more. */
+const SLOW_MS = 50;
 /** Streams asked for in one command. */
 const TOGETHER_MAX = 500;
 
@@ -76,7 +81,23 @@ export function createFollowers(ports: Ports): Followers {
     }, afterMs);
   }
 
+  async function catchUp(follower: Follower): Promise<void> {
+    // Two looks at once would hand over the same twice.
+    all.delete(follower);
+    await present;
+    for (let reads = 0; reads < CATCH_UP_MAX && follower.isReady(); reads += 1)
+      if (!(await look([follower]).catch(() => false))) return;
+  }
+
   return {
+    catchUp,
+    async catchUpSlowly(follower, signal) {
+      for (;;) {
+        await catchUp(follower);
+        if (follower.isReady() || signal.aborted) return;
+        await pause(ports.schedule, SLOW_MS, signal);
+      }
+    },
     follow(follower) {
       all.add(follower);
       if (!isLooking) {
@@ -84,13 +105,6 @@ export function createFollowers(ports: Ports): Followers {
         lookOn(0);
       }
       return () => all.delete(follower);
-    },
-    async catchUp(follower) {
-      // Two looks at once would hand over the same twice.
-      all.delete(follower);
-      await present;
-      for (let reads = 0; reads < CATCH_UP_MAX && follower.isReady(); reads += 1)
-        if (!(await look([follower]).catch(() => false))) return;
     },
     count: () => all.size,
   };

@@ -144,6 +144,7 @@ export function enginePorts(
       payloadOf({ input: { prompt: requestId }, maxTokens: 16 }),
     beginDeltas: async () => 1,
     appendDeltas: async () => {},
+    readDeltas: async (asked) => asked.map(() => []),
     sealResult: (_head, result) => new TextEncoder().encode(JSON.stringify(result)),
     countTokens: (text) => text.split(" ").length,
     metrics,

@@ -7,7 +7,8 @@ import type { TokenUsage } from "../../core/request/request.ts";
 import type { Deltas } from "../../core/attempt/deltas.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { Pass } from "../gates.ts";
-import { createDeltaWriter } from "./write-deltas.ts";
+import { findContinuation } from "./continue.ts";
+import { createDeltaWriter, type DeltaWriter } from "./write-deltas.ts";
 import type { WorkerPorts } from "../ports.ts";
 
 /**
@@ -34,6 +35,8 @@ type ExecutePorts = Pick<
   | "infer"
   | "beginDeltas"
   | "appendDeltas"
+  | "readDeltas"
+  | "countTokens"
   | "schedule"
   | "metrics"
   | "now"
@@ -58,8 +61,7 @@ export async function execute(
 
   const { model } = owned.request.head;
   const startedAtMs = ports.now();
-  const writer = payload.isStreamed ? createDeltaWriter(ports, owned.request.head) : null;
-  const outcome = await call(owned, config, payload, writer?.deltas ?? null, ports);
+  const { writer, outcome } = await callOrGoOn(owned, config, payload, ports);
   const seconds = (ports.now() - startedAtMs) / 1_000;
   if (outcome === "aborted") {
     pass.leavePlace();
@@ -85,6 +87,30 @@ async function open(owned: OwnedDelivery, ports: ExecutePorts): Promise<Inferenc
     ports.log.error({ err: error, request_id: requestId }, "the payload cannot be opened");
     return null;
   }
+}
+
+/** Calls the ML service, or has it go on where a worker before has died in the middle of an answer. */
+async function callOrGoOn(
+  owned: OwnedDelivery,
+  config: ModelConfig,
+  payload: InferencePayload,
+  ports: ExecutePorts,
+): Promise<{ writer: DeltaWriter | null; outcome: InferenceOutcome | "aborted" }> {
+  if (!payload.isStreamed)
+    return { writer: null, outcome: await call(owned, config, payload, null, ports) };
+  const { head } = owned.request;
+  const begun = await findContinuation(ports, head, payload, config);
+  const writer = createDeltaWriter(ports, head, begun?.said);
+  if (begun === null)
+    return { writer, outcome: await call(owned, config, payload, writer.deltas, ports) };
+  // What the service reports is of a part only: the whole is counted.
+  if (begun.payload === null)
+    return { writer, outcome: { ok: true, choices: begun.choices, usage: null } };
+  const outcome = await call(owned, config, begun.payload, writer.deltas, ports);
+  return {
+    writer,
+    outcome: outcome !== "aborted" && outcome.ok ? { ...outcome, usage: null } : outcome,
+  };
 }
 
 async function call(

@@ -5,7 +5,7 @@ import type { WorkerPorts } from "../ports.ts";
 /** The pieces of an answer, as they are given to whoever reads along. */
 export interface DeltaWriter {
   deltas: Deltas;
-  /** Resolves when all pieces are where readers find them, or after a moment in which that did not succeed. */
+  /** Resolves when all pieces are where readers find them, or could not be brought there for a moment. */
   flush: () => Promise<void>;
 }
 
@@ -18,10 +18,16 @@ const FLUSHES_MAX = 10;
 
 /**
  * Writes the pieces of one execution in their order, each write only after the one before. What cannot be
- * written is kept and tried again; the answer does not wait for it. Never throws.
+ * written is kept and tried again; the answer does not wait for it. `said`: what an execution before has
+ * written, from which this one goes on. Never throws.
  */
-export function createDeltaWriter(ports: Ports, head: RequestHead): DeltaWriter {
+export function createDeltaWriter(
+  ports: Ports,
+  head: RequestHead,
+  said: readonly Piece[] = [],
+): DeltaWriter {
   const deltas = createDeltas();
+  said.forEach(deltas.add);
   let pending: Piece[] = [];
   let epoch: number | null = null;
   let written = 0;
@@ -29,7 +35,7 @@ export function createDeltaWriter(ports: Ports, head: RequestHead): DeltaWriter 
   let cancelTimer: (() => void) | null = null;
 
   async function write(): Promise<void> {
-    epoch ??= await ports.beginDeltas(head);
+    epoch ??= await ports.beginDeltas(head, said.length > 0);
     const pieces = pending;
     if (pieces.length === 0) return;
     await ports.appendDeltas(head, { epoch, number: written + 1 }, pieces);

@@ -22,6 +22,7 @@ type RedisPorts = Pick<
   | "onCancel"
   | "beginDeltas"
   | "appendDeltas"
+  | "readDeltas"
 >;
 
 /** What a worker keeps in Redis and hears through it. */
@@ -44,5 +45,6 @@ export function redisPorts(redis: RedisConnection, signals: Signals, sealer: Sea
     onCancel: signals.onCancel,
     beginDeltas: deltas.begin,
     appendDeltas: deltas.append,
+    readDeltas: deltas.read,
   };
 }

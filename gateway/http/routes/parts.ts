@@ -5,17 +5,24 @@ import type { StreamAnswers } from "../../openai/stream-answer.ts";
 import type { Cancel } from "../../read/cancel.ts";
 import type { ListRequests } from "../../read/list-requests.ts";
 import type { StatusReader } from "../../read/status.ts";
+import type { Followers } from "../../stream/followers.ts";
+import type { Readers } from "../../stream/readers.ts";
 import type { Respond } from "../respond.ts";
 
 /** What routes work with. */
 export interface RouteParts {
-  ports: Pick<GatewayPorts, "config" | "log" | "now" | "countTokens" | "readQuota" | "readUsage">;
+  ports: Pick<
+    GatewayPorts,
+    "config" | "log" | "now" | "schedule" | "countTokens" | "readQuota" | "readUsage"
+  >;
   respond: Respond;
   /** Whose API key a call carries. */
   authenticate: (headers: Headers) => Principal | Promise<Principal>;
   accept: Accept;
   calls: HoldCalls;
   streams: StreamAnswers;
+  followers: Followers;
+  readers: Readers;
   status: StatusReader;
   cancel: Cancel;
   listRequests: ListRequests;

@@ -1,0 +1,107 @@
+import { type DocumentDecoration, Elysia } from "elysia";
+
+import { invalidParameter } from "../../../core/faults.ts";
+import { itemsOf, writeJson } from "../../../core/json/json-text.ts";
+import { type DeltaEntry, FIRST_POSITION, isPosition } from "../../../core/request/delta-entry.ts";
+import { isTerminal } from "../../../core/request/request.ts";
+import { beat } from "../../stream/beat.ts";
+import { type EventWriter, eventStream } from "../../stream/event-stream.ts";
+import type { Follower } from "../../stream/followers.ts";
+import { CALLER_PROBLEMS, optionalParameter, pathId, problemReply } from "../openapi.ts";
+import { requestIdOf } from "../request-id.ts";
+import { statusReply } from "../status-reply.ts";
+import type { RouteParts } from "./parts.ts";
+
+const DOCS: DocumentDecoration = {
+  tags: ["Requests"],
+  summary: "Read an answer while it is made",
+  description:
+    "Server-sent events: `pieces` with the position as `id`, `restart` when another execution begins the " +
+    "answer anew, `end` with the request as `/status/{id}` has it.",
+  parameters: [
+    pathId,
+    optionalParameter("query", "after", "The position to go on from, an `id` of an event before"),
+    optionalParameter("header", "Last-Event-ID", "The same, as browsers send it"),
+  ],
+  responses: {
+    200: {
+      description: "The events",
+      content: { "text/event-stream": { schema: { type: "string" } } },
+    },
+    404: problemReply("Unknown, or not yours"),
+    422: problemReply("The position is not valid"),
+    429: problemReply("Too many streams of yours are open"),
+    ...CALLER_PROBLEMS,
+  },
+};
+
+/** Longer than any request may wait and run. */
+const FOR_EVER_MS = 14 * 86_400_000;
+
+function positionOf(request: Request): string {
+  const query = new URL(request.url).searchParams.get("after");
+  const name = query === null ? "Last-Event-ID" : "after";
+  const given = query ?? request.headers.get("last-event-id") ?? FIRST_POSITION;
+  if (!isPosition(given)) throw invalidParameter(name, "must be the id of an event, such as 1-12");
+  return given;
+}
+
+function write(writer: EventWriter, entry: DeltaEntry): void {
+  const { position, pieces } = entry;
+  // The first execution begins nothing anew.
+  if (pieces === null && (entry.isContinued || position.startsWith("1-"))) return;
+  const event = pieces === null ? "restart" : "pieces";
+  const data = pieces === null ? {} : { choices: pieces.flatMap(itemsOf) };
+  writer.write(`event: ${event}\nid: ${position}\ndata: ${writeJson(data)}\n\n`);
+}
+
+/** `GET /status/{id}/events`. */
+export function eventsRoute(parts: RouteParts) {
+  const { ports, respond, authenticate, status, followers, readers } = parts;
+
+  async function read(request: Request, id: string): Promise<Response> {
+    const { userId, tier } = await authenticate(request.headers);
+    const lookup = { requestId: requestIdOf(id), userId, tier };
+    const after = positionOf(request);
+    readers.check(userId);
+    await status.read(lookup);
+    const gone = new AbortController();
+    request.signal.addEventListener("abort", () => gone.abort(), { once: true });
+
+    async function run(writer: EventWriter): Promise<void> {
+      const over = new AbortController();
+      const leave = readers.enter(userId);
+      void beat(ports, writer, over.signal);
+      const follower: Follower = {
+        ref: { requestId: lookup.requestId, userId },
+        after,
+        isReady: writer.isReady,
+        onEntries: (entries) => {
+          for (const entry of entries) write(writer, entry);
+        },
+      };
+      const stop = followers.follow(follower);
+      try {
+        const view = await status.readAfter(lookup, FOR_EVER_MS, gone.signal);
+        await followers.catchUpSlowly(follower, gone.signal);
+        // Not ended: this gateway stops. The reader goes on at another, from where it is.
+        if (isTerminal(view.state))
+          writer.write(`event: end\ndata: ${writeJson(statusReply(view))}\n\n`);
+      } catch (error) {
+        ports.log.warn({ err: error, request_id: lookup.requestId }, "a stream broke off");
+      } finally {
+        leave();
+        stop();
+        over.abort();
+      }
+    }
+
+    return eventStream({ "x-request-id": lookup.requestId }, run, () => gone.abort());
+  }
+
+  return new Elysia({ name: "events" }).get(
+    "/status/:id/events",
+    ({ request, params }) => respond("events", () => read(request, params.id)),
+    { detail: DOCS },
+  );
+}
