@@ -52,7 +52,7 @@ describe("what is wrong with a body", () => {
       "/parameters/stop",
       "must have at most 4 items",
     ],
-    [{ prompt: "x", parameters: { stop: {} } }, "/parameters/stop", "must be a string or an array"],
+    [{ prompt: "x", parameters: { seed: "7" } }, "/parameters/seed", "must be a whole number"],
     [[], "/", "must be an object"],
   ])("is said in words: %j", async (body, field, message) => {
     expect((await saidOf(body))[field]).toBe(message);
