@@ -104,6 +104,7 @@ export function planRequest(ask: Ask, config: Config): Plan {
       "is not a sampling parameter; use the fields of the body",
     );
   checkParameters(ask, modelConfig);
+  checkKind(ask, modelConfig);
   const content = contentOf(ask.input, ask.parameters);
   checkContent(ask, content, gateway.prompt_bytes_max);
   return {
@@ -127,6 +128,15 @@ export function planRequest(ask: Ask, config: Config): Plan {
     deadlineMs: ask.deadline === undefined ? null : instantOf(ask.deadline, "/deadline"),
     priority: ask.priority ?? null,
   };
+}
+
+/** What no ML service of this protocol could be asked. @throws {Fault} BODY_INVALID */
+function checkKind({ input }: Ask, { protocol }: ModelConfig): void {
+  const embeds = protocol === "openai-embeddings";
+  if ("input" in input !== embeds)
+    throw invalidField("/model", embeds ? "embeds: ask it at /v1/embeddings" : "does not embed");
+  if ("prompt" in input && protocol !== "openai-completions" && Array.isArray(input.prompt.parse()))
+    throw invalidField("/prompt", "must be one text: only a model of completions takes several, or tokens");
 }
 
 /** What embeds makes no tokens. */

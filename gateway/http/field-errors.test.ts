@@ -57,6 +57,7 @@ describe("what is wrong with a body", () => {
       "/parameters/stop",
       "must be a string or a list, each item a string",
     ],
+    [{ prompt: "x", parameters: { seed: "7" } }, "/parameters/seed", "must be a whole number"],
     [[], "/", "must be an object"],
   ])("is said in words: %j", async (body, field, message) => {
     expect((await saidOf(body))[field]).toBe(message);

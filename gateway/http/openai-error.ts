@@ -22,6 +22,7 @@ const TYPES_BY_STATUS: Readonly<Record<number, string>> = {
 const LIKE_OPENAI: Partial<Record<FaultCode, { type?: string; code: string }>> = {
   KEY_MALFORMED: { code: "invalid_api_key" },
   KEY_UNKNOWN: { code: "invalid_api_key" },
+  MODEL_NOT_FOUND: { type: "invalid_request_error", code: "model_not_found" },
   MODEL_UNKNOWN: { code: "model_not_found" },
   PROMPT_TOO_LONG: { code: "context_length_exceeded" },
   CONCURRENCY_EXCEEDED: { code: "rate_limit_exceeded" },

@@ -112,6 +112,14 @@ export const pathId = {
   schema: { type: "string", format: "uuid" },
 } as const;
 
+/** The schema of an `Idempotency-Key`. */
+export const IDEMPOTENCY_KEY = {
+  type: "string",
+  minLength: 1,
+  maxLength: 255,
+  pattern: "\\S",
+} as const;
+
 /** An optional query parameter or header. */
 export const optionalParameter = (
   where: "query" | "header",

@@ -12,6 +12,7 @@ import { jsonResponse } from "../json-response.ts";
 import {
   BODY_PROBLEMS,
   CALLER_PROBLEMS,
+  IDEMPOTENCY_KEY,
   jsonBody,
   jsonReply,
   optionalParameter,
@@ -33,7 +34,7 @@ const DOCS: DocumentDecoration = {
       "header",
       "Idempotency-Key",
       "A replay (the same key and body again) returns the same id and is charged once",
-      { type: "string", minLength: 1, maxLength: 255, pattern: "\\S" },
+      IDEMPOTENCY_KEY,
     ),
   ],
   requestBody: jsonBody(GenerateBody, GENERATE_EXAMPLE),

@@ -18,7 +18,14 @@ import { answerOf } from "../../openai/replies.ts";
 import { compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
 import { jsonResponse } from "../json-response.ts";
-import { CALLER_PROBLEMS, jsonBody, optionalParameter, problemReply } from "../openapi.ts";
+import {
+  BODY_PROBLEMS,
+  CALLER_PROBLEMS,
+  IDEMPOTENCY_KEY,
+  jsonBody,
+  optionalParameter,
+  problemReply,
+} from "../openapi.ts";
 import { rateHeaders } from "../rate-headers.ts";
 import type { RouteParts } from "./parts.ts";
 
@@ -31,7 +38,12 @@ interface Read {
 }
 
 const parameters = [
-  optionalParameter("header", "Idempotency-Key", "Recognises the call whoever repeats it"),
+  optionalParameter(
+    "header",
+    "Idempotency-Key",
+    "Recognises the call whoever repeats it",
+    IDEMPOTENCY_KEY,
+  ),
   optionalParameter(
     "header",
     "X-Stainless-Retry-Count",
@@ -40,7 +52,8 @@ const parameters = [
   optionalParameter(
     "header",
     "X-Tollgate-On-Disconnect",
-    "`cancel` or `keep`: what becomes of the request when you leave",
+    "What becomes of the request when you leave",
+    { type: "string", enum: ["cancel", "keep"] },
   ),
 ];
 
@@ -52,17 +65,16 @@ function docsOf(summary: string, body: NonNullable<DocumentDecoration["requestBo
     parameters,
     requestBody: body,
     responses: {
+      ...CALLER_PROBLEMS,
+      ...BODY_PROBLEMS,
       200: { description: "The answer, with a receipt; or its pieces as server-sent events" },
       404: problemReply("There is no such model"),
       408: problemReply("Not ready yet: SDKs ask again by themselves and get the same request"),
       409: problemReply("It was cancelled"),
-      413: problemReply("Body too large"),
-      415: problemReply("Not application/json"),
       422: problemReply("A field is not valid"),
       429: problemReply("Over quota"),
       502: problemReply("The ML service failed"),
       504: problemReply("It waited too long, or the ML service did"),
-      ...CALLER_PROBLEMS,
     },
   } satisfies DocumentDecoration;
 }
