@@ -94,7 +94,7 @@ export const model = t.Object(
       t.Literal("final_message", {
         description:
           "Where a worker dies in the middle of a streamed answer, ask the ML service to go on from what " +
-          "was said, by `continue_final_message` as vLLM and SGLang have it. Without it the stream breaks off.",
+          "was said, by `continue_final_message` (vLLM, SGLang). Else the stream breaks off.",
       }),
     ),
     stream_upstream: t.Boolean({

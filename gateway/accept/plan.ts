@@ -136,7 +136,10 @@ function checkKind({ input }: Ask, { protocol }: ModelConfig): void {
   if ("input" in input !== embeds)
     throw invalidField("/model", embeds ? "embeds: ask it at /v1/embeddings" : "does not embed");
   if ("prompt" in input && protocol !== "openai-completions" && Array.isArray(input.prompt.parse()))
-    throw invalidField("/prompt", "must be one text: only a model of completions takes several, or tokens");
+    throw invalidField(
+      "/prompt",
+      "must be one text: only a model of completions takes several, or tokens",
+    );
 }
 
 /** What embeds makes no tokens. */

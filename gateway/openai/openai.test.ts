@@ -209,7 +209,7 @@ describe("the other routes of the OpenAI door", () => {
   test("completions takes several prompts and answers each", async () => {
     const { post, rows, finish } = createFakeDoor();
     const { response } = await post("/v1/completions", {
-      model: "small",
+      model: "words",
       prompt: ["a", "b"],
       max_tokens: 10,
       n: 2,
@@ -229,7 +229,7 @@ describe("the other routes of the OpenAI door", () => {
     ["float", "AACAPwAAAL8=", [1, -0.5]],
   ])("embeddings gives %s whatever the ML service gave", async (format, embedding, expected) => {
     const { post, rows, finish } = createFakeDoor();
-    const body = { model: "small", input: "a", encoding_format: format };
+    const body = { model: "vectors", input: "a", encoding_format: format };
     const { response } = await post("/v1/embeddings", body);
     const data = JsonText.of([{ object: "embedding", index: 0, embedding }]);
     await finish(rows[0]?.head.requestId ?? "", { choices: [], data });
@@ -241,12 +241,28 @@ describe("the other routes of the OpenAI door", () => {
     });
   });
 
+  test.each([
+    ["/v1/embeddings", { model: "small", input: "a" }, "/model"],
+    ["/v1/chat/completions", { ...BODY, model: "vectors" }, "/model"],
+    ["/v1/completions", { model: "small", prompt: ["a", "b"] }, "/prompt"],
+  ])(
+    "%s refuses what its model could not be asked, before anything is held",
+    async (path, body, field) => {
+      const { post, rows } = createFakeDoor();
+
+      const { response } = await post(path, body);
+
+      expect(await (await response).json()).toMatchObject({ status: 422, errors: [{ field }] });
+      expect(rows).toEqual([]);
+    },
+  );
+
   test("models lists what is configured, by id too", async () => {
     const { call } = createFakeDoor();
 
     expect(await (await call("GET", "/v1/models")).json()).toMatchObject({
       object: "list",
-      data: [{ id: "small", object: "model" }],
+      data: [{ id: "small", object: "model" }, { id: "words" }, { id: "vectors" }],
     });
     expect((await call("GET", "/v1/models/small")).status).toBe(200);
     expect((await call("GET", "/v1/models/a%2Fb")).status).toBe(404);

@@ -1,12 +1,28 @@
 import { encodeJson, type InferenceResult } from "../../core/request/payload.ts";
 import { untilIdle } from "./clock.ts";
-import { createFakeGateway } from "./gateway-world.ts";
+import type { Config, ModelConfig } from "../../core/config/schema.ts";
+import type { GatewayPorts } from "../../gateway/ports.ts";
+import type { FakeRequestStore } from "./fakes/request-store.ts";
+import { createFakeGateway, testConfig } from "./gateway-world.ts";
 
 const BODY = { model: "small", messages: [{ role: "user", content: "hello" }] };
 
-/** The gateway among fakes, called as OpenAI's SDKs call it. */
-export function createFakeDoor(...options: Parameters<typeof createFakeGateway>) {
-  const world = createFakeGateway(...options);
+/** Beside `small`, which chats: `words` completes, `vectors` embeds. */
+function doorConfig(): Config {
+  const config = testConfig({ gather_ms: 0 });
+  const { small } = config.models;
+  if (small === undefined) throw new Error("no model");
+  const words: ModelConfig = { ...small, protocol: "openai-completions" };
+  const vectors: ModelConfig = { ...small, protocol: "openai-embeddings" };
+  return { ...config, models: { small, words, vectors } };
+}
+
+/** The gateway among fakes, called as OpenAI's SDKs call it. `overrides` are made of its store. */
+export function createFakeDoor(
+  overrides: (store: FakeRequestStore) => Partial<GatewayPorts> = () => ({}),
+) {
+  const config = doorConfig();
+  const world = createFakeGateway((store) => ({ config: () => config, ...overrides(store) }));
   const { finishRequests } = world.store;
 
   async function finish(
