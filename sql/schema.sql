@@ -122,6 +122,7 @@ create table requests (
   completed_at timestamp with time zone,
   executions integer,
   priority smallint,
+  error_detail bytea,
   constraint requests_attempts_check CHECK ((attempts >= 0)),
   constraint requests_completed_has_a_result CHECK (((status = 'completed'::text) = (result IS NOT NULL))),
   constraint requests_completion_tokens_check CHECK ((completion_tokens >= 0)),
@@ -159,6 +160,8 @@ create table token_days (
   total_tokens bigint generated always as (prompt_tokens + completion_tokens) stored,
   failed_requests bigint default 0 not null,
   failed_executions bigint default 0 not null,
+  cached_tokens bigint default 0 not null,
+  reasoning_tokens bigint default 0 not null,
   constraint token_days_pkey PRIMARY KEY (user_id, window_day, model)
 ) with (fillfactor=50);
 
@@ -174,7 +177,10 @@ create table token_logs (
   created_at timestamp with time zone default now() not null,
   executions integer default 1 not null,
   failed_executions integer default 0 not null,
+  cached_tokens bigint default 0 not null,
+  reasoning_tokens bigint default 0 not null,
   constraint token_logs_completion_tokens_check CHECK ((completion_tokens >= 0)),
+  constraint token_logs_details_are_parts CHECK ((((cached_tokens >= 0) AND (cached_tokens <= prompt_tokens)) AND ((reasoning_tokens >= 0) AND (reasoning_tokens <= completion_tokens)))) NOT VALID,
   constraint token_logs_executions_check CHECK (((executions >= 1) AND ((failed_executions >= 0) AND (failed_executions <= executions)))) NOT VALID,
   constraint token_logs_failed_has_no_tokens CHECK (((usage_source <> 'failed'::text) OR ((prompt_tokens = 0) AND (completion_tokens = 0) AND (failed_executions = executions)))) NOT VALID,
   constraint token_logs_pkey PRIMARY KEY (request_id),
@@ -232,11 +238,13 @@ CREATE OR REPLACE FUNCTION public.add_to_token_days()
 AS $function$
 begin
   insert into token_days as d (
-    user_id, window_day, model, requests, failed_requests, failed_executions, prompt_tokens, completion_tokens
+    user_id, window_day, model, requests, failed_requests, failed_executions, prompt_tokens,
+    completion_tokens, cached_tokens, reasoning_tokens
   )
   select
     user_id, window_day, model, count(*), count(*) filter (where usage_source = 'failed'),
-    sum(failed_executions), sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint
+    sum(failed_executions), sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint,
+    sum(cached_tokens)::bigint, sum(reasoning_tokens)::bigint
   from added
   group by user_id, window_day, model
   order by user_id, window_day, model
@@ -246,7 +254,9 @@ begin
     failed_requests = d.failed_requests + excluded.failed_requests,
     failed_executions = d.failed_executions + excluded.failed_executions,
     prompt_tokens = d.prompt_tokens + excluded.prompt_tokens,
-    completion_tokens = d.completion_tokens + excluded.completion_tokens;
+    completion_tokens = d.completion_tokens + excluded.completion_tokens,
+    cached_tokens = d.cached_tokens + excluded.cached_tokens,
+    reasoning_tokens = d.reasoning_tokens + excluded.reasoning_tokens;
   return null;
 end
 $function$;

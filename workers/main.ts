@@ -72,6 +72,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     ...redisPorts(redis, signals, sealer),
     openPayload: ({ head, payload }) => decodePayload(sealer.open(payload, head, "prompt")),
     sealResult: (head, result) => sealer.seal(encodeJson(result), head, "result"),
+    sealErrorDetail: (head, words) => sealer.seal(encodeJson(words), head, "error_detail"),
     infer: createInfer((secret) => env[secret]),
     countTokens: tokens.count,
     metrics: registry.metrics,

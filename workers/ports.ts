@@ -2,7 +2,7 @@ import type { Deltas, Piece } from "../core/attempt/deltas.ts";
 import type { DeltaEntry, DeltaPlace } from "../core/request/delta-entry.ts";
 import type { RequestRef } from "../core/request/stored-request.ts";
 import type { Delay } from "../core/attempt/delay.ts";
-import type { InferenceOutcome } from "../core/attempt/outcome.ts";
+import type { InferenceOutcome, UpstreamWords } from "../core/attempt/outcome.ts";
 import type { AttemptStart, StartHints } from "../core/attempt/start.ts";
 import type { Config, ModelConfig } from "../core/config/schema.ts";
 import type { Metrics } from "../core/metrics.ts";
@@ -52,6 +52,8 @@ export interface Consumer {
 
 /** Why a message lies in the dead-letter queue, for people to look at. */
 export interface DeadReason extends RequestError {
+  /** Sealed `UpstreamWords`; absent: the ML service said nothing. */
+  errorDetail?: Uint8Array;
   attempts: number;
   diedAtMs: number;
 }
@@ -141,6 +143,7 @@ export interface WorkerPorts {
   /** Writes pieces where readers find them; writing an entry twice leaves one. */
   appendDeltas: (request: RequestRef, place: DeltaPlace, pieces: readonly Piece[]) => Promise<void>;
   sealResult: (head: RequestHead, result: InferenceResult) => Uint8Array | Promise<Uint8Array>;
+  sealErrorDetail: (head: RequestHead, words: UpstreamWords) => Uint8Array | Promise<Uint8Array>;
   /**
    * One call of the ML service, over after the model's `timeout_ms` at the latest; rejects only for the
    * signal.

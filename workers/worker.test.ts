@@ -113,6 +113,18 @@ describe("one attempt", () => {
     expect(world.results[0]).toMatchObject({ usage: null, attempts: 3, result: null });
   });
 
+  test("takes along what the ML service said of it, to its result and its dead letter", async () => {
+    const world = await startFakeWorld();
+    await world.deliver("a");
+    const upstream = { status: 422, message: "temperature is too high" };
+
+    await callOf(world, "a").answer({ ...failed("UPSTREAM_REJECTED"), upstream } as never);
+
+    const [detail, copy] = [world.results[0]?.errorDetail, world.dead[0]?.reason.errorDetail];
+    expect(JSON.parse(new TextDecoder().decode(detail))).toEqual(upstream);
+    expect(copy).toEqual(detail);
+  });
+
   test("whose payload cannot be opened ends at once without a call", async () => {
     const world = await startFakeWorld();
     world.ports.openPayload = () => {

@@ -16,6 +16,8 @@ import {
 } from "./messages.ts";
 import { REQUEST, RESULT } from "../../test/support/message-samples.ts";
 
+const USAGE = { promptTokens: 12, completionTokens: 345, source: "reported" } as const;
+
 test("a request message comes back as it was", () => {
   const decoded = decodeMessage(encodeRequest(REQUEST));
 
@@ -34,6 +36,17 @@ test.each([
       usage: null,
       result: null,
       error: { code: "UPSTREAM_BUSY", message: "5 attempts found the ML service busy" },
+    },
+  ],
+  [
+    "failed with words of the ML service, and with parts of a usage",
+    {
+      ...RESULT,
+      state: "failed",
+      usage: { ...USAGE, cachedTokens: 4, reasoningTokens: 300 },
+      result: null,
+      error: { code: "UPSTREAM_REJECTED", message: "status 422" },
+      errorDetail: Buffer.from([0, 255, 34]),
     },
   ],
   [
@@ -58,6 +71,19 @@ test("a dead request still reads as the request, and says why it is dead", () =>
 
   expect(message.headers).toMatchObject({ error_code: error.code, error_message: error.message });
   expect(decodeRequest(message)).toEqual({ ok: true, kind: "request", request: REQUEST });
+});
+
+test.each([
+  ["error_detail", 7],
+  ["error_detail", "a".repeat(70_000)],
+  ["cached_tokens", "many"],
+  ["reasoning_tokens", -1],
+])("a result whose %s is %p is read without it", (name, value) => {
+  const message = encodeResult(RESULT);
+
+  const decoded = decodeResult({ ...message, headers: { ...message.headers, [name]: value } });
+
+  expect(decoded).toEqual({ ok: true, kind: "result", result: RESULT });
 });
 
 const UNREACHED = {

@@ -12,6 +12,7 @@ import {
   TERMINAL_STATES,
   type RequestError,
   type RequestHead,
+  type TokenUsage,
 } from "../../core/request/request.ts";
 
 /** A message to publish. The body travels as it is; everything else becomes properties and headers. */
@@ -64,9 +65,16 @@ export function encodeRequest(request: QueuedRequest): OutgoingMessage {
 }
 
 /** A request that failed for good, for `inference_requests.dead`: the same message and why it is there. */
-export function encodeDeadRequest(request: QueuedRequest, error: RequestError): OutgoingMessage {
+export function encodeDeadRequest(
+  request: QueuedRequest,
+  error: RequestError & { errorDetail?: Uint8Array },
+): OutgoingMessage {
   const message = encodeRequest(request);
-  const reason = { error_code: error.code, error_message: error.message };
+  const reason = {
+    error_code: error.code,
+    error_message: error.message,
+    ...(error.errorDetail === undefined ? {} : { error_detail: toBase64(error.errorDetail) }),
+  };
   return { ...message, headers: { ...message.headers, ...reason } };
 }
 
@@ -79,11 +87,15 @@ export function encodeResult(result: QueuedResult): OutgoingMessage {
     headers["usage_source"] = result.usage.source;
     headers["prompt_tokens"] = result.usage.promptTokens;
     headers["completion_tokens"] = result.usage.completionTokens;
+    const { cachedTokens = 0, reasoningTokens = 0 } = result.usage;
+    if (cachedTokens > 0) headers["cached_tokens"] = cachedTokens;
+    if (reasoningTokens > 0) headers["reasoning_tokens"] = reasoningTokens;
   }
   if (result.error !== null) {
     headers["error_code"] = result.error.code;
     headers["error_message"] = result.error.message;
   }
+  if (result.errorDetail !== undefined) headers["error_detail"] = toBase64(result.errorDetail);
   return {
     // Sealed bytes are never empty, so an empty body says that there is no result.
     body: result.result ?? NOTHING,
@@ -166,6 +178,7 @@ export function decodeResult(message: IncomingMessage): DecodedResult {
     return undecodable(message, "the token counts are missing");
   if (error_code !== undefined && !isFaultCode(error_code))
     return undecodable(message, "the error_code is unknown");
+  const errorDetail = errorDetailOf(message.headers);
   const result: QueuedResult = {
     head: headOf(messageId, headers),
     state: headers.state,
@@ -175,11 +188,17 @@ export function decodeResult(message: IncomingMessage): DecodedResult {
     usage:
       source === undefined
         ? null
-        : { source, promptTokens: prompt_tokens ?? 0, completionTokens: completion_tokens ?? 0 },
+        : {
+            source,
+            promptTokens: prompt_tokens ?? 0,
+            completionTokens: completion_tokens ?? 0,
+            ...detailsOf(message.headers),
+          },
     error:
       error_code === undefined
         ? null
         : { code: error_code, message: error_message ?? FAULTS[error_code].title },
+    ...(errorDetail === undefined ? {} : { errorDetail }),
     result: body.byteLength === 0 ? null : body,
   };
   return { ok: true, kind: "result", result };
@@ -264,6 +283,33 @@ function lastErrorOf(headers: IncomingMessage["headers"]): RequestError | undefi
   const { last_error_code: code, last_error_message: message } = headers;
   if (typeof code !== "string" || !isFaultCode(code)) return undefined;
   return { code, message: typeof message === "string" ? message : FAULTS[code].title };
+}
+
+const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+
+/** Far above what is ever sealed for it. */
+const DETAIL_CHARACTERS_MAX = 65_536;
+
+/**
+ * The sealed words of an ML service about its failure. Like all that is only for people, an odd one is left
+ * out instead of refusing the message.
+ */
+export function errorDetailOf(headers: IncomingMessage["headers"]): Uint8Array | undefined {
+  const { error_detail: detail } = headers;
+  const isSealed = typeof detail === "string" && detail.length <= DETAIL_CHARACTERS_MAX;
+  return isSealed && detail !== "" ? Buffer.from(detail, "base64") : undefined;
+}
+
+/** Parts of the counts: an odd one is left out, because it changes no bill. */
+function detailsOf({
+  cached_tokens: cached,
+  reasoning_tokens: reasoning,
+}: IncomingMessage["headers"]): Pick<TokenUsage, "cachedTokens" | "reasoningTokens"> {
+  const isCount = (value: unknown): value is number => typeof value === "number" && value > 0;
+  return {
+    ...(isCount(cached) ? { cachedTokens: cached } : {}),
+    ...(isCount(reasoning) ? { reasoningTokens: reasoning } : {}),
+  };
 }
 
 function isRequestId(messageId: unknown): messageId is string {

@@ -9,9 +9,11 @@ import { createDeltas, type Deltas } from "../../core/attempt/deltas.ts";
 import { JsonText } from "../../core/json/json-text.ts";
 import { contentOf, promptsOf } from "../../core/request/content.ts";
 import { plausibleUsage, usageBounds } from "../../core/attempt/usage.ts";
+import { createAddresses, lookUp, type Target } from "./addresses.ts";
 import { createPostJson, type MlHttpReply } from "./call.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
 import { createProtocols } from "./protocols.ts";
+import { createReplicas } from "./replicas.ts";
 import { createStreamReply, type StreamEnd } from "./stream-reply.ts";
 import { theirWords } from "./their-words.ts";
 
@@ -48,6 +50,14 @@ function failed(
 export function createInfer(secret: (name: string) => string | undefined): Infer {
   const protocolOf = createProtocols();
   const postJson = createPostJson();
+  const replicas = createReplicas(() => performance.now());
+  const addressesOf = createAddresses(lookUp, () => performance.now());
+
+  /** A proxy looks up names itself. */
+  function targetsOf({ url, urls, proxy }: ModelConfig): Target[] | Promise<Target[]> {
+    const all = [...new Set([url, ...urls])];
+    return proxy === undefined ? addressesOf(all) : all.map((one) => ({ url: one, host: null }));
+  }
 
   /** null: the key that the model needs is not set. */
   function headersOf({ headers, api_key_env: name }: ModelConfig): Record<string, string> | null {
@@ -82,19 +92,25 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
       return failed("UPSTREAM_REFUSED", "the worker has no key for the ML service");
     }
     const stream = isStreamed ? createStreamReply(protocol, deltas ?? createDeltas()) : null;
-    const reply = await postJson(
-      {
-        url: config.url,
-        proxy: config.proxy,
-        headers,
-        body,
-        timeoutMs: config.timeout_ms,
-        replyBytesMax: config.reply_bytes_max,
-        ...(stream && {
-          events: { onData: stream.onData, idleTimeoutMs: config.idle_timeout_ms },
-        }),
-      },
-      signal,
+    const endsAtMs = performance.now() + config.timeout_ms;
+    const reply = await replicas.call(
+      await targetsOf(config),
+      ({ url, host }) =>
+        postJson(
+          {
+            url,
+            proxy: config.proxy,
+            headers: host === null ? headers : { ...headers, host },
+            body,
+            timeoutMs: Math.max(1, endsAtMs - performance.now()),
+            replyBytesMax: config.reply_bytes_max,
+            ...(stream && {
+              events: { onData: stream.onData, idleTimeoutMs: config.idle_timeout_ms },
+            }),
+          },
+          signal,
+        ),
+      isAway,
     );
     switch (reply.kind) {
       case "timeout":
@@ -113,6 +129,12 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
           : readFailure(protocol, reply);
     }
   };
+}
+
+/** Whether a replica did not begin to work, so that another one may. */
+function isAway(reply: MlHttpReply): boolean {
+  if (reply.kind === "unreachable") return true;
+  return reply.kind === "replied" && (reply.status === 502 || reply.status === 503);
 }
 
 async function readSuccess(

@@ -202,3 +202,25 @@ describe("proxies", () => {
     proxy.stop();
   });
 });
+
+describe("a service of several replicas", () => {
+  test("is called where it is there, although one of its URLs is not", async () => {
+    const gone = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+    const nowhere = `http://127.0.0.1:${gone.port}/`;
+    await gone.stop(true);
+
+    const outcomes = [];
+    for (let i = 0; i < 3; i += 1)
+      outcomes.push(codeOf(await ask("hello", { url: nowhere, urls: [url] })));
+
+    expect(outcomes).toEqual(["ok", "ok", "ok"]);
+  });
+
+  test("that are all away is not reachable", async () => {
+    const nobody = ["http://nobody.invalid/v1", "http://also-nobody.invalid/v1"];
+
+    const outcome = codeOf(await ask("hello", { url: nobody[0] ?? "", urls: nobody }));
+
+    expect(outcome).toBe("UPSTREAM_UNREACHABLE");
+  });
+});

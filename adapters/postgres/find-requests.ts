@@ -59,8 +59,8 @@ export async function findRequests(
 ): Promise<(StoredRequest | undefined)[]> {
   const rows = await database.run(
     "find requests",
-    (sql) => sql<(ListedRow & { result: Buffer | null })[]>`
-      select ${sql(LISTED_COLUMNS)}, result
+    (sql) => sql<(ListedRow & { result: Buffer | null; error_detail: Buffer | null })[]>`
+      select ${sql(LISTED_COLUMNS)}, result, error_detail
       from requests
       where request_id = any(${textArray(lookups.map((lookup) => lookup.requestId))}::uuid[])
         and user_id = any(${textArray(lookups.map((lookup) => lookup.userId))}::uuid[])`,
@@ -68,7 +68,8 @@ export async function findRequests(
   const byId = new Map(rows.map((row) => [row.request_id, row]));
   return lookups.map(({ requestId, userId }) => {
     const row = byId.get(requestId);
-    return row?.user_id === userId ? { ...listedOf(row), result: row.result } : undefined;
+    if (row?.user_id !== userId) return undefined;
+    return { ...listedOf(row), result: row.result, errorDetail: row.error_detail };
   });
 }
 

@@ -6,7 +6,7 @@ import {
   ledgerEntryOf,
 } from "../../core/request/finish.ts";
 import { type DurableState, isTerminal, type TerminalState } from "../../core/request/request.ts";
-import { numberArray, packBytes, textArray } from "./arrays.ts";
+import { bytesArray, numberArray, packBytes, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
 
 interface FinishedRow {
@@ -101,16 +101,20 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
           ${numberArray(batch.map((finish) => finish.completedAtMs))}::float8[],
           ${numberArray(batch.map((finish) => finish.usage?.promptTokens ?? null))}::bigint[],
           ${numberArray(batch.map((finish) => finish.usage?.completionTokens ?? null))}::bigint[],
+          ${numberArray(entries.map((entry) => entry?.cachedTokens ?? 0))}::bigint[],
+          ${numberArray(entries.map((entry) => entry?.reasoningTokens ?? 0))}::bigint[],
           ${textArray(entries.map((entry) => entry?.source ?? null))}::text[],
           ${numberArray(entries.map((entry) => entry?.executions ?? 0))}::integer[],
           ${numberArray(entries.map((entry) => entry?.failedExecutions ?? 0))}::integer[],
           ${textArray(batch.map((finish) => finish.error?.code ?? null))}::text[],
           ${textArray(batch.map((finish) => finish.error?.message ?? null))}::text[],
+          ${bytesArray(batch.map((finish) => finish.errorDetail ?? null))}::bytea[],
           ${results.firsts}::integer[],
           ${results.lengths}::integer[]
         ) as row (
           request_id, state, attempts, started_ms, completed_ms, prompt_tokens, completion_tokens,
-          usage_source, executions, failed_executions, error_code, error_message, result_first, result_length
+          cached_tokens, reasoning_tokens, usage_source, executions, failed_executions, error_code,
+          error_message, error_detail, result_first, result_length
         )
       ),
       moved as (
@@ -125,6 +129,7 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
           completion_tokens = f.completion_tokens,
           error_code = f.error_code,
           error_message = f.error_message,
+          error_detail = f.error_detail,
           result = substring(packed.results from f.result_first for f.result_length)
         from
           (values (${results.bytes}::bytea)) as packed (results),
@@ -134,16 +139,17 @@ function moveAndBill(database: Database, batch: readonly Finish[]): Promise<Fini
           and r.completed_at is null
         returning
           r.request_id, r.user_id, r.model, r.window_day, r.estimated_tokens, r.status, r.prompt_tokens,
-          r.completion_tokens, f.usage_source, f.executions, f.failed_executions
+          r.completion_tokens, f.cached_tokens, f.reasoning_tokens, f.usage_source, f.executions,
+          f.failed_executions
       ),
       billed as (
         insert into token_logs (
-          request_id, user_id, model, window_day, prompt_tokens, completion_tokens, usage_source, executions,
-          failed_executions
+          request_id, user_id, model, window_day, prompt_tokens, completion_tokens, cached_tokens,
+          reasoning_tokens, usage_source, executions, failed_executions
         )
         select
           request_id, user_id, model, window_day, coalesce(prompt_tokens, 0), coalesce(completion_tokens, 0),
-          usage_source, executions, failed_executions
+          cached_tokens, reasoning_tokens, usage_source, executions, failed_executions
         from moved
         where usage_source is not null
         on conflict (request_id) do nothing

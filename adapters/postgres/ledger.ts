@@ -8,6 +8,8 @@ interface UsageRow {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
+  cached_tokens: number;
+  reasoning_tokens: number;
 }
 
 /**
@@ -27,7 +29,9 @@ export async function usage(
         sum(failed_requests)::bigint as failed_requests,
         sum(prompt_tokens)::bigint as prompt_tokens,
         sum(completion_tokens)::bigint as completion_tokens,
-        sum(total_tokens)::bigint as total_tokens
+        sum(total_tokens)::bigint as total_tokens,
+        sum(cached_tokens)::bigint as cached_tokens,
+        sum(reasoning_tokens)::bigint as reasoning_tokens
       from token_days
       where user_id = ${userId}
         and window_day between ${from} and ${to}
@@ -41,5 +45,7 @@ export async function usage(
     promptTokens: row.prompt_tokens,
     completionTokens: row.completion_tokens,
     totalTokens: row.total_tokens,
+    cachedTokens: row.cached_tokens,
+    reasoningTokens: row.reasoning_tokens,
   }));
 }

@@ -147,17 +147,19 @@ export async function wholeRequest(
       (ListedRow & {
         prompt: Buffer;
         result: Buffer | null;
+        error_detail: Buffer | null;
         window_day: string;
         expires_at: number;
       })[]
     >`
-      select ${sql(LISTED_COLUMNS)}, prompt, result, window_day, expires_at
+      select ${sql(LISTED_COLUMNS)}, prompt, result, error_detail, window_day, expires_at
       from requests
       where request_id = ${requestId}`,
   );
   if (row === undefined) return undefined;
   const { prompt, result, window_day: windowDay, expires_at: expiresAtMs } = row;
-  return { ...listedOf(row), prompt, result, windowDay, expiresAtMs };
+  const content = { prompt, result, errorDetail: row.error_detail };
+  return { ...listedOf(row), ...content, windowDay, expiresAtMs };
 }
 
 /** How a parked request waits. */

@@ -1,3 +1,4 @@
+import { errorDetailOf } from "../../adapters/amqp/messages.ts";
 import type { Command } from "commander";
 
 import { standings } from "../../adapters/postgres/open-requests.ts";
@@ -102,16 +103,19 @@ async function show(id: string, options: ShowOptions): Promise<void> {
     const letter = await requireLetter(await operation.amqp(), operation.queues, id);
     const standing = await standingOf(operation, id);
     const content = reveal ? contentOf(operation, letter) : undefined;
+    const upstream = reveal ? upstreamOf(operation, letter) : undefined;
     if (reveal) await note(operation, options.actor, "dead.reveal", id, {});
     if (options.json === true) {
       const { headers } = letter.message;
       const now = standing && { state: standing.state, billed_tokens: standing.billedTokens };
-      const revealed = reveal ? { content } : {};
+      const revealed = reveal ? { content, upstream } : {};
       printJson({ ...letterJson(letter), now: now ?? null, headers, ...revealed });
       return;
     }
     printLine(formatLetter(letter, standing));
     if (reveal) printJson(content);
+    if (upstream) printLine("what the ML service said:");
+    if (upstream) printJson(upstream);
   });
 }
 
@@ -135,6 +139,13 @@ function contentOf(operation: Operation, { content, message }: DeadLetter): unkn
   if (message.body.byteLength === 0) return null;
   const field = content.kind === "request" ? "prompt" : "result";
   return openContent(operation, content.head, message.body, field);
+}
+
+/** What the ML service said of the failure that made a dead letter; null: nothing. */
+function upstreamOf(operation: Operation, { content, message }: DeadLetter): unknown {
+  const sealed = errorDetailOf(message.headers);
+  if (content.kind === "unreadable" || sealed === undefined) return null;
+  return openContent(operation, content.head, sealed, "error_detail");
 }
 
 interface DropOptions {

@@ -213,7 +213,14 @@ function contentOf(operation: Operation, request: WholeRequest) {
     const sealed = request[field];
     return sealed === null ? null : openContent(operation, request, sealed, field);
   };
-  return { prompt: open("prompt"), metadata: open("metadata"), result: open("result") };
+  const { errorDetail } = request;
+  return {
+    prompt: open("prompt"),
+    metadata: open("metadata"),
+    result: open("result"),
+    upstream:
+      errorDetail === null ? null : openContent(operation, request, errorDetail, "error_detail"),
+  };
 }
 
 const unknownRequest = (id: string): CommandFailure =>

@@ -10,6 +10,7 @@ import {
   decodeText,
   type InferencePayload,
 } from "../../core/request/payload.ts";
+import type { SealedField } from "../../core/request/stored-request.ts";
 import type { RequestHead } from "../../core/request/request.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { type PostReply, postRequest } from "../operator/gateway.ts";
@@ -30,7 +31,7 @@ function openSealed(
   { config }: Pick<Operation, "config">,
   { requestId, userId }: Pick<RequestHead, "requestId" | "userId">,
   sealed: Uint8Array,
-  field: "prompt" | "result" | "metadata",
+  field: SealedField,
 ): Uint8Array {
   try {
     const sealer = createSealer(config.secrets.encryption_keys);

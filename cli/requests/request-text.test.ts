@@ -22,6 +22,7 @@ const WAITS: KnownRequest = {
     errorMessage: null,
     metadata: null,
     result: null,
+    errorDetail: null,
     prompt: new Uint8Array(40),
     windowDay: "2026-11-27",
     expiresAtMs: AT_MS + 3_600_000,

@@ -83,9 +83,16 @@ function failure(requestId: string, error: RequestError, nowMs: number, attempts
  * negative.
  */
 export function clampUsage(usage: TokenUsage): TokenUsage {
+  const { cachedTokens, reasoningTokens } = usage;
+  const promptTokens = clampTokens(usage.promptTokens);
+  const completionTokens = clampTokens(usage.completionTokens);
   return {
-    promptTokens: clampTokens(usage.promptTokens),
-    completionTokens: clampTokens(usage.completionTokens),
+    promptTokens,
+    completionTokens,
+    ...(cachedTokens && { cachedTokens: Math.min(clampTokens(cachedTokens), promptTokens) }),
+    ...(reasoningTokens && {
+      reasoningTokens: Math.min(clampTokens(reasoningTokens), completionTokens),
+    }),
     source: usage.source,
   };
 }

@@ -2,7 +2,12 @@ import { FAULTS } from "../faults.ts";
 import type { InferenceResult } from "../request/payload.ts";
 import type { RequestError } from "../request/request.ts";
 import { type Delay, retryDelay } from "./delay.ts";
-import { type InferenceOutcome, isExecution, type ReportedUsage } from "./outcome.ts";
+import {
+  type InferenceOutcome,
+  isExecution,
+  type ReportedUsage,
+  type UpstreamWords,
+} from "./outcome.ts";
 
 /** What becomes of a delivery whose attempt has ended. */
 export type Verdict =
@@ -12,7 +17,8 @@ export type FailedVerdict =
   | { kind: "retry"; delay: Delay; error: RequestError }
   /** The ML service did not begin to work: the same attempt is made when the service can be called. */
   | { kind: "put_off"; error: RequestError }
-  | { kind: "dead"; error: RequestError };
+  /** `upstream`: what the ML service said of it; absent: nothing. */
+  | { kind: "dead"; error: RequestError; upstream?: UpstreamWords };
 
 export interface RetryPolicy {
   /** Attempts of one request, the first included. */
@@ -36,8 +42,11 @@ export function judgeOutcome(
   }
   const error = { code: outcome.code, message: outcome.message };
   if (!isExecution(outcome)) return { kind: "put_off", error };
-  if (!FAULTS[outcome.code].retryable) return { kind: "dead", error };
-  return retryOrDead(error, attempt, outcome.retryAfterMs, policy, random);
+  const verdict: FailedVerdict = FAULTS[outcome.code].retryable
+    ? retryOrDead(error, attempt, outcome.retryAfterMs, policy, random)
+    : { kind: "dead", error };
+  const { upstream } = outcome;
+  return verdict.kind === "dead" && upstream !== undefined ? { ...verdict, upstream } : verdict;
 }
 
 /**

@@ -37,6 +37,13 @@ export const model = t.Object(
       { description: "How the ML service is spoken to." },
     ),
     url: t.String({ pattern: "^https?://", description: "The URL that an attempt is posted to." }),
+    urls: t.Array(t.String({ pattern: "^https?://" }), {
+      default: [],
+      description:
+        "More URLs of the same service, if it has replicas that nothing balances. Each call goes to the " +
+        "one with the fewest under way; one that is away is left out for a while. A plain http name of " +
+        "several addresses counts as so many replicas.",
+    }),
     upstream_model: t.Optional(
       t.String({
         minLength: 1,

@@ -17,4 +17,8 @@ export interface Usage {
   promptTokens: number;
   completionTokens: number;
   totalTokens: number;
+  /** Of the prompts' tokens, those that came from a cache. */
+  cachedTokens: number;
+  /** Of the completions' tokens, those of hidden reasoning. */
+  reasoningTokens: number;
 }

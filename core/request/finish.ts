@@ -11,6 +11,8 @@ export interface RequestEnd {
   /** What is billed; null: nothing, because there was no execution or each of them failed. */
   usage: TokenUsage | null;
   error: RequestError | null;
+  /** Sealed `UpstreamWords`: what the ML service said of its failure; absent: nothing. */
+  errorDetail?: Uint8Array;
   /** Sealed `InferenceResult`; null unless completed. */
   result: Uint8Array | null;
 }
@@ -49,6 +51,8 @@ export type FinishReply = Finished | "unknown";
 export interface LedgerEntry {
   promptTokens: number;
   completionTokens: number;
+  cachedTokens: number;
+  reasoningTokens: number;
   source: LedgerSource;
   /** How many executions it took, at least 1. */
   executions: number;
@@ -70,13 +74,15 @@ export function ledgerEntryOf({
     // Whatever the message says: something was used.
     const executions = Math.max(attempts, 1);
     const failedExecutions = state === "failed" ? executions : executions - 1;
-    return { ...usage, executions, failedExecutions };
+    return { cachedTokens: 0, reasoningTokens: 0, ...usage, executions, failedExecutions };
   }
   const hasFailed = state === "failed" || state === "cancelled";
   if (!hasFailed || attempts === 0) return null;
   return {
     promptTokens: 0,
     completionTokens: 0,
+    cachedTokens: 0,
+    reasoningTokens: 0,
     source: "failed",
     executions: attempts,
     failedExecutions: attempts,

@@ -57,5 +57,9 @@ export type LedgerSource = UsageSource | "failed";
 export interface TokenUsage {
   promptTokens: number;
   completionTokens: number;
+  /** Of the prompt's tokens, those that came from a cache; absent: nothing is known of any. */
+  cachedTokens?: number;
+  /** Of the completion's tokens, those of hidden reasoning; absent: nothing is known of any. */
+  reasoningTokens?: number;
   source: UsageSource;
 }

@@ -21,7 +21,7 @@ export interface Page<Item> {
 }
 
 /** Parts of a request that are sealed apart; the name is bound into the seal. */
-export type SealedField = "prompt" | "metadata" | "result" | "delta";
+export type SealedField = "prompt" | "metadata" | "result" | "delta" | "error_detail";
 
 /** An Idempotency-Key and the body that it came with, each as a keyed hash of 32 bytes. */
 export interface Idempotency {
@@ -85,10 +85,12 @@ export interface StoredRequest {
   metadata: Uint8Array | null;
   /** null unless completed. */
   result: Uint8Array | null;
+  /** What the ML service said of its failure; null: nothing. */
+  errorDetail: Uint8Array | null;
 }
 
 /** A request in a list. */
-export type ListedRequest = Omit<StoredRequest, "result">;
+export type ListedRequest = Omit<StoredRequest, "result" | "errorDetail">;
 
 export interface ListQuery {
   userId: string;

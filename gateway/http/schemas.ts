@@ -87,7 +87,21 @@ const statusReply = {
       ),
     }),
   ),
-  error: t.Optional(error),
+  error: t.Optional(
+    t.Object({
+      code: t.String({ description: "A code of docs/faults.md." }),
+      message: t.String(),
+      upstream: t.Optional(
+        t.Object(
+          {
+            status: t.Integer({ description: "HTTP status of its reply, or of an error inside." }),
+            message: t.Union([t.String(), t.Null()], { description: "Its own words, cut short." }),
+          },
+          { description: "What the ML service said of it." },
+        ),
+      ),
+    }),
+  ),
   tokens: t.Object({
     estimated: t.Integer({ description: "Held on acceptance." }),
     prompt: t.Union([t.Integer(), t.Null()]),
@@ -235,6 +249,10 @@ const usageSums = {
   prompt_tokens: t.Integer(),
   completion_tokens: t.Integer(),
   total_tokens: t.Integer(),
+  cached_tokens: t.Integer({ description: "Of `prompt_tokens`, those that came from a cache." }),
+  reasoning_tokens: t.Integer({
+    description: "Of `completion_tokens`, those of hidden reasoning.",
+  }),
 };
 
 export const UsageReply = t.Object(

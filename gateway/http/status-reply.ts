@@ -26,6 +26,7 @@ export function statusReply(view: RequestView): WrittenReply {
           error: {
             code: isFaultCode(view.errorCode) ? view.errorCode : "INTERNAL",
             message: view.errorMessage ?? "",
+            ...(view.upstream === null ? {} : { upstream: view.upstream }),
           },
         }),
     tokens: {

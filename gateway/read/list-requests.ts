@@ -94,7 +94,7 @@ export function createListRequests(ports: Ports, standings: Standings): ListRequ
 
   /** A row that cannot be opened, for example for want of an old key, must not take the page away. */
   function viewRow(row: ListedRequest, standing: Standing | undefined): RequestView {
-    const listed = { ...row, result: null };
+    const listed = { ...row, result: null, errorDetail: null };
     try {
       return viewRequest(listed, standing, ports.open);
     } catch (error) {

@@ -1,6 +1,7 @@
+import type { UpstreamWords } from "../../core/attempt/outcome.ts";
 import type { AttemptHints } from "../../core/attempt/start.ts";
 import type { JsonText } from "../../core/json/json-text.ts";
-import { decodeText } from "../../core/request/payload.ts";
+import { decodeJson, decodeText } from "../../core/request/payload.ts";
 import { isTerminal, type RequestError, type RequestState } from "../../core/request/request.ts";
 import type { StoredRequest } from "../../core/request/stored-request.ts";
 import type { Waiting } from "../../core/queue/lane.ts";
@@ -22,12 +23,16 @@ export interface Standing {
 
 /** A request as its owner sees it: its content open, and how it stands while it has not ended. */
 export interface RequestView
-  extends Omit<StoredRequest, "state" | "metadata" | "result">, Omit<Standing, "attempts"> {
+  extends
+    Omit<StoredRequest, "state" | "metadata" | "result" | "errorDetail">,
+    Omit<Standing, "attempts"> {
   state: RequestState;
   /** As the caller wrote it. */
   metadata: JsonText | null;
   /** An `InferenceResult`; null unless completed. */
   result: JsonText | null;
+  /** What the ML service said of its failure; null: nothing. */
+  upstream: UpstreamWords | null;
 }
 
 /** Nothing is known of attempts: there were none, or Redis is away or has lost its memory. */
@@ -49,11 +54,11 @@ export function viewRequest(
   standing: Standing | undefined,
   open: GatewayPorts["open"],
 ): RequestView {
-  const { metadata, result } = stored;
+  const { metadata, result, errorDetail, ...rest } = stored;
   const present = isTerminal(stored.state) ? undefined : standing;
   const isExecuted = present !== undefined && present.waiting === null;
   return {
-    ...stored,
+    ...rest,
     state: isExecuted ? "in_progress" : stored.state,
     attempts: present?.attempts ?? stored.attempts,
     startedAtMs: stored.startedAtMs ?? present?.startedAtMs ?? null,
@@ -61,6 +66,10 @@ export function viewRequest(
     nextAttemptAtMs: present?.nextAttemptAtMs ?? null,
     lastError: present?.lastError ?? null,
     metadata: metadata === null ? null : decodeText(open(metadata, stored, "metadata")),
+    upstream:
+      errorDetail === null
+        ? null
+        : (decodeJson(open(errorDetail, stored, "error_detail")) as UpstreamWords),
     result: result === null ? null : decodeText(open(result, stored, "result")),
   };
 }

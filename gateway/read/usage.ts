@@ -67,6 +67,8 @@ function totalOf(rows: readonly Usage[]): UsageReport["total"] {
     promptTokens: 0,
     completionTokens: 0,
     totalTokens: 0,
+    cachedTokens: 0,
+    reasoningTokens: 0,
   };
   for (const row of rows) {
     total.requests += row.requests;
@@ -74,6 +76,8 @@ function totalOf(rows: readonly Usage[]): UsageReport["total"] {
     total.promptTokens += row.promptTokens;
     total.completionTokens += row.completionTokens;
     total.totalTokens += row.totalTokens;
+    total.cachedTokens += row.cachedTokens;
+    total.reasoningTokens += row.reasoningTokens;
   }
   return total;
 }

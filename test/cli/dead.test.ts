@@ -49,7 +49,7 @@ async function putLetter({ books }: TestStack, request: QueuedRequest): Promise<
 
 test("a dead letter is listed with its error, and its content only when asked for", async (stack) => {
   const tollgate = commandsOn(stack);
-  const id = await failOne(stack, await stack.addUser(), "secret plan [[sim:400]]");
+  const id = await failOne(stack, await stack.addUser(), "secret plan [[sim:422]]");
 
   const listed = jsonOf(await tollgate("dead", "list", "--json")) as Letter[];
   const plain = await tollgate("dead", "show", id);
@@ -62,6 +62,8 @@ test("a dead letter is listed with its error, and its content only when asked fo
   expect(plain.out).toContain("failed, not billed, 1 execution failed");
   expect(plain.out).not.toContain("secret plan");
   expect(revealed.out).toContain("secret plan");
+  expect(plain.out).not.toContain("temperature must be at most 2");
+  expect(revealed.out).toContain("temperature must be at most 2");
 });
 
 test("a retry of what has ended makes one new request, billed once, and drops the letter", async (stack) => {

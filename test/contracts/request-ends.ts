@@ -76,6 +76,16 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
       });
     });
 
+    test("what the ML service said of a failure is kept sealed, with that request alone", async () => {
+      const { rows, ids } = await storeThree();
+      const [a, b] = ids;
+
+      await finish({ ...inVain(a, 1), errorDetail: SEALED }, inVain(b, 1));
+
+      const found = await subject().store.findRequests(rows.map(({ head }) => head));
+      expect(found.map((row) => row?.errorDetail)).toEqual([SEALED, null, null]);
+    });
+
     test("what was executed and failed is in the ledger without tokens, however it ended", async () => {
       const { rows, ids } = await storeThree();
       const [a, b, c] = ids;
@@ -182,6 +192,8 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
         promptTokens: 10,
         completionTokens: 20,
         totalTokens: 30,
+        cachedTokens: 4,
+        reasoningTokens: 6,
       };
       const twice = {
         requests: 2,
@@ -189,6 +201,8 @@ export function describeRequestEnds(name: string, makeSubject: MakeRequestStore)
         promptTokens: 20,
         completionTokens: 40,
         totalTokens: 60,
+        cachedTokens: 8,
+        reasoningTokens: 12,
       };
       expect(byDay).toEqual([
         { key: from, ...bill },

@@ -49,6 +49,7 @@ export function describeRequestInserts(name: string, makeSubject: MakeRequestSto
         errorMessage: null,
         metadata: null,
         result: null,
+        errorDetail: null,
       });
       expect(second?.metadata).toEqual(metadata);
     });

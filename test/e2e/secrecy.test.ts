@@ -13,14 +13,15 @@ test("a prompt and its result are readable in no table, key, queue, log or metri
   const canary = `canary-${crypto.randomUUID()}`;
   const prompt = `${canary} in plain words`;
   const { text } = simulatedAnswer(prompt, 100);
-  const secrets = [canary, text, `key-${canary}`];
+  const theirWords = "temperature must be at most 2";
+  const secrets = [canary, text, theirWords, `key-${canary}`];
   const body = { prompt, max_tokens: 100, metadata: { note: canary } };
 
   // One has ended, one has failed and is a dead letter, and one is in the queue of requests.
   const first = await api.generate(body, { idempotencyKey: `key-${canary}` });
   const ended = await api.untilEnded(first.request_id);
-  const failing = await api.generate({ ...body, prompt: `${canary} [[sim:400]]` });
-  await api.untilEnded(failing.request_id);
+  const failing = await api.generate({ ...body, prompt: `${canary} [[sim:422]]` });
+  const failed = await api.untilEnded(failing.request_id);
   await stack.workers[0]?.terminate();
   await api.generate(body);
   await untilTrue("a message waits in the queue", 5_000, async () => {
@@ -45,6 +46,9 @@ test("a prompt and its result are readable in no table, key, queue, log or metri
   await stack.workers[0]?.start();
 
   expect(ended.result?.choices[0]?.text).toBe(text);
+  expect(failed.error).toMatchObject({
+    upstream: { status: 422, message: expect.stringContaining(theirWords) },
+  });
   expect(found).toEqual([]);
 });
 

@@ -290,6 +290,7 @@ export function storedRequest(
     errorMessage: null,
     metadata: null,
     result: null,
+    errorDetail: null,
     ...patch,
   };
 }

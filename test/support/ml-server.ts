@@ -26,6 +26,7 @@ export interface MlServer {
 
 export const ML_MODEL: Omit<ModelConfig, "url"> = {
   protocol: "openai-chat",
+  urls: [],
   headers: {},
   fields: { max_tokens: "max_tokens" },
   failed_finish_reasons: ["abort", "error"],

@@ -49,7 +49,7 @@ export function newRequest(
   };
 }
 
-/** A completed request of 10 + 20 tokens. */
+/** A completed request of 10 + 20 tokens, 4 of them from a cache and 6 of hidden reasoning. */
 export function completion(requestId: string, overrides: Partial<Finish> = {}): Finish {
   return {
     requestId,
@@ -57,7 +57,13 @@ export function completion(requestId: string, overrides: Partial<Finish> = {}): 
     attempts: 1,
     startedAtMs: 1_795_000_000_000,
     completedAtMs: 1_795_000_001_234,
-    usage: { promptTokens: 10, completionTokens: 20, source: "reported" },
+    usage: {
+      promptTokens: 10,
+      completionTokens: 20,
+      cachedTokens: 4,
+      reasoningTokens: 6,
+      source: "reported",
+    },
     error: null,
     result: SEALED,
     ...overrides,

@@ -146,6 +146,7 @@ export function enginePorts(
     appendDeltas: async () => {},
     readDeltas: async (asked) => asked.map(() => []),
     sealResult: (_head, result) => new TextEncoder().encode(JSON.stringify(result)),
+    sealErrorDetail: (_head, words) => new TextEncoder().encode(JSON.stringify(words)),
     countTokens: (text) => text.split(" ").length,
     metrics,
     log: { debug: () => {}, info: log, warn: log, error: log },

@@ -33,6 +33,7 @@ export const failed = (
 export const MODEL: ModelConfig = {
   protocol: "openai-chat",
   url: "http://127.0.0.1:1/",
+  urls: [],
   headers: {},
   fields: { max_tokens: "max_tokens" },
   failed_finish_reasons: ["abort", "error"],

@@ -1,4 +1,5 @@
 import type { Delay } from "../../core/attempt/delay.ts";
+import type { UpstreamWords } from "../../core/attempt/outcome.ts";
 import type { RequestEnd } from "../../core/request/finish.ts";
 import type { InferenceResult } from "../../core/request/payload.ts";
 import type { RequestError } from "../../core/request/request.ts";
@@ -21,11 +22,15 @@ export interface Ending extends Omit<RequestEnd, "completedAtMs" | "result"> {
  */
 export interface Conclusions {
   end: (owned: OwnedDelivery, ending: Ending) => Promise<void>;
-  /** Ends the request as failed and puts a copy of its message to the dead letters. */
+  /**
+   * Ends the request as failed, with what the ML service said of it (sealed; absent: nothing), and puts a
+   * copy of its message to the dead letters.
+   */
   dead: (
     owned: OwnedDelivery,
     ending: Pick<Ending, "attempts" | "startedAtMs">,
     error: RequestError,
+    upstream?: UpstreamWords,
   ) => Promise<void>;
   /** Hands the request over to its next attempt, `delay` later. */
   retry: (owned: OwnedDelivery, delay: Delay, error: RequestError) => Promise<void>;
@@ -64,6 +69,7 @@ type ConcludePorts = Pick<
   | "clearStarted"
   | "noteDelayed"
   | "sealResult"
+  | "sealErrorDetail"
   | "now"
   | "random"
   | "schedule"
@@ -164,15 +170,25 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
       ports.reach("W3");
       return owned.delivery.ack();
     },
-    async dead(owned, { attempts, startedAtMs }, error) {
-      const { requestId, model } = owned.request.head;
+    async dead(owned, { attempts, startedAtMs }, error, upstream) {
+      const { head } = owned.request;
+      const { requestId, model } = head;
       const { code } = error;
       ports.log.warn({ request_id: requestId, model, code, attempts }, "request failed");
       const nothing = { usage: null, result: null };
-      const ending = { ...nothing, state: "failed", attempts, startedAtMs, error } as const;
+      const detail =
+        upstream === undefined ? {} : { errorDetail: await ports.sealErrorDetail(head, upstream) };
+      const ending = {
+        ...nothing,
+        state: "failed",
+        attempts,
+        startedAtMs,
+        error,
+        ...detail,
+      } as const;
       if (!(await publishEnding(owned, ending))) return giveBack(owned);
       ports.reach("W3");
-      const reason = { ...error, attempts, diedAtMs: ports.now() };
+      const reason = { ...error, ...detail, attempts, diedAtMs: ports.now() };
       const isConfirmed = await publishUntilConfirmed(owned, "dead letter", () =>
         ports.publishDead(owned.request, reason),
       );

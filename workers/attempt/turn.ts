@@ -101,7 +101,8 @@ export function createTurns(
     countVerdict(owned, verdict.kind);
     const { attempt, head } = owned.request;
     if (verdict.kind === "dead") {
-      return conclusions.dead(owned, { attempts: attempt, startedAtMs }, error);
+      const { upstream } = verdict;
+      return conclusions.dead(owned, { attempts: attempt, startedAtMs }, error, upstream);
     }
     const { requestId, model } = head;
     const { stepMs } = verdict.delay;

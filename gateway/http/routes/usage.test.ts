@@ -9,6 +9,8 @@ const NOTHING = {
   promptTokens: 0,
   completionTokens: 0,
   totalTokens: 0,
+  cachedTokens: 0,
+  reasoningTokens: 0,
 };
 
 /** What the ledger was asked for by a query. */
@@ -35,6 +37,8 @@ describe("the usage of a caller", () => {
           promptTokens: 10,
           completionTokens: 5,
           totalTokens: 15,
+          cachedTokens: 4,
+          reasoningTokens: 3,
         },
         { ...NOTHING, key: "2026-11-21", requests: 1, promptTokens: 1, totalTokens: 1 },
       ],
@@ -52,6 +56,8 @@ describe("the usage of a caller", () => {
           prompt_tokens: 10,
           completion_tokens: 5,
           total_tokens: 15,
+          cached_tokens: 4,
+          reasoning_tokens: 3,
         },
         {
           day: "2026-11-21",
@@ -60,6 +66,8 @@ describe("the usage of a caller", () => {
           prompt_tokens: 1,
           completion_tokens: 0,
           total_tokens: 1,
+          cached_tokens: 0,
+          reasoning_tokens: 0,
         },
       ],
       total: {
@@ -68,6 +76,8 @@ describe("the usage of a caller", () => {
         prompt_tokens: 11,
         completion_tokens: 5,
         total_tokens: 16,
+        cached_tokens: 4,
+        reasoning_tokens: 3,
       },
     });
   });

@@ -42,6 +42,8 @@ const sumsOf = (usage: Omit<Usage, "key">) => ({
   prompt_tokens: usage.promptTokens,
   completion_tokens: usage.completionTokens,
   total_tokens: usage.totalTokens,
+  cached_tokens: usage.cachedTokens,
+  reasoning_tokens: usage.reasoningTokens,
 });
 
 /** `GET /usage`. */

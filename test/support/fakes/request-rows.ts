@@ -67,7 +67,8 @@ function byTurn(a: FakeRow, b: FakeRow): number {
 }
 
 export function storedOf(row: FakeRow): StoredRequest {
-  return { ...listedOf(row), result: row.end?.result ?? null };
+  const { result = null, errorDetail = null } = row.end ?? {};
+  return { ...listedOf(row), result, errorDetail };
 }
 
 export function listedOf(row: FakeRow): ListedRequest {
@@ -99,10 +100,18 @@ export function sumUsage(rows: FakeRow[], by: "day" | "model"): Usage[] {
     const entry = end && ledgerEntryOf(end);
     if (entry === null) continue;
     const key = by === "day" ? head.windowDay : head.model;
-    const nothing = { requests: 0, failedRequests: 0, promptTokens: 0, completionTokens: 0 };
-    const sum = sums.get(key) ?? nothing;
+    const sum = sums.get(key) ?? {
+      requests: 0,
+      failedRequests: 0,
+      promptTokens: 0,
+      completionTokens: 0,
+      cachedTokens: 0,
+      reasoningTokens: 0,
+    };
     sum.promptTokens += entry.promptTokens;
     sum.completionTokens += entry.completionTokens;
+    sum.cachedTokens += entry.cachedTokens;
+    sum.reasoningTokens += entry.reasoningTokens;
     sum[entry.source === "failed" ? "failedRequests" : "requests"] += 1;
     sums.set(key, sum);
   }
