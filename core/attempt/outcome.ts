@@ -31,7 +31,7 @@ export interface UpstreamWords {
  * service wrote; its own are in `upstream`, absent when it said nothing.
  */
 export type InferenceOutcome =
-  | ({ ok: true; usage: ReportedUsage | null } & InferenceResult)
+  | ({ ok: true; usage: ReportedUsage | null } & Omit<InferenceResult, "usage">)
   | {
       ok: false;
       code: UpstreamFaultCode;

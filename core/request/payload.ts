@@ -58,6 +58,15 @@ export interface InferenceResult {
   choices: InferenceChoice[];
   /** Of a model that embeds: the vectors as the ML service wrote them; there are no choices then. */
   data?: JsonText;
+  /** What the ML service says of its tokens; absent when there is nothing to say. */
+  usage?: UsageDetails;
+}
+
+export interface UsageDetails {
+  /** Of the prompt's tokens, those that came from a cache. */
+  cached_tokens: number;
+  /** Of the completion's tokens, those that were not shown. */
+  reasoning_tokens: number;
 }
 
 const encoder = new TextEncoder();

@@ -82,6 +82,7 @@ const statusReply = {
           logprobs: t.Optional(t.Unknown()),
         }),
       ),
+      usage: t.Optional(t.Object({ cached_tokens: t.Integer(), reasoning_tokens: t.Integer() })),
       data: t.Optional(
         t.Array(t.Unknown(), { description: "Of a model that embeds: the vectors." }),
       ),

@@ -34,7 +34,13 @@ describe("a chat through the OpenAI door", () => {
           finish_reason: "stop",
         },
       ],
-      usage: { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 },
+      usage: {
+        prompt_tokens: 5,
+        completion_tokens: 7,
+        total_tokens: 12,
+        prompt_tokens_details: { cached_tokens: 0 },
+        completion_tokens_details: { reasoning_tokens: 0 },
+      },
       tollgate: {
         request_id: requestId,
         tokens: { held: 5 + 4 + 3 + 256, used: 12, given_back: 256 },

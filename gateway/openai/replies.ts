@@ -1,7 +1,7 @@
 import { Fault, isFaultCode } from "../../core/faults.ts";
 import { itemsOf, JsonText, memberOf } from "../../core/json/json-text.ts";
 import type { Door } from "../../core/request/ask.ts";
-import type { InferenceChoice } from "../../core/request/payload.ts";
+import type { InferenceChoice, UsageDetails } from "../../core/request/payload.ts";
 import { isTerminal } from "../../core/request/request.ts";
 import type { RequestView } from "../read/request-view.ts";
 
@@ -30,10 +30,15 @@ export function choicesOf({ result }: Pick<RequestView, "result">): InferenceCho
 }
 
 export function usageOf(view: RequestView) {
+  const details = (view.result && memberOf(view.result, "usage"))?.parse() as
+    | UsageDetails
+    | undefined;
   return {
     prompt_tokens: view.promptTokens ?? 0,
     completion_tokens: view.completionTokens ?? 0,
     total_tokens: view.totalTokens ?? 0,
+    prompt_tokens_details: { cached_tokens: details?.cached_tokens ?? 0 },
+    completion_tokens_details: { reasoning_tokens: details?.reasoning_tokens ?? 0 },
   };
 }
 

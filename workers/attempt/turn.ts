@@ -6,6 +6,8 @@ import {
   type RetryPolicy,
 } from "../../core/attempt/verdict.ts";
 import type { ModelConfig } from "../../core/config/schema.ts";
+import type { ReportedUsage } from "../../core/attempt/outcome.ts";
+import type { InferenceResult } from "../../core/request/payload.ts";
 import type { TokenUsage } from "../../core/request/request.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { Pass } from "../gates.ts";
@@ -77,7 +79,7 @@ export function createTurns(
         const verdict = judgeOutcome(end.outcome, attempts, retryPolicy(), ports.random());
         if (verdict.kind !== "done") return carryOutFailure(owned, verdict, startedAtMs);
         countVerdict(owned, "done");
-        const { result } = verdict;
+        const result = { ...verdict.result, ...detailsOf(verdict.usage) };
         const usage: TokenUsage =
           verdict.usage === null
             ? await countUsage(end.payload, result.choices, ports, modelConfig)
@@ -136,4 +138,10 @@ export function createTurns(
       return carryOutFailure(owned, verdict, null);
     },
   };
+}
+
+function detailsOf(usage: ReportedUsage | null): Pick<InferenceResult, "usage"> {
+  const { cachedTokens = 0, reasoningTokens = 0 } = usage ?? {};
+  if (cachedTokens === 0 && reasoningTokens === 0) return {};
+  return { usage: { cached_tokens: cachedTokens, reasoning_tokens: reasoningTokens } };
 }

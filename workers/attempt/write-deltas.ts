@@ -9,9 +9,9 @@ export interface DeltaWriter {
   flush: () => Promise<void>;
 }
 
-type Ports = Pick<WorkerPorts, "beginDeltas" | "appendDeltas" | "log" | "schedule">;
+type Ports = Pick<WorkerPorts, "beginDeltas" | "appendDeltas" | "log" | "now" | "schedule">;
 
-/** Pieces of so long are written together: nobody reads faster, and each write costs the same. */
+/** Pieces that come within so long of a write wait for the next: nobody reads faster, and each costs. */
 const TOGETHER_MS = 20;
 /** Readers who cannot be told in time find the rest in the result. */
 const FLUSHES_MAX = 10;
@@ -31,6 +31,7 @@ export function createDeltaWriter(
   let pending: Piece[] = [];
   let epoch: number | null = null;
   let written = 0;
+  let wroteAtMs = Number.NEGATIVE_INFINITY;
   let writing: Promise<void> | null = null;
   let cancelTimer: (() => void) | null = null;
 
@@ -57,12 +58,16 @@ export function createDeltaWriter(
   }
 
   function writeSoon(): void {
-    cancelTimer ??= ports.schedule(() => {
-      cancelTimer = null;
-      void writeOnce().then(() => {
-        if (pending.length > 0) writeSoon();
-      });
-    }, TOGETHER_MS);
+    cancelTimer ??= ports.schedule(
+      () => {
+        cancelTimer = null;
+        wroteAtMs = ports.now();
+        void writeOnce().then(() => {
+          if (pending.length > 0) writeSoon();
+        });
+      },
+      Math.max(0, wroteAtMs + TOGETHER_MS - ports.now()),
+    );
   }
 
   return {
