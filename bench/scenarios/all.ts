@@ -1,6 +1,7 @@
 import type { Scenario } from "../measure/bench.ts";
 import { echo, frontier } from "./accepting.ts";
 import { besideBento } from "./beside-bento.ts";
+import { calls, streams } from "./calls.ts";
 import { fairness } from "./fairness.ts";
 import { growthBacklog, growthProcesses, growthRows, growthUsers } from "./growth.ts";
 import { longPoll } from "./long-poll.ts";
@@ -17,6 +18,8 @@ export const SCENARIOS: readonly Scenario[] = [
   sustained,
   status,
   longPoll,
+  calls,
+  streams,
   alone,
   fairness,
   waiting,

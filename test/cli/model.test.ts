@@ -91,6 +91,6 @@ test("of an unknown model, or for no reason, is refused with what there is", asy
   ];
 
   expect(ran.map(({ exitCode }) => exitCode)).toEqual([2, 2, 2, 2]);
-  expect(ran[0]?.err).toContain("there are sim-chat, sim-completions, sim-json");
+  expect(ran[0]?.err).toContain("there are sim-chat, sim-completions, sim-embeddings, sim-json");
   expect(await readModelPauses(stack.books.database)).toEqual(new Map());
 });
