@@ -198,7 +198,7 @@ function conclude(
       0,
     ),
     maxTokens: payload.maxTokens,
-    n: payload.n,
+    n: payload.n * promptsOf(payload.input),
   });
   return {
     ok: true,

@@ -224,3 +224,16 @@ describe("a service of several replicas", () => {
     expect(outcome).toBe("UPSTREAM_UNREACHABLE");
   });
 });
+
+test("a usage of several prompts is believed up to what all their answers may have", async () => {
+  const choices = ["a", "b", "c"].map((text) => ({ text, finish_reason: "length" }));
+  const usage = { prompt_tokens: 3, completion_tokens: 30, total_tokens: 33 };
+
+  const outcome = await ml.infer(
+    () => Response.json({ choices, usage }),
+    { protocol: "openai-completions" },
+    { input: { prompt: ["x", "y", "z"] }, maxTokens: 10 },
+  );
+
+  expect(outcome).toMatchObject({ ok: true, usage: { completionTokens: 30 } });
+});
