@@ -35,7 +35,12 @@ export const TARGETS = {
   wake_up_p99_ms: less("wake-up after the commit with those waiting, p99", "ms", 100, 25),
   call_p50_ms: less("a synchronous call, the model answering at once, 50/s, p50", "ms", 12, 6),
   call_p99_ms: less("the same, p99", "ms", 40, 15),
-  stream_p99_ms: less("1,000 open streams of 20 pieces a second: a piece is late by, p99", "ms", 150, 40),
+  stream_p99_ms: less(
+    "1,000 open streams of 20 pieces a second: a piece is late by, p99",
+    "ms",
+    150,
+    40,
+  ),
   gateway_memory_mb: less("memory of one gateway at full load", "MB", 250, 150),
   gateway_memory_slope: less("slope of the gateway's memory in the soak", "MB/min", 1, 0.1),
   lone_start_seconds: less(
