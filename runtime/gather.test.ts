@@ -96,28 +96,30 @@ describe("gathering where somebody waits for the end", () => {
 });
 
 describe("gathering for the largest groups", () => {
-  test("who comes alone does not wait", async () => {
+  test("who comes with hardly anybody near does not wait", async () => {
     const { clock, come, began } = gatherOf(false, 3);
 
     await come("first");
+    await come("second");
+    await come("third");
     await clock.advance(4);
     await come("much later");
 
-    expect(began).toEqual(["first at 0", "much later at 4"]);
+    expect(began).toEqual(["first at 0", "second at 0", "third at 0", "much later at 4"]);
   });
 
   test("those that come close together begin together after the wait, whatever is under way", async () => {
     const { clock, come, end, began } = gatherOf(false, 3);
 
-    await come("first");
+    for (const name of ["first", "second", "third"]) await come(name);
     await clock.advance(1);
-    await come("second");
+    await come("fourth");
     await end("first");
     await clock.advance(2);
-    await come("third");
+    await come("fifth");
     await clock.advance(10);
 
-    expect(began).toEqual(["first at 0", "second at 4", "third at 4"]);
+    expect(began.slice(3)).toEqual(["fourth at 4", "fifth at 4"]);
   });
 });
 

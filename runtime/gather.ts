@@ -1,17 +1,22 @@
 import type { Schedule } from "./schedule.ts";
 
+/** Fewer than so many are not worth waiting for: a caller may wait for the end of each. */
+const COMPANY = 3;
+
 /**
- * Returns how long the one that comes now should wait for company, milliseconds: `waitMs`, or nothing if
- * nobody came within the last `waitMs`, for then nobody is likely to come in the next ones.
+ * Returns how long the one that comes now should wait for company, milliseconds: `waitMs` if `COMPANY` came
+ * within the last `waitMs`, for then as many are likely to come in the next ones; else nothing.
  */
 export function createWaitForCompany(now: () => number, waitMs: number): () => number {
-  let lastCameAtMs = Number.NEGATIVE_INFINITY;
+  const cameAtMs: number[] = Array<number>(COMPANY).fill(Number.NEGATIVE_INFINITY);
+  let at = 0;
 
   return () => {
-    const cameAtMs = now();
-    const isAlone = cameAtMs - lastCameAtMs > waitMs;
-    lastCameAtMs = cameAtMs;
-    return isAlone ? 0 : waitMs;
+    const nowMs = now();
+    const isBusy = nowMs - (cameAtMs[at] ?? 0) <= waitMs;
+    cameAtMs[at] = nowMs;
+    at = (at + 1) % COMPANY;
+    return isBusy ? waitMs : 0;
   };
 }
 

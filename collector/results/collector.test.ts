@@ -37,22 +37,24 @@ describe("a batch", () => {
     expect(world.owned()).toBe(1);
   });
 
-  test("of one result that comes alone waits for nobody; those close to it wait for company", async () => {
+  test("of few results waits for nobody; where many come, they wait for company", async () => {
     const world = createWorld({ options: { batch_wait_ms: 1_000 } });
-    world.accept("a", "b", "c");
+    world.accept("a", "b", "c", "d", "e");
     await world.start();
 
-    world.publish(resultOf("a"));
-    await world.clock.advance(0);
+    for (const id of ["a", "b", "c"]) {
+      world.publish(resultOf(id));
+      await world.clock.advance(0);
+    }
     const endedAlone = world.store.ledger().length;
-    world.publish(resultOf("b"));
+    world.publish(resultOf("d"));
     await world.clock.advance(999);
-    world.publish(resultOf("c"));
+    world.publish(resultOf("e"));
     const endedBeforeTheWait = world.store.ledger().length;
     await world.clock.advance(1);
 
-    expect([endedAlone, endedBeforeTheWait, world.store.ledger().length]).toEqual([1, 1, 3]);
-    expect(world.counts.transactions).toBe(2);
+    expect([endedAlone, endedBeforeTheWait, world.store.ledger().length]).toEqual([3, 3, 5]);
+    expect(world.counts.transactions).toBe(4);
   });
 
   test("is closed by its bytes: what PostgreSQL takes in one message is bounded", async () => {
