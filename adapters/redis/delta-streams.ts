@@ -9,6 +9,8 @@ import { deltasKey } from "./keys.ts";
 
 /** How long pieces stay after the last one: whoever reads along may come back for so long. */
 const KEPT_SECONDS = 600;
+/** Entries between two renewals of that; they are seconds apart. */
+const RENEWED_EVERY = 64;
 /** Entries that one read of one stream returns at most. */
 const READ_MAX = 200;
 /** Tries to begin where another worker begins at the same time. */
@@ -22,16 +24,17 @@ const BEGINS_MAX = 3;
  * @throws {Fault} QUOTA_UNAVAILABLE, by all functions
  */
 export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
-  async function add(request: RequestRef, id: string, field: string, value: string | Buffer) {
+  async function add(
+    request: RequestRef,
+    { epoch, number }: DeltaPlace,
+    field: string,
+    value: string | Buffer,
+  ): Promise<void> {
     const key = deltasKey(request.userId, request.requestId);
     await redis.run(async ({ client }) => {
-      const replies = await client
-        .pipeline()
-        .xadd(key, id, field, value)
-        .expire(key, KEPT_SECONDS)
-        .exec();
-      const error = replies?.[0]?.[0];
-      if (error) throw error;
+      const added = client.xadd(key, `${epoch}-${number}`, field, value);
+      if (number % RENEWED_EVERY === 0) await client.expire(key, KEPT_SECONDS);
+      await added;
     });
   }
 
@@ -43,7 +46,7 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
         const [last] = await redis.run(({ client }) => client.xrevrange(key, "+", "-", "COUNT", 1));
         const epoch = Number(last?.[0].split("-")[0] ?? 0) + 1;
         try {
-          await add(request, `${epoch}-0`, "begin", isContinued ? "continued" : "anew");
+          await add(request, { epoch, number: 0 }, "begin", isContinued ? "continued" : "anew");
           return epoch;
         } catch (error) {
           if (tries === BEGINS_MAX || !isPassed(error)) throw error;
@@ -52,12 +55,12 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
     },
     append: async (
       request: RequestRef,
-      { epoch, number }: DeltaPlace,
+      place: DeltaPlace,
       pieces: readonly Piece[],
     ): Promise<void> => {
       const sealed = sealer.seal(encodeJson(pieces), request, "delta");
       try {
-        await add(request, `${epoch}-${number}`, "pieces", sealed);
+        await add(request, place, "pieces", sealed);
       } catch (error) {
         // The try before, whose reply was lost, has written it; or another worker has taken over.
         if (!isPassed(error)) throw error;

@@ -93,7 +93,11 @@ function latenessOf(cameAtMs: readonly number[]): number[] {
 async function measureStreams(session: Session): Promise<void> {
   const { users, stack, isQuick } = session;
   const count = isQuick ? STREAMS_QUICK : STREAMS;
-  await stack.simulator.set({ token_ms: TOKEN_MS, slots: STREAMS });
+  await stack.simulator.set({
+    token_ms: TOKEN_MS,
+    output_tokens_min: TOKENS,
+    output_tokens_max: TOKENS,
+  });
   const reading: ReturnType<typeof readStream>[] = [];
   for (let number = 0; number < count; number += 1) {
     reading.push(readStream(session, users[number % users.length], number));
