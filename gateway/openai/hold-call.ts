@@ -41,11 +41,16 @@ export interface HoldCalls {
    */
   begin: (call: DoorCall) => Promise<HeldRequest>;
   /**
-   * Waits for its end, at most `waitMs`, and lets it go.
+   * Waits for its end, at most `waitMs` or until the signal aborts, and lets it go.
    *
    * @throws {Fault} as `StatusReader`
    */
-  waitFor: (call: DoorCall, request: AcceptedRequest, waitMs: number) => Promise<RequestView>;
+  waitFor: (
+    call: DoorCall,
+    request: AcceptedRequest,
+    waitMs: number,
+    until?: AbortSignal,
+  ) => Promise<RequestView>;
   /** Nobody waits here any more. If its caller has gone and does not come back, it is cancelled or kept. */
   letGo: (call: DoorCall, request: AcceptedRequest, hasEnded: boolean) => Promise<void>;
 }
@@ -94,12 +99,12 @@ export function createHoldCalls(
       const { request } = outcome;
       return { request, quota: outcome.kind === "accepted" ? outcome.quota : null };
     },
-    async waitFor(call, request, waitMs) {
+    async waitFor(call, request, waitMs, until = call.signal) {
       const { userId, tier } = call.principal;
       const { requestId } = request;
       let hasEnded = false;
       try {
-        const view = await status.readAfter({ requestId, userId, tier }, waitMs, call.signal);
+        const view = await status.readAfter({ requestId, userId, tier }, waitMs, until);
         hasEnded = isTerminal(view.state);
         return view;
       } finally {

@@ -73,13 +73,10 @@ export function createStreamAnswers(
       };
       const stop = followers.follow(follower);
       try {
-        const waiting = { ...call, signal: AbortSignal.any([signal, broken.signal]) };
-        const view = await calls.waitFor(
-          // Who has read a part does not come back by themselves.
-          { ...waiting, hasRead: answer.hasBegun },
-          request,
-          FOR_EVER_MS,
-        );
+        // Who has read a part does not come back by themselves.
+        const read = { ...call, signal, hasRead: answer.hasBegun };
+        const until = AbortSignal.any([signal, broken.signal]);
+        const view = await calls.waitFor(read, request, FOR_EVER_MS, until);
         if (broken.signal.aborted) throw BROKEN(request.requestId);
         await followers.catchUpSlowly(follower, signal);
         answer.end(view, includeUsage);
