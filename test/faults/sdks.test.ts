@@ -44,9 +44,9 @@ interface Load {
 /** Callers who ask one thing after the other, each of them once. */
 function startCallers(client: OpenAI): Load {
   const called: Called[] = [];
-  let isOver = false;
+  const over = new AbortController();
   async function callOn(caller: number): Promise<void> {
-    for (let nth = 0; !isOver; nth += 1) {
+    for (let nth = 0; !over.signal.aborted; nth += 1) {
       const prompt = `caller ${caller} asks for the ${nth}th time`;
       try {
         const chat = await client.chat.completions.create({
@@ -63,7 +63,7 @@ function startCallers(client: OpenAI): Load {
   const callers = Array.from({ length: CALLERS }, (_, caller) => callOn(caller));
   return {
     stop: async () => {
-      isOver = true;
+      over.abort();
       await Promise.all(callers);
       return called;
     },
