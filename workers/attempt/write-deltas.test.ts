@@ -19,7 +19,13 @@ const piece = (text: string) => JsonText.of([{ index: 0, delta: { content: text 
 /** A store of pieces that can be away, and in which every entry is written once. */
 function setUp(said: string[] = []) {
   const clock = createFakeClock(1_000);
-  const world = { isAway: false, begins: [] as boolean[], entries: new Map<string, string[]>() };
+  const world = {
+    isAway: false,
+    begins: [] as boolean[],
+    entries: new Map<string, string[]>(),
+    /** What happens when an entry has been written, before its writer hears of it. */
+    onWritten: (): void => {},
+  };
   const writer = createDeltaWriter(
     {
       ...clock,
@@ -31,10 +37,10 @@ function setUp(said: string[] = []) {
       },
       appendDeltas: async (_, { epoch, number }, pieces) => {
         if (world.isAway) throw new Error("away");
-        world.entries.set(
-          `${epoch}-${number}`,
-          pieces.map(({ text }) => text),
-        );
+        const id = `${epoch}-${number}`;
+        const texts = pieces.map(({ text }) => text);
+        if (!world.entries.has(id)) world.entries.set(id, texts);
+        world.onWritten();
       },
     },
     HEAD,
@@ -67,6 +73,35 @@ describe("the pieces of an answer", () => {
     await flush();
 
     expect([...world.entries]).toEqual([["1-1", [piece("a").text, piece("b").text]]]);
+  });
+
+  test("that come while others are written are written after them", async () => {
+    const { deltas, advance, flush, world } = setUp();
+    world.onWritten = () => {
+      world.onWritten = () => {};
+      deltas.add(piece("b"));
+    };
+
+    deltas.add(piece("a"));
+    await advance(0);
+    await flush();
+
+    expect([...world.entries.values()]).toEqual([[piece("a").text], [piece("b").text]]);
+  });
+
+  test("are written once each when the reply to a write was lost", async () => {
+    const { deltas, advance, flush, world } = setUp();
+    world.onWritten = () => {
+      world.onWritten = () => {};
+      throw new Error("the reply was lost");
+    };
+
+    deltas.add(piece("a"));
+    await advance(0);
+    deltas.add(piece("b"));
+    await flush();
+
+    expect([...world.entries.values()]).toEqual([[piece("a").text], [piece("b").text]]);
   });
 
   test("do not hold the end up when the store stays away", async () => {

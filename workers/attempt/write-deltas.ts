@@ -28,7 +28,9 @@ export function createDeltaWriter(
 ): DeltaWriter {
   const deltas = createDeltas();
   said.forEach(deltas.add);
-  let pending: Piece[] = [];
+  const pending: Piece[] = [];
+  /** What is written next, the same at each try: one whose reply was lost may have written it. */
+  let batch: Piece[] = [];
   let epoch: number | null = null;
   let written = 0;
   let wroteAtMs = Number.NEGATIVE_INFINITY;
@@ -37,12 +39,14 @@ export function createDeltaWriter(
 
   async function write(): Promise<void> {
     epoch ??= await ports.beginDeltas(head, said.length > 0);
-    const pieces = pending;
-    if (pieces.length === 0) return;
-    await ports.appendDeltas(head, { epoch, number: written + 1 }, pieces);
+    if (batch.length === 0) batch = pending.splice(0);
+    if (batch.length === 0) return;
+    await ports.appendDeltas(head, { epoch, number: written + 1 }, batch);
     written += 1;
-    pending = pending.slice(pieces.length);
+    batch = [];
   }
+
+  const isAllWritten = (): boolean => pending.length === 0 && batch.length === 0;
 
   function writeOnce(): Promise<void> {
     cancelTimer?.();
@@ -63,7 +67,7 @@ export function createDeltaWriter(
         cancelTimer = null;
         wroteAtMs = ports.now();
         void writeOnce().then(() => {
-          if (pending.length > 0) writeSoon();
+          if (!isAllWritten()) writeSoon();
         });
       },
       Math.max(0, wroteAtMs + TOGETHER_MS - ports.now()),
@@ -80,7 +84,7 @@ export function createDeltaWriter(
       },
     },
     async flush() {
-      for (let flushes = 0; flushes < FLUSHES_MAX && pending.length > 0; flushes += 1)
+      for (let flushes = 0; flushes < FLUSHES_MAX && !isAllWritten(); flushes += 1)
         await writeOnce();
       cancelTimer?.();
       cancelTimer = null;

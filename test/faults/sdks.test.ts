@@ -1,0 +1,159 @@
+/** Applications that use OpenAI's SDK notice nothing of what dies behind the door. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+
+import type OpenAI from "openai";
+
+import { startMlWatch, type MlWatch } from "../support/ml-watch.ts";
+import {
+  hasServerPrograms,
+  type PrivateServers,
+  startServersToWreck,
+} from "../support/private-servers.ts";
+import { billsOf } from "../support/sdks/bills.ts";
+import { openaiClient } from "../support/sdks/openai-client.ts";
+import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { startTestStack, type TestStack } from "../support/stack/stack.ts";
+
+const START_LIMIT_MS = 180_000;
+const SCENARIO_LIMIT_MS = 120_000;
+const CALLERS = 12;
+const MAX_TOKENS = 24;
+/** The model takes so long that whatever dies has calls under way. */
+const ANSWER_MS = 400;
+/** Longer than a fault takes, at half a second to eight between two tries. */
+const RETRIES = 12;
+const PAUSE_MS = 1_500;
+/** From the model's answer to the commit of the result, and to its receipt by the collector. */
+const COMMIT_MS = 500;
+
+type Answer = OpenAI.ChatCompletion & { _request_id?: string | null };
+
+/** What became of a call. */
+interface Called {
+  prompt: string;
+  /** null: it failed. */
+  chat: Answer | null;
+  error: string | null;
+}
+
+interface Load {
+  /** Ends it when every call has its answer. */
+  stop: () => Promise<Called[]>;
+}
+
+/** Callers who ask one thing after the other, each of them once. */
+function startCallers(client: OpenAI): Load {
+  const called: Called[] = [];
+  const over = new AbortController();
+  async function callOn(caller: number): Promise<void> {
+    for (let nth = 0; !over.signal.aborted; nth += 1) {
+      const prompt = `caller ${caller} asks for the ${nth}th time`;
+      try {
+        const chat = await client.chat.completions.create({
+          model: "sim-chat",
+          max_tokens: MAX_TOKENS,
+          messages: [{ role: "user", content: prompt }],
+        });
+        called.push({ prompt, chat, error: null });
+      } catch (error) {
+        called.push({ prompt, chat: null, error: String(error) });
+      }
+    }
+  }
+  const callers = Array.from({ length: CALLERS }, (_, caller) => callOn(caller));
+  return {
+    stop: async () => {
+      over.abort();
+      await Promise.all(callers);
+      return called;
+    },
+  };
+}
+
+// Where only containers run, there is no process to send a signal to.
+describe.skipIf(!hasServerPrograms())("OpenAI's SDK, while what is behind the door dies", () => {
+  let servers: PrivateServers;
+  let stack: TestStack;
+  let watch: MlWatch;
+  beforeAll(async () => {
+    servers = await startServersToWreck();
+    stack = await startTestStack({
+      servers: servers.urls,
+      gateways: 2,
+      workers: 2,
+      collectors: 2,
+      // As behind a load balancer: the SDK knows one address.
+      sharesGatewayPort: true,
+      simulator: { ttft_ms: ANSWER_MS },
+      throughMl: (url) => Promise.resolve((watch = startMlWatch(url)).url),
+      settings: { models: { "sim-chat": { timeout_ms: 10_000 } } },
+    });
+  }, START_LIMIT_MS);
+  afterAll(async () => {
+    await stack?.stop();
+    await watch?.stop();
+    await servers?.remove();
+  }, START_LIMIT_MS);
+
+  /** Returns what may be executed again, because it was not committed when something died. */
+  async function whileUnderWay(act: () => Promise<void>): Promise<string[]> {
+    const sinceMs = performance.now() - COMMIT_MS;
+    await act();
+    return watch.underWaySince(sinceMs);
+  }
+
+  async function killAndStart(name: string): Promise<void> {
+    await stack.component(name).kill();
+    await stack.component(name).start();
+  }
+
+  async function restart(name: "redis" | "rabbitmq"): Promise<void> {
+    await servers.end(name, "crash");
+    await servers.start();
+  }
+
+  test(
+    "every call gets its own answer, is executed once and billed once",
+    async () => {
+      const user = await stack.addUser();
+      const { client } = openaiClient(stack, user, { maxRetries: RETRIES });
+      const load = startCallers(client);
+      const disturbed = new Set<string>();
+
+      for (const victim of [
+        () => killAndStart("gateway-1"),
+        () => killAndStart("worker-1"),
+        () => killAndStart("collector-1"),
+        () => restart("redis"),
+        () => killAndStart("gateway-2"),
+        () => restart("rabbitmq"),
+        () => killAndStart("worker-2"),
+        () => killAndStart("collector-2"),
+      ]) {
+        await Bun.sleep(PAUSE_MS);
+        for (const prompt of await whileUnderWay(victim)) disturbed.add(prompt);
+      }
+      await Bun.sleep(PAUSE_MS);
+      const called = await load.stop();
+      const bills = await billsOf(stack, user);
+      const { differences, holdsOpen } = await stack.books.audit();
+
+      expect(called.flatMap(({ error }) => error ?? [])).toEqual([]);
+      expect(called.length).toBeGreaterThan(100);
+      const byId = new Map(bills.map((bill) => [bill.requestId, bill]));
+      for (const { prompt, chat } of called) {
+        const { text, promptTokens, completionTokens } = simulatedAnswer(prompt, MAX_TOKENS);
+        expect(chat?.choices[0]?.message.content).toBe(text);
+        expect(byId.get(chat?._request_id ?? "")).toMatchObject({
+          state: "completed",
+          rows: 1,
+          tokens: promptTokens + completionTokens,
+        });
+        if (!disturbed.has(prompt)) expect([prompt, watch.executions(prompt)]).toEqual([prompt, 1]);
+      }
+      expect(bills).toHaveLength(called.length);
+      expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });
+    },
+    SCENARIO_LIMIT_MS,
+  );
+});
