@@ -21,5 +21,6 @@ export type DeltaEntry = {
 /** Before the first entry. */
 export const FIRST_POSITION = "0-0";
 
-const POSITION = /^\d{1,15}-\d{1,15}$/;
+export const POSITION_PATTERN = "^[0-9]{1,15}-[0-9]{1,15}$";
+const POSITION = new RegExp(POSITION_PATTERN);
 export const isPosition = (text: string): boolean => POSITION.test(text);

@@ -42,6 +42,7 @@ test("a system that is well is shown on a screen and as JSON, with exit code 0",
   expect(status.models.map(({ model }) => model)).toEqual([
     "sim-chat",
     "sim-completions",
+    "sim-embeddings",
     "sim-json",
   ]);
 });

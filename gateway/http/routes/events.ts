@@ -2,7 +2,12 @@ import { type DocumentDecoration, Elysia } from "elysia";
 
 import { invalidParameter } from "../../../core/faults.ts";
 import { itemsOf, writeJson } from "../../../core/json/json-text.ts";
-import { type DeltaEntry, FIRST_POSITION, isPosition } from "../../../core/request/delta-entry.ts";
+import {
+  type DeltaEntry,
+  FIRST_POSITION,
+  isPosition,
+  POSITION_PATTERN,
+} from "../../../core/request/delta-entry.ts";
 import { isTerminal } from "../../../core/request/request.ts";
 import { beat } from "../../stream/beat.ts";
 import { type EventWriter, eventStream } from "../../stream/event-stream.ts";
@@ -12,6 +17,8 @@ import { requestIdOf } from "../request-id.ts";
 import { statusReply } from "../status-reply.ts";
 import type { RouteParts } from "./parts.ts";
 
+const POSITION = { type: "string" as const, pattern: POSITION_PATTERN };
+
 const DOCS: DocumentDecoration = {
   tags: ["Requests"],
   summary: "Read an answer while it is made",
@@ -20,8 +27,13 @@ const DOCS: DocumentDecoration = {
     "answer anew, `end` with the request as `/status/{id}` has it.",
   parameters: [
     pathId,
-    optionalParameter("query", "after", "The position to go on from, an `id` of an event before"),
-    optionalParameter("header", "Last-Event-ID", "The same, as browsers send it"),
+    optionalParameter(
+      "query",
+      "after",
+      "The position to go on from, an `id` of an event before",
+      POSITION,
+    ),
+    optionalParameter("header", "Last-Event-ID", "The same, as browsers send it", POSITION),
   ],
   responses: {
     200: {
