@@ -54,6 +54,12 @@ export const METRICS = {
     labels: [],
     roles: ["gateway"],
   },
+  gateway_streams: {
+    type: "gauge",
+    help: "Answers that are read while they are made, now",
+    labels: [],
+    roles: ["gateway"],
+  },
   gateway_wakeups_total: {
     type: "counter",
     help: "Long-polls ended by a completion, by how they learnt of it",

@@ -78,6 +78,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     observe: async () => {
       ports.metrics.outbox_depth.set(outbox.depth());
       ports.metrics.gateway_waiters.set(waiters.count());
+      ports.metrics.gateway_streams.set(readers.count());
     },
     /** Is not ready any more, so that load balancers learn of it; serves as before. */
     announceDrain: () => {

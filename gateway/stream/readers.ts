@@ -7,6 +7,7 @@ export interface Readers {
   check: (userId: string) => void;
   /** Returns how to leave. */
   enter: (userId: string) => () => void;
+  count: () => number;
 }
 
 export function createReaders({ config }: Pick<GatewayPorts, "config">): Readers {
@@ -23,6 +24,7 @@ export function createReaders({ config }: Pick<GatewayPorts, "config">): Readers
           `you may have ${userMax} streams open at a gateway`,
         );
     },
+    count: () => all,
     enter(userId) {
       all += 1;
       byUser.set(userId, (byUser.get(userId) ?? 0) + 1);

@@ -6,7 +6,8 @@ const INSTALL_LIMIT_MS = 240_000;
 
 /**
  * A virtual environment of Python with a package of PyPI, below `.tollgate/`, made unless it is there:
- * returns its folder of programs. undefined, with one line that says what is left out, where it cannot be had.
+ * returns its folder of programs. Where it cannot be had: undefined, and one line that says what is left
+ * out.
  */
 export async function bringPythonPackage(
   name: string,
