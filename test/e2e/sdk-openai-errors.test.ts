@@ -1,10 +1,14 @@
 /** What OpenAI's own client makes of refusals, failures and slowness. */
 import { expect } from "bun:test";
 
-import OpenAI, { type APIError } from "openai";
+import OpenAI from "openai";
 
 import { billsOf } from "../support/sdks/bills.ts";
-import { openaiClient, type SentCall } from "../support/sdks/openai-client.ts";
+import {
+  openaiClient,
+  openaiErrorOf as errorOf,
+  type SentCall,
+} from "../support/sdks/openai-client.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
 
@@ -16,17 +20,6 @@ const ask = (content: string, more: object = {}) => ({
   messages: [{ role: "user" as const, content }],
   ...more,
 });
-
-/** The error that a call must end with. */
-async function errorOf(call: PromiseLike<unknown>): Promise<APIError> {
-  try {
-    await call;
-  } catch (error) {
-    if (error instanceof OpenAI.APIError) return error;
-    throw error;
-  }
-  throw new Error("the call succeeded");
-}
 
 const statusesOf = (sent: readonly SentCall[]): (number | null)[] =>
   sent.map(({ status }) => status);

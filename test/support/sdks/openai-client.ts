@@ -1,4 +1,4 @@
-import OpenAI, { type ClientOptions } from "openai";
+import OpenAI, { type APIError, type ClientOptions } from "openai";
 
 import type { TestStack } from "../stack/stack.ts";
 import type { TestUser } from "../stack/users.ts";
@@ -44,4 +44,15 @@ export function openaiClient(
     ...options,
   });
   return { client, sent };
+}
+
+/** The error of OpenAI's that a call must end with. */
+export async function openaiErrorOf(call: PromiseLike<unknown>): Promise<APIError> {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof OpenAI.APIError) return error;
+    throw error;
+  }
+  throw new Error("the call succeeded");
 }
