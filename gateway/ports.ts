@@ -1,7 +1,7 @@
 import type { AttemptHints } from "../core/attempt/start.ts";
 import type { Config } from "../core/config/schema.ts";
 import type { Finish, FinishReply } from "../core/request/finish.ts";
-import type { CallClaim, CallState } from "../core/request/call.ts";
+import type { CallClaim, CallEnd, CallState } from "../core/request/call.ts";
 import type { DeltaEntry } from "../core/request/delta-entry.ts";
 import type { KeyRecord } from "../core/key-record.ts";
 import type { QueuedRequest } from "../core/request/messages.ts";
@@ -75,7 +75,7 @@ export interface GatewayPorts {
   /** Claims the request that an earlier try of a call made; asked again while it is held. */
   claimCall: (claim: Omit<CallClaim, "holder">) => Promise<CallState>;
   /** Nobody waits here any more for the request of a call. */
-  letGoCall: (lookup: RequestRef) => Promise<void>;
+  letGoCall: (end: CallEnd) => Promise<void>;
   isCallHeld: (lookup: RequestRef) => Promise<boolean>;
   insertRequests: (rows: NewRequest[]) => Promise<InsertOutcome[]>;
   isDataFault: (error: unknown) => boolean;

@@ -53,8 +53,8 @@ async function makeCalls(
   return { rows, claim };
 }
 
-const letGo = ({ head: { requestId, userId } }: NewRequest) =>
-  letGoCall(database, { requestId, userId, holder: GATEWAY });
+const letGo = ({ head: { requestId, userId } }: NewRequest, isAnswered = false) =>
+  letGoCall(database, { requestId, userId, holder: GATEWAY, isAnswered });
 
 test("a repetition gets a request only when nobody waits for it", async () => {
   const { rows, claim } = await makeCalls(1);
@@ -92,7 +92,7 @@ test("a repetition gets the request of a gateway that has died", async () => {
 
 test("as many repetitions as calls, at once, get a request each", async () => {
   const { rows, claim } = await makeCalls(5);
-  await Promise.all(rows.map(letGo));
+  await Promise.all(rows.map((row) => letGo(row)));
 
   const claims = [];
   for (let round = 0; round < 3; round += 1)
@@ -105,7 +105,7 @@ test("as many repetitions as calls, at once, get a request each", async () => {
 
 test("calls that are too old, of other users, and keys that callers gave are not found", async () => {
   const { rows, claim } = await makeCalls(1);
-  await Promise.all(rows.map(letGo));
+  await Promise.all(rows.map((row) => letGo(row)));
   const fingerprint = Buffer.alloc(32, 2);
   const keyed = newRequest({ idempotency: { keyHash: Buffer.alloc(32, 9), fingerprint } });
   await insertRequests(database, [keyed]);
@@ -115,4 +115,11 @@ test("calls that are too old, of other users, and keys that callers gave are not
   expect(await claimCall(database, { ...claim(1), userId: crypto.randomUUID() })).toEqual(none);
   const { userId } = keyed.head;
   expect(await claimCall(database, { ...claim(1), userId, fingerprint })).toEqual(none);
+});
+
+test("a call that was answered has no repetition", async () => {
+  const { rows, claim } = await makeCalls(1);
+  await Promise.all(rows.map((row) => letGo(row, true)));
+
+  expect(await claimCall(database, claim(1))).toEqual({ kind: "none" });
 });

@@ -1,4 +1,4 @@
-import type { CallClaim, CallState } from "../../core/request/call.ts";
+import type { CallClaim, CallEnd, CallState } from "../../core/request/call.ts";
 import type { Database } from "./connect.ts";
 
 /** A gateway gives a sign of life every second; one that is silent for longer has died. */
@@ -62,19 +62,23 @@ export async function claimCall(
 }
 
 /**
- * Nobody waits for these requests any more at this gateway, so that a repetition may claim them.
+ * Nobody waits for a request any more at this gateway. A repetition may claim it, unless its call was
+ * answered: then a call that looks like a repetition of it is one of another call, which failed before it made
+ * a request.
  *
  * @throws {Fault} STORE_UNAVAILABLE
  */
 export async function letGoCall(
   database: Database,
-  { requestId, userId, holder }: { requestId: string; userId: string; holder: string },
+  { requestId, userId, holder, isAnswered }: CallEnd & { holder: string },
 ): Promise<void> {
   await database.run(
     "let a call go",
     (sql) => sql`
       update idempotency_keys
-      set held_by = null
+      set
+        held_by = null,
+        tries = case when ${isAnswered} then null else tries end
       where user_id = ${userId}
         and request_id = ${requestId}
         and held_by = ${holder}`,

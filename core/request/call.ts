@@ -22,3 +22,11 @@ export type CallState =
   | { kind: "claimed"; requestId: string }
   | { kind: "held" }
   | { kind: "none" };
+
+/** The end of a call at its gateway. */
+export interface CallEnd {
+  requestId: string;
+  userId: string;
+  /** Whether its caller has the answer; false: they were told to come again, were refused, or have gone. */
+  isAnswered: boolean;
+}

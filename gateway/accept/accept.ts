@@ -136,7 +136,7 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
 
   /** Its caller is refused: a repetition may have it. */
   function letGo({ userId, requestId }: RequestRef): void {
-    void ports.letGoCall({ userId, requestId }).catch((error: unknown) => {
+    void ports.letGoCall({ userId, requestId, isAnswered: false }).catch((error: unknown) => {
       ports.log.warn({ err: error, request_id: requestId }, "cannot let a call go");
     });
   }

@@ -80,7 +80,8 @@ export function createHoldCalls(
   ): Promise<void> {
     const ref = { requestId, userId: principal.userId };
     if (idempotencyKey === null) {
-      await ports.letGoCall(ref).catch((error: unknown) => {
+      const isAnswered = hasEnded && !signal.aborted;
+      await ports.letGoCall({ ...ref, isAnswered }).catch((error: unknown) => {
         ports.log.warn({ err: error, request_id: requestId }, "cannot let a call go");
       });
     }

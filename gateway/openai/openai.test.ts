@@ -112,6 +112,20 @@ describe("a chat through the OpenAI door", () => {
     expect(rows).toHaveLength(2);
   });
 
+  test("that was refused before it made a request does not get the answer of another one", async () => {
+    const { post, rows, finish } = createFakeDoor();
+    const { response: first } = await post();
+    await finish(rows[0]?.head.requestId ?? "", said("one"));
+    await first;
+
+    // As after a 429 to its first try.
+    const { response: second } = await post(CHAT, BODY, retry(1));
+    await finish(rows[1]?.head.requestId ?? "", said("another"));
+
+    expect(rows).toHaveLength(2);
+    expect(await (await second).text()).toContain("another");
+  });
+
   test("finds its request again after the store did not say whether it was stored", async () => {
     let isUnsure = true;
     const { post, store, advance, finish } = createFakeDoor(({ insertRequests }) => ({

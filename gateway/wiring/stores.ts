@@ -57,7 +57,7 @@ export function databasePorts(database: Database, publisherId: string): Database
     readStoredKeys: (keyHashes) => findKeys(database, keyHashes),
     findReplay: (lookup) => findReplay(database, lookup),
     claimCall: (claim) => claimCall(database, { ...claim, holder: publisherId }),
-    letGoCall: (lookup) => letGoCall(database, { ...lookup, holder: publisherId }),
+    letGoCall: (end) => letGoCall(database, { ...end, holder: publisherId }),
     isCallHeld: (lookup) => isCallHeld(database, lookup),
     insertRequests: (rows) => insertRequests(database, rows),
     isDataFault,

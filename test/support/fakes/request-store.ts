@@ -157,10 +157,13 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
         free.call = { tries, isHeld: true };
         return { kind: "claimed", requestId: free.requestId };
       }),
-    letGoCall: ({ requestId }) =>
+    letGoCall: ({ requestId, isAnswered }) =>
       server.ask(() => {
-        for (const key of keys.values())
-          if (key.requestId === requestId && key.call !== undefined) key.call.isHeld = false;
+        for (const key of keys.values()) {
+          if (key.requestId !== requestId || key.call === undefined) continue;
+          if (isAnswered) delete key.call;
+          else key.call.isHeld = false;
+        }
       }),
     isCallHeld: ({ requestId }) =>
       server.ask(() =>
