@@ -63,8 +63,8 @@ export async function claimCall(
 
 /**
  * Nobody waits for a request any more at this gateway. A repetition may claim it, unless its call was
- * answered: then a call that looks like a repetition of it is one of another call, which failed before it made
- * a request.
+ * answered: then a call that looks like a repetition of it repeats another one, which failed before it made a
+ * request.
  *
  * @throws {Fault} STORE_UNAVAILABLE
  */

@@ -43,7 +43,7 @@ const weather = {
   },
 };
 
-test("the pieces of a chat come as they are made, and together are the text; the usage comes last", async (stack) => {
+test("the pieces of a chat come as they are made and are the text; the usage comes last", async (stack) => {
   const user = await stack.addUser();
   const { client } = openaiClient(stack, user);
   const prompt = "Stream it, please";
