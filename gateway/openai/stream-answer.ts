@@ -68,7 +68,8 @@ export function createStreamAnswers(
         after: FIRST_POSITION,
         isReady: writer.isReady,
         onEntries: (entries) => {
-          if (!answer.take(entries)) broken.abort();
+          // What comes until the end is heard of is of the answer that is made anew.
+          if (broken.signal.aborted || !answer.take(entries)) broken.abort();
         },
       };
       const stop = followers.follow(follower);
