@@ -42,6 +42,8 @@ function setUp(overrides: Partial<GatewayPorts> = {}) {
       const piece = JsonText.of([{ index: 0, delta: { content }, finish_reason }]);
       written.push({ position: `${epoch}-${number}`, pieces: [piece] });
     },
+    /** The store loses what was written and not read yet. */
+    lose: () => written.splice(0),
     requestId: () => door.rows[0]?.head.requestId ?? "",
   };
 }
@@ -109,6 +111,24 @@ describe("a stream", () => {
     await over;
 
     expect(textOf(events)).toBe("Hello you");
+  });
+
+  test("has no hole where pieces were lost: the result has what comes from there on", async () => {
+    const { post, begin, say, lose, advance, finish, requestId } = setUp();
+    const { response } = await post(CHAT, BODY);
+    const { events, over } = reading(await response);
+
+    begin();
+    say("Hello");
+    await advance(20);
+    say(" dear");
+    lose();
+    say(" you", "stop");
+    await advance(20);
+    await finish(requestId(), said("Hello dear you"));
+    await over;
+
+    expect(textOf(events)).toBe("Hello dear you");
   });
 
   test("goes on when the next worker goes on from what was said", async () => {
