@@ -24,3 +24,10 @@ export const FIRST_POSITION = "0-0";
 export const POSITION_PATTERN = "^[0-9]{1,15}-[0-9]{1,15}$";
 const POSITION = new RegExp(POSITION_PATTERN);
 export const isPosition = (text: string): boolean => POSITION.test(text);
+
+/** Whether nothing is missing between a position and an entry that was read behind it. */
+export function follows({ position, pieces }: DeltaEntry, before: string): boolean {
+  if (pieces === null) return true;
+  const [epoch, number = "0"] = before.split("-");
+  return position === `${epoch}-${Number(number) + 1}`;
+}

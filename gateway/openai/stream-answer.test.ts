@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { JsonText } from "../../core/json/json-text.ts";
 import type { DeltaEntry } from "../../core/request/delta-entry.ts";
+import type { GatewayPorts } from "../ports.ts";
 import { createFakeDoor } from "../../test/support/door-world.ts";
 import { untilIdle } from "../../test/support/clock.ts";
 
@@ -15,7 +16,7 @@ const CHAT = "/v1/chat/completions";
 const said = (text: string) => ({ choices: [{ index: 0, text, finish_reason: "stop" }] });
 
 /** A door whose pieces are written by the test. */
-function setUp() {
+function setUp(overrides: Partial<GatewayPorts> = {}) {
   const written: DeltaEntry[] = [];
   const isAfter = (position: string, after: string): boolean => {
     const [epoch = 0, number = 0] = position.split("-").map(Number);
@@ -25,6 +26,7 @@ function setUp() {
   const door = createFakeDoor(() => ({
     readDeltas: async (asked) =>
       asked.map(({ after }) => written.filter(({ position }) => isAfter(position, after))),
+    ...overrides,
   }));
   let epoch = 0;
   let number = 0;
@@ -40,6 +42,8 @@ function setUp() {
       const piece = JsonText.of([{ index: 0, delta: { content }, finish_reason }]);
       written.push({ position: `${epoch}-${number}`, pieces: [piece] });
     },
+    /** The store loses what was written and not read yet. */
+    lose: () => written.splice(0),
     requestId: () => door.rows[0]?.head.requestId ?? "",
   };
 }
@@ -109,6 +113,24 @@ describe("a stream", () => {
     expect(textOf(events)).toBe("Hello you");
   });
 
+  test("has no hole where pieces were lost: the result has what comes from there on", async () => {
+    const { post, begin, say, lose, advance, finish, requestId } = setUp();
+    const { response } = await post(CHAT, BODY);
+    const { events, over } = reading(await response);
+
+    begin();
+    say("Hello");
+    await advance(20);
+    say(" dear");
+    lose();
+    say(" you", "stop");
+    await advance(20);
+    await finish(requestId(), said("Hello dear you"));
+    await over;
+
+    expect(textOf(events)).toBe("Hello dear you");
+  });
+
   test("goes on when the next worker goes on from what was said", async () => {
     const { post, begin, say, advance, finish, requestId } = setUp();
     const { response } = await post(CHAT, BODY);
@@ -144,6 +166,26 @@ describe("a stream", () => {
     // The answer is made all the same, and can be read.
     await advance(60_000);
     expect(cancelled).toEqual([]);
+  });
+
+  test("that breaks off says nothing of the answer that is made anew, however slow the store is", async () => {
+    const letGo = Promise.withResolvers<void>();
+    const { post, begin, say, advance } = setUp({ letGoCall: () => letGo.promise });
+    const { response } = await post(CHAT, BODY);
+    const { events, over } = reading(await response);
+
+    begin();
+    say("Hello");
+    await advance(20);
+    begin();
+    await advance(20);
+    say("Other words");
+    await advance(20);
+    letGo.resolve();
+    await over;
+
+    expect(textOf(events.slice(0, -1))).toBe("Hello");
+    expect(JSON.parse(events.at(-1) ?? "")).toMatchObject({ error: { code: "upstream_failed" } });
   });
 
   test("tells the error that its request ended with", async () => {

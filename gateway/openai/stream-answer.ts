@@ -1,5 +1,5 @@
 import type { DeltaEntry } from "../../core/request/delta-entry.ts";
-import { FIRST_POSITION } from "../../core/request/delta-entry.ts";
+import { FIRST_POSITION, follows } from "../../core/request/delta-entry.ts";
 import { Fault, toFault } from "../../core/faults.ts";
 import { writeJson } from "../../core/json/json-text.ts";
 import { openAiError } from "../http/openai-error.ts";
@@ -68,7 +68,8 @@ export function createStreamAnswers(
         after: FIRST_POSITION,
         isReady: writer.isReady,
         onEntries: (entries) => {
-          if (!answer.take(entries)) broken.abort();
+          // What comes until the end is heard of is of the answer that is made anew.
+          if (broken.signal.aborted || !answer.take(entries)) broken.abort();
         },
       };
       const stop = followers.follow(follower);
@@ -106,6 +107,9 @@ function createAnswer(
   const { id, ...head } = headOf(door, { requestId, createdAtMs, model });
   const delivered = createDelivered();
   let hasBegun = false;
+  let position = FIRST_POSITION;
+  /** Whether pieces were lost: what comes behind them would leave a hole, so that the rest is the result's. */
+  let hasHole = false;
 
   const send = (event: object): void => writer.write(`data: ${writeJson(event)}\n\n`);
   const chunk = (more: object): void => send({ id, object: OBJECTS[door], ...head, ...more });
@@ -115,11 +119,15 @@ function createAnswer(
     /** Returns whether these can follow what was sent. */
     take(entries: readonly DeltaEntry[]): boolean {
       for (const entry of entries) {
+        if (!follows(entry, position)) hasHole = true;
+        position = entry.position;
         if (entry.pieces === null) {
           if (!entry.isContinued && delivered.hasSaid()) return false;
+          if (!entry.isContinued) hasHole = false;
           if (hasBegun) delivered.goOn();
           continue;
         }
+        if (hasHole) continue;
         for (const piece of entry.pieces) {
           hasBegun = true;
           chunk({ choices: delivered.take(piece) });
