@@ -104,6 +104,11 @@ export const model = t.Object(
           "was said, by `continue_final_message` (vLLM, SGLang). Else the stream breaks off.",
       }),
     ),
+    on_disconnect: t.Optional(
+      t.Union([t.Literal("cancel"), t.Literal("keep")], {
+        description: "As `openai.on_disconnect`, for this model.",
+      }),
+    ),
     stream_upstream: t.Boolean({
       default: false,
       description:

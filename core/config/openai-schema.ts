@@ -5,11 +5,15 @@ import { closed, count, ms } from "./fields.ts";
 /** The OpenAI door. */
 export const openai = t.Object(
   {
-    wait_seconds_max: count(
-      55,
-      "How long a call that does not stream is held open; then 408, and SDKs ask again by themselves. Keep " +
-        "below what proxies in front allow without a byte.",
-    ),
+    wait_seconds_max: t.Integer({
+      minimum: 1,
+      // The gateway's own connections end after 75 seconds without a byte.
+      maximum: 70,
+      default: 55,
+      description:
+        "How long a call that does not stream is held open; then 408, and SDKs ask again by themselves. " +
+        "Keep below what proxies in front allow without a byte.",
+    }),
     reattach_seconds: count(
       600,
       "How long after it was made a repetition by an SDK finds the request of its call.",

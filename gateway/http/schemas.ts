@@ -41,7 +41,11 @@ export const AcceptedReply = t.Object(
     status: t.Literal("queued"),
     model: t.String(),
     estimated_tokens: t.Integer({ description: "Tokens held until the request ends." }),
-    urls: t.Object({ status: t.String(), cancel: t.String() }),
+    urls: t.Object({
+      status: t.String(),
+      cancel: t.String(),
+      events: t.Optional(t.String({ description: "Of a request with `stream`." })),
+    }),
     waiting: t.Optional(waiting),
   },
   closed,

@@ -213,6 +213,19 @@ describe("a caller who leaves", () => {
     expect(rows).toHaveLength(1);
   });
 
+  test("keeps the request where the model says so", async () => {
+    const { post, cancelled, advance, config } = createFakeDoor();
+    const { small } = config.models;
+    if (small !== undefined) small.on_disconnect = "keep";
+    const gone = new AbortController();
+    await post(CHAT, BODY, {}, gone.signal);
+
+    gone.abort();
+    await advance(60_000);
+
+    expect(cancelled).toEqual([]);
+  });
+
   test("keeps the request when they said so", async () => {
     const { post, cancelled, advance } = createFakeDoor();
     const gone = new AbortController();

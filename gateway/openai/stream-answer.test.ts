@@ -168,7 +168,7 @@ describe("a stream", () => {
     expect(cancelled).toEqual([]);
   });
 
-  test("that breaks off says nothing of the answer that is made anew, however slow the store is", async () => {
+  test("that breaks off says nothing of the answer made anew, however slow the store is", async () => {
     const letGo = Promise.withResolvers<void>();
     const { post, begin, say, advance } = setUp({ letGoCall: () => letGo.promise });
     const { response } = await post(CHAT, BODY);

@@ -108,7 +108,7 @@ function createAnswer(
   const delivered = createDelivered();
   let hasBegun = false;
   let position = FIRST_POSITION;
-  /** Whether pieces were lost: what comes behind them would leave a hole, so that the rest is the result's. */
+  /** Pieces were lost: what comes behind them would leave a hole, so that the rest is the result's. */
   let hasHole = false;
 
   const send = (event: object): void => writer.write(`data: ${writeJson(event)}\n\n`);
@@ -128,9 +128,12 @@ function createAnswer(
           continue;
         }
         if (hasHole) continue;
+        const last = entry.pieces.at(-1);
         for (const piece of entry.pieces) {
           hasBegun = true;
-          chunk({ choices: delivered.take(piece) });
+          // Where to go on from, should the connection break.
+          const place = piece === last ? { tollgate: { position: entry.position } } : {};
+          chunk({ choices: delivered.take(piece), ...place });
         }
       }
       return true;

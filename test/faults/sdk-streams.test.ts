@@ -148,7 +148,7 @@ test(
 );
 
 test(
-  "a stream whose worker is killed breaks off with an error where the model cannot, and the answer is made anew",
+  "a stream whose worker is killed breaks off where the model cannot go on, and the answer is made anew",
   async () => {
     const user = await stack.addUser();
 

@@ -55,6 +55,7 @@ export function createFakeDoor(
 
   return {
     ...world,
+    config,
     finish,
     /** Makes a call and lets it get as far as it gets by itself. */
     post: async (

@@ -2,6 +2,7 @@ import { type DocumentDecoration, Elysia } from "elysia";
 
 import { Fault } from "../../../core/faults.ts";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
+import type { Ask } from "../../../core/request/ask.ts";
 import type { Waiting } from "../../../core/queue/lane.ts";
 import type { AcceptedRequest } from "../../accept/accept.ts";
 import { excessesOf } from "../../accept/excesses.ts";
@@ -59,6 +60,7 @@ const DOCS: DocumentDecoration = {
 /** The 202. A replay gets the same body as the first call, whatever has become of the request since. */
 function acceptedResponse(
   { requestId, model, estimatedTokens }: AcceptedRequest,
+  { isStreamed }: Pick<Ask, "isStreamed">,
   waiting: Waiting | null,
   headers: Record<string, string>,
 ): Response {
@@ -67,7 +69,11 @@ function acceptedResponse(
     status: "queued",
     model,
     estimated_tokens: estimatedTokens,
-    urls: { status: `/status/${requestId}`, cancel: `/requests/${requestId}/cancel` },
+    urls: {
+      status: `/status/${requestId}`,
+      cancel: `/requests/${requestId}/cancel`,
+      ...(isStreamed ? { events: `/status/${requestId}/events` } : {}),
+    },
     ...(waiting === null ? {} : { waiting: waitingReply(waiting) }),
   };
   return jsonResponse(reply, {
@@ -88,17 +94,18 @@ export function generateRoute({ ports, respond, authenticate, accept, isDraining
     const principal = await authenticate(request.headers);
     const config = ports.config();
     const { value, text, bytes } = await readJson(request, config.gateway.body_bytes_max);
+    const ask = nativeAsk(checkBody(value, excessesOf(value, config)), text);
     const outcome = await accept({
       principal,
-      ask: nativeAsk(checkBody(value, excessesOf(value, config)), text),
+      ask,
       bodyBytes: bytes,
       idempotencyKey: idempotencyKeyOf(request.headers),
     });
     switch (outcome.kind) {
       case "accepted":
-        return acceptedResponse(outcome.request, outcome.waiting, rateHeaders(outcome.quota));
+        return acceptedResponse(outcome.request, ask, outcome.waiting, rateHeaders(outcome.quota));
       case "replay":
-        return acceptedResponse(outcome.request, null, { "idempotency-replayed": "true" });
+        return acceptedResponse(outcome.request, ask, null, { "idempotency-replayed": "true" });
       case "refused":
         throw quotaFault(outcome.quota, outcome.estimatedTokens);
     }

@@ -97,15 +97,17 @@ export function openaiRoutes(parts: RouteParts) {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
     const { headers, signal } = request;
     const principal = await authenticate(headers);
-    const { gateway, openai } = ports.config();
+    const { gateway, openai, models, default_model } = ports.config();
     const { value, text, bytes } = await readJson(request, gateway.body_bytes_max);
+    const ask = askOf(checkBody(value), text);
+    const ofModel = models[ask.model ?? default_model]?.on_disconnect;
     const call = {
       principal,
-      ask: askOf(checkBody(value), text),
+      ask,
       bodyBytes: bytes,
       idempotencyKey: idempotencyKeyOf(headers),
       tries: triesOf(headers),
-      onDisconnect: onDisconnectOf(headers, openai.on_disconnect),
+      onDisconnect: onDisconnectOf(headers, ofModel ?? openai.on_disconnect),
       signal,
     };
     return { call, body: text };
