@@ -24,8 +24,21 @@ const WARM_SECONDS = 3;
 /** Whose requests wait. Many users cost something wherever they wait: each has a quota to settle. */
 const USERS = [10, 100_000];
 
+/** Calls that take no time show what one costs; real ones show whether the model always has work. */
+const SERVICES_MS = [0, 25];
+
+interface Waiting {
+  users: number;
+  isParked: boolean;
+  serviceMs: number;
+}
+
 /** On a stack of its own: fills it, and lets one worker and one collector work that off for a while. */
-function measureOne(bench: Bench, size: number, users: number, isParked: boolean): Promise<Cost> {
+function measureOne(
+  bench: Bench,
+  size: number,
+  { users, isParked, serviceMs }: Waiting,
+): Promise<Cost> {
   const name = `${isParked ? "parked" : "in the queue"}, ${users.toLocaleString("en")} users`;
   const options = { users: 0, notYet: ACCEPT_ONLY, settings: FAST_MODEL_WORKER };
   return withStack(bench, options, async (session) => {
@@ -36,6 +49,7 @@ function measureOne(bench: Bench, size: number, users: number, isParked: boolean
     const say = (share: string): void => progress.say(`    ${name}: ${share}`);
     await fillBacklog(session, { userIds, isParked }, { to: size, say });
     return progress.step(`  ${name}`, async () => {
+      await stack.simulator.set({ ttft_ms: serviceMs });
       await stack.startRole("collector");
       await stack.startRole("worker");
       await Bun.sleep(WARM_SECONDS * 1_000);
@@ -46,16 +60,19 @@ function measureOne(bench: Bench, size: number, users: number, isParked: boolean
 }
 
 async function measureAll(bench: Bench, size: number): Promise<void> {
-  const rows: Cost[] = [];
-  for (const users of USERS) {
-    const inQueue = await measureOne(bench, size, users, false);
-    const parked = await measureOne(bench, size, users, true);
-    rows.push(inQueue, parked);
-    const share = parked.perSecond / inQueue.perSecond;
-    bench.figure(`${parked.name}: worked off, against what is in the queue`, "×", share);
+  for (const serviceMs of SERVICES_MS) {
+    const rows: Cost[] = [];
+    for (const users of USERS) {
+      const inQueue = await measureOne(bench, size, { users, isParked: false, serviceMs });
+      const parked = await measureOne(bench, size, { users, isParked: true, serviceMs });
+      rows.push(inQueue, parked);
+      const share = parked.perSecond / inQueue.perSecond;
+      const what = `${parked.name}, calls of ${serviceMs} ms: worked off, against what is in the queue`;
+      bench.figure(what, "×", share);
+    }
+    const title = `Working off ${size.toLocaleString("en")} requests that wait, calls of ${serviceMs} ms`;
+    bench.table(costTable(title, "where they wait", rows));
   }
-  const title = `Working off ${size.toLocaleString("en")} requests that wait`;
-  bench.table(costTable(title, "where they wait", rows));
   bench.note("what is in the queue was published before its CPU was counted");
   bench.note("filled past the gateway: rows and confirmed messages by its own functions");
 }
