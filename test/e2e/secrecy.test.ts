@@ -14,12 +14,16 @@ test("a prompt and its result are readable in no table, key, queue, log or metri
   const prompt = `${canary} in plain words`;
   const { text } = simulatedAnswer(prompt, 100);
   const theirWords = "temperature must be at most 2";
-  const secrets = [canary, text, theirWords, `key-${canary}`];
+  // In the pieces of an answer each word stands alone; `"delta"` would be there with any of them.
+  const secrets = [canary, text, theirWords, `key-${canary}`, '"delta"'];
   const body = { prompt, max_tokens: 100, metadata: { note: canary } };
 
-  // One has ended, one has failed and is a dead letter, and one is in the queue of requests.
+  // One has ended, one was streamed, one has failed and is a dead letter, one is in the queue of requests.
   const first = await api.generate(body, { idempotencyKey: `key-${canary}` });
   const ended = await api.untilEnded(first.request_id);
+  const streamed = await api.generate({ ...body, stream: true });
+  await api.untilEnded(streamed.request_id);
+  const deltas = `deltas:${streamed.request_id}`;
   const failing = await api.generate({ ...body, prompt: `${canary} [[sim:422]]` });
   const failed = await api.untilEnded(failing.request_id);
   await stack.workers[0]?.terminate();
@@ -50,6 +54,8 @@ test("a prompt and its result are readable in no table, key, queue, log or metri
     upstream: { status: 422, message: expect.stringContaining(theirWords) },
   });
   expect(found).toEqual([]);
+  // They were there to be found.
+  expect(await findInRedis(stack.urls.redis, deltas)).toEqual([expect.stringContaining(deltas)]);
 });
 
 test("the search for secrets finds what is there", async (stack) => {

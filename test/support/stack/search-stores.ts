@@ -54,6 +54,10 @@ async function readValue(redis: Redis, key: string): Promise<string> {
       return JSON.stringify(await redis.zrange(key, "0", "-1"));
     case "list":
       return JSON.stringify(await redis.lrange(key, 0, -1));
+    case "stream":
+      return (await redis.xrangeBuffer(key, "-", "+"))
+        .flatMap(([, fields]) => fields.map((field) => field.toString("latin1")))
+        .join("\n");
     case "none":
       return "";
     default:
