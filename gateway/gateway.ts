@@ -84,14 +84,17 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     announceDrain: () => {
       isLeaving = true;
     },
-    /** Refuses new work, and returns the present state to those who wait. */
+    /** Refuses new work, and returns the present state to those who wait; streams go on. */
     beginDrain: () => {
       isLeaving = true;
       isDraining = true;
       waiters.endAll();
     },
+    /** Resolves when no stream is open. */
+    streamsOver: readers.untilNone,
     /** After the HTTP server has stopped: waits for confirms, at most `ms`. */
     endDrain: async (ms: number) => {
+      waiters.endLong();
       await outbox.drain(ms);
       waiters.stop();
       lanes.stop();

@@ -100,6 +100,8 @@ async function start(context: RoleContext): Promise<RunningRole> {
       const untilMs = Date.now() + drainMs;
       // A caller who sends a body for ever must not keep the rest from an orderly end.
       await Promise.race([gateway.app.stop(), wait(drainMs / 2)]);
+      // Streams may go on to their end; what is not at its end then is read on at another gateway.
+      await Promise.race([gateway.streamsOver(), wait(0.8 * drainMs)]);
       await gateway.endDrain(Math.max(0, untilMs - Date.now()));
       await publisher.close();
       await amqp.close();

@@ -41,14 +41,15 @@ export interface HoldCalls {
    */
   begin: (call: DoorCall) => Promise<HeldRequest>;
   /**
-   * Waits for its end, at most `waitMs` or until the signal aborts, and lets it go.
+   * Waits for its end, at most `waitMs` (null: however long that takes) or until the signal aborts, and lets
+   * it go.
    *
    * @throws {Fault} as `StatusReader`
    */
   waitFor: (
     call: DoorCall,
     request: AcceptedRequest,
-    waitMs: number,
+    waitMs: number | null,
     until?: AbortSignal,
   ) => Promise<RequestView>;
   /** Nobody waits here any more. If its caller has gone and does not come back, it is cancelled or kept. */
@@ -105,7 +106,11 @@ export function createHoldCalls(
       const { requestId } = request;
       let hasEnded = false;
       try {
-        const view = await status.readAfter({ requestId, userId, tier }, waitMs, until);
+        const lookup = { requestId, userId, tier };
+        const view =
+          waitMs === null
+            ? await status.readAtEnd(lookup, until)
+            : await status.readAfter(lookup, waitMs, until);
         hasEnded = isTerminal(view.state);
         return view;
       } finally {

@@ -217,6 +217,26 @@ describe("a stream", () => {
     await over;
   });
 
+  test("goes on to its end while its gateway stops, and is told when it may not", async () => {
+    const { post, begin, say, advance, finish, gateway, rows } = setUp();
+    const open = [await post(CHAT, BODY), await post(CHAT, BODY)];
+    const [first, second] = await Promise.all(
+      open.map(async ({ response }) => reading(await response)),
+    );
+
+    gateway.beginDrain();
+    begin();
+    say("Hello", "stop");
+    await advance(20);
+    await finish(rows[0]?.head.requestId ?? "", said("Hello"));
+    await first?.over;
+    await gateway.endDrain(0);
+    await second?.over;
+
+    expect(first?.events.at(-1)).toBe("[DONE]");
+    expect(JSON.parse(second?.events.at(-1) ?? "")).toMatchObject({ error: { code: "wait_over" } });
+  });
+
   test("keeps its connection alive while nothing comes", async () => {
     const { post, advance } = setUp();
     const { response } = await post(CHAT, BODY);

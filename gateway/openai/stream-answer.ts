@@ -13,9 +13,6 @@ import type { Readers } from "../stream/readers.ts";
 import type { DoorCall, HeldRequest, HoldCalls } from "./hold-call.ts";
 import { choicesOf, faultOf, headOf, receiptOf, usageOf } from "./replies.ts";
 
-/** Longer than any request may wait and run. */
-const FOR_EVER_MS = 14 * 86_400_000;
-
 const OBJECTS = { chat: "chat.completion.chunk", completions: "text_completion" } as const;
 type StreamedDoor = keyof typeof OBJECTS;
 
@@ -77,7 +74,7 @@ export function createStreamAnswers(
         // Who has read a part does not come back by themselves.
         const read = { ...call, signal, hasRead: answer.hasBegun };
         const until = AbortSignal.any([signal, broken.signal]);
-        const view = await calls.waitFor(read, request, FOR_EVER_MS, until);
+        const view = await calls.waitFor(read, request, null, until);
         if (broken.signal.aborted) throw BROKEN(request.requestId);
         await followers.catchUpSlowly(follower, signal);
         answer.end(view, includeUsage);

@@ -7,7 +7,7 @@ import type { GatewayPorts } from "../ports.ts";
 import type { OwnPlace } from "../../core/queue/waiting.ts";
 import { NO_HINTS, type RequestView, viewRequest } from "./request-view.ts";
 import type { OwnRef, Standings } from "./standings.ts";
-import type { Waiters } from "./waiters.ts";
+import type { Waiter, Waiters } from "./waiters.ts";
 
 type Ports = Pick<
   GatewayPorts,
@@ -32,6 +32,12 @@ export interface StatusReader {
    * @throws {Fault} as `read`
    */
   readAfter: (lookup: OwnRef, waitMs: number, signal: AbortSignal) => Promise<RequestView>;
+  /**
+   * Waits until the request has ended, however long that takes, or this gateway must stop; then reads.
+   *
+   * @throws {Fault} as `read`
+   */
+  readAtEnd: (lookup: OwnRef, signal: AbortSignal) => Promise<RequestView>;
 }
 
 /** All reads of one tick share one query. */
@@ -78,22 +84,26 @@ export function createStatusReader(
     return viewRequest(stored, standing, ports.open);
   }
 
+  async function readWhenOver(lookup: OwnRef, waiter: Waiter): Promise<RequestView> {
+    const { tier } = lookup;
+    try {
+      const stored = await find(lookup);
+      if (isTerminal(stored.state)) return await view(stored, tier);
+      await waiter.ended;
+      return await view(await find(lookup), tier);
+    } finally {
+      waiter.cancel();
+    }
+  }
+
   return {
     read: async (lookup) => view(await find(lookup), lookup.tier),
     readAfter: async (lookup, waitMs, signal) => {
-      const { tier } = lookup;
       if (waiters.count() >= ports.config().gateway.waiters_max)
-        return view(await find(lookup), tier);
+        return view(await find(lookup), lookup.tier);
       // Registered before the first read, so that an end between the two is not missed.
-      const waiter = waiters.wait(lookup, waitMs, signal);
-      try {
-        const stored = await find(lookup);
-        if (isTerminal(stored.state)) return await view(stored, tier);
-        await waiter.ended;
-        return await view(await find(lookup), tier);
-      } finally {
-        waiter.cancel();
-      }
+      return readWhenOver(lookup, waiters.wait(lookup, waitMs, signal));
     },
+    readAtEnd: (lookup, signal) => readWhenOver(lookup, waiters.waitLong(lookup, signal)),
   };
 }

@@ -16,9 +16,13 @@ export interface Waiter {
 
 export interface Waiters {
   wait: (lookup: RequestRef, waitMs: number, signal: AbortSignal) => Waiter;
+  /** Waits until the end, however long that takes: of a stream. */
+  waitLong: (lookup: RequestRef, signal: AbortSignal) => Waiter;
   count: () => number;
-  /** Ends every wait at once: a stopping gateway returns the present state. */
+  /** Ends every wait but the long ones at once: a stopping gateway returns the present state. */
   endAll: () => void;
+  /** Ends the long ones too: the time of the stopping gateway is over. */
+  endLong: () => void;
   stop: () => void;
 }
 
@@ -26,9 +30,12 @@ type WakeReason = "announcement" | "recheck" | "timeout" | "gone";
 
 interface Entry {
   lookup: RequestRef;
+  isLong: boolean;
   wake: (reason: WakeReason) => void;
 }
 
+/** Longer than any request may wait and run. */
+const LONG_MS = 14 * 86_400_000;
 /** Requests read again in one query of a recheck. */
 const RECHECK_ROWS_MAX = 1_000;
 
@@ -81,38 +88,51 @@ export function createWaiters(ports: Ports): Waiters {
   });
   ports.onResubscribed(() => void recheckSafely());
 
+  function add(
+    lookup: RequestRef,
+    waitMs: number,
+    signal: AbortSignal,
+    { isLong }: { isLong: boolean },
+  ): Waiter {
+    let cancel = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      const entry: Entry = {
+        lookup,
+        isLong,
+        wake: (reason) => {
+          cancel();
+          if (reason === "announcement" || reason === "recheck")
+            ports.metrics.gateway_wakeups_total.add(1, reason);
+        },
+      };
+      const onGone = (): void => entry.wake("gone");
+      const cancelTimeout = ports.schedule(() => entry.wake("timeout"), waitMs);
+      cancel = () => {
+        remove(entry);
+        cancelTimeout();
+        signal.removeEventListener("abort", onGone);
+        resolve();
+      };
+      signal.addEventListener("abort", onGone, { once: true });
+      const entries = byRequest.get(lookup.requestId);
+      if (entries === undefined) byRequest.set(lookup.requestId, new Set([entry]));
+      else entries.add(entry);
+      waiting += 1;
+    });
+    return { ended, cancel };
+  }
+
+  function end(isEnded: (entry: Entry) => boolean): void {
+    for (const entries of byRequest.values())
+      for (const entry of entries) if (isEnded(entry)) entry.wake("timeout");
+  }
+
   return {
-    wait: (lookup, waitMs, signal) => {
-      let cancel = (): void => {};
-      const ended = new Promise<void>((resolve) => {
-        const entry: Entry = {
-          lookup,
-          wake: (reason) => {
-            cancel();
-            if (reason === "announcement" || reason === "recheck")
-              ports.metrics.gateway_wakeups_total.add(1, reason);
-          },
-        };
-        const onGone = (): void => entry.wake("gone");
-        const cancelTimeout = ports.schedule(() => entry.wake("timeout"), waitMs);
-        cancel = () => {
-          remove(entry);
-          cancelTimeout();
-          signal.removeEventListener("abort", onGone);
-          resolve();
-        };
-        signal.addEventListener("abort", onGone, { once: true });
-        const entries = byRequest.get(lookup.requestId);
-        if (entries === undefined) byRequest.set(lookup.requestId, new Set([entry]));
-        else entries.add(entry);
-        waiting += 1;
-      });
-      return { ended, cancel };
-    },
+    wait: (lookup, waitMs, signal) => add(lookup, waitMs, signal, { isLong: false }),
+    waitLong: (lookup, signal) => add(lookup, LONG_MS, signal, { isLong: true }),
     count: () => waiting,
-    endAll: () => {
-      for (const requestId of byRequest.keys()) wakeRequest(requestId, "timeout");
-    },
+    endAll: () => end(({ isLong }) => !isLong),
+    endLong: () => end(() => true),
     stop,
   };
 }

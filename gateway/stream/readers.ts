@@ -8,11 +8,15 @@ export interface Readers {
   /** Returns how to leave. */
   enter: (userId: string) => () => void;
   count: () => number;
+  /** Resolves when nobody reads along any more. */
+  untilNone: () => Promise<void>;
 }
 
 export function createReaders({ config }: Pick<GatewayPorts, "config">): Readers {
   const byUser = new Map<string, number>();
   let all = 0;
+  let none = Promise.withResolvers<void>();
+  none.resolve();
 
   return {
     check(userId) {
@@ -25,11 +29,14 @@ export function createReaders({ config }: Pick<GatewayPorts, "config">): Readers
         );
     },
     count: () => all,
+    untilNone: () => none.promise,
     enter(userId) {
+      if (all === 0) none = Promise.withResolvers();
       all += 1;
       byUser.set(userId, (byUser.get(userId) ?? 0) + 1);
       return () => {
         all -= 1;
+        if (all === 0) none.resolve();
         const left = (byUser.get(userId) ?? 1) - 1;
         if (left > 0) byUser.set(userId, left);
         else byUser.delete(userId);

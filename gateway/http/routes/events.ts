@@ -47,9 +47,6 @@ const DOCS: DocumentDecoration = {
   },
 };
 
-/** Longer than any request may wait and run. */
-const FOR_EVER_MS = 14 * 86_400_000;
-
 function positionOf(request: Request): string {
   const query = new URL(request.url).searchParams.get("after");
   const name = query === null ? "Last-Event-ID" : "after";
@@ -94,7 +91,7 @@ export function eventsRoute(parts: RouteParts) {
       };
       const stop = followers.follow(follower);
       try {
-        const view = await status.readAfter(lookup, FOR_EVER_MS, gone.signal);
+        const view = await status.readAtEnd(lookup, gone.signal);
         await followers.catchUpSlowly(follower, gone.signal);
         // Not ended: this gateway stops. The reader goes on at another, from where it is.
         if (isTerminal(view.state))
