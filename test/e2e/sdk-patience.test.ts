@@ -15,17 +15,17 @@ const test = testsOnStack({
   },
 });
 
-test("the AI SDK, given a key, gets an answer that takes longer than a call is held, billed once", async (stack) => {
+test("the AI SDK, given a key, gets an answer that takes longer than a call is held", async (stack) => {
   const user = await stack.addUser();
   const prompt = "slow [[sim:slow:1800]]";
-  const { chatModel } = createOpenAICompatible({
+  const tollgate = createOpenAICompatible({
     name: "tollgate",
     baseURL: `${stack.url}/v1`,
     apiKey: user.apiKey,
   });
 
   const answer = await generateText({
-    model: chatModel("sim-chat"),
+    model: tollgate.chatModel("sim-chat"),
     prompt,
     maxOutputTokens: 40,
     headers: { "Idempotency-Key": crypto.randomUUID() },
