@@ -18,8 +18,8 @@ const BEGINS_MAX = 3;
 
 /**
  * The pieces of answers on their way to readers: of each request a Redis Stream, sealed. The id of an entry
- * is `EPOCH-NUMBER`: the epoch counts executions, so that a worker that is taken for dead and wakes up
- * cannot write behind the one that has taken over, and writing an entry twice leaves one.
+ * is `EPOCH-NUMBER`: the epoch grows with each execution, so that a worker that is taken for dead and wakes
+ * up cannot write behind the one that has taken over, and writing an entry twice leaves one.
  *
  * @throws {Fault} QUOTA_UNAVAILABLE, by all functions
  */
@@ -43,8 +43,12 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
     begin: async (request: RequestRef, isContinued: boolean): Promise<number> => {
       const key = deltasKey(request.userId, request.requestId);
       for (let tries = 1; ; tries += 1) {
-        const [last] = await redis.run(({ client }) => client.xrevrange(key, "+", "-", "COUNT", 1));
-        const epoch = Number(last?.[0].split("-")[0] ?? 0) + 1;
+        const [[last], [seconds, microseconds]] = await redis.run(({ client }) =>
+          Promise.all([client.xrevrange(key, "+", "-", "COUNT", 1), client.time()]),
+        );
+        // Above all that readers have had, even if Redis has lost it.
+        const nowMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+        const epoch = Math.max(Number(last?.[0].split("-")[0] ?? 0) + 1, nowMs);
         try {
           await add(request, { epoch, number: 0 }, "begin", isContinued ? "continued" : "anew");
           return epoch;

@@ -2,7 +2,7 @@ import type { Piece } from "../attempt/deltas.ts";
 
 /** Where an entry stands among the pieces of a request. */
 export interface DeltaPlace {
-  /** Number of the execution among those that gave pieces, from 1. */
+  /** Of an execution that gives pieces: more than that of those before it. */
   epoch: number;
   /** From 1. */
   number: number;

@@ -1,7 +1,7 @@
 import { createDeltas, type Piece } from "../../core/attempt/deltas.ts";
 import type { ModelConfig } from "../../core/config/schema.ts";
 import { itemsOf, JsonText } from "../../core/json/json-text.ts";
-import { FIRST_POSITION } from "../../core/request/delta-entry.ts";
+import { FIRST_POSITION, follows } from "../../core/request/delta-entry.ts";
 import type { InferenceChoice, InferencePayload } from "../../core/request/payload.ts";
 import type { RequestHead } from "../../core/request/request.ts";
 import type { WorkerPorts } from "../ports.ts";
@@ -47,7 +47,7 @@ export async function findContinuation(
   }
 }
 
-/** The pieces of the last execution, and of those before that it went on from. */
+/** The pieces of the last execution, and of those before that it went on from. Throws if some were lost. */
 async function readSaid(
   { readDeltas }: Ports,
   { requestId, userId }: RequestHead,
@@ -57,12 +57,12 @@ async function readSaid(
   for (let reads = 0; reads < READS_MAX; reads += 1) {
     const [entries = []] = await readDeltas([{ requestId, userId, after }]);
     for (const entry of entries) {
+      if (!follows(entry, after)) throw new Error("pieces of it were lost");
+      after = entry.position;
       if (entry.pieces !== null) said.push(...entry.pieces);
       else if (!entry.isContinued) said = [];
     }
-    const last = entries.at(-1);
-    if (last === undefined) break;
-    after = last.position;
+    if (entries.length === 0) break;
   }
   return said;
 }
