@@ -4,6 +4,7 @@ import { JsonText } from "../../core/json/json-text.ts";
 import type { DeltaEntry } from "../../core/request/delta-entry.ts";
 import { FIRST_POSITION } from "../../core/request/delta-entry.ts";
 import { silentLog } from "../../runtime/log.ts";
+import { payloadOf } from "../../test/support/payloads.ts";
 import { MODEL } from "../../test/support/worker-world.ts";
 import { findContinuation } from "./continue.ts";
 
@@ -16,13 +17,7 @@ const HEAD = {
   createdAtMs: 0,
   expiresAtMs: 1,
 };
-const PAYLOAD = {
-  input: { prompt: "hello" },
-  maxTokens: 100,
-  n: 1,
-  isStreamed: true,
-  parameters: new Map(),
-};
+const PAYLOAD = payloadOf({ input: { prompt: "hello" }, maxTokens: 100, isStreamed: true });
 const begins: DeltaEntry = { position: "1-0", pieces: null, isContinued: false };
 const says = (
   position: string,
