@@ -1,4 +1,5 @@
 import { untilTrue } from "../../local/stack/eventually.ts";
+import { peakMegabytes } from "../machine/sampler.ts";
 import type { Scenario } from "../measure/bench.ts";
 import { onStack, type Session } from "../measure/session.ts";
 import type { BenchUser } from "../measure/users.ts";
@@ -10,6 +11,8 @@ const CALL_SECONDS = 20;
 /** Cold code costs half as much again. */
 const WARM_CALLS = 300;
 
+/** Whether memory grows from one to the next. */
+const ROUNDS = 3;
 const STREAMS = 1_000;
 const STREAMS_QUICK = 200;
 /** 20 a second. */
@@ -98,12 +101,18 @@ async function measureStreams(session: Session): Promise<void> {
     output_tokens_min: TOKENS,
     output_tokens_max: TOKENS,
   });
-  const reading: ReturnType<typeof readStream>[] = [];
-  for (let number = 0; number < count; number += 1) {
-    reading.push(readStream(session, users[number % users.length], number));
-    if (number % OPENED_AT_ONCE === 0) await Bun.sleep(100);
+  const read: Awaited<ReturnType<typeof readStream>>[] = [];
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    session.sampler.restart();
+    const reading: ReturnType<typeof readStream>[] = [];
+    for (let number = 0; number < count; number += 1) {
+      reading.push(readStream(session, users[number % users.length], number));
+      if (number % OPENED_AT_ONCE === 0) await Bun.sleep(100);
+    }
+    read.push(...(await Promise.all(reading)));
+    const megabytes = peakMegabytes(session.sampler.samples(), "gateway");
+    session.figure(`memory of the gateway, round ${round} of ${ROUNDS}, most`, "MB", megabytes);
   }
-  const read = await Promise.all(reading);
   const lateness = read.flatMap(({ cameAtMs }) => latenessOf(cameAtMs));
   const { p50, p99 } = percentilesOf(Float64Array.from(lateness));
   session.figure(`${count} streams: a piece is late by, p50`, "ms", p50);
