@@ -28,6 +28,8 @@ beforeAll(async () => {
     gateways: 2,
     ownSimulators: [GOING_ON, ANEW],
     settings: {
+      // When Redis forgets that a request is under way, it is published again after this: not within a test.
+      keeper: { republish_after_ms: 40_000 },
       models: {
         [GOING_ON]: { timeout_ms: 20_000, continuation: "final_message" },
         [ANEW]: { timeout_ms: 20_000 },
@@ -183,13 +185,55 @@ test(
   TEST_LIMIT_MS,
 );
 
+const forgetAll = () => stack.books.redis.run(({ client }) => client.flushdb());
+
+test(
+  "a stream whose pieces Redis forgets has its whole text all the same",
+  async () => {
+    const user = await stack.addUser();
+
+    const streams = await streamsThrough(user, ANEW, async () => {
+      // Pieces are read within milliseconds: some of these times are between a write and its read.
+      for (let times = 0; times < 40; times += 1) {
+        await forgetAll();
+        await Bun.sleep(7);
+      }
+    });
+
+    for (const { prompt, text, error } of streams)
+      expect({ text, error }).toEqual({ text: answerTo(prompt), error: null });
+    await expectAllComplete(user, streams);
+  },
+  TEST_LIMIT_MS,
+);
+
+test(
+  "a worker killed after Redis has forgotten the beginning of an answer leaves no wrong one",
+  async () => {
+    const user = await stack.addUser();
+
+    const streams = await streamsThrough(user, GOING_ON, async () => {
+      await forgetAll();
+      // Some pieces come after that.
+      await Bun.sleep(5 * TOKEN_MS);
+      await killAndStart("worker-1");
+    });
+
+    for (const { prompt, text } of streams) expect(answerTo(prompt)).toStartWith(text);
+    await expectAllComplete(user, streams);
+  },
+  TEST_LIMIT_MS,
+);
+
 /** The text of an answer by its events at the other gateway. */
 async function readEvents({ apiKey }: TestUser, requestId: string): Promise<string> {
   const reply = await fetch(`${stack.gateways[1]?.url}/status/${requestId}/events`, {
     headers: { authorization: `Bearer ${apiKey}` },
     signal: AbortSignal.timeout(10_000),
   });
-  const events = (await reply.text()).split("\n\n");
+  // What came before a restart is to be forgotten.
+  const [answer = ""] = (await reply.text()).split("event: restart").slice(-1);
+  const events = answer.split("\n\n");
   const datas = events
     .filter((event) => event.includes("event: pieces"))
     .map((event) => /^data: (.*)$/m.exec(event)?.[1] ?? "{}");
