@@ -55,13 +55,19 @@ function positionOf(request: Request): string {
   return given;
 }
 
-function write(writer: EventWriter, entry: DeltaEntry): void {
-  const { position, pieces } = entry;
-  // The first execution begins nothing anew.
-  if (pieces === null && (entry.isContinued || position.startsWith("1-"))) return;
-  const event = pieces === null ? "restart" : "pieces";
-  const data = pieces === null ? {} : { choices: pieces.flatMap(itemsOf) };
-  writer.write(`event: ${event}\nid: ${position}\ndata: ${writeJson(data)}\n\n`);
+/** Writes entries for a reader who has had those up to a position. */
+function createWrite(writer: EventWriter, after: string): (entry: DeltaEntry) => void {
+  let hasBegun = after !== FIRST_POSITION;
+  return (entry) => {
+    const { position, pieces } = entry;
+    const beginsFirst = !hasBegun;
+    hasBegun = true;
+    // Who has had nothing yet has nothing to forget.
+    if (pieces === null && (entry.isContinued || beginsFirst)) return;
+    const event = pieces === null ? "restart" : "pieces";
+    const data = pieces === null ? {} : { choices: pieces.flatMap(itemsOf) };
+    writer.write(`event: ${event}\nid: ${position}\ndata: ${writeJson(data)}\n\n`);
+  };
 }
 
 /** `GET /status/{id}/events`. */
@@ -81,12 +87,13 @@ export function eventsRoute(parts: RouteParts) {
       const over = new AbortController();
       const leave = readers.enter(userId);
       void beat(ports, writer, over.signal);
+      const write = createWrite(writer, after);
       const follower: Follower = {
         ref: { requestId: lookup.requestId, userId },
         after,
         isReady: writer.isReady,
         onEntries: (entries) => {
-          for (const entry of entries) write(writer, entry);
+          entries.forEach(write);
         },
       };
       const stop = followers.follow(follower);
