@@ -73,13 +73,17 @@ export function answerOf(door: Door, view: RequestView, body: JsonText): object 
 
 /** The fault of a request that has not completed. Asking again would find it as it is, unless it waits. */
 export function faultOf(view: RequestView): Fault {
-  const { requestId, state, errorCode, errorMessage } = view;
+  const { requestId, state, errorCode, errorMessage, upstream } = view;
   const extensions = { request_id: requestId, state };
   const location = { location: `/status/${requestId}`, "x-request-id": requestId };
   if (isTerminal(state)) {
     const code = errorCode !== null && isFaultCode(errorCode) ? errorCode : "INTERNAL";
     const headers = { ...location, "x-should-retry": "false" };
-    return new Fault(code, errorMessage ?? "the request has failed", { headers, extensions });
+    const message = errorMessage ?? "the request has failed";
+    // In the service's own words: they are the caller's, who reads nothing but the message.
+    const words = upstream?.message ?? null;
+    const whole = words === null ? message : `${message}: ${words}`;
+    return new Fault(code, whole, { headers, extensions });
   }
   const headers = { ...location, "x-should-retry": "true", "retry-after-ms": "1" };
   const message = `the request ${requestId} is ${state}; repeat the call, or read /status/${requestId}`;

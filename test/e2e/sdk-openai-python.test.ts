@@ -108,7 +108,7 @@ test.skipIf(programs === undefined)(
       });
       expect(cases["model_fails"]).toMatchObject({
         calls: 1,
-        message: expect.stringMatching(/422/),
+        message: expect.stringMatching(/temperature must be at most 2/),
       });
       const bills = await billsOf(stack, user);
       const executed = bills.filter(({ rows }) => rows === 1);

@@ -175,7 +175,7 @@ test("a refusal comes as a status before the stream, a failure as an error in it
   const failed = await openaiErrorOf(client.chat.completions.stream(ask("bad [[sim:422]]")).done());
 
   expect(refused).toBeInstanceOf(OpenAI.RateLimitError);
-  expect(failed.message).toContain("422");
+  expect(failed.message).toContain("temperature must be at most 2");
   expect(sent).toHaveLength(1);
   expect(await billsOf(stack, user)).toMatchObject([{ state: "failed" }]);
 });
