@@ -25,7 +25,8 @@ import { createQueueDepths } from "./wiring/queue-depths.ts";
 import { openKeeperLock } from "./wiring/keeper-lock.ts";
 import { databasePorts, finishPorts, redisPorts } from "./wiring/stores.ts";
 
-const PUBLISH_CHANNELS = 2;
+/** One: messages of two channels may overtake each other, and the dispatcher publishes in order. */
+const PUBLISH_CHANNELS = 1;
 const PUBLISH_MESSAGES_MAX = 200;
 const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
 

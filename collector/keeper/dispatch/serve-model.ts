@@ -65,17 +65,18 @@ export function createServeModel(
   }
 
   /**
-   * While others wait, what lies in the queue beyond its measure goes back to its place, so that it keeps
-   * nobody from their turn.
+   * While others wait and more lies in the queue than its measure, it goes back to its place, so that it keeps
+   * nobody from their turn. All of it does, because the broker gives the oldest first: what stayed would
+   * overtake. Returns how many.
    */
   async function recallSurplus(
     { model, lane }: ModelRound,
     measure: QueueMeasure,
     signal: AbortSignal,
-  ): Promise<void> {
-    if (lane.dispatch.order.waiting().users === 0) return;
-    let left = Math.min(surplusOf(measure), SURPLUS_MAX);
-    if (left === 0) return;
+  ): Promise<number> {
+    if (lane.dispatch.order.waiting().users === 0 || surplusOf(measure) === 0) return 0;
+    const most = Math.min(measure.ready, SURPLUS_MAX);
+    let left = most;
     while (left > 0 && !signal.aborted) {
       const taken = await ports.takeQueued(model, Math.min(left, RECALL_MAX), (requests) =>
         ports.parkRequests(requests),
@@ -87,6 +88,7 @@ export function createServeModel(
     // It was published and is not under way.
     lane.published = [];
     scanSoon();
+    return most - left;
   }
 
   async function roomIn(round: ModelRound, signal: AbortSignal): Promise<number> {
@@ -99,7 +101,7 @@ export function createServeModel(
         queueSeconds: dispatch.queue_seconds,
         concurrencyMax: models[model]?.concurrency_max ?? 1,
       };
-      await recallSurplus(round, measure, signal);
+      measure.ready -= await recallSurplus(round, measure, signal);
       const unseen = lane.published.reduce((sum, { count }) => sum + count, 0);
       return roomOf({ ...measure, unseen });
     }
