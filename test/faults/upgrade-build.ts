@@ -82,7 +82,18 @@ export async function settingsForBuild({ folder }: Build, settings: unknown): Pr
   const { ConfigSchema } = (await import(join(folder, "core/config/schema.ts"))) as {
     ConfigSchema: TSchema;
   };
-  return Value.Clean(ConfigSchema, settings);
+  const known = Value.Clean(ConfigSchema, structuredClone(settings)) as {
+    models: Record<string, unknown>;
+  };
+  // A model of a protocol that this release does not speak.
+  for (const { path } of Value.Errors(
+    ConfigSchema,
+    Value.Default(ConfigSchema, structuredClone(known)),
+  )) {
+    const [, section, model = ""] = path.split("/");
+    if (section === "models") delete known.models[model];
+  }
+  return known;
 }
 
 function replaceOnce(path: string, old: string, text: string): void {
