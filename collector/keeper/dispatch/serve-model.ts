@@ -65,9 +65,9 @@ export function createServeModel(
   }
 
   /**
-   * While others wait and more lies in the queue than its measure, it goes back to its place, so that it keeps
-   * nobody from their turn. All of it does, because the broker gives the oldest first: what stayed would
-   * overtake. Returns how many.
+   * While others wait and more lies in the queue than its measure, it goes back to its place, so that it
+   * keeps nobody from their turn. All of it does, because the broker gives the oldest first: what stayed
+   * would overtake. Returns how many.
    */
   async function recallSurplus(
     { model, lane }: ModelRound,
