@@ -118,5 +118,6 @@ export type GenerateBody = Static<typeof GenerateBody>;
 export const GENERATE_EXAMPLE: GenerateBody = {
   prompt: "Why is the sky blue?",
   max_tokens: 64,
+  parameters: { temperature: 0.2 },
   metadata: { order: 7 },
 };

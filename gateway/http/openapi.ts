@@ -1,6 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import type { DocumentDecoration } from "elysia";
 
+import { EXAMPLES } from "./examples.ts";
 import { Problem } from "./schemas.ts";
 
 type Responses = NonNullable<DocumentDecoration["responses"]>;
@@ -63,8 +64,13 @@ export const jsonReply = (
 ): DocumentedResponse => ({
   description,
   headers: documented(headers),
-  content: { "application/json": { schema: asSchema(schema) } },
+  content: { "application/json": { schema: asSchema(schema), ...exampleOf(schema) } },
 });
+
+function exampleOf(schema: TSchema): { example?: unknown } {
+  const example = EXAMPLES.get(schema);
+  return example === undefined ? {} : { example };
+}
 
 /** A problem document with the headers that it may have, for the OpenAPI document. */
 export const problemReply = (
@@ -73,7 +79,7 @@ export const problemReply = (
 ): DocumentedResponse => ({
   description,
   headers: documented(["x-should-retry", ...headers]),
-  content: { "application/problem+json": { schema: asSchema(Problem) } },
+  content: { "application/problem+json": { schema: asSchema(Problem), ...exampleOf(Problem) } },
 });
 
 /** What every route may return. */

@@ -24,11 +24,13 @@ const examples = [...text.matchAll(/^```json (\w+)\n([\s\S]*?)^```$/gm)].map(
 const fieldsOf = (schema: TSchema): string[] =>
   Object.keys((schema as { properties?: object }).properties ?? {});
 
-async function openApiRoutes(): Promise<string[]> {
+async function openApi(): Promise<{ paths: Record<string, Record<string, unknown>> }> {
   const { call } = createFakeGateway();
-  const document = (await (await call("GET", "/openapi.json")).json()) as {
-    paths: Record<string, Record<string, unknown>>;
-  };
+  return (await (await call("GET", "/openapi.json")).json()) as Awaited<ReturnType<typeof openApi>>;
+}
+
+async function openApiRoutes(): Promise<string[]> {
+  const document = await openApi();
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
@@ -37,6 +39,18 @@ async function openApiRoutes(): Promise<string[]> {
 describe("the API page", () => {
   test("has a section for every route, and for no other", async () => {
     expect(new Set(documentedRoutes)).toEqual(new Set(await openApiRoutes()));
+  });
+
+  test("has the examples of the OpenAPI document, the first of each schema", async () => {
+    const shown = [...Map.groupBy(examples, ({ name }) => name).values()].map(([first]) => first);
+    const documented = JSON.stringify(await openApi());
+
+    const missing = shown.filter(
+      (example) =>
+        !documented.includes(`"example":${JSON.stringify(JSON.parse(example?.json ?? ""))}`),
+    );
+
+    expect(missing.map((example) => example?.title)).toEqual([]);
   });
 
   test.each([
