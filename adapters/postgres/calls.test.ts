@@ -31,7 +31,10 @@ const note = (publisherId: string) =>
 /** A call of a user of its own, held by a gateway that lives. */
 async function makeCalls(
   count: number,
-): Promise<{ rows: NewRequest[]; claim: (tries: number) => Parameters<typeof claimCall>[1] }> {
+): Promise<{
+  rows: NewRequest[];
+  claim: (tries: number | null) => Parameters<typeof claimCall>[1];
+}> {
   await note(GATEWAY);
   const userId = crypto.randomUUID();
   const fingerprint = Buffer.alloc(32, 1);
@@ -43,7 +46,7 @@ async function makeCalls(
     }),
   );
   await insertRequests(database, rows);
-  const claim = (tries: number) => ({
+  const claim = (tries: number | null) => ({
     userId,
     fingerprint,
     tries,
@@ -122,4 +125,17 @@ test("a call that was answered has no repetition", async () => {
   await Promise.all(rows.map((row) => letGo(row, true)));
 
   expect(await claimCall(database, claim(1))).toEqual({ kind: "none" });
+});
+
+test("a client that does not count gets what nobody waits for, and never what somebody does", async () => {
+  const { rows, claim } = await makeCalls(1);
+  const { requestId } = rows[0]?.head ?? { requestId: "" };
+  await note(OTHER);
+
+  const held = await claimCall(database, claim(null));
+  await Promise.all(rows.map((row) => letGo(row)));
+  const claimed = await claimCall(database, claim(null));
+
+  expect([held, claimed]).toEqual([{ kind: "held" }, { kind: "claimed", requestId }]);
+  expect(await claimCall(database, claim(null))).toEqual({ kind: "held" });
 });

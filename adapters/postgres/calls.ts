@@ -1,6 +1,8 @@
 import type { CallClaim, CallEnd, CallState } from "../../core/request/call.ts";
 import type { Database } from "./connect.ts";
 
+/** As often as a row can count. */
+const TRIES_MAX = 32_767;
 /** A gateway gives a sign of life every second; one that is silent for longer has died. */
 const SILENT_SECONDS = 2.5;
 
@@ -31,7 +33,7 @@ export async function claimCall(
         from idempotency_keys k
         where k.user_id = ${userId}
           and k.fingerprint = ${fingerprint}::bytea
-          and k.tries < ${tries}
+          and k.tries < ${tries ?? TRIES_MAX}
           and k.created_at > ${madeAfterMs}::timestamptz
       ),
       free as (
@@ -46,7 +48,7 @@ export async function claimCall(
       ),
       claimed as (
         update idempotency_keys k
-        set tries = ${tries}, held_by = ${holder}
+        set tries = coalesce(${tries}::smallint, k.tries + 1), held_by = ${holder}
         from free
         where k.user_id = ${userId}
           and k.key_hash = free.key_hash

@@ -6,8 +6,11 @@ export interface CallClaim {
   userId: string;
   /** Of the body, as `Idempotency` has it. */
   fingerprint: Uint8Array;
-  /** How often the call was repeated, at least 1. */
-  tries: number;
+  /**
+   * How often the call was repeated, at least 1; null: its client does not count, so that this may be a first
+   * call. It claims what nobody waits for and nobody has the answer of: then no answer is given to two.
+   */
+  tries: number | null;
   /** The gateway that waits from now on, by its `publisherId`. */
   holder: string;
   /** Older requests are not found, Unix milliseconds. */

@@ -34,7 +34,7 @@ export interface AcceptCall {
   /** null: the caller gave none. */
   idempotencyKey: string | null;
   /** Of a call that is held open until its request has ended, and that its SDK repeats by itself. */
-  held?: { tries: number };
+  held?: { tries: number | null };
 }
 
 /** What a caller is told of the request that was accepted. */
@@ -207,9 +207,9 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
   return async ({ principal: { userId, tier }, ask, idempotencyKey, held }) => {
     const plan = planRequest(ask, ports.config());
     const idempotency = idempotencyOf({ key: idempotencyKey, held }, userId, ask, ports.hashKey);
-    if (idempotency?.tries) {
-      const { fingerprint, tries } = idempotency;
-      const requestId = await reattach({ userId, fingerprint, tries });
+    if (idempotency?.tries !== undefined && held?.tries !== 0) {
+      const { fingerprint } = idempotency;
+      const requestId = await reattach({ userId, fingerprint, tries: held?.tries ?? null });
       if (requestId !== null)
         return {
           kind: "replay",

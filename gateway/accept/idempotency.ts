@@ -22,5 +22,5 @@ export function idempotencyOf(
   const kind = door === "native" ? "body" : `body ${door}`;
   const fingerprint = hashKey(`${kind}\n${canonicalText(body)}`);
   if (key !== null) return { keyHash: hashKey(`idempotency-key\n${userId}\n${key}`), fingerprint };
-  return { keyHash: hashKey(`call\n${randomUUID()}`), fingerprint, ...held };
+  return { keyHash: hashKey(`call\n${randomUUID()}`), fingerprint, tries: held?.tries ?? 0 };
 }

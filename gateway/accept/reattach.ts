@@ -5,7 +5,8 @@ import type { GatewayPorts } from "../ports.ts";
 export type Reattach = (call: {
   userId: string;
   fingerprint: Uint8Array;
-  tries: number;
+  /** null: its client does not count; only what is free at once is taken. */
+  tries: number | null;
 }) => Promise<string | null>;
 
 /**
@@ -25,7 +26,7 @@ export function createReattach(
       const { reattach_seconds: seconds } = ports.config().openai;
       const state = await ports.claimCall({ ...call, madeAfterMs: ports.now() - seconds * 1_000 });
       if (state.kind === "claimed") return state.requestId;
-      if (state.kind === "none" || ports.now() >= untilMs) return null;
+      if (state.kind === "none" || call.tries === null || ports.now() >= untilMs) return null;
       await pause(ports.schedule, LOOK_AGAIN_MS, NEVER);
     }
   };

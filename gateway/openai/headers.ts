@@ -15,10 +15,10 @@ export function callerLimitSeconds(headers: Headers): number | null {
 
 const TRIES_MAX = 1_000;
 
-/** How often the SDK has repeated this call by itself; 0: it is the first, or the client does not say. */
-export function triesOf(headers: Headers): number {
-  const given = headers.get("x-stainless-retry-count") ?? "0";
-  return /^\d{1,9}$/.test(given) ? Math.min(Number(given), TRIES_MAX) : 0;
+/** How often the client has repeated this call by itself; null: it does not count. */
+export function triesOf(headers: Headers): number | null {
+  const given = headers.get("x-stainless-retry-count");
+  return given !== null && /^\d{1,9}$/.test(given) ? Math.min(Number(given), TRIES_MAX) : null;
 }
 
 /** @throws {Fault} PARAMETER_INVALID */

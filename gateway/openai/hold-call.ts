@@ -17,8 +17,8 @@ export interface DoorCall {
   bodyBytes: number;
   /** null: the caller gave none. */
   idempotencyKey: string | null;
-  /** How often its SDK has repeated it. */
-  tries: number;
+  /** How often its client has repeated it by itself; null: it does not count. */
+  tries: number | null;
   onDisconnect: "cancel" | "keep";
   /** Aborts when the caller has gone. */
   signal: AbortSignal;

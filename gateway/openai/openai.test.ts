@@ -126,6 +126,21 @@ describe("a chat through the OpenAI door", () => {
     expect(await (await second).text()).toContain("another");
   });
 
+  test("of a client that does not count its tries finds what it was told to come again for", async () => {
+    const { post, rows, finish, advance } = createFakeDoor();
+    const { response: first } = await post();
+    await advance(WAIT_MS);
+    await first;
+
+    const { response: second } = await post();
+    const { response: third } = await post();
+    for (const { head } of rows) await finish(head.requestId, said("hi"));
+
+    // The third came while the second waited: it is another call.
+    expect(rows).toHaveLength(2);
+    expect([(await second).status, (await third).status]).toEqual([200, 200]);
+  });
+
   test("finds its request again after the store did not say whether it was stored", async () => {
     let isUnsure = true;
     const { post, store, advance, finish } = createFakeDoor(({ insertRequests }) => ({

@@ -149,12 +149,13 @@ export function createFakeRequestStore({ server, now }: FakeRequestStoreOptions)
             key.userId === userId &&
             key.fingerprint === hex(fingerprint) &&
             key.createdAtMs > madeAfterMs &&
-            (key.call?.tries ?? tries) < tries,
+            key.call !== undefined &&
+            key.call.tries < (tries ?? Number.POSITIVE_INFINITY),
         );
         const byTries = made.toSorted((a, b) => (b.call?.tries ?? 0) - (a.call?.tries ?? 0));
         const free = byTries.find(({ call }) => call?.isHeld === false);
         if (free === undefined) return { kind: made.length > 0 ? "held" : "none" };
-        free.call = { tries, isHeld: true };
+        free.call = { tries: tries ?? (free.call?.tries ?? 0) + 1, isHeld: true };
         return { kind: "claimed", requestId: free.requestId };
       }),
     letGoCall: ({ requestId, isAnswered }) =>
