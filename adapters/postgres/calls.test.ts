@@ -29,9 +29,7 @@ const note = (publisherId: string) =>
   });
 
 /** A call of a user of its own, held by a gateway that lives. */
-async function makeCalls(
-  count: number,
-): Promise<{
+async function makeCalls(count: number): Promise<{
   rows: NewRequest[];
   claim: (tries: number | null) => Parameters<typeof claimCall>[1];
 }> {
