@@ -90,7 +90,7 @@ export function planRequest(ask: Ask, config: Config): Plan {
   if (modelConfig === undefined) {
     throw new Fault(
       "MODEL_UNKNOWN",
-      `there is no such model; there are: ${Object.keys(config.models).join(", ")}`,
+      `there are: ${Object.keys(config.models).join(", ")}`,
       {
         details: [{ field: "/model", message: "must be a configured model" }],
       },

@@ -51,7 +51,7 @@ export function modelsRoutes({ ports, respond, authenticate }: RouteParts) {
   async function one(request: Request, id: string): Promise<Response> {
     await authenticate(request.headers);
     if (!Object.hasOwn(ports.config().models, id))
-      throw new Fault("MODEL_NOT_FOUND", "there is no such model; GET /v1/models lists them");
+      throw new Fault("MODEL_NOT_FOUND", "GET /v1/models lists those that there are");
     return jsonResponse(modelOf(id));
   }
 
