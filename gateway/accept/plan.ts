@@ -88,13 +88,9 @@ export function planRequest(ask: Ask, config: Config): Plan {
   const model = ask.model ?? config.default_model;
   const modelConfig = Object.hasOwn(config.models, model) ? config.models[model] : undefined;
   if (modelConfig === undefined) {
-    throw new Fault(
-      "MODEL_UNKNOWN",
-      `there are: ${Object.keys(config.models).join(", ")}`,
-      {
-        details: [{ field: "/model", message: "must be a configured model" }],
-      },
-    );
+    throw new Fault("MODEL_UNKNOWN", `there are: ${Object.keys(config.models).join(", ")}`, {
+      details: [{ field: "/model", message: "must be a configured model" }],
+    });
   }
   const { gateway } = config;
   const reserved = RESERVED_PARAMETERS.find((name) => ask.parameters.has(name));
