@@ -33,8 +33,9 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
     const key = deltasKey(request.userId, request.requestId);
     await redis.run(async ({ client }) => {
       const added = client.xadd(key, `${epoch}-${number}`, field, value);
-      if (number % RENEWED_EVERY === 0) await client.expire(key, KEPT_SECONDS);
-      await added;
+      const renewed = number % RENEWED_EVERY === 0 && client.expire(key, KEPT_SECONDS);
+      // Both at once: of two that fail, the one not awaited yet would end the process.
+      await Promise.all([added, renewed]);
     });
   }
 

@@ -52,8 +52,6 @@ export interface HoldCalls {
     waitMs: number | null,
     until?: AbortSignal,
   ) => Promise<RequestView>;
-  /** Nobody waits here any more. If its caller has gone and does not come back, it is cancelled or kept. */
-  letGo: (call: DoorCall, request: AcceptedRequest, hasEnded: boolean) => Promise<void>;
 }
 
 type Ports = Pick<GatewayPorts, "config" | "log" | "schedule" | "letGoCall" | "isCallHeld">;
@@ -74,6 +72,7 @@ export function createHoldCalls(
     }
   }
 
+  /** Nobody waits here any more. If its caller has gone and does not come back, it is cancelled or kept. */
   async function letGo(
     { principal, onDisconnect, signal, idempotencyKey, hasRead }: DoorCall,
     { requestId }: AcceptedRequest,
@@ -93,7 +92,6 @@ export function createHoldCalls(
   }
 
   return {
-    letGo,
     async begin({ principal, ask, bodyBytes, idempotencyKey, tries }) {
       const call = { principal, ask, bodyBytes, idempotencyKey };
       const outcome = await accept(idempotencyKey === null ? { ...call, held: { tries } } : call);
