@@ -1,12 +1,11 @@
 import { Argument } from "commander";
 
-import { CommandFailure, describeError, EXIT } from "../adapters/terminal/failure.ts";
+import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
 import { createProgram, runProgram } from "../adapters/terminal/program.ts";
-import { createProgress } from "../adapters/terminal/progress.ts";
-import { serverEnvironment } from "../adapters/state/server-urls.ts";
 import { runChecks } from "./run/checks.ts";
 import { runRandomFaults } from "./run/random-faults.ts";
-import { findTestFiles, runStage } from "./run/run-stage.ts";
+import { runLanes } from "./run/lanes.ts";
+import { findTestFiles } from "./run/run-stage.ts";
 import {
   formatSummary,
   selectTests,
@@ -14,10 +13,7 @@ import {
   type StageName,
   type StageResult,
   TEST_STAGES,
-  type StageRun,
 } from "./run/stages.ts";
-import { bringTestPrometheus } from "./run/bring-prometheus.ts";
-import { startTestServers, type TestServers } from "../local/servers/test-servers.ts";
 
 const stageLines = TEST_STAGES.map(({ name, about }) => `  ${name.padEnd(9)}${about}`).join("\n");
 
@@ -33,7 +29,8 @@ const program = createProgram("tollgate test")
   .addHelpText(
     "after",
     `
-Stages, in this order:
+Stages, in this order; faults run beside servers, e2e and queries, on servers of their own, unless servers
+come from the environment:
   check    format, lint, types, dead code, line length
 ${stageLines}
 
@@ -82,7 +79,7 @@ async function test(stageName: StageName | undefined, options: TestOptions): Pro
     process.stdout.write("── check\n");
     results.push(await runChecks(interrupt.signal));
   }
-  await runStages(runs, results, interrupt.signal);
+  await runLanes(runs, results, interrupt.signal);
   if (interrupt.signal.aborted)
     throw new CommandFailure("interrupted", { exitCode: EXIT.interrupted });
   process.stdout.write(`\n${formatSummary(results)}\n`);
@@ -109,44 +106,6 @@ async function testRandomFaults(
   if (interrupt.aborted) throw new CommandFailure("interrupted", { exitCode: EXIT.interrupted });
   process.stdout.write(isKept ? "1 passed, 0 failed\n" : "0 passed, 1 failed\n");
   if (!isKept) process.exitCode = EXIT.failed;
-}
-
-/**
- * The stages one after the other; the servers are started before the first that needs them and removed
- * whatever happens.
- */
-async function runStages(
-  runs: readonly StageRun[],
-  results: StageResult[],
-  interrupt: AbortSignal,
-): Promise<void> {
-  let servers: TestServers | undefined;
-  try {
-    for (const run of runs) {
-      const { stage } = run;
-      if (interrupt.aborted) return;
-      process.stdout.write(`\n── ${stage.name}: ${stage.about}\n`);
-      if (stage.needsServers && servers === undefined) {
-        try {
-          servers = await startTestServers(process.env, createProgress(process.stdout));
-        } catch (error) {
-          // What was run so far is still worth its summary.
-          process.stderr.write(`tollgate: ${describeError(error)}\n`);
-          results.push({ name: "servers", passed: 0, failed: 1, skipped: 0, durationMs: 0 });
-          return;
-        }
-      }
-      if (stage.wantsPrometheus === true)
-        await bringTestPrometheus(createProgress(process.stdout), process.env["PATH"] ?? "");
-      // Bringing servers and programs takes long enough to be interrupted.
-      if (interrupt.aborted) return;
-      const env =
-        stage.needsServers && servers !== undefined ? serverEnvironment(servers.urls) : {};
-      results.push(await runStage(run, env, interrupt));
-    }
-  } finally {
-    await servers?.remove();
-  }
 }
 
 await runProgram(program, process.env);

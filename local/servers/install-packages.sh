@@ -3,6 +3,10 @@
 # Usage: install-packages.sh PACKAGE...
 set -eu
 
+# One at a time: what is undone at the end is what this one did.
+exec 9>/run/lock/tollgate-packages
+flock -w 900 9
+
 policy=/usr/sbin/policy-rc.d
 mark='# written by tollgate during an installation'
 no_cluster=/etc/postgresql-common/createcluster.d/tollgate.conf
@@ -72,7 +76,8 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
 install() {
-  apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@"
+  # Without the lock: daemons that packages start would keep it.
+  apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@" 9>&-
 }
 # Package lists of an image may be missing or name versions that are gone from the mirrors.
 if [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -mtime -1 -print -quit 2>/dev/null)" ]; then

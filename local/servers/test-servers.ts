@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
@@ -20,6 +21,9 @@ export interface TestServers {
   /** Stops and deletes them; those of the environment stay. */
   remove: () => Promise<void>;
 }
+
+/** From the making of a folder to the writing of its owner, at most. */
+const OWNER_WRITTEN_MS = 60_000;
 
 type Environment = Record<string, string | undefined>;
 
@@ -52,14 +56,12 @@ export async function startPrivateServers(
 ): Promise<TestServers & { paths: StatePaths }> {
   mkdirSync(home, { recursive: true });
   await removeAbandoned(home);
-  const folder = join(home, String(process.pid));
+  const folder = makeOwnFolder(home);
   const paths = statePaths(folder);
   const remove = async (): Promise<void> => {
     await stopLocalServers(paths);
     rmSync(folder, { recursive: true, force: true });
   };
-  mkdirSync(folder);
-  writeJsonFile(join(folder, "owner.json"), identifyProcess(process.pid));
   try {
     return { urls: await startLocalServers(paths, progress, searchPath), remove, paths };
   } catch (error) {
@@ -69,11 +71,24 @@ export async function startPrivateServers(
   }
 }
 
+/** Whoever looks for abandoned folders sees it together with its owner, or too young to judge. */
+function makeOwnFolder(home: string): string {
+  const folder = join(home, `${process.pid}-${randomBytes(3).toString("hex")}`);
+  mkdirSync(folder);
+  writeJsonFile(join(folder, "owner.json"), identifyProcess(process.pid));
+  return folder;
+}
+
+function isNew(folder: string): boolean {
+  const madeAt = statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return Date.now() - madeAt < OWNER_WRITTEN_MS;
+}
+
 async function removeAbandoned(home: string): Promise<void> {
   for (const name of readdirSync(home)) {
     const folder = join(home, name);
     const owner = readJsonFile(join(folder, "owner.json"), ProcessIdentitySchema);
-    if (owner !== undefined && owner.pid !== process.pid && isRunning(owner)) continue;
+    if (owner === undefined ? isNew(join(home, name)) : isRunning(owner)) continue;
     await stopLocalServers(statePaths(folder));
     rmSync(folder, { recursive: true, force: true });
   }

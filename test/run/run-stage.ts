@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { SERVER_VARIABLES } from "../../adapters/state/server-urls.ts";
@@ -17,13 +19,18 @@ export function findTestFiles(stage: TestStage): string[] {
   return [...found].sort();
 }
 
-/** Runs test files with Bun, its output on ours, and counts from its report. */
+/**
+ * Runs test files with Bun, and counts from its report. Its output goes to ours; with a mark, every line
+ * begins with it.
+ */
 export async function runStage(
   { stage, files, namePattern }: StageRun,
   serverEnv: Record<string, string>,
+  mark: string,
   signal: AbortSignal,
 ): Promise<StageResult> {
   const started = Date.now();
+  process.stdout.write(`\n── ${stage.name}: ${stage.about}\n`);
   const folder = mkdtempSync(join(tmpdir(), "tollgate-test-"));
   const report = join(folder, "report.xml");
   const hidden = Object.fromEntries(
@@ -46,13 +53,17 @@ export async function runStage(
         cwd: PROJECT_ROOT,
         env: { ...process.env, NODE_ENV: "test", ...hidden, ...serverEnv },
         stdin: "ignore",
-        stdout: "inherit",
-        stderr: "inherit",
+        stdout: mark === "" ? "inherit" : "pipe",
+        stderr: mark === "" ? "inherit" : "pipe",
         timeout: STAGE_LIMIT_MS,
         signal,
       },
     );
-    const exitCode = await run.exited;
+    const [exitCode] = await Promise.all([
+      run.exited,
+      copyMarked(run.stdout, process.stdout, mark),
+      copyMarked(run.stderr, process.stderr, mark),
+    ]);
     const reported = Bun.file(report);
     const totals = (await reported.exists()) ? parseJunitTotals(await reported.text()) : undefined;
     const { passed, failed, skipped } = totals ?? { passed: 0, failed: 0, skipped: 0 };
@@ -70,4 +81,15 @@ export async function runStage(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Copies line by line, so that lines of two lanes do not mix. */
+async function copyMarked(
+  from: ReadableStream<Uint8Array> | undefined,
+  to: { write: (text: string) => unknown },
+  mark: string,
+): Promise<void> {
+  if (from === undefined) return;
+  for await (const line of createInterface({ input: Readable.fromWeb(from) }))
+    to.write(`${mark}${line}\n`);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { lanesOf } from "./lanes.ts";
 import { parseJunitTotals } from "./junit.ts";
 import { findTestFiles } from "./run-stage.ts";
 import { formatSummary, selectTests, TEST_STAGES, type TestStage } from "./stages.ts";
@@ -28,6 +29,26 @@ describe("--only", () => {
       "a quota holds",
       "a quota holds",
     ]);
+  });
+});
+
+describe("lanes", () => {
+  const runs = ["unit", "servers", "e2e", "faults"].map((name) => ({
+    stage: stage(name as TestStage["name"]),
+    files: ["a.test.ts"],
+  }));
+  const namesOf = (lane: readonly { stage: TestStage }[]): string[] =>
+    lane.map((run) => run.stage.name);
+
+  test("faults run beside what needs servers too, after what needs none", () => {
+    const { first, lanes } = lanesOf(runs, true);
+
+    expect(namesOf(first)).toEqual(["unit"]);
+    expect(lanes.map(namesOf)).toEqual([["servers", "e2e"], ["faults"]]);
+  });
+
+  test("there is one where servers cannot be had twice", () => {
+    expect(lanesOf(runs, false).lanes.map(namesOf)).toEqual([["servers", "e2e", "faults"]]);
   });
 });
 

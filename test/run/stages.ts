@@ -1,6 +1,9 @@
 export const STAGE_NAMES = ["check", "unit", "servers", "e2e", "queries", "faults"] as const;
 export type StageName = (typeof STAGE_NAMES)[number];
 
+/** `alone`: before the others, because it tells within seconds what is broken. */
+export type Lane = "alone" | "calm" | "faults";
+
 export interface TestStage {
   name: Exclude<StageName, "check">;
   about: string;
@@ -10,6 +13,8 @@ export interface TestStage {
   needsServers: boolean;
   /** Whether tests are left out where there is no Prometheus; it is installed if that can be done. */
   wantsPrometheus?: boolean;
+  /** Stages of one lane run one after the other; lanes run beside each other, each with its own servers. */
+  lane: Lane;
   /** Longest one test may take. */
   testLimitMs: number;
 }
@@ -25,6 +30,7 @@ export const TEST_STAGES: readonly TestStage[] = [
       "test/contracts/*.fake.test.ts",
     ],
     needsServers: false,
+    lane: "alone",
     testLimitMs: 10_000,
   },
   {
@@ -38,6 +44,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     ],
     needsServers: true,
     wantsPrometheus: true,
+    lane: "calm",
     testLimitMs: 30_000,
   },
   {
@@ -45,6 +52,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     about: "real processes, real HTTP",
     files: ["test/e2e/**/*.test.ts"],
     needsServers: true,
+    lane: "calm",
     testLimitMs: 120_000,
   },
   {
@@ -53,6 +61,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: ["test/k8s/queries.test.ts"],
     needsServers: true,
     wantsPrometheus: true,
+    lane: "calm",
     testLimitMs: 30_000,
   },
   {
@@ -60,6 +69,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     about: "processes killed, servers frozen, connections cut",
     files: ["test/faults/**/*.test.ts"],
     needsServers: true,
+    lane: "faults",
     testLimitMs: 180_000,
   },
 ];
