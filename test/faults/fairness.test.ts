@@ -78,18 +78,21 @@ scenario(
   },
 );
 
+const allWait = { fromMs: 0, toMs: 0 };
 scenario(
   "users who all wait share a model by the weights of their tiers",
   (scene) =>
     whileSlow(scene, async () => {
       await untilParked(scene.stack, 300);
+      allWait.fromMs = Date.now();
       await Bun.sleep(CONTENDED_MS);
+      allWait.toMs = Date.now();
     }),
   {
     ratePerSecond: 150,
     usersOf: (stack) =>
       Promise.all([stack.addUser(), stack.addUser(), stack.addUser({ tier: "gold" })]),
-    shares: { model: MODEL, weights: { 0: 1, 1: 1, 2: 2 } },
+    shares: { model: MODEL, weights: { 0: 1, 1: 1, 2: 2 }, within: () => allWait },
     readEvery: 50,
   },
 );

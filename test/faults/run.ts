@@ -4,13 +4,20 @@ import { join } from "node:path";
 
 import type { TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
-import { type CheckReport, checkRun } from "./history/check.ts";
+import { type CheckReport, checkRun, type Expectations } from "./history/check.ts";
 import { readFacts } from "./history/facts.ts";
 import { openHistory, readHistory } from "./history/history.ts";
 import { type Load, type LoadOptions, startLoad } from "./history/load.ts";
 import { foldHistory, type Operation } from "./history/operations.ts";
-import type { SharesWish } from "./history/shares.ts";
+import type { SharesWish, Stretch } from "./history/shares.ts";
 import type { WaitBound } from "./history/waits.ts";
+
+export interface SharesOfPlaces {
+  model: string;
+  weights: Readonly<Record<number, number>>;
+  /** Asked for when the load has ended. */
+  within?: () => Stretch;
+}
 
 export interface LoadWish extends Partial<
   Omit<LoadOptions, "gateways" | "history" | "firstOp" | "users">
@@ -20,7 +27,7 @@ export interface LoadWish extends Partial<
   /** How long the operations of a group may take. */
   waits?: Readonly<Record<string, WaitBound>>;
   /** Users whose shares of a model follow their weights while all of them wait, by their place. */
-  shares?: { model: string; weights: Readonly<Record<number, number>> };
+  shares?: SharesOfPlaces;
   /** How long everything may take to go quiet once the load has ended, milliseconds. */
   quietLimitMs?: number;
 }
@@ -28,8 +35,8 @@ export interface LoadWish extends Partial<
 /** Loads on one stack, one after the other, each checked together with all that came before it. */
 export interface Runs {
   /**
-   * Runs a load while `disturb` runs, waits until everything is quiet, and returns what the checker says. The
-   * load ends when `disturb` has.
+   * Runs a load while `disturb` runs, waits until everything is quiet, and returns what the checker says: of
+   * loss and billing in all loads so far, of waits and shares in this one. The load ends when `disturb` has.
    */
   underLoad: (wish: LoadWish, disturb: (load: Load) => Promise<void>) => Promise<CheckReport>;
   /** Returns what the checker says now. */
@@ -43,7 +50,7 @@ const USERS = 3;
 const OPS_PER_LOAD = 10_000_000;
 
 function sharesWish(
-  { model, weights }: NonNullable<LoadWish["shares"]>,
+  { model, weights, within }: SharesOfPlaces,
   users: readonly TestUser[],
 ): SharesWish {
   const byUser = Object.entries(weights).map(([place, weight]): [string, number] => {
@@ -51,7 +58,7 @@ function sharesWish(
     if (user === undefined) throw new Error(`there is no user ${place}`);
     return [user.userId, weight];
   });
-  return { model, weights: new Map(byUser) };
+  return { model, weights: new Map(byUser), ...(within && { within: within() }) };
 }
 
 const withoutLimits = (stack: TestStack): Promise<TestUser[]> =>
@@ -60,10 +67,6 @@ const withoutLimits = (stack: TestStack): Promise<TestUser[]> =>
 export function createRuns(stack: TestStack): Runs {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-history-"));
   const operations = new Map<number, Operation>();
-  const expectations: { waits: Record<string, WaitBound>; shares: SharesWish[] } = {
-    waits: {},
-    shares: [],
-  };
   let loads = 0;
 
   async function addHistory(path: string): Promise<void> {
@@ -71,17 +74,15 @@ export function createRuns(stack: TestStack): Runs {
       operations.set(op, operation);
   }
 
-  const check = async (): Promise<CheckReport> =>
+  const check = async (expectations?: Expectations): Promise<CheckReport> =>
     checkRun(operations, await readFacts(stack), expectations);
 
   async function underLoad(
-    { quietLimitMs, usersOf = withoutLimits, waits, shares, ...wish }: LoadWish,
+    { quietLimitMs, usersOf = withoutLimits, waits = {}, shares, ...wish }: LoadWish,
     disturb: (load: Load) => Promise<void>,
   ): Promise<CheckReport> {
     const history = openHistory(join(folder, `history-${loads}.jsonl`));
     const users = await usersOf(stack);
-    Object.assign(expectations.waits, waits);
-    if (shares !== undefined) expectations.shares.push(sharesWish(shares, users));
     const load = startLoad({
       ratePerSecond: RATE_PER_SECOND,
       ...wish,
@@ -101,7 +102,8 @@ export function createRuns(stack: TestStack): Runs {
       // The checker will say more than that it is not quiet.
       process.stderr.write(`${String(error)}\n`);
     });
-    return check();
+    const wished = shares === undefined ? [] : [sharesWish(shares, users)];
+    return check({ waits, shares: wished });
   }
 
   return { underLoad, check, close: () => rmSync(folder, { recursive: true, force: true }) };

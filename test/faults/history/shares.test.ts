@@ -71,6 +71,21 @@ test("only the time counts in which all of them wait", () => {
   expect(ended).toBe(480 + 961);
 });
 
+test("what ended outside the stretch that was asked for does not count", () => {
+  const requests = [
+    ...requestsOf({ userId: "ada", everyMs: 20 }),
+    ...requestsOf({ userId: "bob", everyMs: 10 }),
+  ];
+
+  const { contendedMs, ended } = sharesOf(requests, {
+    ...ONE_AND_TWO,
+    within: { fromMs: 2_000, toMs: 4_000 },
+  });
+
+  expect(contendedMs).toBe(2_000);
+  expect(ended).toBe(100 + 200);
+});
+
 test("when nobody waits beside others, nothing is proven", () => {
   const late = { userId: "bob", everyMs: 10, fromMs: 50_000 };
 

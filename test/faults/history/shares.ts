@@ -1,9 +1,20 @@
 import type { RequestFact } from "./facts.ts";
 
+/** Unix milliseconds. */
+export interface Stretch {
+  fromMs: number;
+  toMs: number;
+}
+
 /** Users of one model whose shares are to follow their weights while all of them wait. */
 export interface SharesWish {
   model: string;
   weights: ReadonlyMap<string, number>;
+  /**
+   * Only what ended in it counts. Requests that were published before anybody had to wait, and what is worked
+   * off in a moment afterwards, are in no order that could be fair.
+   */
+  within?: Stretch;
 }
 
 /** What a user got of a model while others waited too. */
@@ -29,11 +40,6 @@ const OPEN_MIN = 40;
 const ENDED_MIN = 100;
 /** Of the share that the weights give. */
 const DEVIATION_MAX = 0.1;
-
-interface Stretch {
-  fromMs: number;
-  toMs: number;
-}
 
 /** The longest stretch in which each of the users has requests that wait; undefined: there is none. */
 function contendedStretch(
@@ -63,10 +69,17 @@ function contendedStretch(
 }
 
 /** What each of the users got by settled tokens in the longest time in which all of them waited. */
-export function sharesOf(all: readonly RequestFact[], { model, weights }: SharesWish): Shares {
+export function sharesOf(
+  all: readonly RequestFact[],
+  { model, weights, within = { fromMs: 0, toMs: Number.POSITIVE_INFINITY } }: SharesWish,
+): Shares {
   const users = new Set(weights.keys());
   const requests = all.filter((one) => one.model === model && users.has(one.userId));
-  const stretch = contendedStretch(requests, users) ?? { fromMs: 0, toMs: 0 };
+  const contended = contendedStretch(requests, users) ?? { fromMs: 0, toMs: 0 };
+  const stretch = {
+    fromMs: Math.max(contended.fromMs, within.fromMs),
+    toMs: Math.min(contended.toMs, within.toMs),
+  };
   const tokens = new Map<string, number>();
   let ended = 0;
   for (const { userId, completedAtMs, totalTokens } of requests) {
@@ -82,7 +95,7 @@ export function sharesOf(all: readonly RequestFact[], { model, weights }: Shares
     expected: weight / allWeights,
     actual: (tokens.get(userId) ?? 0) / allTokens,
   }));
-  return { contendedMs: stretch.toMs - stretch.fromMs, ended, shares };
+  return { contendedMs: Math.max(0, stretch.toMs - stretch.fromMs), ended, shares };
 }
 
 /** Shares off by more than a tenth, or too little that would show any. */
