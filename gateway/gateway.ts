@@ -1,6 +1,7 @@
 import { createAccept } from "./accept/accept.ts";
 import { createAuthenticate } from "./accept/authenticate.ts";
 import { boundAccepts } from "./accept/bound-accepts.ts";
+import { createBrokenCalls } from "./accept/broken-calls.ts";
 import { createLanes } from "./accept/lanes.ts";
 import { createOutbox } from "./accept/outbox.ts";
 import { createParkedNews } from "./accept/parked-news.ts";
@@ -11,6 +12,7 @@ import { createRespond } from "./http/respond.ts";
 import { createHoldCalls } from "./openai/hold-call.ts";
 import { createStreamAnswers } from "./openai/stream-answer.ts";
 import { createFollowers } from "./stream/followers.ts";
+import { createReadAlong } from "./stream/read-along.ts";
 import { createReaders } from "./stream/readers.ts";
 import type { GatewayPorts } from "./ports.ts";
 import { createCancel } from "./read/cancel.ts";
@@ -37,13 +39,14 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
   const standings = createStandings(ports, models);
   const status = createStatusReader(ports, waiters, standings);
   const waitingGauges = createWaitingGauges(ports, models);
-  const ways = { store, outbox, lanes, models, news: createParkedNews(ports) };
+  const broken = createBrokenCalls(ports);
+  const ways = { store, outbox, lanes, models, broken, news: createParkedNews(ports) };
   const accept = boundAccepts(ports, store, createAccept(ports, ways));
   const cancel = createCancel(ports, status);
-  const calls = createHoldCalls(ports, { accept, status, cancel });
-  const followers = createFollowers(ports);
+  const calls = createHoldCalls(ports, { accept, status, cancel, broken });
   const readers = createReaders(ports);
-  const streams = createStreamAnswers(ports, calls, followers, readers);
+  const readAlong = createReadAlong(ports, createFollowers(ports), readers);
+  const streams = createStreamAnswers(ports, calls, readAlong, readers);
   let isLeaving = false;
   let isDraining = false;
 
@@ -55,8 +58,8 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       accept,
       calls,
       streams,
-      followers,
       readers,
+      readAlong,
       status,
       cancel,
       listRequests: createListRequests(ports, standings),

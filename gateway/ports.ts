@@ -129,6 +129,9 @@ export interface GatewayPorts {
   /** Wakes all who wait for these requests, at any gateway; best effort. */
   announceFinished: (requestIds: string[]) => Promise<void>;
   onFinished: (listener: (requestIds: string[]) => void) => void;
+  /** Tells all gateways of a call whose stream broke off; best effort. */
+  announceBroken: (call: string) => Promise<void>;
+  onBroken: (listener: (call: string) => void) => void;
   /** Called after a reconnect of the wake-up subscription: wake-ups may have been lost. */
   onResubscribed: (listener: () => void) => void;
 }

@@ -69,6 +69,17 @@ test("a worker that was taken for dead cannot write behind the one that has take
   expect(all?.at(-1)).toMatchObject({ pieces: null, isContinued: true });
 });
 
+test("who comes when the answer is made anew gets nothing of the one before", async () => {
+  const request = newRequest();
+  const first = await streams.begin(request, false);
+  await streams.append(request, { epoch: first, number: 1 }, [piece("a")]);
+
+  const second = await streams.begin(request, false);
+
+  const [all] = await streams.read([{ ...request, after: FIRST_POSITION }]);
+  expect(all?.map(({ position }) => position)).toEqual([`${second}-0`]);
+});
+
 test("two workers that begin at once begin one after the other", async () => {
   const request = newRequest();
 

@@ -52,6 +52,9 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
         const epoch = Math.max(Number(last?.[0].split("-")[0] ?? 0) + 1, nowMs);
         try {
           await add(request, { epoch, number: 0 }, "begin", isContinued ? "continued" : "anew");
+          // Whoever comes later gets one answer, not the beginnings of two.
+          if (!isContinued)
+            await redis.run(({ client }) => client.xtrim(key, "MINID", `${epoch}-0`));
           return epoch;
         } catch (error) {
           if (tries === BEGINS_MAX || !isPassed(error)) throw error;

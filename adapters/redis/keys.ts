@@ -95,6 +95,7 @@ export const CHANNELS = {
   keyChange: "tollgate:key-change",
   parked: "tollgate:parked",
   modelChange: "tollgate:model-change",
+  broken: "tollgate:broken-call",
 } as const;
 
 /** What the dispatcher says of every model, as JSON. */

@@ -27,12 +27,15 @@ export interface Signals {
   announceParked: (parked: readonly ParkedRef[]) => Promise<void>;
   /** Announces that the health or the pause of a model has changed. */
   announceModelChange: (model: string) => Promise<void>;
+  /** Announces a call whose stream broke off, by a text without a comma that says which. */
+  announceBroken: (call: string) => Promise<void>;
   /** These return a function that stops listening. The first listener on a channel subscribes to it. */
   onFinished: (listener: (requestIds: string[]) => void) => () => void;
   onCancel: (listener: (requestId: string) => void) => () => void;
   onKeyChange: (listener: (keyHash: string) => void) => () => void;
   onParked: (listener: (parked: ParkedRef[]) => void) => () => void;
   onModelChange: (listener: (model: string) => void) => () => void;
+  onBroken: (listener: (call: string) => void) => () => void;
   /**
    * Calls back each time the process is subscribed (again): announcements before that may have been missed.
    */
@@ -53,6 +56,7 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
     keyChange: new Set(),
     parked: new Set(),
     modelChange: new Set(),
+    broken: new Set(),
   };
   const resubscribed = new Set<() => void>();
   const subscriber = connectRedis({ ...options, name: `${options.name}-signals` });
@@ -115,11 +119,13 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
       if (texts.size > 0) await announce("parked", [...texts].join(","));
     },
     announceModelChange: (model) => announce("modelChange", model),
+    announceBroken: (call) => announce("broken", call),
     onFinished: (listener) => listenOn("finished", listener),
     onCancel: (listener) => listenOn("cancel", (ids) => ids.forEach(listener)),
     onKeyChange: (listener) => listenOn("keyChange", (hashes) => hashes.forEach(listener)),
     onParked: (listener) => listenOn("parked", (texts) => listener(texts.map(parkedRefOf))),
     onModelChange: (listener) => listenOn("modelChange", (models) => models.forEach(listener)),
+    onBroken: (listener) => listenOn("broken", (calls) => calls.forEach(listener)),
     onResubscribed: (listener) => {
       resubscribed.add(listener);
       return () => resubscribed.delete(listener);
@@ -132,7 +138,7 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
 }
 
 function channelNames(): Channel[] {
-  return ["finished", "cancel", "keyChange", "parked", "modelChange"];
+  return ["finished", "cancel", "keyChange", "parked", "modelChange", "broken"];
 }
 
 /** No name of a model has a space or a comma, and a user id is a UUID. */

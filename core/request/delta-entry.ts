@@ -21,6 +21,9 @@ export type DeltaEntry = {
 /** Before the first entry. */
 export const FIRST_POSITION = "0-0";
 
+/** Behind every entry that can be. */
+export const LAST_POSITION = `${"9".repeat(15)}-0`;
+
 export const POSITION_PATTERN = "^[0-9]{1,15}-[0-9]{1,15}$";
 const POSITION = new RegExp(POSITION_PATTERN);
 export const isPosition = (text: string): boolean => POSITION.test(text);

@@ -11,6 +11,7 @@ import type {
   NewRequest,
   Replay,
   RequestRef,
+  StoredRequest,
 } from "../../core/request/stored-request.ts";
 import { createGather } from "../../runtime/gather.ts";
 import type { GatewayPorts, Principal } from "../ports.ts";
@@ -22,6 +23,7 @@ import type { ParkedNews } from "./parked-news.ts";
 import { estimateOf, type Plan, planRequest } from "./plan.ts";
 import { findReplayed } from "./replay.ts";
 import type { Store, Unsure } from "./store.ts";
+import type { BrokenCalls } from "./broken-calls.ts";
 import { createReattach } from "./reattach.ts";
 import { planTurn } from "./turn.ts";
 
@@ -47,7 +49,7 @@ export type AcceptedRequest = Pick<RequestHead, "requestId" | "model" | "estimat
  */
 export type AcceptOutcome =
   | { kind: "accepted"; request: AcceptedRequest; quota: QuotaUse; waiting: Waiting | null }
-  | { kind: "replay"; request: AcceptedRequest }
+  | { kind: "replay"; request: AcceptedRequest & Pick<StoredRequest, "state"> }
   | { kind: "refused"; estimatedTokens: number; quota: QuotaUse };
 
 /**
@@ -102,6 +104,7 @@ interface Ways {
   lanes: Pick<Lanes, "takeDirect">;
   news: ParkedNews;
   models: Pick<ModelWatch, "factsOf">;
+  broken: Pick<BrokenCalls, "take">;
 }
 
 /**
@@ -112,7 +115,7 @@ interface Ways {
  * the outbox stay until its fate is known.
  */
 export function createAccept(ports: Ports, ways: Ways): Accept {
-  const { outbox, news, models } = ways;
+  const { outbox, news, models, broken } = ways;
   const reattach = createReattach(ports);
   const holdAndStore = createHoldAndStore(ports, ways);
   const together = createGather({
@@ -207,14 +210,16 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
   return async ({ principal: { userId, tier }, ask, idempotencyKey, held }) => {
     const plan = planRequest(ask, ports.config());
     const idempotency = idempotencyOf({ key: idempotencyKey, held }, userId, ask, ports.hashKey);
-    if (idempotency?.tries !== undefined && held?.tries !== 0) {
-      const { fingerprint } = idempotency;
-      const requestId = await reattach({ userId, fingerprint, tries: held?.tries ?? null });
-      if (requestId !== null)
-        return {
-          kind: "replay",
-          request: await findReplayed(ports, userId, { requestId, sameBody: true }),
-        };
+    if (held !== undefined && idempotency?.tries !== undefined) {
+      const call = { userId, fingerprint: idempotency.fingerprint };
+      // An application that calls again after a broken stream does not count.
+      const tries = held.tries === 0 && broken.take(call) ? null : held.tries;
+      const requestId = tries === 0 ? null : await reattach({ ...call, tries });
+      if (requestId !== null) {
+        ports.reach("G6");
+        const request = await findReplayed(ports, userId, { requestId, sameBody: true });
+        return { kind: "replay", request };
+      }
     }
     if (idempotencyKey !== null && idempotency !== null) {
       const replay = await ports.findReplay({ userId, ...idempotency });

@@ -19,8 +19,16 @@ export function idempotencyOf(
   hashKey: GatewayPorts["hashKey"],
 ): Idempotency | null {
   if (key === null && held === undefined) return null;
-  const kind = door === "native" ? "body" : `body ${door}`;
-  const fingerprint = hashKey(`${kind}\n${canonicalText(body)}`);
+  const fingerprint = fingerprintOf({ body, door }, hashKey);
   if (key !== null) return { keyHash: hashKey(`idempotency-key\n${userId}\n${key}`), fingerprint };
   return { keyHash: hashKey(`call\n${randomUUID()}`), fingerprint, tries: held?.tries ?? 0 };
+}
+
+/** A keyed hash of a body and its door; the order of members and the space between them do not count. */
+export function fingerprintOf(
+  { body, door }: Pick<Ask, "body" | "door">,
+  hashKey: GatewayPorts["hashKey"],
+): Uint8Array {
+  const kind = door === "native" ? "body" : `body ${door}`;
+  return hashKey(`${kind}\n${canonicalText(body)}`);
 }

@@ -1,7 +1,6 @@
 import { Fault } from "../../core/faults.ts";
-import type { Replay } from "../../core/request/stored-request.ts";
+import type { Replay, StoredRequest } from "../../core/request/stored-request.ts";
 import type { GatewayPorts } from "../ports.ts";
-import type { AcceptedRequest } from "./accept.ts";
 
 /**
  * The request that a replay stands for, as it was accepted, whatever has become of it since. Takes nothing.
@@ -12,7 +11,7 @@ export async function findReplayed(
   { findRequests }: Pick<GatewayPorts, "findRequests">,
   userId: string,
   { requestId, sameBody }: Replay,
-): Promise<AcceptedRequest> {
+): Promise<StoredRequest> {
   if (!sameBody)
     throw new Fault(
       "IDEMPOTENCY_MISMATCH",

@@ -4,6 +4,8 @@ import type { Ask } from "../../core/request/ask.ts";
 import { isTerminal } from "../../core/request/request.ts";
 import type { RequestRef } from "../../core/request/stored-request.ts";
 import type { Accept, AcceptedRequest } from "../accept/accept.ts";
+import type { BrokenCalls } from "../accept/broken-calls.ts";
+import { fingerprintOf } from "../accept/idempotency.ts";
 import { quotaFault } from "../http/quota-fault.ts";
 import type { GatewayPorts, Principal } from "../ports.ts";
 import type { Cancel } from "../read/cancel.ts";
@@ -26,9 +28,12 @@ export interface DoorCall {
   hasRead?: () => boolean;
 }
 
-/** The request of a call, made now or by an earlier try. `quota`: its state, when it was made now. */
+/** The request of a call, made now or by an earlier try. */
 export interface HeldRequest {
   request: AcceptedRequest;
+  /** Whether it had ended before this call. */
+  hasEnded: boolean;
+  /** Its state, when it was made now. */
   quota: QuotaUse | null;
 }
 
@@ -46,19 +51,34 @@ export interface HoldCalls {
    *
    * @throws {Fault} as `StatusReader`
    */
-  waitFor: (
-    call: DoorCall,
-    request: AcceptedRequest,
-    waitMs: number | null,
-    until?: AbortSignal,
-  ) => Promise<RequestView>;
+  waitFor: (call: DoorCall, request: AcceptedRequest, wait: CallWait) => Promise<RequestView>;
+  /** The stream of a call broke off, and its request goes on: who calls again shall find it. */
+  tellBroken: (call: DoorCall) => void;
 }
 
-type Ports = Pick<GatewayPorts, "config" | "log" | "schedule" | "letGoCall" | "isCallHeld">;
+export interface CallWait {
+  waitMs: number | null;
+  /** Default: the signal of the call. */
+  until?: AbortSignal;
+  /** Brings the answer to its caller. Throws when that cannot be: then its caller has not had it. */
+  deliver?: (view: RequestView) => Promise<void>;
+}
+
+type Ports = Pick<
+  GatewayPorts,
+  "config" | "log" | "schedule" | "reach" | "hashKey" | "letGoCall" | "isCallHeld"
+>;
+
+interface CallWays {
+  accept: Accept;
+  status: StatusReader;
+  cancel: Cancel;
+  broken: Pick<BrokenCalls, "tell">;
+}
 
 export function createHoldCalls(
   ports: Ports,
-  { accept, status, cancel }: { accept: Accept; status: StatusReader; cancel: Cancel },
+  { accept, status, cancel, broken }: CallWays,
 ): HoldCalls {
   async function cancelUnlessBack(ref: RequestRef, tier: string | null): Promise<void> {
     try {
@@ -78,6 +98,7 @@ export function createHoldCalls(
     { requestId }: AcceptedRequest,
     hasEnded: boolean,
   ): Promise<void> {
+    if (hasEnded) ports.reach("G7");
     const ref = { requestId, userId: principal.userId };
     if (idempotencyKey === null) {
       const isAnswered = hasEnded && !signal.aborted;
@@ -97,9 +118,15 @@ export function createHoldCalls(
       const outcome = await accept(idempotencyKey === null ? { ...call, held: { tries } } : call);
       if (outcome.kind === "refused") throw quotaFault(outcome.quota, outcome.estimatedTokens);
       const { request } = outcome;
-      return { request, quota: outcome.kind === "accepted" ? outcome.quota : null };
+      if (outcome.kind === "accepted") return { request, hasEnded: false, quota: outcome.quota };
+      return { request, hasEnded: isTerminal(outcome.request.state), quota: null };
     },
-    async waitFor(call, request, waitMs, until = call.signal) {
+    tellBroken({ principal: { userId }, ask, idempotencyKey }) {
+      // A key finds it anyway.
+      if (idempotencyKey !== null) return;
+      broken.tell({ userId, fingerprint: fingerprintOf(ask, ports.hashKey) });
+    },
+    async waitFor(call, request, { waitMs, until = call.signal, deliver }) {
       const { userId, tier } = call.principal;
       const { requestId } = request;
       let hasEnded = false;
@@ -109,6 +136,7 @@ export function createHoldCalls(
           waitMs === null
             ? await status.readAtEnd(lookup, until)
             : await status.readAfter(lookup, waitMs, until);
+        await deliver?.(view);
         hasEnded = isTerminal(view.state);
         return view;
       } finally {

@@ -13,6 +13,8 @@ const BODY = {
   stream_options: { include_usage: true },
 };
 const CHAT = "/v1/chat/completions";
+/** As SDKs say of a call that they make for the first time. */
+const NOT_REPEATED = { "x-stainless-retry-count": "0" };
 const said = (text: string) => ({ choices: [{ index: 0, text, finish_reason: "stop" }] });
 
 /** A door whose pieces are written by the test. */
@@ -35,6 +37,7 @@ function setUp(overrides: Partial<GatewayPorts> = {}) {
     begin: (isContinued = false) => {
       epoch += 1;
       number = 0;
+      if (!isContinued) written.splice(0);
       written.push({ position: `${epoch}-0`, pieces: null, isContinued });
     },
     say: (content: string, finish_reason: string | null = null) => {
@@ -186,6 +189,49 @@ describe("a stream", () => {
 
     expect(textOf(events.slice(0, -1))).toBe("Hello");
     expect(JSON.parse(events.at(-1) ?? "")).toMatchObject({ error: { code: "upstream_failed" } });
+  });
+
+  test("that broke off is found by who calls again, with the answer made anew", async () => {
+    const { post, begin, say, advance, finish, rows, requestId } = setUp();
+    const first = await post(CHAT, BODY, NOT_REPEATED);
+    const broken = reading(await first.response);
+    begin();
+    say("Hello");
+    await advance(20);
+    begin();
+    await advance(20);
+    await broken.over;
+
+    const again = await post(CHAT, BODY, NOT_REPEATED);
+    const { events, over } = reading(await again.response);
+    await finish(requestId(), said("Other words"));
+    await over;
+
+    expect(rows).toHaveLength(1);
+    expect(textOf(events)).toBe("Other words");
+    // One call that fails is repeated once: the next one is meant.
+    await post(CHAT, BODY, NOT_REPEATED);
+    expect(rows).toHaveLength(2);
+  });
+
+  test("whose pieces lack what nobody can know is found by who calls again, too", async () => {
+    const { post, begin, say, advance, finish, rows, requestId } = setUp();
+    const first = await post(CHAT, BODY, NOT_REPEATED);
+    const broken = reading(await first.response);
+    begin();
+    say("Hello");
+    await advance(20);
+    await finish(requestId(), said("Hi"));
+    await broken.over;
+
+    const again = await post(CHAT, BODY, NOT_REPEATED);
+    const { events, over } = reading(await again.response);
+    await over;
+
+    expect(JSON.parse(broken.events.at(-1) ?? "")).toHaveProperty("error");
+    expect(rows).toHaveLength(1);
+    expect(textOf(events)).toBe("Hi");
+    expect(events.at(-1)).toBe("[DONE]");
   });
 
   test("tells the error that its request ended with", async () => {

@@ -1,14 +1,14 @@
 import type { DeltaEntry } from "../../core/request/delta-entry.ts";
-import { FIRST_POSITION, follows } from "../../core/request/delta-entry.ts";
+import { FIRST_POSITION, follows, LAST_POSITION } from "../../core/request/delta-entry.ts";
 import { Fault, toFault } from "../../core/faults.ts";
 import { writeJson } from "../../core/json/json-text.ts";
 import { openAiError } from "../http/openai-error.ts";
+import { isTerminal } from "../../core/request/request.ts";
 import type { GatewayPorts } from "../ports.ts";
 import type { RequestView } from "../read/request-view.ts";
 import { createDelivered } from "../stream/delivered.ts";
-import { beat } from "../stream/beat.ts";
 import { type EventWriter, eventStream } from "../stream/event-stream.ts";
-import type { Follower, Followers } from "../stream/followers.ts";
+import type { ReadAlong } from "../stream/read-along.ts";
 import type { Readers } from "../stream/readers.ts";
 import type { DoorCall, HeldRequest, HoldCalls } from "./hold-call.ts";
 import { choicesOf, faultOf, headOf, receiptOf, usageOf } from "./replies.ts";
@@ -27,24 +27,24 @@ export interface StreamAnswers {
   ) => Response;
 }
 
-type Ports = Pick<GatewayPorts, "config" | "now" | "schedule">;
+type Ports = Pick<GatewayPorts, "now">;
 
 /** An answer was begun, its worker died, and the model cannot go on from what was said. */
 const BROKEN = (requestId: string) =>
   new Fault(
     "UPSTREAM_FAILED",
-    `the answer broke off and is made again as a whole: read it at /status/${requestId}`,
+    `the answer broke off and is made again as a whole: call again, or read it at /status/${requestId}`,
   );
 
 export function createStreamAnswers(
   ports: Ports,
-  calls: Pick<HoldCalls, "waitFor">,
-  followers: Followers,
-  readers: Readers,
+  calls: Pick<HoldCalls, "waitFor" | "tellBroken">,
+  readAlong: ReadAlong,
+  readers: Pick<Readers, "check">,
 ): StreamAnswers {
   function answerCall(
     call: DoorCall,
-    { request }: HeldRequest,
+    { request, hasEnded }: HeldRequest,
     { headers, includeUsage }: { headers: Record<string, string>; includeUsage: boolean },
   ): Response {
     const door: StreamedDoor = call.ask.door === "completions" ? "completions" : "chat";
@@ -55,36 +55,33 @@ export function createStreamAnswers(
 
     async function run(writer: EventWriter): Promise<void> {
       const answer = createAnswer(writer, door, request.requestId, request.model, ports.now());
-      const over = new AbortController();
-      const leave = readers.enter(call.principal.userId);
-      void beat(ports, writer, over.signal);
-      const ref = { requestId: request.requestId, userId: call.principal.userId };
       const broken = new AbortController();
-      const follower: Follower = {
-        ref,
-        after: FIRST_POSITION,
-        isReady: writer.isReady,
-        onEntries: (entries) => {
+      const reader = {
+        ref: { requestId: request.requestId, userId: call.principal.userId },
+        // An earlier try may have broken off because of its pieces: the result is right.
+        after: hasEnded ? LAST_POSITION : FIRST_POSITION,
+        onEntries: (entries: readonly DeltaEntry[]) => {
           // What comes until the end is heard of is of the answer that is made anew.
           if (broken.signal.aborted || !answer.take(entries)) broken.abort();
         },
       };
-      const stop = followers.follow(follower);
-      try {
-        // Who has read a part does not come back by themselves.
-        const read = { ...call, signal, hasRead: answer.hasBegun };
-        const until = AbortSignal.any([signal, broken.signal]);
-        const view = await calls.waitFor(read, request, null, until);
-        if (broken.signal.aborted) throw BROKEN(request.requestId);
-        await followers.catchUpSlowly(follower, signal);
-        answer.end(view, includeUsage);
-      } catch (error) {
-        answer.fail(toFault(error));
-      } finally {
-        leave();
-        stop();
-        over.abort();
-      }
+      await readAlong(writer, reader, async (catchUp) => {
+        const deliver = async (view: RequestView): Promise<void> => {
+          if (!broken.signal.aborted && isTerminal(view.state)) await catchUp(signal);
+          if (broken.signal.aborted || !answer.takeRest(view)) broken.abort();
+          if (broken.signal.aborted) throw BROKEN(request.requestId);
+        };
+        try {
+          // Who has read a part does not come back by themselves.
+          const held = { ...call, signal, hasRead: answer.hasBegun };
+          const until = AbortSignal.any([signal, broken.signal]);
+          const view = await calls.waitFor(held, request, { waitMs: null, until, deliver });
+          answer.end(view, includeUsage);
+        } catch (error) {
+          if (broken.signal.aborted) calls.tellBroken(call);
+          answer.fail(toFault(error));
+        }
+      });
     }
 
     return eventStream(headers, run, () => gone.abort());
@@ -135,11 +132,15 @@ function createAnswer(
       }
       return true;
     },
+    /** Sends what the result has and the pieces lacked; false: it does not go on from what was sent. */
+    takeRest(view: RequestView): boolean {
+      if (view.state !== "completed") return true;
+      const rest = delivered.restOf(choicesOf(view), door === "chat" ? "chat" : "text");
+      if (rest !== null && rest.text !== "[]") chunk({ choices: rest });
+      return rest !== null;
+    },
     end(view: RequestView, includeUsage: boolean): void {
       if (view.state !== "completed") throw faultOf(view);
-      const rest = delivered.restOf(choicesOf(view), door === "chat" ? "chat" : "text");
-      if (rest === null) throw BROKEN(requestId);
-      if (rest.text !== "[]") chunk({ choices: rest });
       if (includeUsage) chunk({ choices: [], usage: usageOf(view), tollgate: receiptOf(view) });
       writer.write("data: [DONE]\n\n");
     },

@@ -89,6 +89,8 @@ type RedisPorts = Pick<
   | "markCancelled"
   | "announceCancel"
   | "announceFinished"
+  | "announceBroken"
+  | "onBroken"
   | "onFinished"
   | "onResubscribed"
 >;
@@ -111,6 +113,8 @@ export function redisPorts(redis: RedisConnection, signals: Signals, sealer: Sea
     markCancelled: hints.markCancelled,
     announceCancel: signals.announceCancel,
     announceFinished: signals.announceFinished,
+    announceBroken: signals.announceBroken,
+    onBroken: signals.onBroken,
     onFinished: signals.onFinished,
     onResubscribed: signals.onResubscribed,
   };

@@ -150,7 +150,7 @@ test(
 );
 
 test(
-  "a stream whose worker is killed breaks off where the model cannot go on, and the answer is made anew",
+  "a stream whose worker is killed breaks off where the model cannot go on; the call made again gets it all",
   async () => {
     const user = await stack.addUser();
 
@@ -161,6 +161,13 @@ test(
       expect(String(error)).toContain(requestId);
       expect(answerTo(prompt)).toStartWith(text);
     }
+    const { client } = openaiClient(stack, user, { baseURL: `${stack.gateways[1]?.url}/v1` });
+    const again = await Promise.all(
+      streams.map(({ prompt }) => readStream(client, ANEW, prompt, () => {})),
+    );
+    expect(again.map(({ requestId, text, error }) => ({ requestId, text, error }))).toEqual(
+      streams.map(({ requestId, prompt }) => ({ requestId, text: answerTo(prompt), error: null })),
+    );
     await expectAllComplete(user, streams);
   },
   TEST_LIMIT_MS,

@@ -13,6 +13,7 @@ import { billsOf } from "../support/sdks/bills.ts";
 import { openaiClient } from "../support/sdks/openai-client.ts";
 import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
 import { startTestStack, type TestStack } from "../support/stack/stack.ts";
+import type { TestUser } from "../support/stack/users.ts";
 
 const START_LIMIT_MS = 180_000;
 const SCENARIO_LIMIT_MS = 120_000;
@@ -25,6 +26,7 @@ const TOKEN_MS = 4;
 /** Longer than a fault takes, at half a second to eight between two tries. */
 const RETRIES = 12;
 const PAUSE_MS = 1_500;
+const REACHED_LIMIT_MS = 15_000;
 /** From the model's answer to the commit of the result, and to its receipt by the collector. */
 const COMMIT_MS = 500;
 
@@ -128,9 +130,54 @@ describe.skipIf(!hasServerPrograms())("OpenAI's SDK, while what is behind the do
     await stack.component(name).start();
   }
 
+  /** Kills a process at a point of its code; `meanwhile` brings it there if calls alone do not. */
+  async function dieAt(
+    name: string,
+    at: string,
+    meanwhile: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
+    const component = stack.component(name);
+    await component.kill();
+    await component.start({ CRASH_AT: at });
+    await meanwhile();
+    expect([137, -9]).toContain(await component.untilEnded(REACHED_LIMIT_MS));
+    await component.start();
+  }
+
   async function restart(name: "redis" | "rabbitmq"): Promise<void> {
     await servers.end(name, "crash");
     await servers.start();
+  }
+
+  /** What calls did not get as they should, were executed or billed for too often, and what is left over. */
+  async function findWrong(
+    user: TestUser,
+    called: readonly Called[],
+    disturbed: ReadonlySet<string>,
+  ): Promise<string[]> {
+    const bills = await billsOf(stack, user);
+    const byId = new Map(bills.map((bill) => [bill.requestId, bill]));
+    const wrong = called.flatMap(({ prompt, requestId, text, error, isStream }) => {
+      const answer = simulatedAnswer(prompt, MAX_TOKENS);
+      const said = error === null ? answer.text : answer.text.slice(0, text.length);
+      const bill = byId.get(requestId);
+      const tokens = answer.promptTokens + answer.completionTokens;
+      return [
+        // No SDK repeats a stream that has begun: its reader has a part, and the id of the rest.
+        !isStream && error !== null && `failed: ${error}`,
+        text !== said && "has other words",
+        (bill?.state !== "completed" || bill.rows !== 1) && `billed: ${JSON.stringify(bill)}`,
+        !isStream && bill?.tokens !== tokens && `${tokens} tokens, billed ${bill?.tokens}`,
+        !disturbed.has(prompt) && watch.executions(prompt) !== 1 && "executed again",
+      ].flatMap((problem) => (problem === false ? [] : `${prompt}: ${problem}`));
+    });
+    if (bills.length !== called.length) wrong.push(`${bills.length} requests of ${called.length}`);
+    const { differences, holdsOpen } = await stack.books.audit();
+    return [
+      ...wrong,
+      ...differences.map((one) => JSON.stringify(one)),
+      ...(holdsOpen > 0 ? ["holds are open"] : []),
+    ];
   }
 
   test(
@@ -150,30 +197,41 @@ describe.skipIf(!hasServerPrograms())("OpenAI's SDK, while what is behind the do
         () => restart("rabbitmq"),
         () => killAndStart("worker-2"),
         () => killAndStart("collector-2"),
+        () => dieAt("worker-1", "W4:3"),
+        () => dieAt("worker-1", "W5:9"),
+        // The calls of the other gateway come again, some of them here.
+        () => dieAt("gateway-1", "G6:1", () => killAndStart("gateway-2")),
+        () => dieAt("gateway-1", "G7:5"),
       ]) {
         await Bun.sleep(PAUSE_MS);
         for (const prompt of await whileUnderWay(victim)) disturbed.add(prompt);
       }
       await Bun.sleep(PAUSE_MS);
       const called = await load.stop();
-      const bills = await billsOf(stack, user);
-      const { differences, holdsOpen } = await stack.books.audit();
 
-      // No SDK repeats a stream that has begun: its reader has a part, and the id of the rest.
-      expect(called.flatMap(({ error, isStream }) => (isStream ? [] : (error ?? [])))).toEqual([]);
       expect(called.length).toBeGreaterThan(100);
-      const byId = new Map(bills.map((bill) => [bill.requestId, bill]));
-      for (const { prompt, requestId, text, error, isStream } of called) {
-        const answer = simulatedAnswer(prompt, MAX_TOKENS);
-        const said = error === null ? answer.text : answer.text.slice(0, text.length);
-        expect({ prompt, text }).toEqual({ prompt, text: said });
-        const bill = byId.get(requestId);
-        expect(bill).toMatchObject({ state: "completed", rows: 1 });
-        if (!isStream) expect(bill?.tokens).toBe(answer.promptTokens + answer.completionTokens);
-        if (!disturbed.has(prompt)) expect([prompt, watch.executions(prompt)]).toEqual([prompt, 1]);
-      }
-      expect(bills).toHaveLength(called.length);
-      expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });
+      expect(await findWrong(user, called, disturbed)).toEqual([]);
+    },
+    SCENARIO_LIMIT_MS,
+  );
+
+  test(
+    "the checker finds it when a repeated call does not find its request",
+    async () => {
+      const user = await stack.addUser();
+      const { client } = openaiClient(stack, user, { maxRetries: RETRIES });
+      const load = startCallers(client);
+      await Bun.sleep(PAUSE_MS);
+
+      // What a gateway forgets that keeps calls in its memory.
+      const { database } = stack.books;
+      await database.run("forget calls", (sql) => sql`delete from idempotency_keys`);
+      const disturbed = new Set(await whileUnderWay(() => killAndStart("gateway-1")));
+      await Bun.sleep(PAUSE_MS);
+      const called = await load.stop();
+
+      const wrong = await findWrong(user, called, disturbed);
+      expect(wrong).toContainEqual(expect.stringMatching(/^\d+ requests of \d+$/));
     },
     SCENARIO_LIMIT_MS,
   );

@@ -30,6 +30,7 @@ function setUp(said: string[] = []) {
     {
       ...clock,
       log: silentLog,
+      reach: () => {},
       beginDeltas: async (_, isContinued) => {
         if (world.isAway) throw new Error("away");
         world.begins.push(isContinued);

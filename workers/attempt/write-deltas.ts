@@ -9,7 +9,10 @@ export interface DeltaWriter {
   flush: () => Promise<void>;
 }
 
-type Ports = Pick<WorkerPorts, "beginDeltas" | "appendDeltas" | "log" | "now" | "schedule">;
+type Ports = Pick<
+  WorkerPorts,
+  "beginDeltas" | "appendDeltas" | "reach" | "log" | "now" | "schedule"
+>;
 
 /** Pieces that come within so long of a write wait for the next: nobody reads faster, and each costs. */
 const TOGETHER_MS = 20;
@@ -38,10 +41,14 @@ export function createDeltaWriter(
   let cancelTimer: (() => void) | null = null;
 
   async function write(): Promise<void> {
-    epoch ??= await ports.beginDeltas(head, said.length > 0);
+    if (epoch === null) {
+      epoch = await ports.beginDeltas(head, said.length > 0);
+      ports.reach("W4");
+    }
     if (batch.length === 0) batch = pending.splice(0);
     if (batch.length === 0) return;
     await ports.appendDeltas(head, { epoch, number: written + 1 }, batch);
+    ports.reach("W5");
     written += 1;
     batch = [];
   }

@@ -9,9 +9,7 @@ import {
   POSITION_PATTERN,
 } from "../../../core/request/delta-entry.ts";
 import { isTerminal } from "../../../core/request/request.ts";
-import { beat } from "../../stream/beat.ts";
 import { type EventWriter, eventStream } from "../../stream/event-stream.ts";
-import type { Follower } from "../../stream/followers.ts";
 import { CALLER_PROBLEMS, optionalParameter, pathId, problemReply } from "../openapi.ts";
 import { requestIdOf } from "../request-id.ts";
 import { statusReply } from "../status-reply.ts";
@@ -72,7 +70,7 @@ function createWrite(writer: EventWriter, after: string): (entry: DeltaEntry) =>
 
 /** `GET /status/{id}/events`. */
 export function eventsRoute(parts: RouteParts) {
-  const { ports, respond, authenticate, status, followers, readers } = parts;
+  const { ports, respond, authenticate, status, readAlong, readers } = parts;
 
   async function read(request: Request, id: string): Promise<Response> {
     const { userId, tier } = await authenticate(request.headers);
@@ -84,32 +82,23 @@ export function eventsRoute(parts: RouteParts) {
     request.signal.addEventListener("abort", () => gone.abort(), { once: true });
 
     async function run(writer: EventWriter): Promise<void> {
-      const over = new AbortController();
-      const leave = readers.enter(userId);
-      void beat(ports, writer, over.signal);
       const write = createWrite(writer, after);
-      const follower: Follower = {
+      const reader = {
         ref: { requestId: lookup.requestId, userId },
         after,
-        isReady: writer.isReady,
-        onEntries: (entries) => {
-          entries.forEach(write);
-        },
+        onEntries: (entries: readonly DeltaEntry[]) => entries.forEach(write),
       };
-      const stop = followers.follow(follower);
-      try {
-        const view = await status.readAtEnd(lookup, gone.signal);
-        await followers.catchUpSlowly(follower, gone.signal);
-        // Not ended: this gateway stops. The reader goes on at another, from where it is.
-        if (isTerminal(view.state))
-          writer.write(`event: end\ndata: ${writeJson(statusReply(view))}\n\n`);
-      } catch (error) {
-        ports.log.warn({ err: error, request_id: lookup.requestId }, "a stream broke off");
-      } finally {
-        leave();
-        stop();
-        over.abort();
-      }
+      await readAlong(writer, reader, async (catchUp) => {
+        try {
+          const view = await status.readAtEnd(lookup, gone.signal);
+          await catchUp(gone.signal);
+          // Not ended: this gateway stops. The reader goes on at another, from where it is.
+          if (isTerminal(view.state))
+            writer.write(`event: end\ndata: ${writeJson(statusReply(view))}\n\n`);
+        } catch (error) {
+          ports.log.warn({ err: error, request_id: lookup.requestId }, "a stream broke off");
+        }
+      });
     }
 
     return eventStream({ "x-request-id": lookup.requestId }, run, () => gone.abort());

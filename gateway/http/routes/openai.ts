@@ -125,7 +125,7 @@ export function openaiRoutes(parts: RouteParts) {
     }
     const limit = callerLimitSeconds(headers) ?? Number.POSITIVE_INFINITY;
     const seconds = Math.min(ports.config().openai.wait_seconds_max, limit);
-    const view = await calls.waitFor(call, held.request, seconds * 1_000);
+    const view = await calls.waitFor(call, held.request, { waitMs: seconds * 1_000 });
     return jsonResponse(answerOf(call.ask.door, view, body), { headers: headersOf(held) });
   }
 

@@ -5,7 +5,7 @@ import type { StreamAnswers } from "../../openai/stream-answer.ts";
 import type { Cancel } from "../../read/cancel.ts";
 import type { ListRequests } from "../../read/list-requests.ts";
 import type { StatusReader } from "../../read/status.ts";
-import type { Followers } from "../../stream/followers.ts";
+import type { ReadAlong } from "../../stream/read-along.ts";
 import type { Readers } from "../../stream/readers.ts";
 import type { Respond } from "../respond.ts";
 
@@ -21,8 +21,8 @@ export interface RouteParts {
   accept: Accept;
   calls: HoldCalls;
   streams: StreamAnswers;
-  followers: Followers;
-  readers: Readers;
+  readers: Pick<Readers, "check">;
+  readAlong: ReadAlong;
   status: StatusReader;
   cancel: Cancel;
   listRequests: ListRequests;

@@ -18,6 +18,7 @@ export function createFakeSignals(server: FakeServer): FakeSignals {
   const keyChange = new Set<Listener<string>>();
   const parked = new Set<Listener<ParkedRef>>();
   const modelChange = new Set<Listener<string>>();
+  const broken = new Set<Listener<string>>();
   const resubscribed = new Set<() => void>();
   let isSubscribed = true;
 
@@ -49,11 +50,13 @@ export function createFakeSignals(server: FakeServer): FakeSignals {
     announceKeyChange: (keyHash) => announce(keyChange, [keyHash]),
     announceParked: (refs) => announce(parked, withoutDoubles(refs)),
     announceModelChange: (model) => announce(modelChange, [model]),
+    announceBroken: (call) => announce(broken, [call]),
     onFinished: (listener) => listenOn(finished, listener),
     onCancel: (listener) => listenOn(cancel, (ids) => ids.forEach(listener)),
     onKeyChange: (listener) => listenOn(keyChange, (hashes) => hashes.forEach(listener)),
     onParked: (listener) => listenOn(parked, listener),
     onModelChange: (listener) => listenOn(modelChange, (models) => models.forEach(listener)),
+    onBroken: (listener) => listenOn(broken, (calls) => calls.forEach(listener)),
     onResubscribed: (listener) => {
       resubscribed.add(listener);
       return () => void resubscribed.delete(listener);
