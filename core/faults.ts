@@ -60,8 +60,13 @@ export function isFaultCode(code: string): code is FaultCode {
 
 /** One wrong field of a body (a JSON pointer), in our own words. */
 export function invalidField(field: string, message: string): Fault {
+  return invalidFields([{ field, message }]);
+}
+
+/** Wrong fields of a body, all of them at once. */
+export function invalidFields(details: readonly FaultDetail[]): Fault {
   return new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
-    details: [{ field, message }],
+    details,
   });
 }
 

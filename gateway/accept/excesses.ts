@@ -7,15 +7,17 @@ import type { FaultDetail } from "../../core/faults.ts";
  */
 export function excessesOf(body: unknown, config: Config): FaultDetail[] {
   if (typeof body !== "object" || body === null) return [];
-  const { n, max_tokens: maxTokens, queue_ttl: queueTtl, model } = body as Record<string, unknown>;
+  const { n, model, ...given } = body as Record<string, unknown>;
   const { gateway, models, default_model: defaultModel } = config;
   const name = model ?? defaultModel;
   const modelConfig =
     typeof name === "string" && Object.hasOwn(models, name) ? models[name] : undefined;
   return [
-    ...above(maxTokens, modelConfig?.output_tokens_max, "/max_tokens"),
+    ...["max_tokens", "max_completion_tokens"].flatMap((field) =>
+      above(given[field], modelConfig?.output_tokens_max, `/${field}`),
+    ),
     ...above(n, gateway.n_max, "/n"),
-    ...above(queueTtl, gateway.queue_ttl_seconds_max, "/queue_ttl"),
+    ...above(given["queue_ttl"], gateway.queue_ttl_seconds_max, "/queue_ttl"),
   ];
 }
 

@@ -1,11 +1,12 @@
 import type { Config, ModelConfig } from "../../core/config/schema.ts";
 import { estimateTokens, promptTokens } from "../../core/request/estimate.ts";
-import { Fault, invalidField } from "../../core/faults.ts";
+import { Fault, type FaultDetail, invalidFields } from "../../core/faults.ts";
 import type { JsonText } from "../../core/json/json-text.ts";
 import type { Priority } from "../../core/queue/fair-order.ts";
 import type { Ask } from "../../core/request/ask.ts";
 import { type Content, contentOf, promptsOf } from "../../core/request/content.ts";
 import { parseInstant } from "../../core/request/instant.ts";
+import { excessesOf } from "./excesses.ts";
 import { type InferencePayload, RESERVED_PARAMETERS } from "../../core/request/payload.ts";
 
 /** What an ask comes to, with the configuration's defaults filled in and its bounds checked. */
@@ -22,29 +23,29 @@ export interface Plan {
   priority: Priority | null;
 }
 
-/** How many refused parameters a reply names. */
-const REFUSED_NAMES_MAX = 100;
+/** How many wrong fields a reply names. */
+const NAMED_MAX = 100;
 
-function checkText(text: string, field: string): void {
-  if (text.includes("\0")) throw invalidField(field, "must not contain the NUL character");
+function wrongText(text: string, field: string): FaultDetail[] {
+  if (text.includes("\0")) return [{ field, message: "must not contain the NUL character" }];
   if (!text.isWellFormed())
-    throw invalidField(field, "must be valid Unicode, without lone surrogates");
+    return [{ field, message: "must be valid Unicode, without lone surrogates" }];
+  return [];
 }
 
-/** Checks every text in a value, names of members included. The depth of a body is bounded. */
-function checkTexts(value: unknown, field: string): void {
-  if (typeof value === "string") return checkText(value, field);
+/** Of every text in a value, names of members included. The depth of a body is bounded. */
+function wrongTexts(value: unknown, field: string, found: FaultDetail[]): void {
+  if (found.length >= NAMED_MAX) return;
+  if (typeof value === "string") found.push(...wrongText(value, field));
   if (typeof value !== "object" || value === null) return;
   for (const [name, member] of Object.entries(value)) {
-    checkText(name, field);
-    checkTexts(member, `${field}/${name}`);
+    found.push(...wrongText(name, field));
+    wrongTexts(member, `${field}/${name}`, found);
   }
 }
 
-/** @throws {Fault} BODY_INVALID, PROMPT_TOO_LONG */
-function checkContent({ input, parameters }: Ask, content: Content, bytesMax: number): void {
-  for (const [name, text] of [...Object.entries<JsonText>(input), ...parameters])
-    checkTexts(text.parse(), `/${name}`);
+/** @throws {Fault} PROMPT_TOO_LONG */
+function checkSize(content: Content, bytesMax: number): void {
   const bytes = content.texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   if (bytes > bytesMax)
     throw new Fault(
@@ -53,36 +54,80 @@ function checkContent({ input, parameters }: Ask, content: Content, bytesMax: nu
     );
 }
 
-function metadataOf({ metadata }: Ask, bytesMax: number): JsonText | null {
-  if (metadata === undefined) return null;
-  if (Buffer.byteLength(metadata.text) > bytesMax)
-    throw invalidField("/metadata", `may have at most ${bytesMax} bytes as JSON`);
-  return metadata;
-}
+const RESERVED_WORDS = {
+  native: "is not a sampling parameter; use the fields of the body",
+  openai: "is not taken: it would change what is billed",
+};
 
-/** @throws {Fault} BODY_INVALID naming every parameter that the model does not allow */
-function checkParameters({ parameters, door }: Ask, { allowed_parameters: allowed }: ModelConfig) {
-  if (allowed.includes("*")) return;
-  const refused = [...parameters.keys()].filter((name) => !allowed.includes(name));
-  if (refused.length === 0) return;
-  throw new Fault("BODY_INVALID", "the model does not allow a parameter; `errors` names it", {
-    details: refused.slice(0, REFUSED_NAMES_MAX).map((name) => ({
-      field: `${door === "native" ? "/parameters" : ""}/${name}`,
-      message: "is not allowed for this model",
-    })),
+/** Parameters that are a field of ours, or that the model does not allow. */
+function wrongParameters(
+  { parameters, door }: Ask,
+  { allowed_parameters: allowed }: ModelConfig,
+): FaultDetail[] {
+  return [...parameters.keys()].flatMap((name) => {
+    const field = `${door === "native" ? "/parameters" : ""}/${name}`;
+    if (RESERVED_PARAMETERS.some((reserved) => reserved === name))
+      return [{ field, message: RESERVED_WORDS[door === "native" ? "native" : "openai"] }];
+    const isAllowed = allowed.includes("*") || allowed.includes(name);
+    return isAllowed ? [] : [{ field, message: "is not allowed for this model" }];
   });
 }
 
-/** Returns `value` if it is at most `max`; otherwise the fault names the field and what is allowed. */
-function bounded(value: number, max: number, field: string): number {
-  if (value > max) throw invalidField(field, `must be at most ${max}`);
-  return value;
+/** What no ML service of this protocol could be asked. */
+function wrongKind({ input }: Ask, { protocol }: ModelConfig): FaultDetail[] {
+  const embeds = protocol === "openai-embeddings";
+  if ("input" in input !== embeds) {
+    const message = embeds ? "embeds: ask it at /v1/embeddings" : "does not embed";
+    return [{ field: "/model", message }];
+  }
+  if ("prompt" in input && protocol !== "openai-completions" && Array.isArray(input.prompt.parse()))
+    return [
+      {
+        field: "/prompt",
+        message: "must be one text: only a model of completions takes several, or tokens",
+      },
+    ];
+  return [];
+}
+
+/** Everything wrong with an ask that its schema does not say, in the order in which it is checked. */
+function problemsOf(ask: Ask, modelConfig: ModelConfig, config: Config): FaultDetail[] {
+  const { input, parameters, metadata, deadline } = ask;
+  const { metadata_bytes_max: metadataMax } = config.gateway;
+  const texts: FaultDetail[] = [];
+  // JSON writes neither of them but by an escape.
+  if (ask.body.text.includes("\\u"))
+    for (const [name, text] of [...Object.entries<JsonText>(input), ...parameters])
+      wrongTexts(text.parse(), `/${name}`, texts);
+  const numbers = {
+    model: ask.model,
+    n: ask.n,
+    max_tokens: ask.maxTokens,
+    queue_ttl: ask.queueTtl,
+  };
+  return [
+    ...wrongParameters(ask, modelConfig),
+    ...wrongKind(ask, modelConfig),
+    ...texts,
+    ...excessesOf(numbers, config),
+    ...(metadata !== undefined && Buffer.byteLength(metadata.text) > metadataMax
+      ? [{ field: "/metadata", message: `may have at most ${metadataMax} bytes as JSON` }]
+      : []),
+    ...(deadline !== undefined && parseInstant(deadline) === undefined
+      ? [
+          {
+            field: "/deadline",
+            message: "must be RFC 3339 with a zone, such as 2026-11-21T12:00:00Z",
+          },
+        ]
+      : []),
+  ];
 }
 
 /**
  * Checks what the schema of a body cannot and fills in the defaults.
  *
- * @throws {Fault} BODY_INVALID, MODEL_UNKNOWN, PROMPT_TOO_LONG
+ * @throws {Fault} BODY_INVALID naming all that is wrong, MODEL_UNKNOWN, PROMPT_TOO_LONG
  */
 export function planRequest(ask: Ask, config: Config): Plan {
   const model = ask.model ?? config.default_model;
@@ -92,67 +137,29 @@ export function planRequest(ask: Ask, config: Config): Plan {
       details: [{ field: "/model", message: "must be a configured model" }],
     });
   }
+  const problems = problemsOf(ask, modelConfig, config);
+  if (problems.length > 0) throw invalidFields(problems.slice(0, NAMED_MAX));
   const { gateway } = config;
-  const reserved = RESERVED_PARAMETERS.find((name) => ask.parameters.has(name));
-  if (reserved !== undefined)
-    throw invalidField(
-      `/parameters/${reserved}`,
-      "is not a sampling parameter; use the fields of the body",
-    );
-  checkParameters(ask, modelConfig);
-  checkKind(ask, modelConfig);
   const content = contentOf(ask.input, ask.parameters);
-  checkContent(ask, content, gateway.prompt_bytes_max);
+  checkSize(content, gateway.prompt_bytes_max);
+  const queueTtlSeconds = ask.queueTtl ?? gateway.queue_ttl_seconds_default;
   return {
     model,
     modelConfig,
     content,
     payload: {
       input: ask.input,
-      maxTokens: maxTokensOf(ask, modelConfig),
-      n: bounded(ask.n ?? 1, gateway.n_max, "/n"),
+      // What embeds makes no tokens.
+      maxTokens: "input" in ask.input ? 0 : (ask.maxTokens ?? modelConfig.output_tokens_default),
+      n: ask.n ?? 1,
       parameters: ask.parameters,
       isStreamed: ask.isStreamed,
     },
-    metadata: metadataOf(ask, gateway.metadata_bytes_max),
-    queueTtlMs:
-      bounded(
-        ask.queueTtl ?? gateway.queue_ttl_seconds_default,
-        gateway.queue_ttl_seconds_max,
-        "/queue_ttl",
-      ) * 1_000,
-    deadlineMs: ask.deadline === undefined ? null : instantOf(ask.deadline, "/deadline"),
+    metadata: ask.metadata ?? null,
+    queueTtlMs: queueTtlSeconds * 1_000,
+    deadlineMs: (ask.deadline !== undefined && parseInstant(ask.deadline)) || null,
     priority: ask.priority ?? null,
   };
-}
-
-/** What no ML service of this protocol could be asked. @throws {Fault} BODY_INVALID */
-function checkKind({ input }: Ask, { protocol }: ModelConfig): void {
-  const embeds = protocol === "openai-embeddings";
-  if ("input" in input !== embeds)
-    throw invalidField("/model", embeds ? "embeds: ask it at /v1/embeddings" : "does not embed");
-  if ("prompt" in input && protocol !== "openai-completions" && Array.isArray(input.prompt.parse()))
-    throw invalidField(
-      "/prompt",
-      "must be one text: only a model of completions takes several, or tokens",
-    );
-}
-
-/** What embeds makes no tokens. */
-function maxTokensOf({ input, maxTokens }: Ask, config: ModelConfig): number {
-  if ("input" in input) return 0;
-  return bounded(
-    maxTokens ?? config.output_tokens_default,
-    config.output_tokens_max,
-    "/max_tokens",
-  );
-}
-
-function instantOf(text: string, field: string): number {
-  const ms = parseInstant(text);
-  if (ms === undefined)
-    throw invalidField(field, "must be RFC 3339 with a zone, such as 2026-11-21T12:00:00Z");
-  return ms;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 
 import { JsonText } from "../../core/json/json-text.ts";
-import { Fault, type FaultDetail, invalidField } from "../../core/faults.ts";
+import { Fault, type FaultDetail, invalidField, invalidFields } from "../../core/faults.ts";
 import { wordsOf } from "./field-errors.ts";
 import { readBody } from "./read-body.ts";
 
@@ -98,13 +98,14 @@ function isNested(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/**
- * Compiles the check of a schema. It returns the value, typed, or throws the fault BODY_INVALID, which
- * names every wrong field and what is allowed there; `more` are what other checks found.
- */
-export function compileBody<Schema extends TSchema>(
-  schema: Schema,
-): (value: unknown, more?: readonly FaultDetail[]) => Static<Schema> {
+/** Returns the value, typed; `more` are what other checks found. Throws the fault BODY_INVALID. */
+export type CheckBody<Schema extends TSchema> = (
+  value: unknown,
+  more?: readonly FaultDetail[],
+) => Static<Schema>;
+
+/** Compiles the check of a schema. Its fault names every wrong field and what is allowed there. */
+export function compileBody<Schema extends TSchema>(schema: Schema): CheckBody<Schema> {
   const check = TypeCompiler.Compile(schema);
   return (value, more = []) => {
     if (check.Check(value)) {
@@ -120,10 +121,4 @@ export function compileBody<Schema extends TSchema>(
     for (const detail of more) if (!details.has(detail.field)) details.set(detail.field, detail);
     throw invalidFields([...details.values()].slice(0, DETAILS_MAX));
   };
-}
-
-function invalidFields(details: readonly FaultDetail[]): Fault {
-  return new Fault("BODY_INVALID", "the body does not fit the schema; `errors` names the fields", {
-    details,
-  });
 }

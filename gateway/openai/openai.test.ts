@@ -188,7 +188,8 @@ describe("a chat through the OpenAI door", () => {
     [{ ...BODY, n: 99 }, "/n"],
     [{ ...BODY, max_tokens: 1, max_completion_tokens: 2 }, "/max_tokens"],
     [{ ...BODY, messages: [] }, "/messages"],
-    [{ ...BODY, best_of: 3 }, "/parameters/best_of"],
+    [{ ...BODY, best_of: 3 }, "/best_of"],
+    [{ ...BODY, max_completion_tokens: 999_999 }, "/max_completion_tokens"],
   ])("refuses %p by name", async (body, field) => {
     const { post } = createFakeDoor();
 
@@ -197,6 +198,24 @@ describe("a chat through the OpenAI door", () => {
     expect((await response).status).toBe(422);
     expect(await (await response).json()).toMatchObject({ errors: [{ field }] });
   });
+});
+
+test("every wrong field of a call is named at once, also what no schema says", async () => {
+  const { post } = createFakeDoor();
+  const body = { ...BODY, n: 99, max_tokens: 99_999, unheard_of: 1, best_of: 2 };
+
+  const fieldsOf = async (sent: object) => {
+    const { response } = await post(CHAT, sent);
+    const { errors } = (await (await response).json()) as { errors: { field: string }[] };
+    return errors.map(({ field }) => field).sort();
+  };
+
+  expect(await fieldsOf({ ...body, messages: "none" })).toEqual(["/max_tokens", "/messages", "/n"]);
+  expect(await fieldsOf({ ...BODY, unheard_of: 1, best_of: 2, user: "\0" })).toEqual([
+    "/best_of",
+    "/unheard_of",
+    "/user",
+  ]);
 });
 
 describe("a caller who leaves", () => {

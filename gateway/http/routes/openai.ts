@@ -4,6 +4,7 @@ import { type DocumentDecoration, Elysia } from "elysia";
 import { Fault } from "../../../core/faults.ts";
 import { type JsonText, memberOf } from "../../../core/json/json-text.ts";
 import type { Ask } from "../../../core/request/ask.ts";
+import { excessesOf } from "../../accept/excesses.ts";
 import {
   ChatBody,
   chatAsk,
@@ -15,7 +16,7 @@ import {
 import { callerLimitSeconds, onDisconnectOf, triesOf } from "../../openai/headers.ts";
 import type { DoorCall, HeldRequest } from "../../openai/hold-call.ts";
 import { answerOf } from "../../openai/replies.ts";
-import { compileBody, readJson } from "../body.ts";
+import { type CheckBody, compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
 import { jsonResponse } from "../json-response.ts";
 import {
@@ -91,15 +92,16 @@ export function openaiRoutes(parts: RouteParts) {
 
   async function read<Schema extends TSchema>(
     request: Request,
-    checkBody: (value: unknown) => Static<Schema>,
+    checkBody: CheckBody<Schema>,
     askOf: (value: Static<Schema>, body: JsonText) => Ask,
   ): Promise<Read> {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
     const { headers, signal } = request;
     const principal = await authenticate(headers);
-    const { gateway, openai, models, default_model } = ports.config();
+    const config = ports.config();
+    const { gateway, openai, models, default_model } = config;
     const { value, text, bytes } = await readJson(request, gateway.body_bytes_max);
-    const ask = askOf(checkBody(value), text);
+    const ask = askOf(checkBody(value, excessesOf(value, config)), text);
     const ofModel = models[ask.model ?? default_model]?.on_disconnect;
     const call = {
       principal,
