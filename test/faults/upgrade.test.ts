@@ -21,6 +21,8 @@ const scenario = scenariosOnStack(async () => {
       // Less than what waits, so that some messages are always in the queues and the keeper suspects no loss.
       worker: { prefetch: 20 },
       collector: { prefetch: 20 },
+      // Collectors publish what is parked: where they are rolled before the workers, that waits for these.
+      models: { "sim-chat": { concurrency_max: 500 } },
     },
   };
 });
