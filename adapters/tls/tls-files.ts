@@ -1,0 +1,126 @@
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+
+import type { TlsConfig } from "../../core/config/tls-schema.ts";
+import type { Log } from "../../runtime/log.ts";
+
+/** What a connection needs, as Node's and Bun's TLS take it. */
+export interface TlsMaterial {
+  ca?: string;
+  cert?: string;
+  key?: string;
+  minVersion: "TLSv1.2";
+}
+
+/** The certificates of one client or server, read again when their files change. */
+export interface TlsFiles {
+  /** For the next connection; those that stand go on with what they have. */
+  current: () => TlsMaterial;
+  /** The earliest end of a certificate of ours or of an authority, Unix milliseconds; null: there is none. */
+  expiresAtMs: () => number | null;
+  /** Called with each renewal. Returns how to stop listening. */
+  onRenewed: (listener: (material: TlsMaterial) => void) => () => void;
+  close: () => void;
+}
+
+/** Kubernetes brings a renewed secret within a minute; looking costs three small reads. */
+const LOOK_MS = 5_000;
+
+type Named = "ca" | "cert" | "key";
+const NAMES: readonly Named[] = ["ca", "cert", "key"];
+
+/**
+ * Reads the files and goes on looking at them. A renewal that does not fit together is reported and left
+ * alone: its files may be written one after the other.
+ *
+ * @throws {Error} naming the file, when one cannot be read, is no PEM, or key and certificate do not fit
+ */
+export async function openTlsFiles(
+  files: NonNullable<TlsConfig>,
+  { log, name, lookMs = LOOK_MS }: { log: Log; name: string; lookMs?: number },
+): Promise<TlsFiles> {
+  const listeners = new Set<(material: TlsMaterial) => void>();
+  let material = await readMaterial(files);
+  let refused = "";
+
+  async function look(): Promise<void> {
+    try {
+      const next = await readMaterial(files);
+      refused = "";
+      if (digestOf(next) === digestOf(material)) return;
+      material = next;
+      log.info({ server: name }, "certificates were renewed");
+      for (const listen of listeners) listen(material);
+    } catch (error) {
+      const said = String(error);
+      if (said !== refused)
+        log.error({ server: name, error: said }, "certificates are not renewed");
+      refused = said;
+    }
+  }
+  const looking = setInterval(() => void look(), lookMs);
+  looking.unref();
+
+  return {
+    current: () => material,
+    expiresAtMs: () => expiryOf(material),
+    onRenewed: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () => clearInterval(looking),
+  };
+}
+
+async function readMaterial(files: NonNullable<TlsConfig>): Promise<TlsMaterial> {
+  if ((files.cert === undefined) !== (files.key === undefined))
+    throw new Error("tls: `cert` and `key` go together");
+  const material: TlsMaterial = { minVersion: "TLSv1.2" };
+  for (const name of NAMES) {
+    const path = files[name];
+    if (path === undefined) continue;
+    material[name] = await readFile(path, "utf8").catch((error: unknown) => {
+      throw new Error(`tls.${name}: cannot read ${path}: ${(error as { code?: string }).code}`);
+    });
+  }
+  for (const name of ["ca", "cert"] as const)
+    if (material[name] !== undefined && certificatesOf(material[name], `tls.${name}`).length === 0)
+      throw new Error(`tls.${name}: ${files[name]} has no certificate`);
+  checkPair(material, files);
+  return material;
+}
+
+function checkPair({ cert, key }: TlsMaterial, files: NonNullable<TlsConfig>): void {
+  if (cert === undefined || key === undefined) return;
+  let fits: boolean;
+  try {
+    const [own] = certificatesOf(cert, "tls.cert");
+    fits = own?.checkPrivateKey(createPrivateKey(key)) === true;
+  } catch {
+    throw new Error(`tls.key: ${files.key} is no private key, or needs a password`);
+  }
+  if (!fits) throw new Error(`tls.key: ${files.key} is not the key of ${files.cert}`);
+}
+
+const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+function certificatesOf(pem: string, name: string): X509Certificate[] {
+  try {
+    return (pem.match(PEM) ?? []).map((one) => new X509Certificate(one));
+  } catch (error) {
+    throw new Error(`${name}: a certificate cannot be read`, { cause: error });
+  }
+}
+
+/** Of our own certificate and of the authorities: whichever ends first ends the connections. */
+function expiryOf({ ca, cert }: TlsMaterial): number | null {
+  const ends = [ca, cert].flatMap((pem) =>
+    pem === undefined ? [] : certificatesOf(pem, "tls").map(({ validTo }) => Date.parse(validTo)),
+  );
+  return ends.length === 0 ? null : Math.min(...ends);
+}
+
+const digestOf = (material: TlsMaterial): string =>
+  createHash("sha256")
+    .update(NAMES.map((name) => material[name] ?? "").join("\0"))
+    .digest("hex");

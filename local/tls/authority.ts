@@ -1,0 +1,98 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { CommandFailure } from "../../adapters/terminal/failure.ts";
+
+/** Files of a certificate and its private key, PEM. */
+export interface Certificate {
+  cert: string;
+  key: string;
+}
+
+export interface CertificateWish {
+  /** Common name, and the name of the files. */
+  name: string;
+  /** Host names and IP addresses that it is valid for. */
+  hosts?: readonly string[];
+  /** How long it is valid from now on; below 0: it has ended already. */
+  days?: number;
+}
+
+/** An authority whose certificates one stack trusts, and nobody else. */
+export interface Authority {
+  /** Its certificate's file, PEM. */
+  ca: string;
+  /** Makes a certificate, or renews the one of that name: its files are written anew. */
+  issue: (wish: CertificateWish) => Promise<Certificate>;
+}
+
+const LIMIT_MS = 30_000;
+const DAYS = 365;
+const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+/**
+ * Makes an authority in a folder, keys readable by their owner only.
+ *
+ * @throws {CommandFailure} when there is no openssl, or it fails
+ */
+export async function makeAuthority(folder: string, name = "Tollgate"): Promise<Authority> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const ca = join(folder, "ca.pem");
+  const caKey = join(folder, "ca.key");
+  await openssl(
+    ["req", "-x509", "-days", String(10 * DAYS), "-keyout", caKey, "-out", ca],
+    [...EC_KEY, "-subj", `/CN=${name} authority`],
+    ["-addext", "basicConstraints=critical,CA:TRUE,pathlen:0"],
+    ["-addext", "keyUsage=critical,keyCertSign,cRLSign"],
+  );
+
+  async function issue({ name: own, hosts = [], days = DAYS }: CertificateWish) {
+    const [cert, key] = [join(folder, `${own}.pem`), join(folder, `${own}.key`)];
+    const [request, extensions] = [join(folder, `${own}.csr`), join(folder, `${own}.ext`)];
+    await openssl([
+      "req",
+      "-new",
+      ...EC_KEY,
+      "-subj",
+      `/CN=${own}`,
+      "-keyout",
+      key,
+      "-out",
+      request,
+    ]);
+    const names = hosts.map((host) => `${isAddress(host) ? "IP" : "DNS"}:${host}`);
+    await writeFile(
+      extensions,
+      [
+        "basicConstraints=CA:FALSE",
+        "keyUsage=critical,digitalSignature",
+        "extendedKeyUsage=serverAuth,clientAuth",
+        ...(names.length === 0 ? [] : [`subjectAltName=${names.join(",")}`]),
+      ].join("\n"),
+    );
+    await openssl(
+      ["x509", "-req", "-in", request, "-out", cert, "-sha256", "-days", String(days)],
+      ["-CA", ca, "-CAkey", caKey, "-CAcreateserial", "-extfile", extensions],
+    );
+    return { cert, key };
+  }
+
+  return { ca, issue };
+}
+
+const isAddress = (host: string): boolean => /^[0-9.]+$/.test(host) || host.includes(":");
+
+async function openssl(...parts: readonly (readonly string[])[]): Promise<void> {
+  const args = parts.flat();
+  if (Bun.which("openssl") === null)
+    throw new CommandFailure("openssl not found: install it (Debian: apt-get install openssl)");
+  const run = Bun.spawn(["openssl", ...args], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+    timeout: LIMIT_MS,
+  });
+  const [exitCode, said] = await Promise.all([run.exited, new Response(run.stderr).text()]);
+  if (exitCode !== 0)
+    throw new CommandFailure(`openssl ${args[0]} failed: ${said.trim().split("\n").at(-1)}`);
+}
