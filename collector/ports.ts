@@ -13,7 +13,13 @@ import type {
   RequestStanding,
 } from "../core/request/stored-request.ts";
 import type { ReachCrashPoint } from "../runtime/crash-points.ts";
-import type { LaneView, OperatorPause, ParkedRef, WorkerNote } from "../core/queue/lane.ts";
+import type {
+  LaneView,
+  OperatorPause,
+  ParkedRef,
+  WaitingTurn,
+  WorkerNote,
+} from "../core/queue/lane.ts";
 import type { ModelHealth } from "../core/queue/model-health.ts";
 import type { DispatchedEnd, OverdueRetry, ParkedPlace } from "../core/queue/parked.ts";
 import type { Log } from "../runtime/log.ts";
@@ -240,7 +246,7 @@ export interface DispatchPorts
   countGateways: () => Promise<number>;
   /** Calls back with what gateways have parked; returns how to stop that. Some may be missed. */
   onParked: (listener: (parked: readonly ParkedRef[]) => void) => () => void;
-  waitingTurns: (after: ParkedRef | null, limit: number) => Promise<ParkedRef[]>;
+  waitingTurns: (after: ParkedRef | null, limit: number) => Promise<WaitingTurn[]>;
   nextParked: (turns: readonly ParkedRef[], counts: readonly number[]) => Promise<ParkedPlace[][]>;
   /** Those that are still open. */
   readParked: (requestIds: readonly string[]) => Promise<OutboxEntry[]>;

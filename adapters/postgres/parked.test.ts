@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 
 import type { Priority } from "../../core/queue/fair-order.ts";
+import type { ParkedRef, WaitingTurn } from "../../core/queue/lane.ts";
 import type { NewRequest } from "../../core/request/stored-request.ts";
 import { createMigratedDatabase, type MigratedDatabase } from "../../test/support/postgres.ts";
 import { completion, ending, HOUR_MS, newRequest } from "../../test/support/request-samples.ts";
+import { idTimeMs } from "../ids/id-time.ts";
 import type { Database } from "./connect.ts";
 import { finishRequests } from "./finish-requests.ts";
 import { discardRequests, insertRequests } from "./insert-requests.ts";
@@ -11,13 +13,12 @@ import {
   countParked,
   deleteParked,
   endsOf,
-  nextParked,
   overdueRetries,
   parkRequests,
   readParked,
   tiersOf,
-  waitingTurns,
 } from "./parked.ts";
+import { nextParked, waitingTurns } from "./parked-turns.ts";
 import { outboxOfDeadPublishers } from "./publishers.ts";
 
 let postgres: MigratedDatabase;
@@ -99,7 +100,26 @@ describe("what is accepted as parked", () => {
   });
 });
 
+const withoutTime = ({ model, userId, priority }: WaitingTurn): ParkedRef => ({
+  model,
+  userId,
+  priority,
+});
+
 describe("who waits", () => {
+  test("is told with the time of the request that is due first", async () => {
+    const userId = crypto.randomUUID();
+    const rows = [
+      newRequest({ userId, ...parkedAs("normal") }),
+      newRequest({ userId, ...parkedAs("normal") }),
+    ];
+    await store(...rows);
+
+    const [found] = await waitingTurns(database, null, 10);
+
+    expect(found?.sinceMs).toBe(idTimeMs(idOf(rows[0] as NewRequest)));
+  });
+
   test("is found by model, user and class, page by page, however many requests each has", async () => {
     const [a, b] = [crypto.randomUUID(), crypto.randomUUID()].toSorted() as [string, string];
     await store(
@@ -119,8 +139,8 @@ describe("who waits", () => {
     const first = await waitingTurns(database, null, 3);
     const rest = await waitingTurns(database, first.at(-1) ?? null, 3);
 
-    expect(all).toEqual(expected);
-    expect([...first, ...rest]).toEqual(expected);
+    expect(all.map(withoutTime)).toEqual(expected);
+    expect([...first, ...rest]).toEqual(all);
   });
 
   test("is not read request by request", async () => {
@@ -139,7 +159,8 @@ describe("who waits", () => {
     );
 
     expect(plan?.["QUERY PLAN"]).toContain("Limit");
-    expect(await waitingTurns(database, null, 10)).toEqual([turn(userId)]);
+    const [found, ...more] = await waitingTurns(database, null, 10);
+    expect([found && withoutTime(found), ...more]).toEqual([turn(userId)]);
   });
 });
 

@@ -12,13 +12,12 @@ import {
   countParked,
   deleteParked,
   endsOf,
-  nextParked,
   overdueRetries,
   parkRequests,
   readParked,
   tiersOf,
-  waitingTurns,
 } from "../../adapters/postgres/parked.ts";
+import { nextParked, waitingTurns } from "../../adapters/postgres/parked-turns.ts";
 import { readModelPauses } from "../../adapters/postgres/model-pauses.ts";
 import {
   countLivePublishers,

@@ -33,6 +33,20 @@ describe("the fair order of users", () => {
     expect([first?.userId, second?.userId]).toContain("lone");
   });
 
+  test("gives equals their turns in the order in which they have waited", () => {
+    const order = createFairOrder();
+    for (const [userId, sinceMs] of Object.entries({ b: 2, d: 4, a: 1, c: 3 }))
+      order.join(normal(userId), 1, sinceMs);
+
+    const rounds = Array.from({ length: 8 }, () => {
+      const turn = order.next();
+      order.charge(turn?.userId ?? "", 100);
+      return turn?.userId;
+    });
+
+    expect(rounds.join("")).toBe("abcdabcd");
+  });
+
   test("does not let a newcomer wait for what others had charged too much and got back", () => {
     const order = createFairOrder();
     order.join(normal("flood"), 1);

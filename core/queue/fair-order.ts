@@ -17,14 +17,14 @@ export interface Turn {
  */
 export interface FairOrder {
   /**
-   * The user has requests of this class that wait; harmless when known. Weight: their share beside others',
-   * above 0.
+   * The user has requests of this class that wait, since then; harmless when known. Weight: their share beside
+   * others', above 0.
    */
-  join: (turn: Turn, weight: number) => void;
+  join: (turn: Turn, weight: number, sinceMs?: number) => void;
   /** Nothing of this class waits for the user, or nothing that may run now. */
   leave: (turn: Turn) => void;
   /**
-   * Whose turn it is; undefined: nobody waits. Asking twice without a charge or a leave gives the same user
+   * Whose turn it is, of equals whose has waited longest; undefined: nobody waits. Asking twice without a charge or a leave gives the same user
    * of the next class.
    */
   next: () => Turn | undefined;
@@ -39,13 +39,18 @@ interface Standing {
   /** Tokens divided by the weight. */
   virtual: number;
   weight: number;
+  sinceMs: number;
   classes: Set<Priority>;
 }
 
 interface Place {
   userId: string;
   virtual: number;
+  sinceMs: number;
 }
+
+const isBefore = (a: Place, b: Place): boolean =>
+  a.virtual < b.virtual || (a.virtual === b.virtual && a.sinceMs < b.sinceMs);
 
 export function createFairOrder(): FairOrder {
   const standings = new Map<string, Standing>();
@@ -54,8 +59,8 @@ export function createFairOrder(): FairOrder {
   let users = 0;
   let weights = 0;
 
-  function enterHeaps(userId: string, { virtual, classes }: Standing): void {
-    for (const priority of classes) push(heaps[priority], { userId, virtual });
+  function enterHeaps(userId: string, { virtual, sinceMs, classes }: Standing): void {
+    for (const priority of classes) push(heaps[priority], { userId, virtual, sinceMs });
   }
 
   /** The first of a class that is still where the heap says; what has moved or left is dropped on the way. */
@@ -107,20 +112,21 @@ export function createFairOrder(): FairOrder {
   let idleMax = 1_024;
 
   return {
-    join({ userId, priority }, weight) {
+    join({ userId, priority }, weight, sinceMs = 0) {
       const known = standings.get(userId);
       if (known?.classes.has(priority) === true) return;
       const begin = least();
-      const standing = known ?? { virtual: begin, weight, classes: new Set() };
+      const standing = known ?? { virtual: begin, weight, sinceMs, classes: new Set() };
       standings.set(userId, standing);
       if (standing.classes.size === 0) {
         standing.virtual = Math.max(standing.virtual, begin);
         standing.weight = weight;
+        standing.sinceMs = sinceMs;
         users += 1;
         weights += weight;
       }
       standing.classes.add(priority);
-      push(heaps[priority], { userId, virtual: standing.virtual });
+      push(heaps[priority], { userId, virtual: standing.virtual, sinceMs: standing.sinceMs });
     },
     leave({ userId, priority }) {
       const standing = standings.get(userId);
@@ -162,7 +168,7 @@ function push(heap: Place[], place: Place): void {
   while (at > 0) {
     const parent = (at - 1) >> 1;
     const above = heap[parent];
-    if (above === undefined || above.virtual <= place.virtual) break;
+    if (above === undefined || !isBefore(place, above)) break;
     heap[at] = above;
     at = parent;
   }
@@ -177,9 +183,9 @@ function pop(heap: Place[]): void {
     const left = 2 * at + 1;
     const [a, b] = [heap[left], heap[left + 1]];
     if (a === undefined) break;
-    const child = b !== undefined && b.virtual < a.virtual ? left + 1 : left;
+    const child = b !== undefined && isBefore(b, a) ? left + 1 : left;
     const below = heap[child];
-    if (below === undefined || below.virtual >= last.virtual) break;
+    if (below === undefined || !isBefore(below, last)) break;
     heap[at] = below;
     at = child;
   }

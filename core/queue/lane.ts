@@ -39,6 +39,12 @@ export interface ParkedRef extends Turn {
   model: string;
 }
 
+/** The same, found where they wait. */
+export interface WaitingTurn extends ParkedRef {
+  /** When the request was made that is due first, Unix milliseconds. */
+  sinceMs: number;
+}
+
 /** What a worker says of a model about once a second. */
 export interface WorkerModel {
   /** Why it does not call the model; null: it does. */

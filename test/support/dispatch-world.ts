@@ -1,4 +1,10 @@
-import type { LaneView, OperatorPause, ParkedRef, WorkerNote } from "../../core/queue/lane.ts";
+import type {
+  LaneView,
+  OperatorPause,
+  ParkedRef,
+  WaitingTurn,
+  WorkerNote,
+} from "../../core/queue/lane.ts";
 import { type ModelHealth, HEALTHY } from "../../core/queue/model-health.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import { createWorld, queuedOf } from "./collector-world.ts";
@@ -91,10 +97,12 @@ export function createDispatchWorld({ limit = 4, tiers = {} }: SetUp = {}) {
       },
       waitingTurns: async (after) => {
         if (after !== null) return [];
-        const turns = new Map<string, ParkedRef>();
+        const turns = new Map<string, WaitingTurn>();
         for (const { request } of parked.values()) {
           const { priority = "normal", head } = request;
-          turns.set(`${head.userId} ${priority}`, { model: "sim", userId: head.userId, priority });
+          const key = `${head.userId} ${priority}`;
+          const { userId, createdAtMs: sinceMs } = head;
+          if (!turns.has(key)) turns.set(key, { model: "sim", userId, priority, sinceMs });
         }
         return [...turns.values()];
       },

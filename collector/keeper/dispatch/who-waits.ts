@@ -1,5 +1,5 @@
 import type { FairOrder } from "../../../core/queue/fair-order.ts";
-import type { ParkedRef } from "../../../core/queue/lane.ts";
+import type { ParkedRef, WaitingTurn } from "../../../core/queue/lane.ts";
 import { createAtMostEvery } from "../../../runtime/at-most-every.ts";
 import type { DispatchPorts, Process } from "../../ports.ts";
 import { createWeights, type WeightConfig } from "./weights.ts";
@@ -26,23 +26,24 @@ export function createWhoWaits(
 ): WhoWaits {
   const weights = createWeights(ports, config);
   const scans = createAtMostEvery(ports.now, SCAN_MS);
-  let news: ParkedRef[] = [];
+  let news: WaitingTurn[] = [];
   let stopListening: (() => void) | undefined;
 
   function listen(refs: readonly ParkedRef[]): void {
-    if (news.length < SCAN_PAGE_MAX) news.push(...refs);
+    const sinceMs = ports.now();
+    if (news.length < SCAN_PAGE_MAX) news.push(...refs.map((ref) => ({ ...ref, sinceMs })));
     else scans.makeDue();
   }
 
-  async function join(turns: readonly ParkedRef[]): Promise<void> {
+  async function join(turns: readonly WaitingTurn[]): Promise<void> {
     const of = await weights.of(turns.map(({ userId }) => userId));
-    turns.forEach((turn, index) => orderOf(turn.model).join(turn, of[index] ?? 1));
+    turns.forEach((turn, index) => orderOf(turn.model).join(turn, of[index] ?? 1, turn.sinceMs));
   }
 
   async function joinAll(signal: AbortSignal): Promise<void> {
     let after: ParkedRef | null = null;
     do {
-      const page: ParkedRef[] = await ports.waitingTurns(after, SCAN_PAGE_MAX);
+      const page: WaitingTurn[] = await ports.waitingTurns(after, SCAN_PAGE_MAX);
       await join(page);
       after = page.length === SCAN_PAGE_MAX ? (page.at(-1) ?? null) : null;
     } while (after !== null && !signal.aborted);
