@@ -1,3 +1,4 @@
+import { Value } from "@sinclair/typebox/value";
 import { expect, test } from "bun:test";
 
 import { encodeDeadRequest, encodeResult } from "../../adapters/amqp/messages.ts";
@@ -7,6 +8,7 @@ import { formatLetter } from "./dead-text.ts";
 import { JsonText } from "../../core/json/json-text.ts";
 import { payloadOf } from "../../test/support/payloads.ts";
 import { bodyOf } from "./resubmit.ts";
+import { GenerateBody } from "../../core/request/generate-body.ts";
 import type { RequestStanding } from "../../core/request/stored-request.ts";
 
 const HEAD: RequestHead = {
@@ -85,6 +87,18 @@ test("a result is given back only while its request is open", () => {
 
 test("what cannot be read cannot be retried", () => {
   expect(planRetry(foreignLetter(), OPEN).kind).toBe("impossible");
+});
+
+test.each([
+  [{ input: { input: ["a", "b"] } }],
+  [{ input: { prompt: [[1, 2], [3]] } }],
+  [{ input: { prompt: "one" } }],
+])("a new request may be posted whatever door the old one came by: %p", (asked) => {
+  const payload = payloadOf({ ...asked, maxTokens: 1, n: 1, parameters: {} });
+
+  const body = bodyOf(HEAD, payload, null).parse();
+
+  expect([...Value.Errors(GenerateBody, body)]).toEqual([]);
 });
 
 test("a new request asks for what the old one asked for", () => {

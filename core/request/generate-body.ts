@@ -27,8 +27,21 @@ const Message = t.Object(
 export const Messages = t.Array(Message, {
   minItems: 1,
   maxItems: 10_000,
-  description: "A chat. Give this or `prompt`.",
+  description: "A chat.",
 });
+
+const Tokens = t.Array(t.Integer({ minimum: 0 }), { minItems: 1 });
+const TEXTS = "a text, a list of texts, tokens, or a list of tokens";
+/** What a model completes or embeds. */
+export const Texts = t.Union(
+  [
+    t.String({ minLength: 1 }),
+    t.Array(t.String({ minLength: 1 }), { minItems: 1, maxItems: 2_048 }),
+    Tokens,
+    t.Array(Tokens, { minItems: 1, maxItems: 2_048 }),
+  ],
+  { title: TEXTS, description: "A text, several, a list of tokens, or several of these." },
+);
 
 /** Names that would change what is billed have fields of their own. */
 const parameters = t.Object(
@@ -59,13 +72,19 @@ const CHAT_PARAMETERS = {
 };
 export const CHAT_PARAMETER_NAMES = Object.keys(CHAT_PARAMETERS);
 
-/** The body of `POST /generate`: a `prompt` or `messages`, not both. */
+/** The body of `POST /generate`: a `prompt`, `messages` or an `input`, one of them. */
 export const GenerateBody = t.Object(
   {
     prompt: t.Optional(
-      t.String({ minLength: 1, description: "The prompt. Give this or `messages`." }),
+      t.Union(Texts.anyOf, {
+        title: TEXTS,
+        description: "The prompt; several, or tokens, only for a model of completions.",
+      }),
     ),
     messages: t.Optional(Messages),
+    input: t.Optional(
+      t.Union(Texts.anyOf, { title: TEXTS, description: "What a model of embeddings embeds." }),
+    ),
     model: t.Optional(
       t.String({
         minLength: 1,

@@ -41,14 +41,22 @@ export function nativeAsk(value: GenerateBody, body: JsonText): Ask {
   };
 }
 
+const INPUTS = ["prompt", "messages", "input"] as const;
+
 function inputOf(value: GenerateBody, fields: ReadonlyMap<string, JsonText>): PayloadInput {
-  const prompt = fields.get("prompt");
-  const messages = fields.get("messages");
-  if (prompt !== undefined && messages !== undefined)
-    throw invalidField("/messages", "give `prompt` or `messages`, not both");
-  if (messages !== undefined) return { messages: new JsonText(messages.text, value.messages) };
-  if (prompt === undefined) throw invalidField("/prompt", "give `prompt` or `messages`");
-  return { prompt: new JsonText(prompt.text, value.prompt) };
+  const given = INPUTS.filter((name) => fields.has(name));
+  const [first, second] = given;
+  if (first === undefined) throw invalidField("/prompt", "give `prompt`, `messages` or `input`");
+  if (second !== undefined) throw invalidField(`/${second}`, `is given beside \`${first}\``);
+  const text = fields.get(first)?.text ?? "";
+  switch (first) {
+    case "prompt":
+      return { prompt: new JsonText(text, value.prompt) };
+    case "messages":
+      return { messages: new JsonText(text, value.messages) };
+    case "input":
+      return { input: new JsonText(text, value.input) };
+  }
 }
 
 function parametersOf(fields: ReadonlyMap<string, JsonText>): Map<string, JsonText> {

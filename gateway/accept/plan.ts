@@ -77,7 +77,9 @@ function wrongParameters(
 function wrongKind({ input }: Ask, { protocol }: ModelConfig): FaultDetail[] {
   const embeds = protocol === "openai-embeddings";
   if ("input" in input !== embeds) {
-    const message = embeds ? "embeds: ask it at /v1/embeddings" : "does not embed";
+    const message = embeds
+      ? "embeds: give it `input`"
+      : "does not embed: give `prompt` or `messages`";
     return [{ field: "/model", message }];
   }
   if ("prompt" in input && protocol !== "openai-completions" && Array.isArray(input.prompt.parse()))

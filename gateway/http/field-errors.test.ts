@@ -27,7 +27,7 @@ describe("what is wrong with a body", () => {
   });
 
   test.each([
-    [{ prompt: 5 }, "/prompt", "must be a string"],
+    [{ prompt: 5 }, "/prompt", "must be a text, a list of texts, tokens, or a list of tokens"],
     [{ prompt: "" }, "/prompt", "must not be empty"],
     [{ prompt: "x", n: 0 }, "/n", "must be a whole number of at least 1"],
     [{ prompt: "x", n: 1.5 }, "/n", "must be a whole number of at least 1"],

@@ -86,6 +86,7 @@ function unknownField(schema: TSchema, path: string): string {
 /** What a schema wants, as it follows on "must be". */
 function nameOf(schema: TSchema): string {
   if (TypeGuard.IsUnion(schema)) {
+    if (schema.title !== undefined) return schema.title;
     if (schema.anyOf.every((one) => TypeGuard.IsLiteral(one)))
       return `one of ${schema.anyOf.map((one) => String(one.const)).join(", ")}`;
     return [...new Set(schema.anyOf.map(nameOf))].join(" or ");

@@ -3,7 +3,7 @@ import { type Static, Type as t } from "@sinclair/typebox";
 import { invalidField } from "../../core/faults.ts";
 import { JsonText } from "../../core/json/json-text.ts";
 import type { Ask, Door } from "../../core/request/ask.ts";
-import { Messages } from "../../core/request/generate-body.ts";
+import { Messages, Texts } from "../../core/request/generate-body.ts";
 import type { PayloadInput } from "../../core/request/payload.ts";
 import { fieldsOf } from "../accept/native-ask.ts";
 
@@ -34,19 +34,8 @@ export const ChatBody = t.Object(
   open,
 );
 
-const Tokens = t.Array(t.Integer({ minimum: 0 }), { minItems: 1 });
-const prompt = t.Union(
-  [
-    t.String({ minLength: 1 }),
-    t.Array(t.String({ minLength: 1 }), { minItems: 1, maxItems: 2_048 }),
-    Tokens,
-    t.Array(Tokens, { minItems: 1, maxItems: 2_048 }),
-  ],
-  { description: "A text, several, a list of tokens, or several of these." },
-);
-
-export const CompletionsBody = t.Object({ ...generation, prompt }, open);
-export const EmbeddingsBody = t.Object({ model: generation.model, input: prompt }, open);
+export const CompletionsBody = t.Object({ ...generation, prompt: Texts }, open);
+export const EmbeddingsBody = t.Object({ model: generation.model, input: Texts }, open);
 
 type ChatBody = Static<typeof ChatBody>;
 type CompletionsBody = Static<typeof CompletionsBody>;

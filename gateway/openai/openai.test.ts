@@ -324,6 +324,19 @@ describe("the other routes of the OpenAI door", () => {
     },
   );
 
+  test.each([
+    [{ model: "vectors", input: ["a", "b"] }],
+    [{ model: "words", prompt: [[1, 2], [3]] }],
+    [{ model: "small", prompt: "one" }],
+  ])("the native door takes the same: %p", async (body) => {
+    const { post, rows } = createFakeDoor();
+
+    const { response } = await post("/generate", body);
+
+    expect((await response).status).toBe(202);
+    expect(rows).toHaveLength(1);
+  });
+
   test("models lists what is configured, by id too", async () => {
     const { call } = createFakeDoor();
 
