@@ -199,9 +199,9 @@ describe.skipIf(!hasServerPrograms())("OpenAI's SDK, while what is behind the do
         () => killAndStart("collector-2"),
         () => dieAt("worker-1", "W4:3"),
         () => dieAt("worker-1", "W5:9"),
-        // The calls of the other gateway come again, some of them here.
+        // The connections that callers keep open are at the other gateway: its calls come again, here.
         () => dieAt("gateway-1", "G6:1", () => killAndStart("gateway-2")),
-        () => dieAt("gateway-1", "G7:5"),
+        () => dieAt("gateway-1", "G7:5", () => killAndStart("gateway-2")),
       ]) {
         await Bun.sleep(PAUSE_MS);
         for (const prompt of await whileUnderWay(victim)) disturbed.add(prompt);

@@ -95,16 +95,20 @@ export function createDispatchWorld({ limit = 4, tiers = {} }: SetUp = {}) {
         listener = listen;
         return () => {};
       },
-      waitingTurns: async (after) => {
-        if (after !== null) return [];
+      waitingTurns: async (after, limit) => {
+        const keyOf = ({ userId, priority }: ParkedRef): string => `${userId} ${priority}`;
         const turns = new Map<string, WaitingTurn>();
         for (const { request } of parked.values()) {
           const { priority = "normal", head } = request;
-          const key = `${head.userId} ${priority}`;
           const { userId, createdAtMs: sinceMs } = head;
-          if (!turns.has(key)) turns.set(key, { model: "sim", userId, priority, sinceMs });
+          const turn = { model: "sim", userId, priority, sinceMs };
+          if (!turns.has(keyOf(turn))) turns.set(keyOf(turn), turn);
         }
-        return [...turns.values()];
+        return [...turns]
+          .filter(([key]) => after === null || key > keyOf(after))
+          .toSorted(([a], [b]) => (a < b ? -1 : 1))
+          .slice(0, limit)
+          .map(([, turn]) => turn);
       },
       nextParked: async (turns, counts) =>
         turns.map((turn, index) =>

@@ -129,6 +129,19 @@ describe("while requests are parked", () => {
     expect(servedOf("quiet")).toBe(1);
   });
 
+  test("many are found page by page, and what has its turn goes on between", async () => {
+    const { park, rounds, published, lane } = setUp({ limit: 10_000 });
+    for (let user = 0; user < 3_000; user += 1)
+      park(`user${String(user).padStart(4, "0")}`, 1, { isLost: true });
+
+    await rounds(1, 0);
+    const [first, early] = [published.length, lane()?.mode];
+    await rounds(2, 0);
+
+    expect([first, early]).toEqual([2_000, "parked"]);
+    expect([published.length, lane()?.mode]).toEqual([3_000, "direct"]);
+  });
+
   test("all of it is worked off, and gateways publish by themselves again", async () => {
     const { park, rounds, parked, lane } = setUp();
     await rounds(1, 1);

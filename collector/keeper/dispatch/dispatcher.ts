@@ -29,7 +29,7 @@ export function createDispatcher(
   const lanes = new Map<string, Lane>();
   const meter = createWorkMeter();
   const whoWaits = createWhoWaits(ports, config, (model) => laneOf(model).dispatch.order);
-  const serve = createServeModel(ports, config, createPublishTurns(ports), whoWaits.scanSoon);
+  const serve = createServeModel(ports, config, createPublishTurns(ports), whoWaits);
   const counts = createAtMostEvery(ports.now, COUNT_MS);
   const gatewayLooks = createAtMostEvery(ports.now, GATEWAYS_MS);
   const endLooks = createAtMostEvery(ports.now, ENDS_MS);
@@ -54,9 +54,9 @@ export function createDispatcher(
   }
 
   /** What is looked at now and then. */
-  async function lookAround(signal: AbortSignal): Promise<void> {
+  async function lookAround(): Promise<void> {
     meter.update(await ports.readWorkers());
-    await whoWaits.refresh(signal);
+    await whoWaits.refresh();
     await counts.run(async () => {
       parked = await ports.countParked();
     });
@@ -102,7 +102,7 @@ export function createDispatcher(
       return isBusy || whoWaits.hasNews() ? busyMs : idleMs;
     },
     async run(signal) {
-      await lookAround(signal);
+      await lookAround();
       const models = await serveAll(signal);
       // Another keeper may be at work already: its word counts.
       if (!signal.aborted) await ports.writeView({ atMs: ports.now(), models });

@@ -5,6 +5,7 @@ import type { DispatchPorts, Process } from "../../ports.ts";
 import { takeAll } from "./intake.ts";
 import type { ModelDispatch } from "./model-dispatch.ts";
 import type { PublishTurns } from "./publish-turns.ts";
+import type { WhoWaits } from "./who-waits.ts";
 import { type ModelWork, type QueueMeasure, roomOf, surplusOf } from "./room.ts";
 
 /** One model as the dispatcher keeps it from round to round. */
@@ -52,7 +53,7 @@ export function createServeModel(
   ports: Pick<DispatchPorts, "takeQueued" | "parkRequests"> & Process,
   config: () => Pick<Config, "models" | "dispatch">,
   publish: PublishTurns,
-  scanSoon: () => void,
+  { scanSoon, isSure }: Pick<WhoWaits, "scanSoon" | "isSure">,
 ): (
   round: ModelRound,
   signal: AbortSignal,
@@ -143,7 +144,7 @@ export function createServeModel(
     const left = room - (await publishTurns(round, room, signal));
     const { users, weights } = lane.dispatch.order.waiting();
     const isPaused = operatorPause !== null || health.pause !== null;
-    const isDirect = !isPaused && users === 0 && left > 0;
+    const isDirect = !isPaused && users === 0 && isSure() && left > 0;
     return {
       mode: isDirect ? "direct" : "parked",
       room: isDirect ? left : 0,
