@@ -151,7 +151,7 @@ function sslModeOf(given: string | null, hosts: ServerAddress["hosts"]): ServerA
 
 /** Whether what is sent there is seen by nobody on a network. */
 export const isThisMachine = (host: string): boolean =>
-  host.startsWith("/") || host === "localhost" || host === "::1" || /^127\./.test(host);
+  host.startsWith("/") || host === "localhost" || host === "::1" || host.startsWith("127.");
 
 function checkWithoutEffect(name: string, value: string): void {
   const values = WITHOUT_EFFECT[name];

@@ -75,13 +75,13 @@ async function stream(client: OpenAI, prompt: string): Promise<Called> {
 }
 
 /** Callers who ask one thing after the other, each of them once; every third reads along. */
-function startCallers(client: OpenAI): Load {
+function startCallers(client: OpenAI, name: string): Load {
   const called: Called[] = [];
   const over = new AbortController();
   async function callOn(caller: number): Promise<void> {
     const ask = caller % 3 === 0 ? stream : call;
     for (let nth = 0; !over.signal.aborted; nth += 1)
-      called.push(await ask(client, `caller ${caller} asks for the ${nth}th time`));
+      called.push(await ask(client, `${name}: caller ${caller} asks for the ${nth}th time`));
   }
   const callers = Array.from({ length: CALLERS }, (_, caller) => callOn(caller));
   return {
@@ -185,7 +185,7 @@ describe.skipIf(!hasServerPrograms())("OpenAI's SDK, while what is behind the do
     async () => {
       const user = await stack.addUser();
       const { client } = openaiClient(stack, user, { maxRetries: RETRIES });
-      const load = startCallers(client);
+      const load = startCallers(client, "all is well");
       const disturbed = new Set<string>();
 
       for (const victim of [
@@ -220,13 +220,16 @@ describe.skipIf(!hasServerPrograms())("OpenAI's SDK, while what is behind the do
     async () => {
       const user = await stack.addUser();
       const { client } = openaiClient(stack, user, { maxRetries: RETRIES });
-      const load = startCallers(client);
+      const load = startCallers(client, "forgotten");
       await Bun.sleep(PAUSE_MS);
 
       // What a gateway forgets that keeps calls in its memory.
-      const { database } = stack.books;
-      await database.run("forget calls", (sql) => sql`delete from idempotency_keys`);
-      const disturbed = new Set(await whileUnderWay(() => killAndStart("gateway-1")));
+      const disturbed = new Set<string>();
+      for (const name of ["gateway-1", "gateway-2"]) {
+        const { database } = stack.books;
+        await database.run("forget calls", (sql) => sql`delete from idempotency_keys`);
+        for (const prompt of await whileUnderWay(() => killAndStart(name))) disturbed.add(prompt);
+      }
       await Bun.sleep(PAUSE_MS);
       const called = await load.stop();
 

@@ -95,7 +95,7 @@ export function createDispatchWorld({ limit = 4, tiers = {} }: SetUp = {}) {
         listener = listen;
         return () => {};
       },
-      waitingTurns: async (after, limit) => {
+      waitingTurns: async (after, most) => {
         const keyOf = ({ userId, priority }: ParkedRef): string => `${userId} ${priority}`;
         const turns = new Map<string, WaitingTurn>();
         for (const { request } of parked.values()) {
@@ -107,7 +107,7 @@ export function createDispatchWorld({ limit = 4, tiers = {} }: SetUp = {}) {
         return [...turns]
           .filter(([key]) => after === null || key > keyOf(after))
           .toSorted(([a], [b]) => (a < b ? -1 : 1))
-          .slice(0, limit)
+          .slice(0, most)
           .map(([, turn]) => turn);
       },
       nextParked: async (turns, counts) =>
