@@ -1,6 +1,7 @@
 import { connect } from "amqplib";
 import { Redis } from "ioredis";
-import postgres from "postgres";
+
+import { openClient } from "./postgres/open-client.ts";
 
 /**
  * Makes a round trip to PostgreSQL on a connection of its own.
@@ -8,7 +9,8 @@ import postgres from "postgres";
  * @throws when it does not answer within the limit
  */
 export async function pingPostgres(url: string, limitMs: number): Promise<void> {
-  const sql = postgres(url, { max: 1, connect_timeout: limitMs / 1000, onnotice: () => {} });
+  const connectTimeoutSeconds = limitMs / 1_000;
+  const sql = openClient({ url }, { name: "tollgate-ping", max: 1, connectTimeoutSeconds });
   try {
     await within(limitMs, sql`select 1`);
   } finally {
@@ -25,11 +27,11 @@ export async function ensureDatabase(url: string, limitMs: number): Promise<void
   const server = new URL(url);
   const name = decodeURIComponent(server.pathname.slice(1));
   server.pathname = "/postgres";
-  const sql = postgres(server.toString(), {
-    max: 1,
-    connect_timeout: limitMs / 1000,
-    onnotice: () => {},
-  });
+  const connectTimeoutSeconds = limitMs / 1_000;
+  const sql = openClient(
+    { url: server.toString() },
+    { name: "tollgate-ping", max: 1, connectTimeoutSeconds },
+  );
   try {
     const [existing] = await within(limitMs, sql`select from pg_database where datname = ${name}`);
     if (existing === undefined) await within(limitMs, sql`create database ${sql(name)}`);

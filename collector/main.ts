@@ -6,11 +6,12 @@ import {
   answers,
   followQueues,
   openBroker,
-  openPostgres,
   openRedis,
   redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
+import { amqpServer } from "../adapters/process/broker.ts";
+import { openDatabase, postgresServers } from "../adapters/process/postgres.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createAuditPorts } from "../adapters/quota/audit-ports.ts";
@@ -37,11 +38,13 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const { prefetch, grace_ms: graceMs } = settings.collector;
   const name = `tollgate-collector-${process.pid}`;
 
-  const database = openPostgres(settings, name);
+  const servers = await postgresServers(settings, log);
+  const database = openDatabase(settings, servers.pooled, name);
   const redis = openRedis(settings, name, log);
   const signals = createSignals(redis, redisOptions(settings, name, log));
-  const consuming = openBroker(config.current, `${name}-consume`, log);
-  const publishing = openBroker(config.current, `${name}-publish`, log);
+  const rabbitmq = await amqpServer(settings, log);
+  const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);
+  const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
     channels: PUBLISH_CHANNELS,
     messagesMax: PUBLISH_MESSAGES_MAX,
@@ -69,7 +72,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
     { ...ourProcess, ...finishing, ...messages, random: Math.random },
     settings.collector,
   );
-  const lock = openKeeperLock(settings, `${name}-keeper`, log);
+  const lock = await openKeeperLock(servers.direct, `${name}-keeper`, log);
   const remembered = redisPorts(redis, quota, config.current);
   const modelGauges = createModelGauges({ ...ourProcess, ...remembered }, () =>
     Object.keys(config.current().models),

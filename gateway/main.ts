@@ -10,11 +10,12 @@ import {
   answers,
   followQueues,
   openBroker,
-  openPostgres,
   openRedis,
   redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
+import { amqpServer } from "../adapters/process/broker.ts";
+import { openPostgres } from "../adapters/process/postgres.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
@@ -37,9 +38,10 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const settings = config.current();
   const name = `tollgate-gateway-${process.pid}`;
 
-  const database = openPostgres(settings, name);
+  const database = await openPostgres(settings, name, log);
   const redis = openRedis(settings, name, log);
-  const amqp = openBroker(config.current, name, log);
+  const rabbitmq = await amqpServer(settings, log);
+  const amqp = openBroker(config.current, rabbitmq, name, log);
   const queues = followQueues(config, amqp, log);
   const publisher = openPublisher(amqp, settings);
   const clock = createServerClock(database, log);

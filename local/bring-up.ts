@@ -67,7 +67,7 @@ export async function bringUp(
   await requireFreePorts(components);
 
   const servers = await startServers(paths, progress, env);
-  await migrateStep(servers.postgres, progress);
+  await migrateStep({ url: servers.postgres }, progress);
   const metrics = metricsUrls(config);
   let observers: Observers | undefined;
   if (observe) {

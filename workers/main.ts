@@ -9,10 +9,12 @@ import {
   redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
+import { amqpServer } from "../adapters/process/broker.ts";
 import { createDelayQueues } from "../adapters/amqp/delay-queues.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createInfer } from "../adapters/ml/infer.ts";
+import { createCertificates } from "../adapters/tls/certificates.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
@@ -41,8 +43,9 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
 
   const redis = openRedis(settings, name, log);
   const signals = createSignals(redis, redisOptions(settings, name, log));
-  const consuming = openBroker(config.current, `${name}-consume`, log);
-  const publishing = openBroker(config.current, `${name}-publish`, log);
+  const rabbitmq = await amqpServer(settings, log);
+  const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);
+  const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
     channels: PUBLISH_CHANNELS,
     messagesMax: PUBLISH_MESSAGES_MAX,
@@ -73,7 +76,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     openPayload: ({ head, payload }) => decodePayload(sealer.open(payload, head, "prompt")),
     sealResult: (head, result) => sealer.seal(encodeJson(result), head, "result"),
     sealErrorDetail: (head, words) => sealer.seal(encodeJson(words), head, "error_detail"),
-    infer: createInfer((secret) => env[secret]),
+    infer: createInfer((secret) => env[secret], createCertificates(log)),
     countTokens: tokens.count,
     metrics: registry.metrics,
     log,

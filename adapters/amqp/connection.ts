@@ -2,19 +2,28 @@ import { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect, type Channel, type ChannelModel, type SocketOptions } from "amqplib";
 import { backoffMs } from "../../runtime/backoff.ts";
+import { type AmqpAddress, readAmqpUrl } from "../../core/config/amqp-url.ts";
 import type { Log } from "../../runtime/log.ts";
 import { Fault } from "../../core/faults.ts";
 import { joinWrites } from "../sockets/join-writes.ts";
 import { brokerFault, within } from "./broker-fault.ts";
-import { parseBrokerUrl } from "./broker-url.ts";
+import type { TlsFiles } from "../tls/tls-files.ts";
 import { closeQuietly, KeptChannel, REOPEN_BACKOFF, type ChannelRole } from "./kept-channel.ts";
 import { TopologyMismatchError, type WithChannel } from "./topology.ts";
 
 /** `blocked`: connected, but the broker takes no messages (memory or disk alarm); deliveries still come. */
 export type ConnectionState = "up" | "blocked" | "down";
 
-export interface AmqpOptions {
+/** The nodes of one RabbitMQ. */
+export interface AmqpServer {
   url: string;
+  /** More nodes of the same cluster: the next one is tried when a connection is lost or cannot be made. */
+  moreUrls?: readonly string[];
+  /** Certificates; read anew for each connection. Without: those that the machine trusts. */
+  tls?: TlsFiles;
+}
+
+export interface AmqpOptions extends AmqpServer {
   /** A broker silent for two to three times this is taken for dead. */
   heartbeatSeconds: number;
   /** Shown in the broker's list of connections. */
@@ -75,8 +84,8 @@ export class AmqpConnection {
     this.log = options.log;
     this.#options = options;
     this.#timeoutMs = options.operationTimeoutMs ?? 10_000;
-    const address = { ...parseBrokerUrl(options.url), heartbeat: options.heartbeatSeconds };
-    this.#living = this.#liveForEver(address);
+    const addresses = [options.url, ...(options.moreUrls ?? [])].map(readAmqpUrl);
+    this.#living = this.#liveForEver(addresses);
   }
 
   state(): ConnectionState {
@@ -154,9 +163,10 @@ export class AmqpConnection {
     await within(1_000, "ending the connection", this.#living).catch(() => {});
   }
 
-  async #liveForEver(address: Parameters<typeof connect>[0]): Promise<void> {
+  async #liveForEver(addresses: readonly AmqpAddress[]): Promise<void> {
     const { signal } = this.#closing;
-    while (!signal.aborted) {
+    for (let nth = 0; !signal.aborted; nth += 1) {
+      const address = addresses[nth % addresses.length] as AmqpAddress;
       const error = await this.#liveOnce(address);
       if (signal.aborted) return;
       this.#lastError = error;
@@ -173,7 +183,7 @@ export class AmqpConnection {
   }
 
   /** Makes one connection and stays with it until it is lost; returns what prevented or ended it. */
-  async #liveOnce(address: Parameters<typeof connect>[0]): Promise<unknown> {
+  async #liveOnce(address: AmqpAddress): Promise<unknown> {
     const socket = new AbortController();
     const abandon = (): void => {
       if (this.#live === undefined) socket.abort();
@@ -204,8 +214,14 @@ export class AmqpConnection {
     }
   }
 
-  async #open(address: Parameters<typeof connect>[0], signal: AbortSignal): Promise<ChannelModel> {
+  async #open(address: AmqpAddress, signal: AbortSignal): Promise<ChannelModel> {
+    const encryption = address.protocol === "amqps" && {
+      rejectUnauthorized: true,
+      minVersion: "TLSv1.2" as const,
+      ...this.#options.tls?.current(),
+    };
     const socketOptions: SocketOptions & { signal: AbortSignal } = {
+      ...encryption,
       noDelay: true,
       signal,
       clientProperties: { connection_name: this.#options.name },
@@ -213,7 +229,7 @@ export class AmqpConnection {
     return within(
       this.#timeoutMs,
       "the handshake with the broker",
-      connect(address, socketOptions),
+      connect({ ...address, heartbeat: this.#options.heartbeatSeconds }, socketOptions),
     );
   }
 

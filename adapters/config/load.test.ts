@@ -26,16 +26,16 @@ async function fileWith(text: string): Promise<string> {
 }
 
 const withText = (expression: string): string => `
-postgres: { url: "postgres://x" }
-redis: { url: "redis://x" }
-amqp: { url: "amqp://x" }
+postgres: { url: "postgres://localhost/x" }
+redis: { url: "redis://localhost" }
+amqp: { url: "amqp://localhost" }
 default_tier: standard
 tiers: { standard: {} }
 default_model: custom
 models:
   custom:
     protocol: json
-    url: http://x
+    url: http://localhost
     mapping: { request: '{"input": prompt}', text: ${JSON.stringify(expression)} }
 `;
 

@@ -15,21 +15,24 @@ type Environment = Record<string, string | undefined>;
  * that does not compile
  */
 export async function loadConfig(path: string, env: Environment): Promise<Config> {
+  const config = parseConfig(await readYaml(path), env);
+  const problems = mappingProblems(config);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** @throws {ConfigError} when the file is missing or is not YAML */
+export async function readYaml(path: string): Promise<unknown> {
   const file = Bun.file(path);
   if (!(await file.exists()))
     throw new ConfigError([`${path}: there is no such file (set TOLLGATE_CONFIG to its path)`]);
-  let parsed: unknown;
   try {
-    parsed = Bun.YAML.parse(await file.text());
+    return Bun.YAML.parse(await file.text());
   } catch (error) {
     throw new ConfigError([
       `${path}: is not YAML: ${error instanceof Error ? error.message : String(error)}`,
     ]);
   }
-  const config = parseConfig(parsed, env);
-  const problems = mappingProblems(config);
-  if (problems.length > 0) throw new ConfigError(problems);
-  return config;
 }
 
 /**

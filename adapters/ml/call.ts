@@ -2,6 +2,7 @@ import { connect } from "node:net";
 
 import type { JsonText } from "../../core/json/json-text.ts";
 import { DIRECT } from "../process/direct.ts";
+import type { TlsMaterial } from "../tls/tls-files.ts";
 import { readBody } from "./read-body.ts";
 import { EventsTooLong, readEvents } from "./read-events.ts";
 import { parseRetryAfter } from "./retry-after.ts";
@@ -10,6 +11,8 @@ export interface MlHttpCall {
   url: string;
   /** Absent: none. What the environment names is for other programs. */
   proxy: string | undefined;
+  /** Absent: the authorities that the machine trusts, and no certificate of ours. */
+  tls?: TlsMaterial;
   headers: Record<string, string>;
   body: JsonText;
   timeoutMs: number;
@@ -110,6 +113,7 @@ async function postOnce(
       // A redirect would take the prompt and the bearer token to a place nobody configured.
       redirect: "manual",
       ...(call.proxy === undefined ? DIRECT : { proxy: call.proxy }),
+      ...(call.tls && { tls: { rejectUnauthorized: true, ...call.tls } }),
       keepalive: mayReuse,
       // Bun ends a call after five minutes without a byte whatever the signal says; ours is the only limit.
       timeout: false,

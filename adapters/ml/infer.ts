@@ -10,6 +10,8 @@ import { JsonText } from "../../core/json/json-text.ts";
 import { contentOf, promptsOf } from "../../core/request/content.ts";
 import { plausibleUsage, usageBounds } from "../../core/attempt/usage.ts";
 import { createAddresses, lookUp, type Target } from "./addresses.ts";
+import type { CertificatesOf } from "../tls/certificates.ts";
+import type { TlsMaterial } from "../tls/tls-files.ts";
 import { createPostJson, type MlHttpReply } from "./call.ts";
 import type { MlReply, Protocol } from "./protocol.ts";
 import { createProtocols } from "./protocols.ts";
@@ -44,10 +46,13 @@ function failed(
 }
 
 /**
- * `secret` looks up the environment variables that `api_key_env` names; without its key a model is not
+ * `certificatesOf` reads the files of `tls`. `secret` looks up the environment variables that `api_key_env` names; without its key a model is not
  * called.
  */
-export function createInfer(secret: (name: string) => string | undefined): Infer {
+export function createInfer(
+  secret: (name: string) => string | undefined,
+  certificatesOf: CertificatesOf,
+): Infer {
   const protocolOf = createProtocols();
   const postJson = createPostJson();
   const replicas = createReplicas(() => performance.now());
@@ -91,6 +96,15 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
     if (headers === null) {
       return failed("UPSTREAM_REFUSED", "the worker has no key for the ML service");
     }
+    let tls: TlsMaterial | undefined;
+    try {
+      tls = config.tls && (await certificatesOf(config.tls));
+    } catch (error) {
+      return failed(
+        "UPSTREAM_REFUSED",
+        `the worker has no certificate: ${(error as Error).message}`,
+      );
+    }
     const stream = isStreamed ? createStreamReply(protocol, deltas ?? createDeltas()) : null;
     const endsAtMs = performance.now() + config.timeout_ms;
     const reply = await replicas.call(
@@ -100,6 +114,7 @@ export function createInfer(secret: (name: string) => string | undefined): Infer
           {
             url,
             proxy: config.proxy,
+            ...(tls && { tls }),
             headers: host === null ? headers : { ...headers, host },
             body,
             timeoutMs: Math.max(1, endsAtMs - performance.now()),

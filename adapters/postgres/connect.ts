@@ -1,11 +1,10 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 
 import { Fault } from "../../core/faults.ts";
-import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
+import { openClient, type PostgresServer } from "./open-client.ts";
 import { isConnectionLoss, isDataFault, isServerError } from "./errors.ts";
 
-export interface PostgresOptions {
-  url: string;
+export interface PostgresOptions extends PostgresServer {
   /**
    * Most connections of this process; a third of them, at least one, is for statements planned once, unless
    * there is only one.
@@ -69,50 +68,7 @@ export interface Database {
   close: (graceMs?: number) => Promise<void>;
 }
 
-/**
- * Times are Unix milliseconds, days are `YYYY-MM-DD`, bigints are numbers: no `Date` is made, since nobody
- * needs one.
- */
-const TYPES = {
-  timestamptz: {
-    to: 1184,
-    from: [1184],
-    serialize: (ms: number) => new Date(ms).toISOString(),
-    parse: (text: string) => Date.parse(text),
-  },
-  date: { to: 1082, from: [1082], serialize: String, parse: (text: string) => text },
-  bigint: {
-    to: 20,
-    from: [20],
-    serialize: String,
-    parse: (text: string) => {
-      const value = Number(text);
-      if (!Number.isSafeInteger(value)) throw new RangeError(`bigint out of range: ${text}`);
-      return value;
-    },
-  },
-};
-
-const CONNECT_TIMEOUT_MS = 5_000;
-/** The default of postgres.js backs off up to 20 s, which would be added to every outage. */
-const RECONNECT_BACKOFF: Backoff = { firstMs: 20, longestMs: 500, jitter: 1 };
 const CLOSE_GRACE_MS = 5_000;
-
-/** Options that every connection of Tollgate has; also used by the migrations and the keeper lock. */
-export function clientOptions(
-  name: string,
-  connection: Record<string, string | number>,
-): postgres.Options<typeof TYPES> {
-  return {
-    types: TYPES,
-    // Array parameters are written as literals with a cast (arrays.ts), so the type catalogue is not needed.
-    fetch_types: false,
-    connect_timeout: CONNECT_TIMEOUT_MS / 1_000,
-    backoff: (failures) => backoffMs(RECONNECT_BACKOFF, failures, Math.random()) / 1_000,
-    onnotice: () => {},
-    connection: { application_name: name, TimeZone: "UTC", DateStyle: "ISO", ...connection },
-  };
-}
 
 const PLANNED: Record<Planning, Record<string, string>> = {
   each: { plan_cache_mode: "force_custom_plan" },
@@ -154,16 +110,17 @@ interface Lane {
 /** Connections on which statements are planned in one way. */
 function openLane(options: PostgresOptions, connectionsMax: number, planning: Planning): Lane {
   const openPool = () =>
-    postgres(options.url, {
-      ...clientOptions(options.name, {
+    openClient(options, {
+      name: options.name,
+      max: connectionsMax,
+      // Rebalances after a failover and bounds what a backend's caches can grow to.
+      maxLifetimeSeconds: 1_800,
+      settings: {
         statement_timeout: options.statementTimeoutMs,
         // Compiling costs more than any of our statements.
         jit: "off",
         ...PLANNED[planning],
-      }),
-      max: connectionsMax,
-      // Rebalances after a failover and bounds what a backend's caches can grow to.
-      max_lifetime: 1_800,
+      },
     });
   let pool = openPool();
 

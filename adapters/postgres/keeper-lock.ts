@@ -1,9 +1,9 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 
-import { clientOptions, type Database } from "./connect.ts";
+import type { Database } from "./connect.ts";
+import { openClient, type PostgresServer } from "./open-client.ts";
 
-export interface KeeperLockOptions {
-  url: string;
+export interface KeeperLockOptions extends PostgresServer {
   name: string;
   /**
    * The server takes the lock back from a keeper that was silent for this long, milliseconds: dead, frozen or
@@ -46,14 +46,15 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
   let confirmedAtMs: number | undefined;
 
   function open(): postgres.Sql {
-    const opened = postgres(options.url, {
-      ...clientOptions(options.name, {
+    const opened = openClient(options, {
+      name: options.name,
+      max: 1,
+      settings: {
         idle_session_timeout: options.silentMs,
         statement_timeout: options.deadlineMs,
-      }),
-      max: 1,
+      },
       // Never closed by the client while it has the lock.
-      max_lifetime: null,
+      maxLifetimeSeconds: null,
       onclose: () => {
         if (client === opened) drop();
       },

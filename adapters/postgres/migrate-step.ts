@@ -1,6 +1,7 @@
 import { withoutPassword } from "../state/server-urls.ts";
 import { CommandFailure, describeError } from "../terminal/failure.ts";
 import type { Progress } from "../terminal/progress.ts";
+import type { PostgresServer } from "./open-client.ts";
 import { prepareDatabase } from "./prepare.ts";
 
 /**
@@ -8,14 +9,14 @@ import { prepareDatabase } from "./prepare.ts";
  *
  * @throws {CommandFailure} when it cannot
  */
-export async function migrateStep(url: string, progress: Progress): Promise<string[]> {
+export async function migrateStep(server: PostgresServer, progress: Progress): Promise<string[]> {
   const { applied } = await progress.step("database schema", async () => {
     try {
-      const names = await prepareDatabase(url);
+      const names = await prepareDatabase(server);
       return { applied: names, detail: names.length === 0 ? "up to date" : names.join(", ") };
     } catch (error) {
       throw new CommandFailure(
-        `the database ${withoutPassword(url)} could not be migrated: ${describeError(error)}`,
+        `the database ${withoutPassword(server.url)} could not be migrated: ${describeError(error)}`,
         { cause: error },
       );
     }

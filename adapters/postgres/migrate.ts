@@ -1,8 +1,9 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import postgres from "postgres";
+import type postgres from "postgres";
 
-import { clientOptions } from "./connect.ts";
+import { openClient, type PostgresServer } from "./open-client.ts";
+import { requireSession } from "./require-session.ts";
 
 /** Where the migrations of this tree are. */
 export const MIGRATIONS_DIRECTORY = join(import.meta.dir, "../../sql");
@@ -22,8 +23,7 @@ export interface Migration {
   checksum: string;
 }
 
-export interface MigrateOptions {
-  url: string;
+export interface MigrateOptions extends PostgresServer {
   directory?: string;
   /** How long to wait for another process that migrates, milliseconds. */
   lockTimeoutMs?: number;
@@ -67,11 +67,13 @@ export async function readMigrations(directory = MIGRATIONS_DIRECTORY): Promise<
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   const migrations = await readMigrations(options.directory);
   const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
-  const sql = postgres(options.url, {
-    ...clientOptions("tollgate-migrate", { lock_timeout: lockTimeoutMs }),
+  const sql = openClient(options, {
+    name: "tollgate-migrate",
     max: 1,
+    settings: { lock_timeout: lockTimeoutMs },
   });
   try {
+    await requireSession(sql, "lock_timeout");
     // A session lock: it goes with the connection, whatever happens to this process.
     await sql`select pg_advisory_lock(hashtextextended(${LOCK_NAME}, 0))`;
     return await applyPending(sql, migrations);

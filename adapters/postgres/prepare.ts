@@ -1,5 +1,6 @@
 import { connectPostgres } from "./connect.ts";
 import { migrate } from "./migrate.ts";
+import type { PostgresServer } from "./open-client.ts";
 import { foldEmails } from "./users.ts";
 import { ensurePartitions, PARTITION_DAYS_AHEAD } from "./partitions.ts";
 
@@ -13,10 +14,10 @@ const DEADLINE_MS = 35_000;
  *
  * @throws what `migrate` throws
  */
-export async function prepareDatabase(url: string): Promise<string[]> {
-  const applied = await migrate({ url });
+export async function prepareDatabase(server: PostgresServer): Promise<string[]> {
+  const applied = await migrate(server);
   const database = connectPostgres({
-    url,
+    ...server,
     poolMax: 1,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     deadlineMs: DEADLINE_MS,

@@ -1,14 +1,13 @@
 import type { Config } from "../../core/config/schema.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { LiveConfig } from "../config/load.ts";
-import { type AmqpConnection, connectAmqp } from "../amqp/connection.ts";
+import { type AmqpConnection, type AmqpServer, connectAmqp } from "../amqp/connection.ts";
 import {
   declareTopology,
   type Topology,
   topology,
   TopologyMismatchError,
 } from "../amqp/topology.ts";
-import { connectPostgres, type Database } from "../postgres/connect.ts";
 import { connectRedis, type RedisConnection } from "../redis/connection.ts";
 import type { RedisOptions } from "../redis/client.ts";
 import { after } from "./timers.ts";
@@ -17,16 +16,6 @@ import { after } from "./timers.ts";
 export const START_WAIT_MS = 30_000;
 /** Pause before queues that could not be declared after a reload are declared again. */
 const REDECLARE_MS = 5_000;
-
-export function openPostgres({ postgres }: Pick<Config, "postgres">, name: string): Database {
-  return connectPostgres({
-    url: postgres.url,
-    poolMax: postgres.pool_max,
-    statementTimeoutMs: postgres.statement_timeout_ms,
-    deadlineMs: postgres.deadline_ms,
-    name,
-  });
-}
 
 export const redisOptions = (
   { redis }: Pick<Config, "redis">,
@@ -59,10 +48,15 @@ export const topologyOf = ({ amqp, retry, models, default_model }: QueueConfig):
  * Opens a connection that declares the queues of the configuration each time it is made. Consumers and
  * publishers need a connection each: back-pressure stops a whole connection.
  */
-export function openBroker(config: () => QueueConfig, name: string, log: Log): AmqpConnection {
+export function openBroker(
+  config: () => QueueConfig,
+  server: AmqpServer,
+  name: string,
+  log: Log,
+): AmqpConnection {
   const { amqp } = config();
   return connectAmqp({
-    url: amqp.url,
+    ...server,
     heartbeatSeconds: amqp.heartbeat_seconds,
     name,
     log,

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 
-import { loadConfig } from "../config/load.ts";
-import { ConfigError } from "../../core/config/parse.ts";
+import { loadConfig, readYaml } from "../config/load.ts";
+import { ConfigError, parsePostgres } from "../../core/config/parse.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { CommandFailure, EXIT } from "../terminal/failure.ts";
 import { PROJECT_ROOT } from "./paths.ts";
@@ -19,9 +19,16 @@ export const configPath = (env: Environment): string =>
  *
  * @throws {CommandFailure} naming every bad field
  */
-export async function readConfig(env: Environment): Promise<Config> {
+export const readConfig = (env: Environment): Promise<Config> =>
+  explained(env, () => loadConfig(configPath(env), env));
+
+/** Its section `postgres` alone. @throws {CommandFailure} as `readConfig` */
+export const readPostgres = (env: Environment): Promise<Pick<Config, "postgres">> =>
+  explained(env, async () => parsePostgres(await readYaml(configPath(env)), env));
+
+async function explained<Result>(env: Environment, read: () => Promise<Result>): Promise<Result> {
   try {
-    return await loadConfig(configPath(env), env);
+    return await read();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new CommandFailure(

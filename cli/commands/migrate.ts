@@ -2,6 +2,9 @@ import type { Command } from "commander";
 
 import { migrateStep } from "../../adapters/postgres/migrate-step.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
+import { postgresServers } from "../../adapters/process/postgres.ts";
+import { readPostgres } from "../../adapters/state/read-config.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { statePaths } from "../../adapters/state/paths.ts";
 import { createProgress } from "../../adapters/terminal/progress.ts";
 import { readUpJson } from "../../adapters/state/up-json.ts";
@@ -14,7 +17,7 @@ export function registerMigrate(program: Command): void {
     .addHelpText(
       "after",
       `
-Works on DATABASE_URL, or on the database of ./tollgate up (which migrates by itself when it starts).
+Works on DATABASE_URL (past a pooler: DATABASE_DIRECT_URL), or on the database of ./tollgate up (which migrates by itself when it starts).
 Two at once wait for each other. Migrations only go forward.
 
 Examples:
@@ -31,6 +34,11 @@ async function migrateCommand(options: { json?: boolean }): Promise<void> {
     });
   }
   const isJson = options.json === true;
-  const applied = await migrateStep(url, createProgress(isJson ? process.stderr : process.stdout));
+  const { postgres } = await readPostgres({ ...process.env, DATABASE_URL: url });
+  const { direct } = await postgresServers({ postgres }, silentLog);
+  const applied = await migrateStep(
+    direct,
+    createProgress(isJson ? process.stderr : process.stdout),
+  );
   if (isJson) process.stdout.write(`${JSON.stringify({ applied })}\n`);
 }

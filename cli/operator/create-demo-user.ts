@@ -1,6 +1,7 @@
-import { openPostgres } from "../../adapters/process/connections.ts";
+import { openPostgres } from "../../adapters/process/postgres.ts";
 import { findUserByEmail } from "../../adapters/postgres/users.ts";
 import type { Config } from "../../core/config/schema.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { giveKey } from "./keys.ts";
 import { createUser } from "./users.ts";
 
@@ -8,7 +9,7 @@ const DEMO = { name: "Demo", email: "demo@example.org" };
 
 /** Gives the demo user, made if need be with the quotas of the default tier, a new key. */
 export async function createDemoUser(config: Config): Promise<{ userId: string; apiKey: string }> {
-  const database = openPostgres(config, "tollgate-cli");
+  const database = await openPostgres(config, "tollgate-cli", silentLog);
   try {
     const userId =
       (await findUserByEmail(database, DEMO.email))?.userId ??

@@ -1,12 +1,9 @@
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { connectAmqp } from "../../adapters/amqp/connection.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
-import {
-  openPostgres,
-  openRedis,
-  redisOptions,
-  topologyOf,
-} from "../../adapters/process/connections.ts";
+import { openRedis, redisOptions, topologyOf } from "../../adapters/process/connections.ts";
+import { amqpServer } from "../../adapters/process/broker.ts";
+import { openPostgres } from "../../adapters/process/postgres.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import { createSignals, type Signals } from "../../adapters/redis/signals.ts";
@@ -50,7 +47,7 @@ export async function operate<Result>(
   act: (operation: Operation) => Promise<Result>,
 ): Promise<Result> {
   const { config, up } = await readSetup(process.env, statePaths(), needs);
-  const database = openPostgres(config, CLIENT_NAME);
+  const database = await openPostgres(config, CLIENT_NAME, silentLog);
   const closing: (() => unknown)[] = [() => database.close(0)];
 
   const redis = once(async () => {
@@ -66,7 +63,7 @@ export async function operate<Result>(
   });
   const amqp = once(async () => {
     const connection = connectAmqp({
-      url: config.amqp.url,
+      ...(await amqpServer(config, silentLog)),
       heartbeatSeconds: config.amqp.heartbeat_seconds,
       name: CLIENT_NAME,
       log: silentLog,

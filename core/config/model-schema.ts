@@ -1,7 +1,9 @@
-import { Type as t } from "@sinclair/typebox";
+import { type Static, Type as t } from "@sinclair/typebox";
 
 import { ALLOWED_PARAMETERS } from "./allowed-parameters.ts";
 import { closed, count, ms } from "./fields.ts";
+import { isThisMachine } from "./this-machine.ts";
+import { tls } from "./tls-schema.ts";
 
 const expression = (description: string) =>
   t.String({ minLength: 1, description: `${description} A JSONata expression.` });
@@ -50,6 +52,7 @@ export const model = t.Object(
         description: "The model's name at the ML service; default: the name here.",
       }),
     ),
+    tls,
     proxy: t.Optional(
       t.String({
         pattern: "^https?://",
@@ -136,3 +139,26 @@ export const model = t.Object(
   },
   { ...closed, default: {} },
 );
+
+type ModelUrls = Pick<Static<typeof model>, "url" | "urls" | "tls">;
+
+/** Which URLs of a model lead to another machine in plain text, as far as that is not allowed. */
+export function modelProblems(
+  name: string,
+  { url, urls, tls: files }: ModelUrls,
+  allowsPlaintext: boolean,
+): string[] {
+  const named = [["url", url] as const, ...urls.map((one) => ["urls", one] as const)];
+  return named.flatMap(([field, text]) => {
+    const parts = URL.parse(text);
+    if (parts === null) return [`models.${name}.${field}: is not a URL`];
+    if (parts.protocol === "https:") return [];
+    if (files !== undefined)
+      return [`models.${name}.${field}: must begin with https:// where models.${name}.tls is set`];
+    if (allowsPlaintext || isThisMachine(parts.hostname.replace(/^\[|\]$/g, ""))) return [];
+    return [
+      `models.${name}.${field}: leads to another machine in plain text; use https://, or say ` +
+        "allow_plaintext: true",
+    ];
+  });
+}

@@ -3,14 +3,14 @@ import { describe, expect, test } from "bun:test";
 import { ConfigError, parseConfig } from "./parse.ts";
 
 const file = {
-  postgres: { url: "postgres://a@b/c" },
-  redis: { url: "redis://b" },
-  amqp: { url: "amqp://b" },
+  postgres: { url: "postgres://a@localhost/c" },
+  redis: { url: "redis://localhost" },
+  amqp: { url: "amqp://localhost" },
   secrets: { encryption_keys: "k1:AAAA", key_pepper: "p".repeat(32) },
   default_tier: "free",
   tiers: { free: { daily: { requests: 10 }, monthly: {} } },
   default_model: "sim-chat",
-  models: { "sim-chat": { protocol: "openai-chat", url: "http://m" } },
+  models: { "sim-chat": { protocol: "openai-chat", url: "http://localhost" } },
 };
 
 function problemsOf(tree: unknown, env: Record<string, string> = {}): readonly string[] {
@@ -38,7 +38,7 @@ describe("the configuration", () => {
 
   test("takes the environment over the file, in any section and for keys with dashes", () => {
     const config = parseConfig(file, {
-      DATABASE_URL: "postgres://x@y/z",
+      DATABASE_URL: "postgres://x@localhost/z",
       TOLLGATE_GATEWAY__PORT: "8081",
       TOLLGATE_MODELS__SIM_CHAT__TIMEOUT_MS: "5",
       TOLLGATE_RETRY__DELAYS_MS: "100,200",
@@ -46,7 +46,7 @@ describe("the configuration", () => {
       TOLLGATE_CONFIG: "elsewhere.yaml",
     });
 
-    expect(config.postgres.url).toBe("postgres://x@y/z");
+    expect(config.postgres.url).toBe("postgres://x@localhost/z");
     expect(config.gateway.port).toBe(8081);
     expect(config.models["sim-chat"]?.timeout_ms).toBe(5);
     expect(config.retry.delays_ms).toEqual([100, 200]);
@@ -56,7 +56,7 @@ describe("the configuration", () => {
   test("names every bad field at once, with what is allowed", () => {
     const problems = problemsOf({
       ...file,
-      redis: { url: "http://b" },
+      redis: { url: "http://localhost" },
       gateway: { port: 0, prot: 1 },
     });
 
@@ -80,7 +80,7 @@ describe("the configuration", () => {
     ["default_tier", { ...file, default_tier: "other" }],
     [
       "models.sim-chat.mapping",
-      { ...file, models: { "sim-chat": { protocol: "json", url: "http://m" } } },
+      { ...file, models: { "sim-chat": { protocol: "json", url: "http://localhost" } } },
     ],
     ["keeper.orphan_after_ms", { ...file, keeper: { orphan_after_ms: 5_000 } }],
     [
@@ -89,16 +89,19 @@ describe("the configuration", () => {
     ],
     [
       "models.sim-chat.timeout_ms",
-      { ...file, amqp: { url: "amqp://b", consumer_timeout_ms: 120_000 } },
+      { ...file, amqp: { url: "amqp://localhost", consumer_timeout_ms: 120_000 } },
     ],
-    ["postgres.deadline_ms", { ...file, postgres: { url: "postgres://a", deadline_ms: 10 } }],
+    [
+      "postgres.deadline_ms",
+      { ...file, postgres: { url: "postgres://localhost", deadline_ms: 10 } },
+    ],
   ])("refuses parts that contradict each other: %s", (field, tree) => {
     expect(problemsOf(tree).some((problem) => problem.startsWith(`${field}:`))).toBe(true);
   });
 
   test("refuses a name of a model that RabbitMQ would refuse as the name of its queue", () => {
     const [long, longest] = ["m".repeat(129), "m".repeat(128)];
-    const amqp = { url: "amqp://b", queue_prefix: "p".repeat(64) };
+    const amqp = { url: "amqp://localhost", queue_prefix: "p".repeat(64) };
     const models = { ...file.models, [longest]: file.models["sim-chat"] };
 
     expect(problemsOf({ ...file, amqp, models })).toEqual([]);
@@ -111,7 +114,7 @@ describe("the configuration", () => {
     const [refused, allowed] = [60_000, 60_001].map((moreMs) =>
       problemsOf({
         ...file,
-        amqp: { url: "amqp://b", consumer_timeout_ms: 7_200_000 + moreMs },
+        amqp: { url: "amqp://localhost", consumer_timeout_ms: 7_200_000 + moreMs },
         models: { ...file.models, long: { ...file.models["sim-chat"], timeout_ms: 7_200_000 } },
       }),
     );

@@ -1,5 +1,8 @@
 import { Value } from "@sinclair/typebox/value";
 
+import { amqpProblems } from "./amqp-schema.ts";
+import { modelProblems } from "./model-schema.ts";
+import { postgresProblems } from "./postgres-schema.ts";
 import { type Config, ConfigSchema } from "./schema.ts";
 
 /**
@@ -24,6 +27,7 @@ const ENV_SEPARATOR = "__";
 /** Well-known names that other tools set as well. */
 const ENV_ALIASES: Record<string, readonly string[]> = {
   DATABASE_URL: ["postgres", "url"],
+  DATABASE_DIRECT_URL: ["postgres", "direct_url"],
   REDIS_URL: ["redis", "url"],
   AMQP_URL: ["amqp", "url"],
 };
@@ -96,6 +100,10 @@ function crossCheck(config: Config): string[] {
   if (config.postgres.statement_timeout_ms >= config.postgres.deadline_ms) {
     problems.push("postgres.deadline_ms: must be above postgres.statement_timeout_ms");
   }
+  problems.push(
+    ...postgresProblems(config.postgres, config.allow_plaintext),
+    ...amqpProblems(config.amqp, config.allow_plaintext),
+  );
   for (const [name, model] of Object.entries(config.models)) {
     if (name.length > MODEL_NAME_MAX)
       problems.push(`models.${name}: the name must have at most ${MODEL_NAME_MAX} characters`);
@@ -108,19 +116,18 @@ function crossCheck(config: Config): string[] {
         `models.${name}.timeout_ms: must be more than a minute below amqp.consumer_timeout_ms; for longer ` +
           "calls raise consumer_timeout in RabbitMQ's rabbitmq.conf, restart it, and say the same here",
       );
+    problems.push(...modelProblems(name, model, config.allow_plaintext));
     if (model.concurrency_min > model.concurrency_max)
       problems.push(`models.${name}.concurrency_min: must not exceed concurrency_max`);
   }
   return problems;
 }
 
-/**
- * The configuration from the parsed file and the environment, which wins: `TOLLGATE_GATEWAY__PORT=8081` sets
- * `gateway.port`. Unknown keys are errors.
- *
- * @throws {ConfigError} naming every bad field
- */
-export function parseConfig(file: unknown, env: Record<string, string | undefined>): Config {
+/** The file with its defaults and the environment over it, and what does not fit the schema. */
+function candidateOf(
+  file: unknown,
+  env: Record<string, string | undefined>,
+): { candidate: unknown; problems: string[] } {
   if (!isTree(file)) throw new ConfigError(["the file: must be a mapping"]);
   // Defaults first, so that an override finds the type of what it replaces.
   const tree = Value.Default(ConfigSchema, structuredClone(file)) as Tree;
@@ -130,9 +137,38 @@ export function parseConfig(file: unknown, env: Record<string, string | undefine
     const allowed = typeof schema.description === "string" ? ` (${schema.description})` : "";
     return `${path.slice(1).replaceAll("/", ".")}: ${message}${allowed}`;
   });
-  if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
+  return { candidate, problems: [...new Set(problems)] };
+}
+
+/**
+ * The configuration from the parsed file and the environment, which wins: `TOLLGATE_GATEWAY__PORT=8081` sets
+ * `gateway.port`. Unknown keys are errors.
+ *
+ * @throws {ConfigError} naming every bad field
+ */
+export function parseConfig(file: unknown, env: Record<string, string | undefined>): Config {
+  const { candidate, problems } = candidateOf(file, env);
+  if (problems.length > 0) throw new ConfigError(problems);
   const config = candidate as Config;
   const mismatches = crossCheck(config);
   if (mismatches.length > 0) throw new ConfigError(mismatches);
   return config;
+}
+
+/**
+ * The section `postgres` alone, for who needs no more and may not have the rest.
+ *
+ * @throws {ConfigError} naming every bad field of it
+ */
+export function parsePostgres(
+  file: unknown,
+  env: Record<string, string | undefined>,
+): Pick<Config, "postgres"> {
+  const { candidate, problems } = candidateOf(file, env);
+  const ours = problems.filter((problem) => /^(postgres|allow_plaintext)\b/.test(problem));
+  if (ours.length > 0) throw new ConfigError(ours);
+  const { postgres, allow_plaintext } = candidate as Pick<Config, "postgres" | "allow_plaintext">;
+  const mismatches = postgresProblems(postgres, allow_plaintext);
+  if (mismatches.length > 0) throw new ConfigError(mismatches);
+  return { postgres };
 }

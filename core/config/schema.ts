@@ -1,8 +1,10 @@
 import { type Static, Type as t } from "@sinclair/typebox";
 
 import { IDEMPOTENCY_KEYS_MS } from "../request/stored-request.ts";
+import { amqp } from "./amqp-schema.ts";
 import { closed, count, ms, port } from "./fields.ts";
 import { model } from "./model-schema.ts";
+import { postgres } from "./postgres-schema.ts";
 import { openai } from "./openai-schema.ts";
 
 const windowLimit = t.Object(
@@ -186,21 +188,13 @@ const keeper = t.Object(
  */
 export const ConfigSchema = t.Object(
   {
-    postgres: t.Object(
-      {
-        url: t.String({ pattern: "^postgres(ql)?://", description: "Also DATABASE_URL." }),
-        pool_max: count(
-          8,
-          "Connections of one process; a third of them for statements that are planned once.",
-        ),
-        statement_timeout_ms: ms(10_000, "Longest statement on the server."),
-        deadline_ms: ms(
-          12_000,
-          "Longest wait for a reply; a frozen server never sends one. Keep above statement_timeout_ms.",
-        ),
-      },
-      closed,
-    ),
+    allow_plaintext: t.Boolean({
+      default: false,
+      description:
+        "Whether servers on other machines may be spoken to without TLS; say so only where the network is " +
+        "yours alone, or encrypts by itself.",
+    }),
+    postgres,
     redis: t.Object(
       {
         url: t.String({ pattern: "^rediss?://", description: "Also REDIS_URL." }),
@@ -208,28 +202,7 @@ export const ConfigSchema = t.Object(
       },
       closed,
     ),
-    amqp: t.Object(
-      {
-        url: t.String({ pattern: "^amqps?://", description: "Also AMQP_URL." }),
-        queue_prefix: t.String({
-          default: "",
-          pattern: "^[a-z0-9_.-]*$",
-          maxLength: 64,
-          description: "Put before every queue name, to share a broker.",
-        }),
-        heartbeat_seconds: count(20, "A peer silent for twice this is taken for dead."),
-        confirm_timeout_ms: ms(
-          10_000,
-          "Longest wait for the broker's confirm before a message is published again.",
-        ),
-        consumer_timeout_ms: ms(
-          1_800_000,
-          "RabbitMQ's own consumer_timeout, so say the same in both places: it takes back what is owned " +
-            "for longer. Keep every models.*.timeout_ms a minute below it.",
-        ),
-      },
-      closed,
-    ),
+    amqp,
     secrets: t.Object(
       {
         encryption_keys: t.String({

@@ -187,7 +187,7 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
 async function makeRoom(servers: ServerUrls, undo: Undo): Promise<ServerUrls> {
   const database = await createDatabaseOn(servers.postgres);
   undo.push(() => database.drop());
-  await prepareDatabase(database.url);
+  await prepareDatabase({ url: database.url });
   const redis = await claimRedisIndex(servers.redis);
   undo.push(() => redis.release());
   return { postgres: database.url, redis: redis.url, amqp: servers.amqp };

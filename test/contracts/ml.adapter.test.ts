@@ -1,3 +1,5 @@
+import { createCertificates } from "../../adapters/tls/certificates.ts";
+import { silentLog } from "../../runtime/log.ts";
 import { createInfer } from "../../adapters/ml/infer.ts";
 import { ML_MODEL, ML_PAYLOAD } from "../support/ml-server.ts";
 import { describeMlContract, type MlCall } from "./ml.ts";
@@ -24,7 +26,7 @@ describeMlContract("HTTP", async () => {
     },
   });
   return {
-    infer: createInfer(() => undefined),
+    infer: createInfer(() => undefined, createCertificates(silentLog)),
     config: { ...ML_MODEL, url: `http://127.0.0.1:${server.port}/`, timeout_ms: 200 },
     payload: ML_PAYLOAD,
     nextCall: () =>

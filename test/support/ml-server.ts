@@ -1,3 +1,5 @@
+import { createCertificates } from "../../adapters/tls/certificates.ts";
+import { silentLog } from "../../runtime/log.ts";
 import type { ModelConfig } from "../../core/config/schema.ts";
 import type { InferenceOutcome } from "../../core/attempt/outcome.ts";
 import { createInfer } from "../../adapters/ml/infer.ts";
@@ -62,7 +64,10 @@ export function startMlServer(): MlServer {
     },
   });
   const url = `http://127.0.0.1:${server.port}/v1`;
-  const infer = createInfer((name) => (name === "ML_KEY" ? "secret" : undefined));
+  const infer = createInfer(
+    (name) => (name === "ML_KEY" ? "secret" : undefined),
+    createCertificates(silentLog),
+  );
   return {
     url,
     seen,

@@ -1,11 +1,14 @@
+import { isThisMachine } from "./this-machine.ts";
+
 /** Where PostgreSQL is and how to log in, as a connection URL of libpq says it. */
-export interface ServerAddress {
+export interface PostgresAddress {
   /** In the order in which they are tried. A host that begins with a slash is a folder of sockets. */
   hosts: readonly { host: string; port: number }[];
   database: string | null;
   user: string | null;
   password: string | null;
-  sslMode: "disable" | "verify-ca" | "verify-full";
+  /** null: the URL does not say. */
+  sslMode: "disable" | "verify-ca" | "verify-full" | null;
   /** Files of certificates. */
   tls: { ca?: string; cert?: string; key?: string };
   applicationName: string | null;
@@ -35,7 +38,7 @@ const WITHOUT_EFFECT: Readonly<Record<string, readonly string[] | null>> = {
  *
  * @throws {Error} naming what is wrong, never the URL, which has the password
  */
-export function readServerUrl(url: string): ServerAddress {
+export function readPostgresUrl(url: string): PostgresAddress {
   const parts = /^postgres(?:ql)?:\/\/(?:([^@/?]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(url);
   if (parts === null)
     throw new Error("is not of the form postgres://user:password@host:port/database");
@@ -49,7 +52,7 @@ export function readServerUrl(url: string): ServerAddress {
 
   const hosts = hostsOf(take("host") ?? decode(authority, "host"), take("port"), authority);
   const [user, password] = splitOnce(login, ":");
-  const address: ServerAddress = {
+  const address: PostgresAddress = {
     hosts,
     user: take("user") ?? textOrNull(user, "user"),
     password: take("password") ?? textOrNull(password, "password"),
@@ -98,7 +101,7 @@ function textOrNull(text: string | undefined, what: string): string | null {
 }
 
 /** `host`: all of them, decoded. A parameter `port` is for all, or one for each. */
-function hostsOf(hosts: string, ports: string | null, authority: string): ServerAddress["hosts"] {
+function hostsOf(hosts: string, ports: string | null, authority: string): PostgresAddress["hosts"] {
   // A folder of sockets is written with %2F in the place of a host.
   const isFolder = hosts.startsWith("/");
   const named = (isFolder ? [hosts] : hosts.split(",")).map((one) => hostAndPort(one, isFolder));
@@ -138,9 +141,12 @@ function secondsOf(text: string | null): number | null {
   return seconds;
 }
 
-function sslModeOf(given: string | null, hosts: ServerAddress["hosts"]): ServerAddress["sslMode"] {
+function sslModeOf(
+  given: string | null,
+  hosts: PostgresAddress["hosts"],
+): PostgresAddress["sslMode"] {
   const isHere = hosts.every(({ host }) => isThisMachine(host));
-  if (given === null) return "disable";
+  if (given === null) return null;
   if (!SSL_MODES.includes(given))
     throw new Error(`has an sslmode that is not known; known are ${SSL_MODES.join(", ")}`);
   if (given === "disable" || given === "verify-ca") return given;
@@ -148,10 +154,6 @@ function sslModeOf(given: string | null, hosts: ServerAddress["hosts"]): ServerA
   if (given === "allow" || given === "prefer") return isHere ? "disable" : "verify-full";
   return "verify-full";
 }
-
-/** Whether what is sent there is seen by nobody on a network. */
-export const isThisMachine = (host: string): boolean =>
-  host.startsWith("/") || host === "localhost" || host === "::1" || host.startsWith("127.");
 
 function checkWithoutEffect(name: string, value: string): void {
   const values = WITHOUT_EFFECT[name];

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
-import { readServerUrl, type ServerAddress } from "./server-address.ts";
+import { readPostgresUrl, type PostgresAddress } from "./postgres-url.ts";
 
-const PLAIN: ServerAddress = {
+const PLAIN: PostgresAddress = {
   hosts: [{ host: "db.example.com", port: 5432 }],
   database: "app",
   user: "u",
   password: "p",
-  sslMode: "disable",
+  sslMode: null,
   tls: {},
   applicationName: null,
   connectTimeoutSeconds: null,
@@ -17,7 +17,7 @@ const VERIFIED = { ...PLAIN, sslMode: "verify-full" as const };
 
 function refusalOf(url: string): string {
   try {
-    readServerUrl(url);
+    readPostgresUrl(url);
   } catch (error) {
     return (error as Error).message;
   }
@@ -102,13 +102,13 @@ describe("a URL as people have it", () => {
       { ...PLAIN, hosts: [{ host: "localhost", port: 5432 }], user: null, password: null },
     ],
   ])("is read: %s", (_name, url, address) => {
-    expect(readServerUrl(url)).toEqual(address);
+    expect(readPostgresUrl(url)).toEqual(address);
   });
 
   test.each(["require", "prefer", "allow", "verify-full"])(
     "with sslmode=%s has the certificate of another machine checked",
     (mode) => {
-      expect(readServerUrl(`postgres://db.example.com/x?sslmode=${mode}`).sslMode).toBe(
+      expect(readPostgresUrl(`postgres://db.example.com/x?sslmode=${mode}`).sslMode).toBe(
         "verify-full",
       );
     },
@@ -116,7 +116,7 @@ describe("a URL as people have it", () => {
 
   test("with sslmode=prefer needs no certificate on this machine", () => {
     for (const host of ["localhost", "127.0.0.1", "[::1]", "%2Frun"])
-      expect(readServerUrl(`postgres://${host}/x?sslmode=prefer`).sslMode).toBe("disable");
+      expect(readPostgresUrl(`postgres://${host}/x?sslmode=prefer`).sslMode).toBe("disable");
   });
 });
 

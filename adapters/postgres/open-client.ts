@@ -1,0 +1,128 @@
+import { checkServerIdentity, type ConnectionOptions } from "node:tls";
+import postgres from "postgres";
+
+import { type PostgresAddress, readPostgresUrl } from "../../core/config/postgres-url.ts";
+import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
+import type { TlsFiles } from "../tls/tls-files.ts";
+
+/** One PostgreSQL, or several of which one takes writes. */
+export interface PostgresServer {
+  url: string;
+  /** Certificates; read anew for each connection. Without: those that the machine trusts. */
+  tls?: TlsFiles;
+}
+
+/**
+ * Times are Unix milliseconds, days are `YYYY-MM-DD`, bigints are numbers: no `Date` is made, since nobody
+ * needs one.
+ */
+const TYPES = {
+  timestamptz: {
+    to: 1184,
+    from: [1184],
+    serialize: (ms: number) => new Date(ms).toISOString(),
+    parse: (text: string) => Date.parse(text),
+  },
+  date: { to: 1082, from: [1082], serialize: String, parse: (text: string) => text },
+  bigint: {
+    to: 20,
+    from: [20],
+    serialize: String,
+    parse: (text: string) => {
+      const value = Number(text);
+      if (!Number.isSafeInteger(value)) throw new RangeError(`bigint out of range: ${text}`);
+      return value;
+    },
+  },
+};
+
+const CONNECT_TIMEOUT_SECONDS = 5;
+/** The default of postgres.js backs off up to 20 s, which would be added to every outage. */
+const RECONNECT_BACKOFF: Backoff = { firstMs: 20, longestMs: 500, jitter: 1 };
+
+export interface ClientOptions {
+  /** `application_name`, as shown in `pg_stat_activity`; the one of the URL stands before it. */
+  name: string;
+  max: number;
+  /** Settings of each session. */
+  settings?: Record<string, string | number>;
+  /** Seconds after which a connection is replaced; null: never. */
+  maxLifetimeSeconds?: number | null;
+  connectTimeoutSeconds?: number;
+  onclose?: () => void;
+}
+
+/**
+ * Makes a client of PostgreSQL; every one of this project is made here. It connects with its first query.
+ *
+ * @throws {Error} when the URL cannot be read
+ */
+export function openClient(server: PostgresServer, options: ClientOptions): postgres.Sql {
+  const address = readPostgresUrl(server.url);
+  const { name, max, settings, maxLifetimeSeconds, onclose } = options;
+  const [first] = address.hosts;
+  const isSocket = first?.host.startsWith("/") === true;
+  const client: postgres.Options<typeof TYPES> = {
+    ...hostsOf(address),
+    ...(isSocket && { path: `${first.host}/.s.PGSQL.${first.port}` }),
+    ...(address.database !== null && { database: address.database }),
+    ...(address.user !== null && { user: address.user }),
+    ...(address.password !== null && { pass: address.password }),
+    ssl: isSocket ? false : encryptionOf(address, server.tls),
+    ...(address.hosts.length > 1 && { target_session_attrs: "read-write" as const }),
+    types: TYPES,
+    // Array parameters are written as literals with a cast (arrays.ts), so the type catalogue is not needed.
+    fetch_types: false,
+    connect_timeout:
+      options.connectTimeoutSeconds ?? address.connectTimeoutSeconds ?? CONNECT_TIMEOUT_SECONDS,
+    backoff: (failures) => backoffMs(RECONNECT_BACKOFF, failures, Math.random()) / 1_000,
+    onnotice: () => {},
+    max,
+    ...(maxLifetimeSeconds !== undefined && { max_lifetime: maxLifetimeSeconds }),
+    ...(onclose && { onclose }),
+    connection: {
+      application_name: [address.applicationName ?? [], name].flat().join(" "),
+      TimeZone: "UTC",
+      DateStyle: "ISO",
+      ...(address.serverOptions !== null && { options: address.serverOptions }),
+      ...settings,
+    },
+  };
+  return postgres(client);
+}
+
+/** The client takes lists, which its types do not say. */
+function hostsOf({ hosts }: PostgresAddress): { host: string; port: number } {
+  const lists = { host: hosts.map(({ host }) => host), port: hosts.map(({ port }) => port) };
+  return lists as unknown as { host: string; port: number };
+}
+
+/** postgres.js reads the members for each connection, so renewed files count from the next one on. */
+function encryptionOf(
+  { sslMode, hosts }: PostgresAddress,
+  tls: TlsFiles | undefined,
+): ConnectionOptions | false {
+  if (sslMode === "disable" || (sslMode === null && tls === undefined)) return false;
+  return {
+    minVersion: "TLSv1.2",
+    rejectUnauthorized: true,
+    get ca() {
+      return tls?.current().ca;
+    },
+    get cert() {
+      return tls?.current().cert;
+    },
+    get key() {
+      return tls?.current().key;
+    },
+    checkServerIdentity: (name, certificate) => {
+      if (sslMode === "verify-ca") return undefined;
+      // The client tells the name that it asked for, but of an address nothing that could be checked.
+      const names = hosts.map(({ host }) => host);
+      const problems = (names.includes(name) ? [name] : names).map((one) =>
+        checkServerIdentity(one, certificate),
+      );
+      return problems.includes(undefined) ? undefined : problems[0];
+    },
+  };
+}

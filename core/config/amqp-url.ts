@@ -1,0 +1,44 @@
+/** Where one node of RabbitMQ is and how to log in. */
+export interface AmqpAddress {
+  protocol: "amqp" | "amqps";
+  hostname: string;
+  port: number;
+  username?: string;
+  password?: string;
+  /** Still percent-encoded, as the client expects it; empty is the default virtual host. */
+  vhost: string;
+}
+
+/**
+ * Reads `amqp[s]://user:password@host:port/vhost` into the client's object form: with a URL string the client
+ * ignores the heartbeat option.
+ *
+ * @throws {Error} naming what is wrong, never the URL, which has the password
+ */
+export function readAmqpUrl(url: string): AmqpAddress {
+  const parts = URL.parse(url);
+  if (parts === null || (parts.protocol !== "amqp:" && parts.protocol !== "amqps:"))
+    throw new Error("is not of the form amqp[s]://user:password@host:port/vhost");
+  const [parameter] = parts.searchParams.keys();
+  if (parameter !== undefined)
+    throw new Error(
+      `has the parameter ${parameter}, which is not known here; amqp.tls has certificates, ` +
+        "amqp.heartbeat_seconds the heartbeat",
+    );
+  const isAnonymous = parts.username === "" && parts.password === "";
+  const protocol = parts.protocol === "amqps:" ? "amqps" : "amqp";
+  return {
+    protocol,
+    hostname: parts.hostname.replace(/^\[|\]$/g, ""),
+    port: parts.port === "" ? PORTS[protocol] : Number(parts.port),
+    ...(isAnonymous
+      ? {}
+      : {
+          username: decodeURIComponent(parts.username),
+          password: decodeURIComponent(parts.password),
+        }),
+    vhost: parts.pathname.slice(1),
+  };
+}
+
+const PORTS = { amqp: 5672, amqps: 5671 } as const;
