@@ -86,13 +86,13 @@ test("a configuration file that names the database of up leads to its secrets", 
 });
 
 test("any other configuration file speaks for its servers, and gets no secrets of up", async () => {
-  const env = { TOLLGATE_CONFIG: makeConfig("postgres://prod@db.example.org/tollgate") };
+  const env = { TOLLGATE_CONFIG: makeConfig("postgres://prod@db.example.org/tollgate?sslmode=verify-full") };
   const paths = makeState({ isUp: true });
 
   const without = await readSetup(env, paths, { servers: ["postgres"], secrets: false });
   const needed = readSetup(env, paths, ALL);
 
-  expect(without.config.postgres.url).toBe("postgres://prod@db.example.org/tollgate");
+  expect(without.config.postgres.url).toBe("postgres://prod@db.example.org/tollgate?sslmode=verify-full");
   expect(without.config.secrets.key_pepper).not.toBe(PEPPER);
   expect(await needed.catch((error: unknown) => error)).toMatchObject({
     exitCode: EXIT.usage,
@@ -110,7 +110,7 @@ test("without either a command says what to start or set", async () => {
 });
 
 test("servers of the environment are never mixed with those of up", async () => {
-  const env = { DATABASE_URL: "postgres://prod@db.example.org/tollgate" };
+  const env = { DATABASE_URL: "postgres://prod@db.example.org/tollgate?sslmode=verify-full" };
   const paths = makeState({ isUp: true });
 
   const both = await readSetup(env, paths, {
@@ -127,7 +127,7 @@ test("servers of the environment are never mixed with those of up", async () => 
 });
 
 test("secrets of up are not used on another database", async () => {
-  const env = { DATABASE_URL: "postgres://prod@db.example.org/tollgate" };
+  const env = { DATABASE_URL: "postgres://prod@db.example.org/tollgate?sslmode=verify-full" };
   const paths = makeState({ isUp: true });
 
   const setup = readSetup(env, paths, { servers: ["postgres"], secrets: true });

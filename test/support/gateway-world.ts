@@ -36,9 +36,9 @@ const START_MS = Date.UTC(2026, 10, 21, 12);
 export const testConfig = (gateway: Partial<Config["gateway"]>): Config =>
   parseConfig(
     {
-      postgres: { url: "postgres://x" },
-      redis: { url: "redis://x" },
-      amqp: { url: "amqp://x" },
+      postgres: { url: "postgres://localhost/x" },
+      redis: { url: "redis://localhost" },
+      amqp: { url: "amqp://localhost" },
       secrets: { encryption_keys: "k1:x", key_pepper: "p".repeat(32) },
       default_tier: "standard",
       tiers: { standard: { daily: {}, monthly: {} } },
@@ -46,7 +46,7 @@ export const testConfig = (gateway: Partial<Config["gateway"]>): Config =>
       models: {
         small: {
           protocol: "openai-chat",
-          url: "http://x",
+          url: "http://localhost",
           output_tokens_max: 1_000,
           prompt_tokens_max: 1_000,
         },

@@ -16,8 +16,8 @@ export const AT_MS = Date.parse("2026-11-27T12:00:00Z");
 export const config: Config = parseConfig(
   {
     models: {
-      fast: { protocol: "openai-chat", url: "http://ml.example:8000/v1", api_key_env: "FAST_KEY" },
-      slow: { protocol: "openai-chat", url: "http://ml.example:8001/v1" },
+      fast: { protocol: "openai-chat", url: "http://localhost:8000/v1", api_key_env: "FAST_KEY" },
+      slow: { protocol: "openai-chat", url: "http://localhost:8001/v1" },
     },
     default_model: "fast",
     tiers: { standard: {} },
