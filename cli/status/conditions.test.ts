@@ -86,7 +86,7 @@ describe("what is wrong", () => {
     [
       "a model that refuses us",
       { shared: { healths: { fast: PAUSED } } },
-      "its ML service at ml.example:8000 refuses us: status 401: mend its credential",
+      "its ML service at localhost:8000 refuses us: status 401: mend its credential",
     ],
   ])("%s", (_name, world, text) => {
     expect(conditionsIn(readingsOf(world))).toEqual([
