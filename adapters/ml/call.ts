@@ -45,7 +45,7 @@ const ERROR_BYTES_MAX = 65_536;
  */
 const BEFORE_THE_REQUEST = new RegExp(
   "^(ECONNREFUSED|ENOTFOUND|EAI_\\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EPROTO|FailedToOpenSocket)$" +
-    "|CERT|SSL|TLS",
+    "|CERT|SSL|TLS|^(UNABLE_TO_|INVALID_|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)",
 );
 /** A service that closes an idle connection does so at once; one that worked longer was at work. */
 const IDLE_CLOSE_MS = 1_000;
@@ -76,6 +76,16 @@ export function createPostJson(): PostJson {
     if (reply.kind === "cut" && !reply.hasBegun && known.has(origin) && tookMs < IDLE_CLOSE_MS)
       return postOnce({ ...call, timeoutMs: call.timeoutMs - tookMs }, signal, false);
     return reply;
+  };
+}
+
+/** `fetch` takes no lowest version by name; its own is TLS 1.2. */
+function fetchTls({ ca, cert, key }: TlsMaterial) {
+  return {
+    rejectUnauthorized: true,
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
   };
 }
 
@@ -113,7 +123,7 @@ async function postOnce(
       // A redirect would take the prompt and the bearer token to a place nobody configured.
       redirect: "manual",
       ...(call.proxy === undefined ? DIRECT : { proxy: call.proxy }),
-      ...(call.tls && { tls: { rejectUnauthorized: true, ...call.tls } }),
+      ...(call.tls && { tls: fetchTls(call.tls) }),
       keepalive: mayReuse,
       // Bun ends a call after five minutes without a byte whatever the signal says; ours is the only limit.
       timeout: false,
