@@ -157,7 +157,7 @@ describe.skipIf(!hasServerPrograms())("PostgreSQL with certificates", () => {
     const url = new URL(node.url);
     url.hostname = "localhost";
     const database = connectPostgres({
-      url: `${url}?sslmode=verify-full`,
+      url: `${url.toString()}?sslmode=verify-full`,
       tls,
       poolMax: 4,
       statementTimeoutMs: 2_000,
