@@ -270,7 +270,7 @@ declare
   still_open boolean;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tollgate partitions', 0));
-  perform set_config('lock_timeout', '2s', true);
+  perform set_config('lock_timeout', '100ms', true);
   for partition_name in
     select c.relname
       from pg_inherits i
@@ -303,8 +303,7 @@ begin
   if to_regclass(partition_name) is not null then
     return false;
   end if;
-  -- Never make the path of a request wait behind this for long; the keeper tries again.
-  perform set_config('lock_timeout', '2s', true);
+  perform set_config('lock_timeout', '100ms', true);
   execute format('create table %I (like requests including all)', partition_name);
   -- A third of the rows are dead once their requests have ended: vacuum early, so that the index of open requests stays small.
   execute format('alter table %I set (autovacuum_vacuum_scale_factor = 0.05)', partition_name);

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
+import postgres from "postgres";
+
+import type { Fault } from "../../core/faults.ts";
 import { dayOf } from "../../core/quota/windows.ts";
 import { finishRequests } from "./finish-requests.ts";
 import { insertRequests } from "./insert-requests.ts";
@@ -93,6 +96,38 @@ test("old days are dropped, but not a day with an open request, and never the le
       sql`select count(*) as bills from token_logs where request_id = any(${`{${ids.join()}}`}::uuid[])`,
   );
   expect(ledger).toEqual({ bills: 2 });
+});
+
+test("a long reader keeps an old day, and nobody waits behind who would drop it", async () => {
+  await ensurePartitions(server.database, 0);
+  const dump = postgres(server.url, { max: 1, onnotice: () => {} });
+  const reader = await dump.reserve();
+  try {
+    await reader`begin`;
+    await reader`select from requests limit 1`;
+    const dropping = dropPartitionsBefore(server.database, NOW);
+    const fault = dropping.then(
+      () => undefined,
+      (error: Fault) => error,
+    );
+    // While it waits for the reader: it must give up before a caller's patience ends.
+    const reads = await Promise.all(
+      Array.from({ length: 3 }, () =>
+        server
+          .connect({ statementTimeoutMs: 1_000 })
+          .run("read", (sql) => sql`select from requests`),
+      ),
+    );
+
+    expect(reads).toHaveLength(3);
+    expect(await fault).toMatchObject({ cause: { code: "55P03" } });
+  } finally {
+    await reader`rollback`;
+    reader.release();
+    await dump.end();
+  }
+
+  expect(await dropPartitionsBefore(server.database, NOW)).toEqual([dayOf(NOW - DAY_MS)]);
 });
 
 test("a look-up by id reads one partition only", async () => {

@@ -86,13 +86,17 @@ test("a configuration file that names the database of up leads to its secrets", 
 });
 
 test("any other configuration file speaks for its servers, and gets no secrets of up", async () => {
-  const env = { TOLLGATE_CONFIG: makeConfig("postgres://prod@db.example.org/tollgate?sslmode=verify-full") };
+  const env = {
+    TOLLGATE_CONFIG: makeConfig("postgres://prod@db.example.org/tollgate?sslmode=verify-full"),
+  };
   const paths = makeState({ isUp: true });
 
   const without = await readSetup(env, paths, { servers: ["postgres"], secrets: false });
   const needed = readSetup(env, paths, ALL);
 
-  expect(without.config.postgres.url).toBe("postgres://prod@db.example.org/tollgate?sslmode=verify-full");
+  expect(without.config.postgres.url).toBe(
+    "postgres://prod@db.example.org/tollgate?sslmode=verify-full",
+  );
   expect(without.config.secrets.key_pepper).not.toBe(PEPPER);
   expect(await needed.catch((error: unknown) => error)).toMatchObject({
     exitCode: EXIT.usage,

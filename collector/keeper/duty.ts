@@ -7,6 +7,8 @@ export interface Duty {
   name: string;
   /** Pause between two rounds. */
   everyMs: number;
+  /** The pause after a round that failed, if it is another than the keeper's usual one. */
+  retryMs?: number;
   /** One round; stops early when the signal aborts. */
   run: (signal: AbortSignal) => Promise<void>;
   /** This process is no longer the keeper: what it shows is the next one's to show. */

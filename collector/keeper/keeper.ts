@@ -131,7 +131,7 @@ export function runDuties(
         if (!isFailing) ports.log.warn({ duty: duty.name, err: error }, "a duty failed");
         isFailing = true;
       }
-      const restMs = isFailing ? Math.min(duty.everyMs, RETRY_MS) : duty.everyMs;
+      const restMs = isFailing ? Math.min(duty.everyMs, duty.retryMs ?? RETRY_MS) : duty.everyMs;
       await pause(ports.schedule, restMs, signal);
     }
   }

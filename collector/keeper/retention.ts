@@ -9,6 +9,8 @@ export interface RetentionOptions {
   retentionDays: number;
 }
 
+/** Each try for a lock that a long reader has makes others wait behind it for a tenth of a second. */
+const RETRY_MS = 120_000;
 const DAY_MS = 86_400_000;
 const PUBLISHERS_MS = DAY_MS;
 const KEYS_PER_DELETE = 5_000;
@@ -38,6 +40,7 @@ export function createRetention(
   return {
     name: "retention",
     everyMs,
+    retryMs: RETRY_MS,
     run: async (signal) => {
       const nowMs = ports.now();
       await ports.ensurePartitions();
