@@ -7,7 +7,7 @@ import {
   followQueues,
   openBroker,
   openPostgres,
-  openRedis,
+  openRoleRedis,
   redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
@@ -38,7 +38,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const name = `tollgate-collector-${process.pid}`;
 
   const database = openPostgres(settings, name);
-  const redis = openRedis(settings, name, log);
+  const redis = openRoleRedis(settings, name, { log, registry });
   const signals = createSignals(redis, redisOptions(settings, name, log));
   const consuming = openBroker(config.current, `${name}-consume`, log);
   const publishing = openBroker(config.current, `${name}-publish`, log);

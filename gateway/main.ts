@@ -11,7 +11,7 @@ import {
   followQueues,
   openBroker,
   openPostgres,
-  openRedis,
+  openRoleRedis,
   redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
@@ -38,7 +38,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const name = `tollgate-gateway-${process.pid}`;
 
   const database = openPostgres(settings, name);
-  const redis = openRedis(settings, name, log);
+  const redis = openRoleRedis(settings, name, { log, registry });
   const amqp = openBroker(config.current, name, log);
   const queues = followQueues(config, amqp, log);
   const publisher = openPublisher(amqp, settings);
