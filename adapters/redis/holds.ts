@@ -26,7 +26,8 @@ export interface HoldBooks {
   readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | "broken" | undefined)[]>;
   /**
    * In order. `gone`: the hold was there and was settled or released. `unknown`: nothing can be concluded,
-   * because the user is not loaded, or was loaded less than a minute before the request was made or after it.
+   * because the user is not loaded, or was loaded less than a minute before the request was made or after it,
+   * or because holds were lost.
    */
   holdFates: (requests: readonly RequestRef[]) => Promise<HoldFate[]>;
 }
