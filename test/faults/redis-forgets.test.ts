@@ -7,15 +7,17 @@ import { booksKeys } from "../../adapters/redis/keys.ts";
 import type { QuotaReply } from "../../gateway/http/schemas.ts";
 import { findFreePorts } from "../../local/processes/ports.ts";
 import { newPassword } from "../../local/servers/password.ts";
+import { parseMetrics, sumOf } from "../../local/observe/prometheus-text.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { hasServerPrograms } from "../support/private-servers.ts";
 import { serverUrls } from "../support/servers.ts";
 import type { TestUser } from "../support/stack/users.ts";
 import { untilCompleting } from "./progress.ts";
-import { scenariosOnStack } from "./scenarios.ts";
+import { type Scene, scenariosOnStack } from "./scenarios.ts";
 import { prepareNode, type RedisNode, startNode, withClient } from "./servers/redis-node.ts";
 import { makeServerHome } from "./servers/server-home.ts";
 
+const SHOWN_LIMIT_MS = 5_000;
 const EVICTING_LIMIT_MS = 30_000;
 const USED_UP_LIMIT_MS = 10_000;
 const USERS = 20;
@@ -35,11 +37,25 @@ function neededKeys({ userId }: TestUser): string[] {
   return [marker, counted, dailyRequestsLimit, monthlyTokensLimit, concurrentLimit];
 }
 
-/** Writes what else lies in Redis until `isOver`; returns how many keys of users were seen missing. */
-async function evict(client: Redis, users: TestUser[], isOver: () => boolean): Promise<number> {
+async function limitMemory(client: Redis): Promise<void> {
   const used = Number(/^used_memory:(\d+)/m.exec(await client.info("memory"))?.[1]);
   await client.config("SET", "maxmemory-policy", "allkeys-lru");
   await client.config("SET", "maxmemory", used + ROOM_BYTES);
+}
+
+/** Whether every process shows that Redis may evict keys. */
+async function isShown({ stack }: Scene): Promise<boolean> {
+  const shown = await Promise.all(
+    stack.components().map(async ({ metricsUrl }) => {
+      const reply = await fetch(metricsUrl, { signal: AbortSignal.timeout(SHOWN_LIMIT_MS) });
+      return sumOf(parseMetrics(await reply.text()), "redis_may_forget", { cause: "eviction" });
+    }),
+  );
+  return shown.every((value) => value === 1);
+}
+
+/** Writes what else lies in Redis until keys of users were seen missing and `isOver`. */
+async function evict(client: Redis, users: TestUser[], isOver: () => boolean): Promise<void> {
   const needed = users.flatMap(neededKeys);
   let lost = 0;
   await untilTrue("keys are evicted and the quota is used up", EVICTING_LIMIT_MS, async () => {
@@ -51,7 +67,6 @@ async function evict(client: Redis, users: TestUser[], isOver: () => boolean): P
     return lost >= LOST_MIN && isOver();
   });
   await client.config("SET", "maxmemory", 0);
-  return lost;
 }
 
 // Where only containers run, there is no program to start another Redis with.
@@ -76,7 +91,11 @@ describe.skipIf(!hasServerPrograms())("with a Redis that evicts keys", () => {
       const refused = (): number => scene.load.counts().refused;
       await untilCompleting(scene);
       if (node === undefined) throw new Error("Redis did not start");
-      await withClient(node, (client) => evict(client, users, () => refused() > REFUSED_MIN));
+      await withClient(node, async (client) => {
+        await limitMemory(client);
+        await untilTrue("every process shows it", SHOWN_LIMIT_MS, () => isShown(scene));
+        await evict(client, users, () => refused() > REFUSED_MIN);
+      });
       await untilTrue("it is used up", USED_UP_LIMIT_MS, () => refused() > 2 * REFUSED_MIN);
     },
     {
