@@ -6,7 +6,7 @@ import {
   answers,
   followQueues,
   openBroker,
-  openRedis,
+  openRoleRedis,
   redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
@@ -40,7 +40,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
 
   const servers = await postgresServers(settings, log);
   const database = openDatabase(settings, servers.pooled, name);
-  const redis = openRedis(settings, name, log);
+  const redis = openRoleRedis(settings, name, { log, registry });
   const signals = createSignals(redis, redisOptions(settings, name, log));
   const rabbitmq = await amqpServer(settings, log);
   const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);

@@ -238,6 +238,12 @@ export const METRICS = {
     labels: [],
     roles: ["collector"],
   },
+  redis_may_forget: {
+    type: "gauge",
+    help: "1 where Redis may evict keys, or stores nothing on disk; absent where it does not tell",
+    labels: ["cause"],
+    roles: ["gateway", "worker", "collector"],
+  },
 } as const satisfies Record<string, MetricSpec>;
 
 export type MetricName = keyof typeof METRICS;

@@ -10,7 +10,7 @@ import {
   answers,
   followQueues,
   openBroker,
-  openRedis,
+  openRoleRedis,
   redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
@@ -39,7 +39,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const name = `tollgate-gateway-${process.pid}`;
 
   const database = await openPostgres(settings, name, log);
-  const redis = openRedis(settings, name, log);
+  const redis = openRoleRedis(settings, name, { log, registry });
   const rabbitmq = await amqpServer(settings, log);
   const amqp = openBroker(config.current, rabbitmq, name, log);
   const queues = followQueues(config, amqp, log);

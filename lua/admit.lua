@@ -7,7 +7,7 @@
 --        tokens      the estimate, a whole number >= 0
 --        clock_ms    0: the clock of Redis; otherwise Unix milliseconds, for tests
 -- Reply  {'unknown'}: load the user first; else {'admitted' | 'refused', …} as `use_reply` in
---        shared/snapshot.lua; when failed executions refuse then also 'daily' | 'monthly', the limit, and how
+--        shared/use.lua; when failed executions refuse then also 'daily' | 'monthly', the limit, and how
 --        many failed
 local instance, request_id, tokens, clock_ms = unpack(ARGV)
 
@@ -42,17 +42,21 @@ if redis.call('HSETNX', holds, request_id, pack_hold(tokens, use.day, use.at_ms)
   use.open = use.open + 1
   for i = 1, 4 do
     use.used[i] = redis.call('INCRBY', use.used_keys[i], amounts[i])
-    if use.fresh[i] then
-      redis.call('PEXPIRE', use.used_keys[i], USED_TTL_MS[i])
-    end
   end
-  local held = held_keys(use.day)
   for i = 1, 2 do
-    redis.call('INCRBY', held[i], amounts[i])
-    -- The counters of a day are made together.
-    if use.fresh[i] then
-      redis.call('PEXPIRE', held[i], HELD_TTL_MS)
+    redis.call('INCRBY', use.held_keys[i], amounts[i])
+  end
+  -- The counters of a day are made together.
+  if use.is_new_day then
+    local failures = failure_books()
+    for i = 1, 4 do
+      redis.call('PEXPIRE', use.used_keys[i], i < 3 and DAILY_TTL_MS or MONTHLY_TTL_MS)
     end
+    for i = 1, 2 do
+      redis.call('PEXPIRE', use.held_keys[i], HELD_TTL_MS)
+      redis.call('SET', failures.keys(use.day)[i], '0', 'PX', failures.ttls_ms[i], 'NX')
+    end
+    redis.call('SET', counted, use.day, 'PX', HELD_TTL_MS)
   end
 end
 return use_reply('admitted', use)

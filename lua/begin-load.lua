@@ -19,10 +19,13 @@ if redis.call('GET', marker) == instance then
 end
 
 local under_way = redis.call('GET', loading)
-if not under_way or string.sub(under_way, 1, #instance) ~= instance then
+if not under_way or string.sub(under_way, 1, #instance) ~= instance
+  or redis.call('HEXISTS', settled_log, LOG_BEGUN) == 0 then
   under_way = nonce
   redis.call('SET', loading, nonce, 'PX', LOADING_TTL_MS)
   redis.call('DEL', settled_log)
+  redis.call('HSET', settled_log, LOG_BEGUN, '-1|')
+  redis.call('PEXPIRE', settled_log, LOADING_TTL_MS)
 end
 
 local reply = { under_way }

@@ -38,13 +38,13 @@ local function add_used(day, requests, tokens)
   local is_open = { day >= today, day >= today, month_of(day) >= this_month, month_of(day) >= this_month }
   for i = 1, 4 do
     if is_open[i] then
-      add(keys[i], amounts[i], USED_TTL_MS[i])
+      add(keys[i], amounts[i], i < 3 and DAILY_TTL_MS or MONTHLY_TTL_MS)
     end
   end
 end
 local failures = failure_books()
 local function add_failed(day, failed)
-  if failed == 0 or month_of(day) < this_month then
+  if month_of(day) < this_month then
     return
   end
   local keys = failures.keys(day)
@@ -54,13 +54,12 @@ local function add_failed(day, failed)
   end
 end
 local function add_held(day, requests, tokens)
-  if month_of(day) >= this_month then
-    local keys = held_keys(day)
-    add(keys[1], requests, HELD_TTL_MS)
-    add(keys[2], tokens, HELD_TTL_MS)
-  end
+  local keys = held_keys(day)
+  add(keys[1], requests, HELD_TTL_MS)
+  add(keys[2], tokens, HELD_TTL_MS)
 end
 add_used(today, 0, 0)
+add_failed(today, 0)
 add_held(today, 0, 0)
 
 local open_holds = {}
@@ -83,6 +82,9 @@ local log = redis.call('HGETALL', settled_log)
 for i = 1, #log, 2 do
   local billed, day, failed = string.match(log[i + 1], '^(-?%d+)|([%d-]*)|?(%d*)$')
   settled[log[i]] = { billed = tonumber(billed), day = day, failed = tonumber(failed) or 0 }
+end
+if not settled[LOG_BEGUN] then
+  return 'superseded'
 end
 
 for _, row in ipairs(truth.days) do
@@ -123,22 +125,22 @@ end
 -- nothing half done.
 redis.call('SET', loaded_at, string.format('%.0f', now(0)), 'PX', known_for_ms)
 
--- A counter of any window comes with one of its month, which lives as long. A user who has none was not seen
--- for that long, or not since Redis was emptied: then there is nothing to look for, and looking is two thirds
--- of what a load costs.
+-- A counter of any window comes with `counted` and with one of its month, which live as long. A user who has
+-- none was not seen for that long, or not since Redis was emptied: then there is nothing to look for, and
+-- looking is two thirds of what a load costs.
 local last_month_end = at_ms - tonumber(string.sub(today, 9, 10)) * DAY_MS
 local last_month, before_last = used_keys(day_of(last_month_end)), used_keys(day_of(at_ms - HELD_TTL_MS))
 local failed_today = failures.keys(today)
 local over = {
   last_month[3], last_month[4], holds, loading, settled_log, failures_block, failed_today[1], failed_today[2],
 }
-if redis.call('EXISTS', used_keys(today)[3], last_month[3], before_last[3]) > 0 then
+if redis.call('EXISTS', counted, used_keys(today)[3], last_month[3], before_last[3]) > 0 then
   -- Every window that is over but whose counters may still exist, and what was held on other days of the
   -- month.
   for days_ago = 1, HELD_TTL_MS / DAY_MS do
     local day, last = day_of(at_ms - days_ago * DAY_MS), #over
-    over[last + 1], over[last + 2] = daily_requests_used .. day, daily_tokens_used .. day
-    over[last + 3], over[last + 4] = daily_requests_held .. day, daily_tokens_held .. day
+    over[last + 1], over[last + 2] = unpack(used_keys(day), 1, 2)
+    over[last + 3], over[last + 4] = unpack(held_keys(day))
   end
   -- Of older windows nobody counts or reads any more what failed.
   local last = #over
@@ -157,11 +159,11 @@ end
 if #open_holds > 0 then
   redis.call('PEXPIRE', holds, HOLDS_TTL_MS)
 end
+redis.call('SET', counted, today, 'PX', HELD_TTL_MS)
 write_limits(truth.limits, known_for_ms)
 local daily_failed, monthly_failed = truth.limits[6], truth.limits[7]
-failures.write_limits(daily_failed, monthly_failed, known_for_ms)
-if counters[failed_today[2]] then
-  local in_day, in_month = counters[failed_today[1]] or 0, counters[failed_today[2]]
+local in_day, in_month = counters[failed_today[1]], counters[failed_today[2]]
+if in_month > 0 then
   failures.note(today, { daily_failed, monthly_failed, in_day, in_month })
 end
 redis.call('SET', marker, instance, 'PX', known_for_ms)

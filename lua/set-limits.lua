@@ -13,7 +13,10 @@ if known_for_ms <= 0 then
 end
 write_limits(ARGV, known_for_ms)
 local failures = failure_books()
-failures.write_limits(ARGV[6], ARGV[7], known_for_ms)
 local day = day_of(now(tonumber(ARGV[8])))
-failures.note(day, failures.read(day))
+local counted_failures = failures.read(day)
+if not counted_failures then
+  return 'unknown'
+end
+failures.note(day, counted_failures)
 return 'set'

@@ -32,7 +32,7 @@ if is_loading then
 elseif not hold and expect_hold == '1' then
   local loaded_ago_ms = now(0) - tonumber(redis.call('GET', loaded_at) or 0)
   if loaded_ago_ms >= UNSURE_KNOWN_FOR_MS then
-    redis.call('DEL', marker)
+    forget()
   elseif redis.call('PTTL', marker) > UNSURE_KNOWN_FOR_MS then
     -- Most likely the load already counted the bill, whose settlement was on its way. Forgetting the user at
     -- once would, under load, make every load cause the next.
@@ -59,20 +59,29 @@ if hold then
   change(4, used[4], used_tokens)
   change(5, held[1], '-1')
   change(6, held[2], string.format('%d', -tokens))
+  if not (present[1] and present[2] and present[3] and present[4] and present[5] and present[6]) then
+    local today = day_of(now(tonumber(clock_ms)))
+    local is_over, is_month_over = day < today, month_of(day) < month_of(today)
+    -- What is held stays until the hold is settled, the others until their window is over.
+    if not (present[5] and present[6] and (present[1] and present[2] or is_over)
+      and (present[3] and present[4] or is_month_over)) then
+      forget()
+    end
+  end
 
   if failed ~= '0' then
     local failures = failure_books()
-    local keys = failures.keys(day)
+    local keys, today = failures.keys(day), day_of(now(tonumber(clock_ms)))
+    -- Before they change, because that would make a lost one anew.
+    local is_complete = failures.read(today)
     for i = 1, 2 do
       -- Beside the counter of requests of the same window, or not at all.
       if present[2 * i - 1] and redis.call('INCRBY', keys[i], failed) == tonumber(failed) then
-        redis.call('PEXPIRE', keys[i], i == 1 and DAILY_TTL_MS or MONTHLY_TTL_MS)
+        redis.call('PEXPIRE', keys[i], failures.ttls_ms[i])
       end
     end
-    local today = day_of(now(tonumber(clock_ms)))
-    local counted = failures.read(today)
-    if counted then
-      failures.note(today, counted)
+    if is_complete then
+      failures.note(today, failures.read(today))
     end
   end
 end

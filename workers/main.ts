@@ -5,7 +5,7 @@ import { randomUUIDv7 } from "bun";
 import {
   followQueues,
   openBroker,
-  openRedis,
+  openRoleRedis,
   redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
@@ -41,7 +41,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   tellProblems(config, env, log);
   const name = `tollgate-worker-${process.pid}`;
 
-  const redis = openRedis(settings, name, log);
+  const redis = openRoleRedis(settings, name, { log, registry });
   const signals = createSignals(redis, redisOptions(settings, name, log));
   const rabbitmq = await amqpServer(settings, log);
   const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);

@@ -2,7 +2,7 @@ import type { QuotaBooks } from "../../core/audit/books.ts";
 import type { AgedHold, Hold, HoldFate, WindowSnapshot } from "../../core/quota/quota.ts";
 import type { RequestRef } from "../../core/request/stored-request.ts";
 import type { RedisConnection } from "./connection.ts";
-import { booksKeys, HOLDS_KEY_PATTERN, holdsKey, userKey, userOfHoldsKey } from "./keys.ts";
+import { HOLDS_KEY_PATTERN, holdsKey, userKey, userOfHoldsKey } from "./keys.ts";
 import { HOLD_FATE, READ_BOOKS } from "./quota-scripts.ts";
 import { bindScript } from "./script.ts";
 import { toSnapshot } from "./snapshot.ts";
@@ -26,7 +26,8 @@ export interface HoldBooks {
   readBooks: (userIds: readonly string[]) => Promise<(QuotaBooks | "broken" | undefined)[]>;
   /**
    * In order. `gone`: the hold was there and was settled or released. `unknown`: nothing can be concluded,
-   * because the user is not loaded, or was loaded less than a minute before the request was made or after it.
+   * because the user is not loaded, or was loaded less than a minute before the request was made or after it,
+   * or because holds were lost.
    */
   holdFates: (requests: readonly RequestRef[]) => Promise<HoldFate[]>;
 }
@@ -112,13 +113,10 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
     holdFates: async (requests) => {
       const { instance } = redis.server();
       const outcomes = await holdFate.runEach(
-        requests.map(({ userId, requestId }) => {
-          const { marker, loadedAt, holds } = booksKeys(userId);
-          return {
-            keys: { marker, loadedAt, holds },
-            args: { instance, requestId, createdAtMs: uuidTimeMs(requestId) },
-          };
-        }),
+        requests.map(({ userId, requestId }) => ({
+          keys: { user: userKey(userId) },
+          args: { instance, requestId, createdAtMs: uuidTimeMs(requestId) },
+        })),
       );
       return outcomes.map((outcome) => (outcome.ok ? outcome.value : "unknown"));
     },

@@ -17,6 +17,7 @@ export function booksKeys(userId: string) {
     loading: `${user}:quota:loading`,
     settledLog: `${user}:quota:loading:settled`,
     loadedAt: `${user}:quota:loaded-at`,
+    counted: `${user}:quota:counted`,
     holds: holdsKey(userId),
     dailyRequestsLimit: `${daily}:requests:limit`,
     dailyTokensLimit: `${daily}:tokens:limit`,

@@ -1,18 +1,17 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import type { QuotaTruth } from "../../core/quota/quota.ts";
-import { createQuotaGate, type QuotaGate } from "../quota/quota-gate.ts";
+import { createQuotaGate } from "../quota/quota-gate.ts";
 import { dayOf } from "../../core/quota/windows.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, counterKeys } from "./keys.ts";
 import { createQuotaStore, type QuotaStore } from "./quota-store.ts";
 import { limitsOf, newId } from "../../test/support/quota-samples.ts";
+import { booksAtRest, createTables, passThrough } from "../../test/support/quota-traffic.ts";
 import { connectForTest } from "../../test/support/redis.ts";
 
 setDefaultTimeout(30_000);
 
 const REQUESTS = 2_000;
 const PARALLEL = 50;
-const ESTIMATE = 10;
 
 let connections: RedisConnection[];
 let stores: QuotaStore[];
@@ -23,55 +22,13 @@ beforeAll(async () => {
 });
 afterAll(() => connections.forEach((redis) => redis.close()));
 
-/** PostgreSQL in memory: what is read is of one instant, and takes a while to arrive. */
-function createTables(userId: string) {
-  const day = dayOf(Date.now());
-  const open = new Set<string>();
-  const billed = new Map<string, number>();
-  const sum = () => [...billed.values()].reduce((total, tokens) => total + tokens, 0);
-  const readTruth = async (_: string, recent: string[]): Promise<QuotaTruth> => {
-    await pause();
-    const truth = {
-      limits: limitsOf({ concurrent: PARALLEL }),
-      days: [{ day, requests: billed.size, tokens: sum(), failedExecutions: 0 }],
-      holds: [...open].map((requestId) => ({ userId, requestId, day, tokens: ESTIMATE })),
-      unstored: recent.filter((id) => !open.has(id) && !billed.has(id)),
-    };
-    await pause();
-    return truth;
-  };
-  return { open, billed, sum, readTruth };
-}
-
-const pause = (): Promise<void> => Bun.sleep(Math.random() * 3);
-
-/** One request from its hold to its settlement; a random amount is billed. */
-async function passThrough(
-  userId: string,
-  tables: ReturnType<typeof createTables>,
-  gate: QuotaGate,
-  store: QuotaStore,
-): Promise<void> {
-  const requestId = newId();
-  const { admitted } = await gate.admitOrRebuild({ userId, requestId, tokens: ESTIMATE });
-  if (!admitted) return;
-  await pause();
-  tables.open.add(requestId);
-  await pause();
-  const billedTokens = Math.floor(Math.random() * 2 * ESTIMATE);
-  tables.open.delete(requestId);
-  tables.billed.set(requestId, billedTokens);
-  await pause();
-  await store.settle([{ userId, requestId, billedTokens, failedExecutions: 0, expectHold: true }]);
-}
-
 /**
  * Runs requests on both connections while `disturb` does its worst; returns what the quota says at rest, and
  * the ledger.
  */
 async function runDisturbed(disturb: (userId: string) => Promise<unknown>) {
   const userId = newId();
-  const tables = createTables(userId);
+  const tables = createTables(userId, limitsOf({ concurrent: PARALLEL }));
   const gates = stores.map((store) => createQuotaGate({ ...store, readTruth: tables.readTruth }));
   let started = 0;
   const over = new AbortController();
@@ -93,7 +50,7 @@ async function runDisturbed(disturb: (userId: string) => Promise<unknown>) {
       if (gate === undefined || store === undefined) throw new Error("two connections are needed");
       while (started < REQUESTS) {
         started += 1;
-        await passThrough(userId, tables, gate, store);
+        await passThrough(tables, gate, store);
       }
     }),
   );
@@ -105,20 +62,15 @@ async function runDisturbed(disturb: (userId: string) => Promise<unknown>) {
   }
   // A load that may have missed a bill lasts two seconds.
   await Bun.sleep(2_100);
-  const { windows, openRequests } = (await gates[0]?.readOrRebuild(userId)) ?? {};
-  return {
-    quota: { ...windows?.monthly.used, held: windows?.monthly.held, openRequests },
-    ledger: {
-      requests: tables.billed.size,
-      tokens: tables.sum(),
-      held: { requests: 0, tokens: 0 },
-      openRequests: 0,
-    },
-  };
+  const [gate] = gates;
+  if (gate === undefined) throw new Error("a connection is needed");
+  return booksAtRest(tables, gate);
 }
 
 test("a user that is forgotten and rebuilt again and again under load has exact books at rest", async () => {
-  const { quota, ledger } = await runDisturbed((userId) => stores[0]?.forget(userId) ?? pause());
+  const { quota, ledger } = await runDisturbed(
+    (userId) => stores[0]?.forget(userId) ?? Promise.resolve(),
+  );
 
   expect(quota).toEqual(ledger);
   expect(ledger.requests).toBeGreaterThan(REQUESTS / 2);
@@ -129,7 +81,7 @@ test("a user whose keys are lost again and again under load has exact books at r
     (userId) =>
       connections[0]?.run(({ client }) =>
         client.del(...Object.values(booksKeys(userId)), ...counterKeys(userId, dayOf(Date.now()))),
-      ) ?? pause(),
+      ) ?? Promise.resolve(),
   );
 
   expect(quota).toEqual(ledger);

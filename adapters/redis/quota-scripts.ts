@@ -9,7 +9,10 @@ import setLimits from "../../lua/set-limits.lua" with { type: "text" };
 import settle from "../../lua/settle.lua" with { type: "text" };
 import books from "../../lua/shared/books.lua" with { type: "text" };
 import failures from "../../lua/shared/failures.lua" with { type: "text" };
+import limits from "../../lua/shared/limits.lua" with { type: "text" };
+import loading from "../../lua/shared/loading.lua" with { type: "text" };
 import snapshots from "../../lua/shared/snapshot.lua" with { type: "text" };
+import use from "../../lua/shared/use.lua" with { type: "text" };
 
 const unknown = t.Tuple([t.Literal("unknown")]);
 
@@ -51,21 +54,21 @@ const snapshot = t.Tuple([
 ]);
 
 export const ADMIT = {
-  lua: `${books}${snapshots}${admit}`,
+  lua: `${books}${failures}${use}${admit}`,
   keys: ["user"],
   args: ["instance", "requestId", "tokens", "clockMs"],
   reply: t.Union([useOf("admitted"), useOf("refused"), refusedForFailures, unknown]),
 } as const;
 
 export const READ_QUOTA = {
-  lua: `${books}${failures}${snapshots}${readQuota}`,
+  lua: `${books}${failures}${use}${snapshots}${readQuota}`,
   keys: ["user"],
   args: ["instance", "clockMs"],
   reply: t.Union([snapshot, unknown]),
 } as const;
 
 export const READ_BOOKS = {
-  lua: `${books}${failures}${snapshots}${readBooks}`,
+  lua: `${books}${failures}${use}${snapshots}${readBooks}`,
   keys: ["user"],
   args: ["instance", "clockMs"],
   /** The snapshot, then request id and packed hold in turns. */
@@ -73,21 +76,21 @@ export const READ_BOOKS = {
 } as const;
 
 export const HOLD_FATE = {
-  lua: holdFate,
-  keys: ["marker", "loadedAt", "holds"],
+  lua: `${books}${loading}${use}${holdFate}`,
+  keys: ["user"],
   args: ["instance", "requestId", "createdAtMs"],
   reply: t.Union([t.Literal("held"), t.Literal("gone"), t.Literal("unknown")]),
 } as const;
 
 export const SETTLE = {
-  lua: `${books}${failures}${settle}`,
+  lua: `${books}${loading}${failures}${settle}`,
   keys: ["user", "started"],
   args: ["requestId", "billedTokens", "failed", "expectHold", "clockMs"],
   reply: t.Union([t.Literal("settled"), t.Literal("absent")]),
 } as const;
 
 export const BEGIN_LOAD = {
-  lua: `${books}${beginLoad}`,
+  lua: `${books}${loading}${beginLoad}`,
   keys: ["user"],
   args: ["instance", "nonce", "clockMs"],
   /** Empty: loaded already; else the nonce and the request ids of recent holds. */
@@ -95,14 +98,14 @@ export const BEGIN_LOAD = {
 } as const;
 
 export const LOAD = {
-  lua: `${books}${failures}${load}`,
+  lua: `${books}${loading}${failures}${limits}${load}`,
   keys: ["user"],
   args: ["instance", "nonce", "knownForMs", "clockMs", "truthJson"],
   reply: t.Union([t.Literal("loaded"), t.Literal("already"), t.Literal("superseded")]),
 } as const;
 
 export const SET_LIMITS = {
-  lua: `${books}${failures}${setLimits}`,
+  lua: `${books}${loading}${failures}${limits}${setLimits}`,
   keys: ["user"],
   args: [
     "dailyRequests",

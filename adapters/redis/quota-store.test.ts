@@ -19,10 +19,13 @@ afterAll(() => redis.close());
 
 async function loadUser(truth: QuotaTruth): Promise<string> {
   const userId = newId();
-  const ticket = await store.beginLoad(userId);
-  if (ticket === undefined) throw new Error("a new user is loaded already");
-  expect(await store.load(userId, ticket, truth)).toBe("loaded");
+  await loadInto(store, userId, truth);
   return userId;
+}
+async function loadInto(into: QuotaStore, userId: string, truth: QuotaTruth): Promise<void> {
+  const ticket = await into.beginLoad(userId);
+  if (ticket === undefined) throw new Error("the user is loaded already");
+  expect(await into.load(userId, ticket, truth)).toBe("loaded");
 }
 const loadFresh = (limits: QuotaLimits) => loadUser(freshTruth(limits));
 
@@ -40,6 +43,9 @@ test("the script names windows as UTC calendar days on every date", async () => 
   await fc.assert(
     fc.asyncProperty(dates, async (atMs) => {
       nowMs = atMs;
+      // A clock that went back makes the user unknown.
+      await clocked.forget(userId);
+      await loadInto(clocked, userId, freshTruth(limitsOf()));
       expect(await clocked.read(userId)).toMatchObject({ atMs, day: dayOf(atMs) });
     }),
     { numRuns: 500, examples: [[Date.UTC(2100, 1, 28)], [Date.UTC(2028, 1, 29)]] },
@@ -56,6 +62,47 @@ test("a user whose marker or one of whose limits is gone is unknown, not unlimit
     });
     expect(await store.read(userId)).toBeUndefined();
   }
+});
+
+const NEW_YEARS_EVE_MS = Date.UTC(2027, 11, 31, 23, 59);
+const NEW_YEAR_MS = Date.UTC(2028, 0, 1);
+
+test("a new day makes nobody unknown, a counter of it that is lost does", async () => {
+  let nowMs = NEW_YEARS_EVE_MS;
+  const clocked = createQuotaStore(redis, { clockMs: () => nowMs });
+  const userId = newId();
+  const admit = async () => (await clocked.admit({ userId, requestId: newId(), tokens: 5 })).kind;
+  await loadInto(clocked, userId, freshTruth(limitsOf()));
+  const evening = await admit();
+
+  nowMs = NEW_YEAR_MS;
+  const morning = [await admit(), await admit()];
+  const kinds: string[] = [];
+  for (const key of counterKeys(userId, dayOf(nowMs)).filter((name) => !name.includes("failed"))) {
+    await redis.run(({ client }) => client.del(key));
+    kinds.push(await admit());
+    await loadInto(clocked, userId, freshTruth(limitsOf()));
+  }
+
+  expect([evening, ...morning]).toEqual(["admitted", "admitted", "admitted"]);
+  expect(kinds).toEqual(Array(6).fill("unknown"));
+});
+
+test("a late settlement does not bring back windows that are long gone", async () => {
+  const day = "2027-04-02";
+  const clocked = createQuotaStore(redis, { clockMs: () => Date.UTC(2027, 4, 10) });
+  const [userId, requestId] = [newId(), newId()];
+  const holds = [{ userId, requestId, day, tokens: 7 }];
+  await loadInto(clocked, userId, { limits: limitsOf(), days: [], holds });
+
+  const end = { billedTokens: 3, failedExecutions: 1, expectHold: true };
+  await clocked.settle([{ userId, requestId, ...end }]);
+
+  const [ofDay, , held, , ofMonth, ...others] = await redis.run(({ client }) =>
+    client.mget(counterKeys(userId, day)),
+  );
+  expect([ofDay, ofMonth, others.at(-1), held]).toEqual([null, null, null, "0"]);
+  expect((await clocked.read(userId))?.openRequests).toBe(0);
 });
 
 async function failTwice(userId: string): Promise<void> {

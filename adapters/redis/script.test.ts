@@ -117,9 +117,11 @@ test("the scripts take keys and arguments in the order in which they are given",
 });
 
 test("the scripts name the keys of a user as everybody else does", () => {
-  const named = [...scripts.READ_QUOTA.lua.matchAll(/^\s*local (\w+) = user \.\. '(.+)'$/gm)];
+  const named = Object.values(scripts).flatMap(({ lua }) => [
+    ...lua.matchAll(/\buser \.\. '(.+?)'/g),
+  ]);
 
-  expect(Object.fromEntries(named.map(([, name, rest]) => [name, `user:{U}${rest}`]))).toEqual(
-    Object.fromEntries(Object.entries(booksKeys("U")).map(([name, key]) => [snakeCase(name), key])),
+  expect(new Set(named.map(([, rest]) => `user:{U}${rest}`))).toEqual(
+    new Set(Object.values(booksKeys("U"))),
   );
 });

@@ -2,42 +2,32 @@
 --
 -- KEYS[1] is `user:{USER}`: nothing is stored there, it names the cluster slot that all keys of the user
 -- share. The names are made here, and are those of `booksKeys` in adapters/redis/keys.ts: sending all of them
--- cost more than the rest of a call. The `…_used` and `…_held` keys are stems: the id of the window
--- is appended, because only the clock of Redis says which it is. What is held is kept by day alone: the month
--- is the sum of its days, which hardly anybody asks for, while every request is counted.
+-- cost more than the rest of a call. Counters end in the id of their window, because only the clock of Redis
+-- says which it is. What is held is kept by day alone: the month is the sum of its days, which hardly anybody
+-- asks for, while every request is counted.
 local user = KEYS[1]
 local marker = user .. ':quota:instance'
-local loading = user .. ':quota:loading'
-local settled_log = user .. ':quota:loading:settled'
--- Unix milliseconds of the last load, by Redis.
-local loaded_at = user .. ':quota:loaded-at'
+-- What must be there (use.lua): `DAY`, the last day whose counters were made, those of its month included; or
+-- `DAY|WINDOW` when the user was refused then until the end of WINDOW, because too much failed.
+local counted = user .. ':quota:counted'
 local holds = user .. ':holds'
 local daily_requests_limit = user .. ':quota:daily:requests:limit'
 local daily_tokens_limit = user .. ':quota:daily:tokens:limit'
 local monthly_requests_limit = user .. ':quota:monthly:requests:limit'
 local monthly_tokens_limit = user .. ':quota:monthly:tokens:limit'
 local concurrent_limit = user .. ':quota:concurrent:limit'
-local daily_requests_used = user .. ':quota:daily:requests:used:'
-local daily_tokens_used = user .. ':quota:daily:tokens:used:'
-local monthly_requests_used = user .. ':quota:monthly:requests:used:'
-local monthly_tokens_used = user .. ':quota:monthly:tokens:used:'
 -- `WINDOW|LIMIT|FAILED`: until the end of that window, a day or a month, the user is refused, because so many
 -- executions failed in it (failures.lua).
 local failures_block = user .. ':quota:failures-block'
-local daily_requests_held = user .. ':quota:daily:requests:held:'
-local daily_tokens_held = user .. ':quota:daily:tokens:held:'
 
 local DAY_MS = 86400000
 -- Counted from a key's first use, so at least 8 days past the end of its window: late settles still find it.
 local DAILY_TTL_MS = 9 * DAY_MS
 local MONTHLY_TTL_MS = 39 * DAY_MS
+local HELD_TTL_MS = MONTHLY_TTL_MS
 -- Longer than a request may wait (a week by default) and refreshed by every load; should it ever pass, the
 -- user is rebuilt.
 local HOLDS_TTL_MS = 32 * DAY_MS
--- Bounds how long one loading may take; then the next one begins anew.
-local LOADING_TTL_MS = 60000
--- How long a user counts as known after a load that may have missed a bill.
-local UNSURE_KNOWN_FOR_MS = 2000
 local NO_LIMIT = -1
 
 -- Unix milliseconds: the clock of Redis, or `clock_ms` where a test sets the clock (0 in production).
@@ -74,18 +64,21 @@ end
 local function used_keys(day)
   local month = month_of(day)
   return {
-    daily_requests_used .. day, daily_tokens_used .. day,
-    monthly_requests_used .. month, monthly_tokens_used .. month,
+    user .. ':quota:daily:requests:used:' .. day, user .. ':quota:daily:tokens:used:' .. day,
+    user .. ':quota:monthly:requests:used:' .. month, user .. ':quota:monthly:tokens:used:' .. month,
   }
 end
 
 -- The sums of the holds that are pinned to `day`: requests and tokens.
 local function held_keys(day)
-  return { daily_requests_held .. day, daily_tokens_held .. day }
+  return { user .. ':quota:daily:requests:held:' .. day, user .. ':quota:daily:tokens:held:' .. day }
 end
 
-local USED_TTL_MS = { DAILY_TTL_MS, DAILY_TTL_MS, MONTHLY_TTL_MS, MONTHLY_TTL_MS }
-local HELD_TTL_MS = MONTHLY_TTL_MS
+-- The user is rebuilt from PostgreSQL before the next admission. Called by whoever misses something of theirs.
+local function forget()
+  redis.call('DEL', marker)
+end
+
 
 -- A hold is stored as `tokens|day|taken_at_ms`.
 local function pack_hold(tokens, day, taken_at_ms)
@@ -95,14 +88,4 @@ end
 local function unpack_hold(hold)
   local tokens, day, taken_at_ms = string.match(hold, '^(%d+)|([%d-]+)|(%d+)$')
   return tonumber(tokens), day, tonumber(taken_at_ms)
-end
-
--- `limits`: requests and tokens of the day, of the month, then the concurrency cap. They outlive the marker.
-local function write_limits(limits, known_for_ms)
-  local keys = {
-    daily_requests_limit, daily_tokens_limit, monthly_requests_limit, monthly_tokens_limit, concurrent_limit,
-  }
-  for i, key in ipairs(keys) do
-    redis.call('SET', key, string.format('%.0f', limits[i]), 'PX', known_for_ms + LOADING_TTL_MS)
-  end
 end

@@ -115,7 +115,7 @@ function describeAdmissions(name: string, acts: QuotaActs): void {
 }
 
 function describeSettlements(name: string, damages: readonly string[], acts: QuotaActs): void {
-  const { subject, loadUser, loadFresh, beginLoad, admit, usedTokens } = acts;
+  const { subject, loadFresh, beginLoad, admit, usedTokens } = acts;
 
   describe(`a settlement: ${name}`, () => {
     test("is charged once however often it is asked", async () => {
@@ -177,20 +177,6 @@ function describeSettlements(name: string, damages: readonly string[], acts: Quo
       expect(await usedTokens(userId)).toEqual([0, 0]);
       subject().setClock(beforeMs);
       expect(await usedTokens(userId)).toEqual([30, 30]);
-    });
-
-    test("that is late does not bring back windows that are long gone", async () => {
-      subject().setClock(Date.UTC(2027, 4, 10));
-      const requestId = newId();
-      const hold = { userId: "u", requestId, day: "2027-04-02", tokens: 7 };
-      const userId = await loadUser({ limits: limitsOf(), days: [], holds: [hold] });
-
-      await subject().quota.settle([
-        { userId, requestId, billedTokens: 3, failedExecutions: 0, expectHold: true },
-      ]);
-
-      subject().setClock(Date.UTC(2027, 3, 2));
-      expect(await usedTokens(userId)).toEqual([0, 0]);
     });
 
     test("that misses the hold it expects makes the user be rebuilt", async () => {

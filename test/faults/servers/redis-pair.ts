@@ -1,15 +1,11 @@
-import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-
-import { Redis } from "ioredis";
 
 import { findFreePorts } from "../../../local/processes/ports.ts";
 import { newPassword } from "../../../local/servers/password.ts";
-import { LOCAL_REDIS } from "../../../local/servers/redis.ts";
-import { eventually, untilTrue } from "../../../local/stack/eventually.ts";
+import { untilTrue } from "../../../local/stack/eventually.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import { makeServerHome, requireBinaries } from "./server-home.ts";
-import { createServerProcess, type ServerProcess } from "./server-process.ts";
+import { prepareNode, type RedisNode, startNode, withClient } from "./redis-node.ts";
+import { makeServerHome } from "./server-home.ts";
 
 /**
  * A master of Redis and a replica, which change places. Replication is asynchronous; Redis has no other.
@@ -31,13 +27,7 @@ export interface RedisPair {
   remove: () => Promise<void>;
 }
 
-interface Node {
-  url: string;
-  process: ServerProcess;
-}
-
 const LIMIT_MS = 20_000;
-const ANSWER_LIMIT_MS = 2_000;
 
 export async function startRedisPair(): Promise<RedisPair> {
   const home = makeServerHome();
@@ -92,40 +82,8 @@ export async function startRedisPair(): Promise<RedisPair> {
   };
 }
 
-async function prepareNode(folder: string, port: number, password: string): Promise<Node> {
-  mkdirSync(folder);
-  const settings = { folder, ports: { redis: port }, password };
-  const [launch] = await LOCAL_REDIS.prepare(settings, requireBinaries("redis"));
-  if (launch === undefined) throw new Error("Redis is a process");
-  appendFileSync(join(folder, "redis.conf"), `masterauth ${password}\n`);
-  return { url: LOCAL_REDIS.url(settings), process: createServerProcess(launch, { folder }) };
-}
-
-async function startNode({ url, process }: Node): Promise<void> {
-  process.start();
-  await eventually("Redis answers", LIMIT_MS, async () => {
-    if (!process.isRunning()) return "ended";
-    await LOCAL_REDIS.ping(url, ANSWER_LIMIT_MS);
-    return "ready";
-  });
-  if (!process.isRunning()) throw new Error(`Redis ended:\n${process.log().slice(-2_000)}`);
-}
-
-async function withClient<Answer>(
-  { url }: Node,
-  use: (client: Redis) => Promise<Answer>,
-): Promise<Answer> {
-  const client = new Redis(url, { commandTimeout: ANSWER_LIMIT_MS, retryStrategy: () => null });
-  client.on("error", () => {}); // the call rejects as well
-  try {
-    return await use(client);
-  } finally {
-    client.disconnect();
-  }
-}
-
 /** `INFO replication`, by field. */
-async function readReplication(node: Node): Promise<Map<string, string>> {
+async function readReplication(node: RedisNode): Promise<Map<string, string>> {
   const info = await withClient(node, (client) => client.info("replication"));
   return new Map(
     info.split("\r\n").map((line) => {
