@@ -38,11 +38,11 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const { prefetch, grace_ms: graceMs } = settings.collector;
   const name = `tollgate-collector-${process.pid}`;
 
-  const servers = await postgresServers(settings, log);
+  const servers = await postgresServers(settings, { log, metrics: registry.metrics });
   const database = openDatabase(settings, servers.pooled, name);
   const redis = openRoleRedis(settings, name, { log, registry });
   const signals = createSignals(redis, redisOptions(settings, name, log));
-  const rabbitmq = await amqpServer(settings, log);
+  const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);
   const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {

@@ -244,6 +244,12 @@ export const METRICS = {
     labels: ["cause"],
     roles: ["gateway", "worker", "collector"],
   },
+  certificate_expires_timestamp_seconds: {
+    type: "gauge",
+    help: "When the first certificate of those that a server is spoken to with ends: ours or an authority's",
+    labels: ["server"],
+    roles: ["gateway", "worker", "collector"],
+  },
 } as const satisfies Record<string, MetricSpec>;
 
 export type MetricName = keyof typeof METRICS;

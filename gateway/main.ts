@@ -38,9 +38,9 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const settings = config.current();
   const name = `tollgate-gateway-${process.pid}`;
 
-  const database = await openPostgres(settings, name, log);
+  const database = await openPostgres(settings, name, { log, metrics: registry.metrics });
   const redis = openRoleRedis(settings, name, { log, registry });
-  const rabbitmq = await amqpServer(settings, log);
+  const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const amqp = openBroker(config.current, rabbitmq, name, log);
   const queues = followQueues(config, amqp, log);
   const publisher = openPublisher(amqp, settings);

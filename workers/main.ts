@@ -43,7 +43,7 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
 
   const redis = openRoleRedis(settings, name, { log, registry });
   const signals = createSignals(redis, redisOptions(settings, name, log));
-  const rabbitmq = await amqpServer(settings, log);
+  const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);
   const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
@@ -76,7 +76,10 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
     openPayload: ({ head, payload }) => decodePayload(sealer.open(payload, head, "prompt")),
     sealResult: (head, result) => sealer.seal(encodeJson(result), head, "result"),
     sealErrorDetail: (head, words) => sealer.seal(encodeJson(words), head, "error_detail"),
-    infer: createInfer((secret) => env[secret], createCertificates(log)),
+    infer: createInfer(
+      (secret) => env[secret],
+      createCertificates({ log, metrics: registry.metrics }),
+    ),
     countTokens: tokens.count,
     metrics: registry.metrics,
     log,

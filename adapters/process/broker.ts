@@ -1,7 +1,6 @@
 import type { Config } from "../../core/config/schema.ts";
-import type { Log } from "../../runtime/log.ts";
 import type { AmqpServer } from "../amqp/connection.ts";
-import { openTlsFiles } from "../tls/tls-files.ts";
+import { openTlsFiles, type TlsContext } from "../tls/tls-files.ts";
 
 /**
  * The RabbitMQ of a configuration.
@@ -10,8 +9,8 @@ import { openTlsFiles } from "../tls/tls-files.ts";
  */
 export async function amqpServer(
   { amqp: { url, more_urls: moreUrls, tls } }: Pick<Config, "amqp">,
-  log: Log,
+  context: TlsContext,
 ): Promise<AmqpServer> {
   if (tls === undefined) return { url, moreUrls };
-  return { url, moreUrls, tls: await openTlsFiles(tls, { log, name: "rabbitmq" }) };
+  return { url, moreUrls, tls: await openTlsFiles(tls, { ...context, name: "rabbitmq" }) };
 }

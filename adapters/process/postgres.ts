@@ -1,9 +1,8 @@
 import type { Config } from "../../core/config/schema.ts";
 import { readPostgresUrl } from "../../core/config/postgres-url.ts";
-import type { Log } from "../../runtime/log.ts";
 import { connectPostgres, type Database } from "../postgres/connect.ts";
 import type { PostgresServer } from "../postgres/open-client.ts";
-import { openTlsFiles } from "../tls/tls-files.ts";
+import { openTlsFiles, type TlsContext } from "../tls/tls-files.ts";
 
 /** The PostgreSQL of a configuration; `direct`: past a pooler, for what needs a session. */
 export interface PostgresServers {
@@ -14,12 +13,12 @@ export interface PostgresServers {
 /** @throws {Error} naming the file, when a certificate cannot be read */
 export async function postgresServers(
   { postgres: { url, direct_url: directUrl = url, tls: files } }: Pick<Config, "postgres">,
-  log: Log,
+  context: TlsContext,
 ): Promise<PostgresServers> {
   const serverOf = async (serverUrl: string): Promise<PostgresServer> => {
     const wanted = { ...files, ...readPostgresUrl(serverUrl).tls };
     if (Object.keys(wanted).length === 0 && files === undefined) return { url: serverUrl };
-    return { url: serverUrl, tls: await openTlsFiles(wanted, { log, name: "postgres" }) };
+    return { url: serverUrl, tls: await openTlsFiles(wanted, { ...context, name: "postgres" }) };
   };
   const pooled = await serverOf(url);
   return { pooled, direct: directUrl === url ? pooled : await serverOf(directUrl) };
@@ -43,8 +42,8 @@ export function openDatabase(
 export async function openPostgres(
   config: Pick<Config, "postgres">,
   name: string,
-  log: Log,
+  context: TlsContext,
 ): Promise<Database> {
-  const { pooled } = await postgresServers(config, log);
+  const { pooled } = await postgresServers(config, context);
   return openDatabase(config, pooled, name);
 }

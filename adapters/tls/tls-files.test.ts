@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { makeAuthority } from "../../local/tls/authority.ts";
+import { recordMetrics } from "../../test/support/metrics.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { openTlsFiles } from "./tls-files.ts";
 
@@ -18,7 +19,8 @@ const DAY_MS = 86_400_000;
 
 describe("certificates", () => {
   test("are read, and the day on which the first one ends is known", async () => {
-    const files = await openTlsFiles({ ca: authority.ca, ...first }, options);
+    const { metrics, value } = recordMetrics();
+    const files = await openTlsFiles({ ca: authority.ca, ...first }, { ...options, metrics });
 
     const { ca, cert, key, minVersion } = files.current();
     expect([ca, cert]).toEqual([
@@ -30,6 +32,9 @@ describe("certificates", () => {
     const days = ((files.expiresAtMs() ?? 0) - Date.now()) / DAY_MS;
     expect(days).toBeGreaterThan(29);
     expect(days).toBeLessThan(31);
+    expect(value("certificate_expires_timestamp_seconds", "test")).toBe(
+      (files.expiresAtMs() ?? 0) / 1_000,
+    );
     files.close();
   });
 

@@ -2,6 +2,7 @@ import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
 import type { TlsConfig } from "../../core/config/tls-schema.ts";
+import type { Metrics } from "../../core/metrics.ts";
 import type { Log } from "../../runtime/log.ts";
 
 /** What a connection needs, as Node's and Bun's TLS take it. */
@@ -23,6 +24,12 @@ export interface TlsFiles {
   close: () => void;
 }
 
+/** Who reads certificates, and for which server; the metric tells when the first of them ends. */
+export interface TlsContext {
+  log: Log;
+  metrics?: Pick<Metrics, "certificate_expires_timestamp_seconds">;
+}
+
 /** Kubernetes brings a renewed secret within a minute; looking costs three small reads. */
 const LOOK_MS = 5_000;
 
@@ -37,11 +44,17 @@ const NAMES: readonly Named[] = ["ca", "cert", "key"];
  */
 export async function openTlsFiles(
   files: NonNullable<TlsConfig>,
-  { log, name, lookMs = LOOK_MS }: { log: Log; name: string; lookMs?: number },
+  { log, metrics, name, lookMs = LOOK_MS }: TlsContext & { name: string; lookMs?: number },
 ): Promise<TlsFiles> {
   const listeners = new Set<(material: TlsMaterial) => void>();
   let material = await readMaterial(files);
+  showExpiry();
   let refused = "";
+
+  function showExpiry(): void {
+    const atMs = expiryOf(material);
+    if (atMs !== null) metrics?.certificate_expires_timestamp_seconds.set(atMs / 1_000, name);
+  }
 
   async function look(): Promise<void> {
     try {
@@ -49,6 +62,7 @@ export async function openTlsFiles(
       refused = "";
       if (digestOf(next) === digestOf(material)) return;
       material = next;
+      showExpiry();
       log.info({ server: name }, "certificates were renewed");
       for (const listen of listeners) listen(material);
     } catch (error) {

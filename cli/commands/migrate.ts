@@ -35,7 +35,7 @@ async function migrateCommand(options: { json?: boolean }): Promise<void> {
   }
   const isJson = options.json === true;
   const { postgres } = await readPostgres({ ...process.env, DATABASE_URL: url });
-  const { direct } = await postgresServers({ postgres }, silentLog);
+  const { direct } = await postgresServers({ postgres }, { log: silentLog });
   const applied = await migrateStep(
     direct,
     createProgress(isJson ? process.stderr : process.stdout),

@@ -9,7 +9,7 @@ const DEMO = { name: "Demo", email: "demo@example.org" };
 
 /** Gives the demo user, made if need be with the quotas of the default tier, a new key. */
 export async function createDemoUser(config: Config): Promise<{ userId: string; apiKey: string }> {
-  const database = await openPostgres(config, "tollgate-cli", silentLog);
+  const database = await openPostgres(config, "tollgate-cli", { log: silentLog });
   try {
     const userId =
       (await findUserByEmail(database, DEMO.email))?.userId ??

@@ -47,7 +47,7 @@ export async function operate<Result>(
   act: (operation: Operation) => Promise<Result>,
 ): Promise<Result> {
   const { config, up } = await readSetup(process.env, statePaths(), needs);
-  const database = await openPostgres(config, CLIENT_NAME, silentLog);
+  const database = await openPostgres(config, CLIENT_NAME, { log: silentLog });
   const closing: (() => unknown)[] = [() => database.close(0)];
 
   const redis = once(async () => {
@@ -63,7 +63,7 @@ export async function operate<Result>(
   });
   const amqp = once(async () => {
     const connection = connectAmqp({
-      ...(await amqpServer(config, silentLog)),
+      ...(await amqpServer(config, { log: silentLog })),
       heartbeatSeconds: config.amqp.heartbeat_seconds,
       name: CLIENT_NAME,
       log: silentLog,

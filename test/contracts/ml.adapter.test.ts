@@ -26,7 +26,7 @@ describeMlContract("HTTP", async () => {
     },
   });
   return {
-    infer: createInfer(() => undefined, createCertificates(silentLog)),
+    infer: createInfer(() => undefined, createCertificates({ log: silentLog })),
     config: { ...ML_MODEL, url: `http://127.0.0.1:${server.port}/`, timeout_ms: 200 },
     payload: ML_PAYLOAD,
     nextCall: () =>

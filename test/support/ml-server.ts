@@ -66,7 +66,7 @@ export function startMlServer(): MlServer {
   const url = `http://127.0.0.1:${server.port}/v1`;
   const infer = createInfer(
     (name) => (name === "ML_KEY" ? "secret" : undefined),
-    createCertificates(silentLog),
+    createCertificates({ log: silentLog }),
   );
   return {
     url,

@@ -13,7 +13,7 @@ import { ML_MODEL, ML_PAYLOAD } from "../support/ml-server.ts";
 
 describe("an ML service with certificates", () => {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-ml-tls-"));
-  const infer = createInfer(() => undefined, createCertificates(silentLog));
+  const infer = createInfer(() => undefined, createCertificates({ log: silentLog }));
   const services: { stop: (now: boolean) => Promise<void> }[] = [];
   let authority: Authority;
   let own: Certificate;
