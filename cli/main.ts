@@ -1,4 +1,5 @@
 import { registerAudit } from "./commands/audit.ts";
+import { registerBackup } from "./commands/backup.ts";
 import { registerCapacity } from "./commands/capacity.ts";
 import { registerDead } from "./commands/dead.ts";
 import { registerDown } from "./commands/down.ts";
@@ -44,6 +45,7 @@ for (const register of [
   registerLogs,
   registerStatus,
   registerMigrate,
+  registerBackup,
   registerCheckoutPrograms,
   registerCapacity,
   registerUser,

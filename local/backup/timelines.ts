@@ -1,0 +1,61 @@
+import type { Backup } from "./repository.ts";
+
+/** A line of WAL that a restore has begun: what came after the moment that it went back to goes on beside it. */
+export interface Timeline {
+  timeline: number;
+  beganAtMs: number;
+  /** Where it left each line that it comes from. */
+  parents: { timeline: number; leftAtLsn: string }[];
+}
+
+const FIRST = 1;
+
+/**
+ * A file `NNNNNNNN.history`: lines of a timeline, where it was left, and why.
+ * https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-TIMELINES
+ */
+export function parseHistory(text: string): Timeline["parents"] {
+  return text.split("\n").flatMap((line) => {
+    const [, timeline, leftAtLsn] = /^\s*(\d+)\s+([0-9A-F]+\/[0-9A-F]+)/.exec(line) ?? [];
+    return timeline === undefined || leftAtLsn === undefined
+      ? []
+      : [{ timeline: Number(timeline), leftAtLsn }];
+  });
+}
+
+/** `1A/2B` as a number. */
+function lsnOf(text: string): bigint {
+  const [high = "0", low = "0"] = text.split("/");
+  return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+}
+
+export interface RestorePlan {
+  backup: Backup;
+  timeline: number;
+}
+
+/**
+ * The newest backup from which a moment can be reached, on the timeline that the database was on then: also
+ * a moment that an earlier restore has undone. undefined: none reaches it.
+ */
+export function planRestore(
+  backups: readonly Backup[],
+  timelines: readonly Timeline[],
+  toMs: number,
+): RestorePlan | undefined {
+  const current = timelines
+    .filter(({ beganAtMs }) => beganAtMs <= toMs)
+    .toSorted((a, b) => a.timeline - b.timeline)
+    .at(-1);
+  const timeline = current?.timeline ?? FIRST;
+  const leadsThere = (backup: Backup): boolean => {
+    if (backup.timeline === timeline) return true;
+    const parent = current?.parents.find((one) => one.timeline === backup.timeline);
+    return parent !== undefined && lsnOf(backup.endLsn) <= lsnOf(parent.leftAtLsn);
+  };
+  const backup = backups
+    // They are told in whole seconds.
+    .filter(({ endedAtMs }) => endedAtMs + 1_000 <= toMs)
+    .findLast(leadsThere);
+  return backup === undefined ? undefined : { backup, timeline };
+}
