@@ -10,6 +10,7 @@ import { registerMigrate } from "./commands/migrate.ts";
 import { registerModel } from "./commands/model.ts";
 import { registerPs } from "./commands/ps.ts";
 import { registerRequest } from "./commands/request.ts";
+import { registerRestore } from "./commands/restore.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerUser } from "./commands/user.ts";
@@ -46,6 +47,7 @@ for (const register of [
   registerStatus,
   registerMigrate,
   registerBackup,
+  registerRestore,
   registerCheckoutPrograms,
   registerCapacity,
   registerUser,

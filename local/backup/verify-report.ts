@@ -15,7 +15,7 @@ export function damagesOf(lines: readonly string[], labels: readonly string[]): 
     lines.flatMap((line) => /backup: (\S+), status: valid,/.exec(line)?.[1] ?? []),
   );
   const unsound = labels.filter((label) => !valid.has(label));
-  const isRefused = lines.some((line) => /^status: error/.test(line));
+  const isRefused = lines.some((line) => line.startsWith("status: error"));
   const found = [...said, ...unsound.map((label) => `the backup ${label} cannot be restored`)];
   return isRefused && found.length === 0
     ? ["pgBackRest finds an error that it does not name"]
