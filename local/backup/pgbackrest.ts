@@ -1,4 +1,12 @@
-import { appendFileSync, chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
@@ -7,10 +15,11 @@ import { shortPath, type StatePaths } from "../../adapters/state/paths.ts";
 import { createCountProgress } from "../../adapters/terminal/count-progress.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
+import { WITH_PARENT } from "../processes/processes.ts";
 import { installPackages } from "../servers/install.ts";
 import { readLocalState } from "../servers/local.ts";
 import { own } from "../servers/postgres.ts";
-import { findUnprivileged } from "../servers/unprivileged.ts";
+import { findUnprivileged, type Unprivileged } from "../servers/unprivileged.ts";
 import { configText } from "./config-text.ts";
 import { adviceOn, percentOf } from "./output.ts";
 import { backupFolder, type BackupSettings, repositoryText } from "./settings.ts";
@@ -50,8 +59,22 @@ export async function requirePgBackRest(progress: Progress): Promise<void> {
   await installPackages(wanted, progress);
 }
 
-/** Writes what pgBackRest and the WAL archiver read, and returns how to call it. */
-export function preparePgBackRest(paths: StatePaths, settings: BackupSettings): PgBackRest {
+/** A folder that has something in it is somebody's: it keeps its owner. */
+function makeOwn(folder: string, runAs: Unprivileged): void {
+  if (existsSync(folder) && readdirSync(folder).length > 0) return;
+  mkdirSync(folder, { recursive: true, mode: 0o750 });
+  own(folder, runAs);
+}
+
+/** The file of the WAL archiver, or one that a command uses beside it to look somewhere else. */
+export type ConfigName = "pgbackrest.conf" | "look.conf";
+
+/** Writes what pgBackRest reads, and returns how to call it. */
+export function preparePgBackRest(
+  paths: StatePaths,
+  settings: BackupSettings,
+  name: ConfigName,
+): PgBackRest {
   const postgresFolder = join(paths.servers, "postgres");
   const folder = backupFolder(postgresFolder);
   // The user that PostgreSQL runs as must get through.
@@ -59,16 +82,13 @@ export function preparePgBackRest(paths: StatePaths, settings: BackupSettings): 
   const runAs = findUnprivileged(postgresFolder);
   const places = [join(folder, "lock"), join(folder, "spool")];
   if (settings.repository.kind === "directory") places.push(settings.repository.path);
-  for (const place of places) {
-    mkdirSync(place, { recursive: true, mode: 0o750 });
-    own(place, runAs);
-  }
-  const config = join(folder, "pgbackrest.conf");
+  for (const place of places) makeOwn(place, runAs);
+  const config = join(folder, name);
   const text = configText(settings, { dataFolder: join(postgresFolder, "data"), folder });
   // At once: the WAL archiver reads it at any time.
   const unfinished = `${config}.new`;
+  rmSync(unfinished, { force: true });
   writeFileSync(unfinished, text, { mode: 0o600 });
-  chmodSync(unfinished, 0o600);
   own(unfinished, runAs);
   renameSync(unfinished, config);
 
@@ -78,7 +98,15 @@ export function preparePgBackRest(paths: StatePaths, settings: BackupSettings): 
   const start = (command: string, args: readonly string[], levels: readonly string[]) => {
     const state = readLocalState(paths, "postgres");
     return Bun.spawn(
-      [...runAs.prefix, "pgbackrest", `--stanza=${settings.stanza}`, ...levels, command, ...args],
+      [
+        ...runAs.prefix,
+        ...WITH_PARENT,
+        "pgbackrest",
+        `--stanza=${settings.stanza}`,
+        ...levels,
+        command,
+        ...args,
+      ],
       {
         cwd: folder,
         env: {

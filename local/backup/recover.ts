@@ -11,6 +11,7 @@ import { openLog, WITH_PARENT } from "../processes/processes.ts";
 import type { ServerBinaries } from "../servers/binaries.ts";
 import type { LocalState } from "../servers/local-server.ts";
 import { LOCAL_POSTGRES } from "../servers/postgres.ts";
+import { findUnprivileged } from "../servers/unprivileged.ts";
 import { postgresFolder } from "./set-up.ts";
 
 const LOOK_PERIOD_MS = 200;
@@ -35,7 +36,10 @@ export async function recover(
   const logPath = join(paths.logs, "restore.log");
   const log = openLog(logPath);
   const since = logEnds(paths.logs);
-  const server = Bun.spawn([...WITH_PARENT, ...launch.command], {
+  const { prefix } = findUnprivileged(settings.folder);
+  // Behind the change of the user, which would undo it.
+  const command = [...prefix, ...WITH_PARENT, ...launch.command.slice(prefix.length)];
+  const server = Bun.spawn(command, {
     cwd: settings.folder,
     env: launch.env,
     stdin: "ignore",

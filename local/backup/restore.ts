@@ -15,7 +15,12 @@ import type { PgBackRest } from "./pgbackrest.ts";
 import { keepRestored, putAside, putBack, takeOverWal } from "./put-aside.ts";
 import { recover } from "./recover.ts";
 import { readContents, readTimelines } from "./repository.ts";
-import { openRepository, postgresFolder, requireLocalPostgres } from "./set-up.ts";
+import {
+  openRepository,
+  postgresFolder,
+  rememberSettings,
+  requireLocalPostgres,
+} from "./set-up.ts";
 import { type BackupWish, repositoryText } from "./settings.ts";
 import { planRestore, type RestorePlan } from "./timelines.ts";
 
@@ -73,7 +78,13 @@ async function restoreStopped(paths: StatePaths, order: RestoreOrder): Promise<v
 
   await stopComponents(paths);
   await stopLocalServers(paths);
-  const aside = await replaceData(paths, pgBackRest, plan, order.toMs, progress);
+  const { undo, ...remembered } = rememberSettings(paths, pgBackRest.settings);
+  const aside = await replaceData(paths, remembered.pgBackRest, plan, order.toMs, progress).catch(
+    (error: unknown) => {
+      undo();
+      throw error;
+    },
+  );
   const urls = await startLocalServers(paths, progress, process.env["PATH"] ?? "");
   await order.bringTogether(urls, progress);
   keepRestored(postgresFolder(paths), { aside });

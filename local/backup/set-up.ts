@@ -13,6 +13,7 @@ import { readSource } from "../servers/state.ts";
 import { judgeStack, readStack } from "../supervision/supervised-stack.ts";
 import { type PgBackRest, preparePgBackRest, requirePgBackRest } from "./pgbackrest.ts";
 import {
+  type BackupSettings,
   type BackupWish,
   defaultRepository,
   forgetBackupSettings,
@@ -48,7 +49,11 @@ export function requireLocalPostgres(paths: StatePaths): void {
   );
 }
 
-/** pgBackRest with the repository that is wished for, or that was set up. @throws {CommandFailure} */
+/**
+ * pgBackRest with the repository that is wished for, or that was set up, to look at it.
+ *
+ * @throws {CommandFailure} when pgBackRest cannot be had, or the wish makes no sense
+ */
 export async function openRepository(
   paths: StatePaths,
   wish: BackupWish,
@@ -56,7 +61,29 @@ export async function openRepository(
 ): Promise<PgBackRest> {
   await requirePgBackRest(progress);
   const known = readBackupSettings(postgresFolder(paths));
-  return preparePgBackRest(paths, mergeSettings(wish, known, defaultRepository(paths)));
+  const settings = mergeSettings(wish, known, defaultRepository(paths));
+  return preparePgBackRest(paths, settings, "look.conf");
+}
+
+/** From now on these are the settings; `undo` brings back those of before. */
+export function rememberSettings(
+  paths: StatePaths,
+  settings: BackupSettings,
+): { pgBackRest: PgBackRest; undo: () => void } {
+  const folder = postgresFolder(paths);
+  const before = readBackupSettings(folder);
+  const remember = (some: BackupSettings): PgBackRest => {
+    writeBackupSettings(folder, some);
+    return preparePgBackRest(paths, some, "pgbackrest.conf");
+  };
+  return {
+    pgBackRest: remember(settings),
+    undo: () => {
+      // An archiver without a repository would keep all WAL.
+      if (before === undefined) forgetBackupSettings(folder);
+      else remember(before);
+    },
+  };
 }
 
 /**
@@ -75,18 +102,12 @@ export async function setUpBackups(
     throw new CommandFailure("a backup is made while the stack runs: start ./tollgate up", {
       exitCode: EXIT.notRunning,
     });
-  const before = readBackupSettings(postgresFolder(paths));
-  const pgBackRest = await openRepository(paths, wish, progress);
-  writeBackupSettings(postgresFolder(paths), pgBackRest.settings);
+  const { settings } = await openRepository(paths, wish, progress);
+  const { pgBackRest, undo } = rememberSettings(paths, settings);
   try {
     await pgBackRest.run("stanza-create");
   } catch (error) {
-    // An archiver without a repository would keep all WAL.
-    if (before === undefined) forgetBackupSettings(postgresFolder(paths));
-    else {
-      writeBackupSettings(postgresFolder(paths), before);
-      preparePgBackRest(paths, before);
-    }
+    undo();
     throw error;
   }
   if (!(await archives(paths))) {
