@@ -31,7 +31,8 @@ function lsnOf(text: string): bigint {
 
 export interface RestorePlan {
   backup: Backup;
-  timeline: number;
+  /** As `recovery_target_timeline`; `current` is the one of the backup, and needs no history. */
+  timeline: number | "current";
 }
 
 /**
@@ -43,19 +44,31 @@ export function planRestore(
   timelines: readonly Timeline[],
   toMs: number,
 ): RestorePlan | undefined {
-  const current = timelines
-    .filter(({ beganAtMs }) => beganAtMs <= toMs)
-    .toSorted((a, b) => a.timeline - b.timeline)
-    .at(-1);
-  const timeline = current?.timeline ?? FIRST;
+  const timeline = timelineAt(backups, timelines, toMs);
+  const parents = timelines.find((one) => one.timeline === timeline)?.parents ?? [];
   const leadsThere = (backup: Backup): boolean => {
     if (backup.timeline === timeline) return true;
-    const parent = current?.parents.find((one) => one.timeline === backup.timeline);
+    const parent = parents.find((one) => one.timeline === backup.timeline);
     return parent !== undefined && lsnOf(backup.endLsn) <= lsnOf(parent.leftAtLsn);
   };
   const backup = backups
     // They are told in whole seconds.
     .filter(({ endedAtMs }) => endedAtMs + 1_000 <= toMs)
     .findLast(leadsThere);
-  return backup === undefined ? undefined : { backup, timeline };
+  if (backup === undefined) return undefined;
+  return { backup, timeline: backup.timeline === timeline ? "current" : timeline };
+}
+
+/**
+ * Numbers grow with time. A repository that was begun later than a restore does not know its history, but
+ * its backups say which timeline they are of.
+ */
+function timelineAt(
+  backups: readonly Backup[],
+  timelines: readonly Timeline[],
+  atMs: number,
+): number {
+  const begun = timelines.filter(({ beganAtMs }) => beganAtMs <= atMs);
+  const backedUp = backups.filter(({ startedAtMs }) => startedAtMs <= atMs);
+  return Math.max(FIRST, ...[...begun, ...backedUp].map(({ timeline }) => timeline));
 }
