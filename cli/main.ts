@@ -36,6 +36,8 @@ const program = createProgram("tollgate")
     process.exit();
   })
   .helpOption("-h, --help", "show this, or ./tollgate COMMAND --help")
+  // `backup` and `restore` have options of their own beside subcommands that have the same.
+  .enablePositionalOptions()
   .addHelpText("after", HELP);
 
 // One file per command below commands/, each exporting a function that adds its command here.

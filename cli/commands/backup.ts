@@ -11,7 +11,7 @@ export function registerBackup(program: Command): void {
   const backup = program
     .command("backup")
     .description("back up the database of up, with its WAL, to a directory or to S3")
-    // An option before a subcommand would be taken for one of the backup.
+    // An option behind a subcommand is that of the subcommand.
     .enablePositionalOptions();
   addRepositoryOptions(backup)
     .addOption(
