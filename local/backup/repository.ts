@@ -60,7 +60,8 @@ export function parseContents(json: string): Contents {
   const info: unknown = JSON.parse(json);
   if (!Value.Check(InfoSchema, info))
     throw new CommandFailure(
-      `this pgBackRest says what it has otherwise than expected (${Value.Errors(InfoSchema, info).First()?.path})`,
+      "this pgBackRest says what it has otherwise than expected " +
+        `(${Value.Errors(InfoSchema, info).First()?.path})`,
     );
   const [stanza] = info;
   const archive = stanza?.archive.at(-1);

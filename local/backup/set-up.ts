@@ -44,7 +44,8 @@ export function requireLocalPostgres(paths: StatePaths): void {
   const whose = source === "docker" ? "in Docker" : "of DATABASE_URL";
   throw new CommandFailure(
     `the PostgreSQL ${whose} is not backed up by this command: use the tools of whoever runs it, and ` +
-      "see docs/operations.md for what they must do; TOLLGATE_SERVERS=local ./tollgate up starts one of this machine",
+      "see docs/operations.md for what they must do; TOLLGATE_SERVERS=local ./tollgate up starts one of " +
+      "this machine",
     { exitCode: EXIT.usage },
   );
 }

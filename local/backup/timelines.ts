@@ -1,6 +1,6 @@
 import type { Backup } from "./repository.ts";
 
-/** A line of WAL that a restore has begun: what came after the moment that it went back to goes on beside it. */
+/** A line of WAL that a restore has begun; what came after the moment that it went back to lies beside it. */
 export interface Timeline {
   timeline: number;
   beganAtMs: number;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { connectAmqp } from "../../adapters/amqp/connection.ts";
 import { browse, queueDepths } from "../../adapters/amqp/inspect.ts";
+import { textArray } from "../../adapters/postgres/arrays.ts";
 import { EXIT } from "../../adapters/terminal/failure.ts";
 import { createSimulatorControl } from "../../local/stack/simulator-control.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
@@ -140,6 +141,8 @@ describe.skipIf(!hasServerPrograms())("a database that is backed up", () => {
       const running = await stack.tollgate("restore", "--to", to, "--yes");
       expect((await stack.tollgate("down")).exitCode).toBe(0);
       const unasked = await stack.tollgate("restore", "--to", to);
+      // Nothing was archived that is later: PostgreSQL gives up, and its data of before come back.
+      const tooLate = await stack.tollgate("restore", "--to", new Date().toISOString(), "--yes");
       const early = await stack.tollgate("restore", "--to", "2020-01-01T00:00:00Z", "--yes");
 
       expect({ exitCode: running.exitCode, err: running.err }).toEqual({
@@ -148,6 +151,9 @@ describe.skipIf(!hasServerPrograms())("a database that is backed up", () => {
       });
       expect(unasked.exitCode).toBe(EXIT.usage);
       expect(early.err).toContain("no backup in");
+      expect(tooLate.exitCode).toBe(EXIT.failed);
+      expect(tooLate.err).toContain("name an earlier one, or --to latest");
+      expect(tooLate.out).toContain("Nothing has changed");
     },
     STEP_LIMIT_MS,
   );
@@ -197,7 +203,8 @@ describe.skipIf(!hasServerPrograms())("a database that is backed up", () => {
         database.run(
           "read how they ended",
           (sql) => sql<{ status: string }[]>`
-          select distinct status from requests where request_id = any(${`{${moment.openIds.join()}}`}::uuid[])`,
+          select distinct status from requests
+          where request_id = any(${textArray(moment.openIds)}::uuid[])`,
         ),
       );
       const api = createApi(gateway, user.apiKey);

@@ -15,9 +15,11 @@ export async function contentOf(database: Database): Promise<Record<string, stri
     const [row] = await database.run(
       "hash a table",
       (sql) => sql<{ count: number; hash: string }[]>`
-        select count(*), encode(sha256(convert_to(coalesce(string_agg(line, E'\n' order by line), ''), 'UTF8')), 'hex')
-          as hash
-        from (select t::text as line from ${sql(name)} t) as lines`,
+        select count, coalesce(encode(sha256(convert_to(content, 'UTF8')), 'hex'), '') as hash
+        from (
+          select count(*), string_agg(t::text, E'\n' order by t::text) as content
+          from ${sql(name)} t
+        ) as whole`,
     );
     content[name] = `${row?.count} rows ${row?.hash}`;
   }
