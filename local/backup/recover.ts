@@ -5,7 +5,7 @@ import { connectPostgres } from "../../adapters/postgres/connect.ts";
 import { shortPath, type StatePaths } from "../../adapters/state/paths.ts";
 import { createCountProgress } from "../../adapters/terminal/count-progress.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
-import { lastTellingLine, logEnds } from "../processes/log-tail.ts";
+import { lastLines, lastTellingLine, type LogEnds, logEnds } from "../processes/log-tail.ts";
 import { findFreePorts } from "../processes/ports.ts";
 import { openLog, WITH_PARENT } from "../processes/processes.ts";
 import type { ServerBinaries } from "../servers/binaries.ts";
@@ -16,6 +16,8 @@ import { postgresFolder } from "./set-up.ts";
 
 const LOOK_PERIOD_MS = 200;
 const ANSWER_LIMIT_MS = 2_000;
+/** Of the log, to find out why it ended. */
+const LOG_LINES = 50;
 
 /**
  * Runs PostgreSQL on restored files until it has replayed its WAL up to the moment and is a database of its
@@ -70,7 +72,7 @@ export async function recover(
         .catch(() => []);
       if (state[0]?.replays === false) break;
       if (server.exitCode !== null || server.signalCode !== null)
-        throw failure(lastTellingLine(logPath, since), logPath);
+        throw failure(whyEnded(logPath, since), logPath);
       progress.at(Math.round(Math.max(0, (state[0]?.at ?? fromMs) - fromMs) / 1_000));
       await Bun.sleep(LOOK_PERIOD_MS);
     }
@@ -80,6 +82,13 @@ export async function recover(
     server.kill(LOCAL_POSTGRES.stopSignal);
     await server.exited;
   }
+}
+
+/** What ended it; the lines behind that only say that it ends. */
+function whyEnded(logPath: string, since: LogEnds): string {
+  const lines = lastLines(logPath, LOG_LINES, { fromByte: since.get(logPath) ?? 0 });
+  const fatal = lines.findLast((line) => /(FATAL|PANIC): /.test(line));
+  return fatal?.replace(/^.*(FATAL|PANIC): +/, "") ?? lastTellingLine(logPath, since);
 }
 
 function failure(said: string, logPath: string): CommandFailure {
