@@ -4,14 +4,15 @@ import { createProgress } from "../../adapters/terminal/progress.ts";
 import { judgeStack, readStack } from "../supervision/supervised-stack.ts";
 import type { PgBackRest } from "./pgbackrest.ts";
 import { type Contents, listWal, readContents } from "./repository.ts";
-import { openRepository, requireLocalPostgres } from "./set-up.ts";
-import { type BackupWish, repositoryText } from "./settings.ts";
+import { openRepository, postgresFolder, requireLocalPostgres } from "./set-up.ts";
+import { type BackupWish, readBackupSettings, repositoryText } from "./settings.ts";
 import { damagesOf, findWalGaps } from "./verify-report.ts";
 
 const SHOWN_MAX = 20;
 
 /**
- * Reads the whole repository and compares all checksums; where PostgreSQL runs, new WAL must arrive as well.
+ * Reads the whole repository and compares all checksums; where PostgreSQL runs and archives there, new WAL
+ * must arrive as well.
  *
  * @throws {CommandFailure} naming what is damaged or missing
  */
@@ -20,7 +21,11 @@ export async function verifyBackups(wish: BackupWish): Promise<void> {
   requireLocalPostgres(paths);
   const progress = createProgress(process.stdout);
   const pgBackRest = await openRepository(paths, wish, progress);
-  if (judgeStack(readStack(paths)) === "running") {
+  const isArchivers = Bun.deepEquals(
+    pgBackRest.settings,
+    readBackupSettings(postgresFolder(paths)),
+  );
+  if (isArchivers && judgeStack(readStack(paths)) === "running") {
     await progress.step("WAL arrives in the repository", async () => {
       await pgBackRest.run("check");
       return {};
