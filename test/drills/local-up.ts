@@ -7,6 +7,7 @@ import { type StatePaths, statePaths } from "../../adapters/state/paths.ts";
 import { readUpJson, type UpJson } from "../../adapters/state/up-json.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
 import { findFreePorts } from "../../local/processes/ports.ts";
+import { WITH_PARENT } from "../../local/processes/processes.ts";
 import { startLocalServers, stopLocalServers } from "../../local/servers/local.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { readStack } from "../../local/supervision/supervised-stack.ts";
@@ -17,6 +18,8 @@ import { copyCheckout } from "../support/copy-checkout.ts";
 export interface LocalUp {
   paths: StatePaths;
   tollgate: Tollgate;
+  /** Starts a command that the test will end. */
+  spawn: (...args: string[]) => Bun.Subprocess;
   /** Of the `up` that runs. */
   up: () => UpJson;
   pepper: () => string;
@@ -61,6 +64,14 @@ export async function makeLocalUp(more: Readonly<Record<string, string>> = {}): 
   return {
     paths,
     tollgate,
+    spawn: (...args) =>
+      Bun.spawn([...WITH_PARENT, process.execPath, join(folder, "cli/main.ts"), ...args], {
+        cwd: folder,
+        env: { PATH: process.env["PATH"] ?? "", ...env },
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "ignore",
+      }),
     up,
     pepper: () => readEnvFile(paths.secretsEnv)?.[SECRET_VARIABLES.keyPepper] ?? "",
     withDatabase,
