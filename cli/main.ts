@@ -1,4 +1,5 @@
 import { registerAudit } from "./commands/audit.ts";
+import { registerBackup } from "./commands/backup.ts";
 import { registerCapacity } from "./commands/capacity.ts";
 import { registerDead } from "./commands/dead.ts";
 import { registerDown } from "./commands/down.ts";
@@ -9,6 +10,7 @@ import { registerMigrate } from "./commands/migrate.ts";
 import { registerModel } from "./commands/model.ts";
 import { registerPs } from "./commands/ps.ts";
 import { registerRequest } from "./commands/request.ts";
+import { registerRestore } from "./commands/restore.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerUser } from "./commands/user.ts";
@@ -34,6 +36,8 @@ const program = createProgram("tollgate")
     process.exit();
   })
   .helpOption("-h, --help", "show this, or ./tollgate COMMAND --help")
+  // `backup` and `restore` have options of their own beside subcommands that have the same.
+  .enablePositionalOptions()
   .addHelpText("after", HELP);
 
 // One file per command below commands/, each exporting a function that adds its command here.
@@ -44,6 +48,8 @@ for (const register of [
   registerLogs,
   registerStatus,
   registerMigrate,
+  registerBackup,
+  registerRestore,
   registerCheckoutPrograms,
   registerCapacity,
   registerUser,

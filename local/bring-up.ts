@@ -1,3 +1,5 @@
+import { join } from "node:path";
+
 import { migrateStep } from "../adapters/postgres/migrate-step.ts";
 import type { Config } from "../core/config/schema.ts";
 import {
@@ -8,6 +10,7 @@ import {
 } from "./components.ts";
 import { type DemoOutcome, sendDemoRequest } from "./demo-request.ts";
 import { ensureDemoUser } from "./demo-user.ts";
+import { requireNoRestoreUnderWay } from "./backup/put-aside.ts";
 import { requireFreePorts, startComponents, stopComponents } from "./supervision/launch.ts";
 import { type Observers, startObservers, stopObservers } from "./observe/observe.ts";
 import { printable } from "../adapters/terminal/printable.ts";
@@ -53,6 +56,7 @@ export async function bringUp(
   callerEnv: Environment,
   { detached, observe, createDemoUser, findTrouble }: BringUpOptions,
 ): Promise<Upped> {
+  requireNoRestoreUnderWay(join(paths.servers, "postgres"));
   if (judgeStack(readStack(paths)) === "abandoned") {
     progress.say("  An earlier up was killed: replacing what it left behind.");
     await stopComponents(paths);

@@ -68,7 +68,8 @@ async function audit(options: AuditOptions): Promise<void> {
   }
 }
 
-async function auditWith(operation: Operation, options: AuditOptions): Promise<void> {
+/** Compares the books, prints what it finds, and sets the exit code. */
+export async function auditWith(operation: Operation, options: AuditOptions): Promise<void> {
   const { database, queues } = operation;
   const redis = await operation.redis();
   const amqp = options.queues === true ? await operation.amqp() : undefined;

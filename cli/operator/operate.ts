@@ -38,15 +38,16 @@ export interface Operation {
 }
 
 /**
- * Runs a command on the servers of the environment or of `up`.
+ * Runs a command on the servers of the environment, by default that of this process, or of `up`.
  *
  * @throws {CommandFailure} when there are none, or one does not answer
  */
 export async function operate<Result>(
   needs: Needs,
   act: (operation: Operation) => Promise<Result>,
+  env: Record<string, string | undefined> = process.env,
 ): Promise<Result> {
-  const { config, up } = await readSetup(process.env, statePaths(), needs);
+  const { config, up } = await readSetup(env, statePaths(), needs);
   const database = await openPostgres(config, CLIENT_NAME, { log: silentLog });
   const closing: (() => unknown)[] = [() => database.close(0)];
 

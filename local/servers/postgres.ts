@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { ensureDatabase, pingPostgres } from "../../adapters/ping.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
+import { findArchiving } from "../backup/archiving.ts";
 import type { ServerBinaries } from "./binaries.ts";
 import {
   type Launch,
@@ -40,7 +41,9 @@ async function prepare(
   const data = join(folder, "data");
   const runAs = findUnprivileged(folder);
   if (!existsSync(join(data, "PG_VERSION"))) makeDataFolder(folder, data, password, initdb, runAs);
-  writeFileSync(join(data, "postgresql.conf"), await readServerConfig("postgresql.conf"));
+  const archiving = findArchiving(folder);
+  const config = `${await readServerConfig("postgresql.conf")}${archiving?.config ?? ""}`;
+  writeFileSync(join(data, "postgresql.conf"), config);
   own(data, runAs);
   const options = {
     port: String(requirePort(ports, "postgres")),
@@ -59,7 +62,7 @@ async function prepare(
         ...Object.entries(options).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
       ],
       // Nothing of the caller's PG* variables.
-      env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" },
+      env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC", ...archiving?.env },
     },
   ];
 }
@@ -103,7 +106,8 @@ function makeDataFolder(
   renameSync(unfinished, data);
 }
 
-function own(path: string, { owner }: Unprivileged): void {
+/** Gives a file or folder to the user that PostgreSQL runs as. @throws {CommandFailure} */
+export function own(path: string, { owner }: Unprivileged): void {
   if (owner === undefined) return;
   const changed = Bun.spawnSync(["chown", "-R", owner, path]);
   if (!changed.success)

@@ -33,6 +33,11 @@ test.each([
   "user quota ada",
   "key list ada",
   `key revoke ${ID}`,
+  "backup",
+  "backup list",
+  "backup verify",
+  "restore --to latest --yes",
+  "restore follow --yes",
   "dead list",
   `dead retry ${ID}`,
 ])("where nothing is up, %s says so with one exit code and what to do", async (command) => {

@@ -92,6 +92,10 @@ describe("the files of the image", () => {
 
     expect(missing.filter(({ kind }) => kind === "start")).toEqual([]);
     expect(missing.flatMap(({ kind, to }) => (kind === "late" ? to : [])).toSorted()).toEqual([
+      "local/backup/backup.ts",
+      "local/backup/list.ts",
+      "local/backup/restore.ts",
+      "local/backup/verify.ts",
       "local/down.ts",
       "local/logs.ts",
       "local/process-list.ts",
@@ -123,7 +127,7 @@ describe("with the files of the image alone", () => {
     return { exitCode, out, err };
   }
 
-  test.each(["up", "down", "ps", "logs", "test", "bench"])(
+  test.each(["up", "down", "ps", "logs", "backup", "restore", "test", "bench"])(
     "the command %s says in one line that it needs a checkout",
     async (command) => {
       const { exitCode, out, err } = await run("cli/main.ts", command);
@@ -133,11 +137,14 @@ describe("with the files of the image alone", () => {
     },
   );
 
-  test("a command of operators runs until it lacks the servers", async () => {
-    const { err } = await run("cli/main.ts", "user", "list");
+  test.each(["user list", "restore follow"])(
+    "%s runs until it lacks the servers",
+    async (command) => {
+      const { err } = await run("cli/main.ts", ...command.split(" "));
 
-    expect(err).toMatch(/^tollgate: (?!.*(module|checkout)).+\n$/);
-  });
+      expect(err).toMatch(/^tollgate: (?!.*(module|checkout)).+\n$/);
+    },
+  );
 
   test.each(["gateway", "workers", "collector"])(
     "%s runs until it lacks the secrets",

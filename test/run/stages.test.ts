@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { lanesOf } from "./lanes.ts";
 import { parseJunitTotals } from "./junit.ts";
 import { findTestFiles } from "./run-stage.ts";
-import { formatSummary, selectTests, TEST_STAGES, type TestStage } from "./stages.ts";
+import { formatSummary, selectTests, stagesOf, TEST_STAGES, type TestStage } from "./stages.ts";
 
 const stage = (name: TestStage["name"]): TestStage => {
   const found = TEST_STAGES.find((one) => one.name === name);
@@ -59,6 +59,13 @@ test("every test file belongs to exactly one stage", () => {
   const staged = TEST_STAGES.flatMap(findTestFiles);
 
   expect(staged.toSorted()).toEqual(all.toSorted());
+});
+
+test("drills are run only when they are named", () => {
+  const all = stagesOf(undefined).map(({ name }) => name);
+
+  expect(all).toEqual(["unit", "servers", "e2e", "queries", "faults"]);
+  expect(stagesOf("drills").map(({ name }) => name)).toEqual(["drills"]);
 });
 
 test("the summary ends with the sums that scripts read", () => {

@@ -1,4 +1,12 @@
-export const STAGE_NAMES = ["check", "unit", "servers", "e2e", "queries", "faults"] as const;
+export const STAGE_NAMES = [
+  "check",
+  "unit",
+  "servers",
+  "e2e",
+  "queries",
+  "faults",
+  "drills",
+] as const;
 export type StageName = (typeof STAGE_NAMES)[number];
 
 /** `alone`: before the others, because it tells within seconds what is broken. */
@@ -15,6 +23,8 @@ export interface TestStage {
   wantsPrometheus?: boolean;
   /** Stages of one lane run one after the other; lanes run beside each other, each with its own servers. */
   lane: Lane;
+  /** Only run when it is asked for by its name. */
+  isOnDemand?: boolean;
   /** Longest one test may take. */
   testLimitMs: number;
 }
@@ -39,7 +49,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: [
       "adapters/**/*.test.ts",
       "test/*.test.ts",
-      "test/!(contracts|e2e|faults|run)/**/!(queries).test.ts",
+      "test/!(contracts|drills|e2e|faults|run)/**/!(queries).test.ts",
       "test/contracts/*.adapter.test.ts",
     ],
     needsServers: true,
@@ -72,7 +82,23 @@ export const TEST_STAGES: readonly TestStage[] = [
     lane: "faults",
     testLimitMs: 180_000,
   },
+  {
+    name: "drills",
+    about: "what operators do in an emergency, from end to end (minutes); only by name",
+    files: ["test/drills/**/*.test.ts"],
+    // They start whole stacks by the commands.
+    needsServers: false,
+    lane: "alone",
+    isOnDemand: true,
+    testLimitMs: 300_000,
+  },
 ];
+
+/** The stage of that name, or all that are run when nobody names one. */
+export const stagesOf = (name: StageName | undefined): TestStage[] =>
+  TEST_STAGES.filter((stage) =>
+    name === undefined ? stage.isOnDemand !== true : stage.name === name,
+  );
 
 export interface StageResult {
   name: string;
