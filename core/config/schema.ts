@@ -4,6 +4,7 @@ import { IDEMPOTENCY_KEYS_MS } from "../request/stored-request.ts";
 import { closed, count, ms, port } from "./fields.ts";
 import { model } from "./model-schema.ts";
 import { openai } from "./openai-schema.ts";
+import { redis } from "./redis-schema.ts";
 
 const windowLimit = t.Object(
   {
@@ -201,13 +202,7 @@ export const ConfigSchema = t.Object(
       },
       closed,
     ),
-    redis: t.Object(
-      {
-        url: t.String({ pattern: "^rediss?://", description: "Also REDIS_URL." }),
-        command_timeout_ms: ms(2_000, "Longest wait for one command."),
-      },
-      closed,
-    ),
+    redis,
     amqp: t.Object(
       {
         url: t.String({ pattern: "^amqps?://", description: "Also AMQP_URL." }),
