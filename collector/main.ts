@@ -7,14 +7,14 @@ import {
   followQueues,
   openBroker,
   openPostgres,
-  openRedis,
-  redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createAuditPorts } from "../adapters/quota/audit-ports.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
+import { redisOptions } from "../adapters/process/redis.ts";
+import { connectRedis } from "../adapters/redis/connection.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createKeeper } from "./keeper/keeper.ts";
 import { createModelGauges } from "./model-gauges.ts";
@@ -38,8 +38,9 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const name = `tollgate-collector-${process.pid}`;
 
   const database = openPostgres(settings, name);
-  const redis = openRedis(settings, name, log);
-  const signals = createSignals(redis, redisOptions(settings, name, log));
+  const redisSettings = await redisOptions(settings, name, log);
+  const redis = connectRedis(redisSettings);
+  const signals = createSignals(redis, redisSettings);
   const consuming = openBroker(config.current, `${name}-consume`, log);
   const publishing = openBroker(config.current, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {

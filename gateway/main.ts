@@ -11,13 +11,13 @@ import {
   followQueues,
   openBroker,
   openPostgres,
-  openRedis,
-  redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
+import { redisOptions } from "../adapters/process/redis.ts";
+import { connectRedis } from "../adapters/redis/connection.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import packageJson from "../package.json" with { type: "json" };
@@ -38,7 +38,8 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const name = `tollgate-gateway-${process.pid}`;
 
   const database = openPostgres(settings, name);
-  const redis = openRedis(settings, name, log);
+  const redisSettings = await redisOptions(settings, name, log);
+  const redis = connectRedis(redisSettings);
   const amqp = openBroker(config.current, name, log);
   const queues = followQueues(config, amqp, log);
   const publisher = openPublisher(amqp, settings);
@@ -47,7 +48,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   config.remember(await readTiers(database));
 
   const quota = createLiveQuota(redis, database, config.current);
-  const signals = createSignals(redis, redisOptions(settings, name, log));
+  const signals = createSignals(redis, redisSettings);
   const sealer = createSealer(settings.secrets.encryption_keys);
 
   const ports: GatewayPorts = {

@@ -2,19 +2,15 @@ import { hostname } from "node:os";
 
 import { randomUUIDv7 } from "bun";
 
-import {
-  followQueues,
-  openBroker,
-  openRedis,
-  redisOptions,
-  START_WAIT_MS,
-} from "../adapters/process/connections.ts";
+import { followQueues, openBroker, START_WAIT_MS } from "../adapters/process/connections.ts";
 import { createDelayQueues } from "../adapters/amqp/delay-queues.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createInfer } from "../adapters/ml/infer.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
+import { checkRedisSetup, redisOptions } from "../adapters/process/redis.ts";
+import { connectRedis } from "../adapters/redis/connection.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import { hasKey } from "../core/config/missing-keys.ts";
@@ -39,8 +35,9 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   tellProblems(config, env, log);
   const name = `tollgate-worker-${process.pid}`;
 
-  const redis = openRedis(settings, name, log);
-  const signals = createSignals(redis, redisOptions(settings, name, log));
+  const redisSettings = await redisOptions(settings, name, log);
+  const redis = connectRedis(redisSettings);
+  const signals = createSignals(redis, redisSettings);
   const consuming = openBroker(config.current, `${name}-consume`, log);
   const publishing = openBroker(config.current, `${name}-publish`, log);
   const publisher = createPublisher(publishing, {
@@ -52,7 +49,11 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   const queues = followQueues(config, publishing, log);
   const delays = createDelayQueues(publishing, { prefix: settings.amqp.queue_prefix });
   // Redis is not waited for: without its hints work goes on.
-  await Promise.all([consuming.whenUp(START_WAIT_MS), publishing.whenUp(START_WAIT_MS)]);
+  await Promise.all([
+    consuming.whenUp(START_WAIT_MS),
+    publishing.whenUp(START_WAIT_MS),
+    checkRedisSetup(redis),
+  ]);
 
   const sealer = createSealer(settings.secrets.encryption_keys);
   const tokens = createTokenCounter();

@@ -9,8 +9,6 @@ import {
   TopologyMismatchError,
 } from "../amqp/topology.ts";
 import { connectPostgres, type Database } from "../postgres/connect.ts";
-import { connectRedis, type RedisConnection } from "../redis/connection.ts";
-import type { RedisOptions } from "../redis/client.ts";
 import { after } from "./timers.ts";
 
 /** How long a start waits for the servers before it gives up; an orchestrator then tries again. */
@@ -26,21 +24,6 @@ export function openPostgres({ postgres }: Pick<Config, "postgres">, name: strin
     deadlineMs: postgres.deadline_ms,
     name,
   });
-}
-
-export const redisOptions = (
-  { redis }: Pick<Config, "redis">,
-  name: string,
-  log: Log,
-): RedisOptions => ({
-  url: redis.url,
-  commandTimeoutMs: redis.command_timeout_ms,
-  name,
-  log,
-});
-
-export function openRedis(config: Pick<Config, "redis">, name: string, log: Log): RedisConnection {
-  return connectRedis(redisOptions(config, name, log));
 }
 
 /** What the queues follow from. */

@@ -74,15 +74,17 @@ export function createQuotaStore(
    */
   async function discard(userId: string): Promise<void> {
     const { marker, loading, settledLog, loadedAt, holds } = booksKeys(userId);
-    await redis.run(({ client }) => client.del(marker, loading, settledLog, loadedAt, holds));
+    await redis.run(
+      ({ client }) => client.del(marker, loading, settledLog, loadedAt, holds),
+      userKey(userId),
+    );
   }
 
   return {
     admit: async ({ userId, requestId, tokens }) => {
-      const { instance } = redis.server();
       const reply = await admit.run({
         keys: { user: userKey(userId) },
-        args: { instance, requestId, tokens, clockMs: clockMs() },
+        args: { requestId, tokens, clockMs: clockMs() },
       });
       if (reply.length === 1) return { kind: "unknown" };
       if (reply.length === 16) {
@@ -113,8 +115,7 @@ export function createQuotaStore(
     },
 
     read: async (userId) => {
-      const { instance } = redis.server();
-      const args = { instance, clockMs: clockMs() };
+      const args = { clockMs: clockMs() };
       const reply = await read.run({ keys: { user: userKey(userId) }, args });
       if (reply.length === 1) return undefined;
       const [, ...numbers] = reply;
@@ -122,7 +123,7 @@ export function createQuotaStore(
     },
 
     beginLoad: async (userId) => {
-      const { instance } = redis.server();
+      const { instance } = redis.server(userKey(userId));
       const [nonce, ...recentRequestIds] = await beginLoad.run({
         keys: { user: userKey(userId) },
         args: { instance, nonce: `${instance}:${randomUUIDv7()}`, clockMs: clockMs() },
@@ -132,7 +133,7 @@ export function createQuotaStore(
 
     load: async (userId, { instance, nonce }, truth) => {
       // A ticket of another Redis process: what was noted since it was given is gone.
-      if (redis.server().instance !== instance) return "superseded";
+      if (redis.server(userKey(userId)).instance !== instance) return "superseded";
       return load.run({
         keys: { user: userKey(userId) },
         args: {
@@ -166,7 +167,7 @@ export function createQuotaStore(
 
     forget: async (userId) => {
       const { marker, loading, settledLog } = booksKeys(userId);
-      await redis.run(({ client }) => client.del(marker, loading, settledLog));
+      await redis.run(({ client }) => client.del(marker, loading, settledLog), userKey(userId));
     },
   };
 }

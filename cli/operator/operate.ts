@@ -1,14 +1,11 @@
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { connectAmqp } from "../../adapters/amqp/connection.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
-import {
-  openPostgres,
-  openRedis,
-  redisOptions,
-  topologyOf,
-} from "../../adapters/process/connections.ts";
+import { openPostgres, topologyOf } from "../../adapters/process/connections.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
-import type { RedisConnection } from "../../adapters/redis/connection.ts";
+import { redisOptions } from "../../adapters/process/redis.ts";
+import { connectRedis, type RedisConnection } from "../../adapters/redis/connection.ts";
+import { RedisSetupError } from "../../adapters/redis/greeting.ts";
 import { createSignals, type Signals } from "../../adapters/redis/signals.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { Fault } from "../../core/faults.ts";
@@ -53,14 +50,15 @@ export async function operate<Result>(
   const database = openPostgres(config, CLIENT_NAME);
   const closing: (() => unknown)[] = [() => database.close(0)];
 
+  const redisSettings = once(() => redisOptions(config, CLIENT_NAME, silentLog));
   const redis = once(async () => {
-    const connection = openRedis(config, CLIENT_NAME, silentLog);
+    const connection = connectRedis(await redisSettings());
     closing.push(connection.close);
     await connection.untilReady(CONNECT_WAIT_MS);
     return connection;
   });
   const signals = once(async () => {
-    const made = createSignals(await redis(), redisOptions(config, CLIENT_NAME, silentLog));
+    const made = createSignals(await redis(), await redisSettings());
     closing.push(made.close);
     return made;
   });
@@ -93,6 +91,8 @@ function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
 
 /** A server that does not answer, with its address and what to do about it; anything else as it is. */
 function explain(error: unknown, { postgres, redis, amqp }: Config): unknown {
+  if (error instanceof RedisSetupError)
+    return new CommandFailure(error.message, { exitCode: EXIT.usage, cause: error });
   if (!(error instanceof Fault)) return error;
   const why = describeError(error.cause ?? error);
   const tell = (server: string, url: string, variable: string): CommandFailure =>

@@ -1,0 +1,69 @@
+import type { Config } from "../../core/config/schema.ts";
+import type { Log } from "../../runtime/log.ts";
+import { connectRedis, type RedisConnection } from "../redis/connection.ts";
+import { RedisSetupError } from "../redis/greeting.ts";
+import type { RedisOptions, SentinelOptions } from "../redis/options.ts";
+import { openTlsFiles } from "../tls/tls-files.ts";
+
+type RedisConfig = Config["redis"];
+
+/** What every client of Redis is opened with. @throws {Error} naming a file of certificates that is no good */
+export async function redisOptions(
+  { redis }: Pick<Config, "redis">,
+  name: string,
+  log: Log,
+): Promise<RedisOptions> {
+  const { url, command_timeout_ms: commandTimeoutMs, tls: files, sentinels, cluster } = redis;
+  const tls = files && (await openTlsFiles(files, { log, name: "redis" }));
+  return {
+    url,
+    commandTimeoutMs,
+    name,
+    log,
+    ...(tls && { tls }),
+    ...(sentinels && { sentinels: await sentinelOptions(redis, sentinels, tls, log) }),
+    ...(cluster && { cluster }),
+  };
+}
+
+async function sentinelOptions(
+  { url }: RedisConfig,
+  { nodes, name, username, password, plain, tls: files }: NonNullable<RedisConfig["sentinels"]>,
+  ofData: RedisOptions["tls"],
+  log: Log,
+): Promise<SentinelOptions> {
+  const own = files && (await openTlsFiles(files, { log, name: "redis sentinels" }));
+  const tls = own ?? ofData;
+  return {
+    nodes,
+    name,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    isEncrypted: own !== undefined || (url.startsWith("rediss://") && !plain),
+    ...(tls && { tls }),
+  };
+}
+
+export async function openRedis(
+  config: Pick<Config, "redis">,
+  name: string,
+  log: Log,
+): Promise<RedisConnection> {
+  return connectRedis(await redisOptions(config, name, log));
+}
+
+/** Long enough for a server that is there. */
+const LOOK_MS = 2_000;
+
+/**
+ * For who can begin without Redis, but not with one that is not what the configuration says.
+ *
+ * @throws {RedisSetupError}
+ */
+export async function checkRedisSetup(redis: RedisConnection): Promise<void> {
+  try {
+    await redis.untilReady(LOOK_MS);
+  } catch (error) {
+    if (error instanceof RedisSetupError) throw error;
+  }
+}
