@@ -1,0 +1,150 @@
+import { findFreePorts } from "../../local/processes/ports.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
+import { makeServerHome } from "../faults/servers/server-home.ts";
+import {
+  DOWN_AFTER_MS,
+  FAILOVER_LIMIT_MS,
+  type GroupWish,
+  JOIN_LIMIT_MS,
+  prepareGroup,
+  type RedisGroup,
+  revive,
+  sectionOf,
+} from "./redis-groups.ts";
+import { clientFiles, type RedisNode, startRedisNode } from "./redis-node.ts";
+
+/** Three masters, a replica of each, all slots taken. */
+export interface ClusterGroup extends RedisGroup {
+  nodes: readonly RedisNode[];
+  /** Ends the master of a slot. Returns when its replica has taken over. */
+  killMasterOf: (slot: number) => Promise<void>;
+  /** Moves slots from one master to another while the cluster works. */
+  reshard: (slots: number) => Promise<void>;
+}
+
+const COMMAND_LIMIT_MS = 60_000;
+
+export async function startClusterGroup({
+  isEncrypted = false,
+}: GroupWish = {}): Promise<ClusterGroup> {
+  const home = makeServerHome();
+  const nodes: RedisNode[] = [];
+
+  async function remove(): Promise<void> {
+    await Promise.all(nodes.map(({ process }) => process.kill()));
+    home.remove();
+  }
+
+  try {
+    const group = await prepareGroup(home, isEncrypted);
+    const ports = await findFreePorts(12);
+    for (const [index, port] of ports.slice(0, 6).entries())
+      nodes.push(
+        await startRedisNode(group, `node-${index + 1}`, port, [
+          "appendonly yes",
+          `masterauth ${group.password}`,
+          "cluster-enabled yes",
+          `cluster-port ${ports[6 + index]}`,
+          `cluster-node-timeout ${DOWN_AFTER_MS}`,
+          // What one shard cannot serve must not stop the others.
+          "cluster-require-full-coverage no",
+          "repl-diskless-sync-delay 0",
+        ]),
+      );
+
+    async function redisCli(...args: readonly string[]): Promise<void> {
+      const { authority } = group;
+      const files = authority && clientFiles(group.folder, authority);
+      const tls = files
+        ? ["--tls", "--cacert", files.ca, "--cert", files.cert, "--key", files.key]
+        : [];
+      const run = Bun.spawn(["redis-cli", ...tls, ...args], {
+        env: { PATH: process.env["PATH"], REDISCLI_AUTH: group.password },
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+        timeout: COMMAND_LIMIT_MS,
+      });
+      const [exitCode, said] = await Promise.all([run.exited, new Response(run.stdout).text()]);
+      if (exitCode !== 0) throw new Error(`redis-cli ${args[1]} failed:\n${said.slice(-1_000)}`);
+    }
+
+    const running = (): RedisNode[] => nodes.filter(({ process }) => process.isRunning());
+
+    /** By id: the lines of CLUSTER NODES of the first that answers. */
+    async function readNodes(): Promise<
+      { id: string; port: number; flags: string; slots: string[] }[]
+    > {
+      const text = String(await running()[0]?.ask("CLUSTER", "NODES"));
+      return text
+        .trim()
+        .split("\n")
+        .map((line) => {
+          const [id = "", address = "", flags = "", , , , , , ...slots] = line.split(" ");
+          return { id, port: Number(/:(\d+)@/.exec(address)?.[1]), flags, slots };
+        });
+    }
+
+    const isMaster = ({ flags, slots }: { flags: string; slots: string[] }): boolean =>
+      flags.includes("master") && !flags.includes("fail") && slots.length > 0;
+
+    const has = ({ slots }: { slots: string[] }, slot: number): boolean =>
+      slots.some((range) => {
+        const [first, last = first] = range.split("-").map(Number);
+        return first !== undefined && last !== undefined && first <= slot && slot <= last;
+      });
+
+    async function untilWhole(replicas: number): Promise<void> {
+      await untilTrue("the cluster is whole", JOIN_LIMIT_MS, async () => {
+        const states = await Promise.all(
+          running().map(async (node) => String(await node.ask("CLUSTER", "INFO"))),
+        );
+        const known = await readNodes();
+        const alive = known.filter(
+          ({ flags }) => flags.includes("slave") && !flags.includes("fail"),
+        );
+        return (
+          states.every((state) => state.includes("cluster_slots_ok:16384")) &&
+          alive.length >= replicas
+        );
+      });
+    }
+
+    await redisCli(
+      ...["--cluster", "create", ...nodes.map(({ address }) => address)],
+      ...["--cluster-replicas", "1", "--cluster-yes"],
+    );
+    await untilWhole(3);
+    return {
+      nodes,
+      settings: {
+        ...sectionOf(group),
+        cluster: { nodes: nodes.slice(0, 2).map(({ address }) => address) },
+      },
+      killMasterOf: async (slot) => {
+        const master = (await readNodes()).find((one) => isMaster(one) && has(one, slot));
+        await nodes.find(({ port }) => port === master?.port)?.process.kill();
+        await untilTrue("its replica has taken over", FAILOVER_LIMIT_MS, async () => {
+          const now = (await readNodes()).find((one) => isMaster(one) && has(one, slot));
+          return now !== undefined && now.id !== master?.id;
+        });
+      },
+      reshard: async (slots) => {
+        const [from, to] = (await readNodes()).filter(isMaster);
+        await redisCli(
+          ...["--cluster", "reshard", running()[0]?.address ?? "", "--cluster-yes"],
+          ...["--cluster-from", from?.id ?? "", "--cluster-to", to?.id ?? ""],
+          ...["--cluster-slots", String(slots)],
+        );
+      },
+      revive: async () => {
+        await revive(nodes);
+        await untilWhole(3);
+      },
+      remove,
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
