@@ -12,8 +12,8 @@ export interface RedisConnection {
    * @throws {Fault} QUOTA_UNAVAILABLE otherwise, at once
    */
   server: (key?: string) => RedisServer;
-  /** All servers, each with a part of the keys. @throws {Fault} QUOTA_UNAVAILABLE while one is away */
-  servers: () => RedisServer[];
+  /** All servers, each with a part of the keys; undefined: it is away. */
+  servers: () => readonly (RedisServer | undefined)[];
   /**
    * Runs commands on the server that has `key`, and in a cluster all other keys of its slot; without a key on
    * any server. Nothing is ever sent twice but what a node of a cluster refused to do, because the slot had
@@ -106,10 +106,7 @@ function connect(
 
   return {
     server,
-    servers: () => {
-      if (!isComplete()) throw new Fault("QUOTA_UNAVAILABLE", "a server of Redis is away");
-      return present();
-    },
+    servers: set.all,
     run: async (commands, key) => {
       const startedMs = performance.now();
       for (;;) {

@@ -2,6 +2,7 @@ import type { QuotaBooks } from "../../core/audit/books.ts";
 import type { AgedHold, Hold, HoldFate, WindowSnapshot } from "../../core/quota/quota.ts";
 import { Fault } from "../../core/faults.ts";
 import type { RequestRef } from "../../core/request/stored-request.ts";
+import type { RedisServer } from "./client.ts";
 import type { RedisConnection } from "./connection.ts";
 import { booksKeys, HOLDS_KEY_PATTERN, holdsKey, userKey, userOfHoldsKey } from "./keys.ts";
 import { HOLD_FATE, READ_BOOKS } from "./quota-scripts.ts";
@@ -66,19 +67,24 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
   const readBooks = bindScript(redis, READ_BOOKS);
   const holdFate = bindScript(redis, HOLD_FATE);
 
-  /** Of all servers, one after the other. */
+  async function* scanKeysOf({ client }: RedisServer): AsyncGenerator<string[]> {
+    let cursor = "0";
+    do {
+      // Its cursor means nothing to another server.
+      const [next, keys] = await redis.run(() =>
+        client.scan(cursor, "MATCH", HOLDS_KEY_PATTERN, "COUNT", SCAN_COUNT, "TYPE", "hash"),
+      );
+      yield keys;
+      cursor = next;
+    } while (cursor !== "0");
+  }
+
+  /** Of all servers; one that is away keeps nobody from those of the others. */
   async function* scanKeys(): AsyncGenerator<string[]> {
-    for (const { client } of redis.servers()) {
-      let cursor = "0";
-      do {
-        // Its cursor means nothing to another server.
-        const [next, keys] = await redis.run(() =>
-          client.scan(cursor, "MATCH", HOLDS_KEY_PATTERN, "COUNT", SCAN_COUNT, "TYPE", "hash"),
-        );
-        yield keys;
-        cursor = next;
-      } while (cursor !== "0");
-    }
+    const servers = redis.servers();
+    for (const server of servers) if (server !== undefined) yield* scanKeysOf(server);
+    if (servers.length === 0 || servers.includes(undefined))
+      throw new Fault("QUOTA_UNAVAILABLE", "a server of Redis is away");
   }
 
   /** Of a server, because holds are dated by the one that has them. */

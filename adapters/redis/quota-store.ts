@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from "bun";
+import { Fault } from "../../core/faults.ts";
 import type {
   Admission,
   AdmitReply,
@@ -28,8 +29,8 @@ export interface QuotaStore {
    */
   admit: (admission: Admission) => Promise<AdmitReply>;
   /**
-   * Returns the replies in order; a user whose books are broken stops no other. Idempotent: after a throw the
-   * same settlements may be made again.
+   * Returns the replies in order; a user whose books are broken, or away, stops no other. Idempotent: after a
+   * throw the same settlements may be made again.
    */
   settle: (settlements: readonly Settlement[]) => Promise<SettleReply[]>;
   /** Reads the state of a user's windows; undefined: the user must be loaded first. */
@@ -108,10 +109,14 @@ export function createQuotaStore(
           },
         })),
       );
-      const broken = settlements.filter((_, index) => outcomes[index]?.ok !== true);
+      const replies = outcomes.map((outcome): SettleReply => {
+        if (outcome.ok) return outcome.value;
+        return outcome.error instanceof Fault ? "away" : "broken";
+      });
+      const broken = settlements.filter((_, index) => replies[index] === "broken");
       for (const userId of new Set(broken.map((settlement) => settlement.userId)))
         await discard(userId);
-      return outcomes.map((outcome) => (outcome.ok ? outcome.value : "broken"));
+      return replies;
     },
 
     read: async (userId) => {
