@@ -12,6 +12,7 @@ import {
   STAGE_NAMES,
   type StageName,
   type StageResult,
+  stagesFor,
   TEST_STAGES,
 } from "./run/stages.ts";
 
@@ -62,9 +63,8 @@ async function test(stageName: StageName | undefined, options: TestOptions): Pro
     return;
   }
 
-  const stages = TEST_STAGES.filter(({ name }) => stageName === undefined || stageName === name);
   const runs = selectTests(
-    stages.map((stage) => ({ stage, files: findTestFiles(stage) })),
+    stagesFor(stageName).map((stage) => ({ stage, files: findTestFiles(stage) })),
     options.only,
   );
   const wantsCheck =

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { lanesOf } from "./lanes.ts";
 import { parseJunitTotals } from "./junit.ts";
 import { findTestFiles } from "./run-stage.ts";
-import { formatSummary, selectTests, TEST_STAGES, type TestStage } from "./stages.ts";
+import { formatSummary, selectTests, stagesFor, TEST_STAGES, type TestStage } from "./stages.ts";
 
 const stage = (name: TestStage["name"]): TestStage => {
   const found = TEST_STAGES.find((one) => one.name === name);
@@ -50,6 +50,11 @@ describe("lanes", () => {
   test("there is one where servers cannot be had twice", () => {
     expect(lanesOf(runs, false).lanes.map(namesOf)).toEqual([["servers", "e2e", "faults"]]);
   });
+});
+
+test("the stage ha is run only by its name", () => {
+  expect(stagesFor("ha").map(({ name }) => name)).toEqual(["ha"]);
+  expect(stagesFor(undefined).map(({ name }) => name)).not.toContain("ha");
 });
 
 test("every test file belongs to exactly one stage", () => {

@@ -1,8 +1,8 @@
-export const STAGE_NAMES = ["check", "unit", "servers", "e2e", "queries", "faults"] as const;
+export const STAGE_NAMES = ["check", "unit", "servers", "e2e", "queries", "faults", "ha"] as const;
 export type StageName = (typeof STAGE_NAMES)[number];
 
 /** `alone`: before the others, because it tells within seconds what is broken. */
-export type Lane = "alone" | "calm" | "faults";
+export type Lane = "alone" | "calm" | "faults" | "ha";
 
 export interface TestStage {
   name: Exclude<StageName, "check">;
@@ -15,6 +15,8 @@ export interface TestStage {
   wantsPrometheus?: boolean;
   /** Stages of one lane run one after the other; lanes run beside each other, each with its own servers. */
   lane: Lane;
+  /** Only when it is asked for by its name. */
+  isOnDemand?: boolean;
   /** Longest one test may take. */
   testLimitMs: number;
 }
@@ -39,7 +41,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: [
       "adapters/**/*.test.ts",
       "test/*.test.ts",
-      "test/!(contracts|e2e|faults|run)/**/!(queries).test.ts",
+      "test/!(contracts|e2e|faults|ha|run)/**/!(queries).test.ts",
       "test/contracts/*.adapter.test.ts",
     ],
     needsServers: true,
@@ -72,6 +74,16 @@ export const TEST_STAGES: readonly TestStage[] = [
     lane: "faults",
     testLimitMs: 180_000,
   },
+  {
+    name: "ha",
+    about:
+      "groups of servers whose master dies, freezes or is cut off (only by this name, 10 minutes)",
+    files: ["test/ha/**/*.test.ts"],
+    needsServers: true,
+    lane: "ha",
+    isOnDemand: true,
+    testLimitMs: 300_000,
+  },
 ];
 
 export interface StageResult {
@@ -81,6 +93,12 @@ export interface StageResult {
   skipped: number;
   durationMs: number;
 }
+
+/** The stage of that name, or without one all that are not on demand only. */
+export const stagesFor = (wanted: StageName | undefined): TestStage[] =>
+  TEST_STAGES.filter(({ name, isOnDemand }) =>
+    wanted === undefined ? isOnDemand !== true : name === wanted,
+  );
 
 /** Which tests of a stage to run. */
 export interface StageRun {
