@@ -1,11 +1,13 @@
 import type { Config } from "../../core/config/schema.ts";
-import type { Log } from "../../runtime/log.ts";
+import { type Log, silentLog } from "../../runtime/log.ts";
 import { connectRedis, type RedisConnection } from "../redis/connection.ts";
 import { RedisSetupError } from "../redis/greeting.ts";
 import type { RedisOptions, SentinelOptions } from "../redis/options.ts";
 import { openTlsFiles } from "../tls/tls-files.ts";
 
 type RedisConfig = Config["redis"];
+
+const PING_KEY = "tollgate:ping";
 
 /** What every client of Redis is opened with. @throws {Error} naming a file of certificates that is no good */
 export async function redisOptions(
@@ -50,6 +52,23 @@ export async function openRedis(
   log: Log,
 ): Promise<RedisConnection> {
   return connectRedis(await redisOptions(config, name, log));
+}
+
+/**
+ * Writes to Redis, as it is configured.
+ *
+ * @throws {RedisSetupError} when it is not what the configuration says
+ * @throws {Fault} QUOTA_UNAVAILABLE when it does not answer within the limit; its cause says why
+ */
+export async function tryRedis({ redis }: Pick<Config, "redis">, limitMs: number): Promise<void> {
+  const settings = { redis: { ...redis, command_timeout_ms: limitMs } };
+  const connection = await openRedis(settings, "tollgate-ping", silentLog);
+  try {
+    await connection.untilReady(limitMs);
+    await connection.run(({ client }) => client.set(PING_KEY, "1", "PX", limitMs), PING_KEY);
+  } finally {
+    connection.close();
+  }
 }
 
 /** Long enough for a server that is there. */

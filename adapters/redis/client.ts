@@ -20,6 +20,8 @@ export interface ClientEvents {
   onFound: (server: RedisServer) => void;
   onLost: () => void;
   onWrongSetup: (error: RedisSetupError) => void;
+  /** Why there is no server, or why it cannot be used. */
+  onError: (error: unknown) => void;
 }
 
 /**
@@ -29,13 +31,15 @@ export interface ClientEvents {
 const LOOK_MS = 1_000;
 
 /**
+ * A client of the library, not connected yet. `isReconnecting`: it never gives up.
+ *
  * No queue while offline, no resend after a reconnect: a command is executed at most once, and its promise
  * settles at the latest `commandTimeoutMs` after the server fell silent. `maxRetriesPerRequest: 0` fails open
  * commands at once when the connection closes; without it those that are not resent would never settle.
  * `socketTimeout` rather than `commandTimeout`: one timer per connection instead of one per command, and
  * nothing piles up behind a frozen server.
  */
-function createClient(options: RedisOptions, isReconnecting: boolean): Redis {
+export function createClient(options: RedisOptions, isReconnecting: boolean): Redis {
   const { url, name, commandTimeoutMs } = options;
   skipUnreadTraces();
   return new Redis(url, {
@@ -48,7 +52,6 @@ function createClient(options: RedisOptions, isReconnecting: boolean): Redis {
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
-    // Never gives up.
     retryStrategy: (failures) => (isReconnecting ? reconnectMs(failures) : null),
     // A demoted primary behind the same address: the next connection finds the new one.
     reconnectOnError: (error) => replyErrorCode(error) === "READONLY",
@@ -62,7 +65,7 @@ function createClient(options: RedisOptions, isReconnecting: boolean): Redis {
 function openClient(
   options: RedisOptions,
   isReconnecting: boolean,
-  { scripts, onFound, onLost, onWrongSetup }: ClientEvents,
+  { scripts, onFound, onLost, onWrongSetup, onError }: ClientEvents,
   onEnd: () => void,
 ): Redis {
   const { log } = options;
@@ -90,6 +93,7 @@ function openClient(
       if (seen === connection) judge(greeting);
     } catch (error) {
       if (seen !== connection) return;
+      onError(error);
       if (error instanceof RedisSetupError) onWrongSetup(error);
       log.warn({ error: String(error) }, "redis: the server cannot be used");
       client.disconnect(true);
@@ -112,7 +116,10 @@ function openClient(
     onLost();
   });
   client.on("end", onEnd);
-  client.on("error", (error: Error) => log.debug({ error: error.message }, "redis: no connection"));
+  client.on("error", (error: Error) => {
+    onError(error);
+    log.debug({ error: error.message }, "redis: no connection");
+  });
   // A failure to connect also comes as an event, and the client tries again automatically.
   client.connect().catch(() => {});
   return client;

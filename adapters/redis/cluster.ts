@@ -1,7 +1,7 @@
-import { keepClient, type RedisServer } from "./client.ts";
+import { type ClientEvents, keepClient, type RedisServer } from "./client.ts";
 import { type RedisOptions, urlAt } from "./options.ts";
 import { replyErrorCode } from "./replies.ts";
-import { keepOneServer, type ServerSet, type SetEvents } from "./server-set.ts";
+import { keepOneServer, type ServerSet } from "./server-set.ts";
 import { readClusterMap, readMoved, slotOf } from "./slots.ts";
 
 interface Node {
@@ -28,7 +28,7 @@ const CONNECT_WAIT_MS = 1_000;
 export function keepCluster(
   options: RedisOptions,
   seeds: readonly string[],
-  events: SetEvents,
+  events: ClientEvents,
 ): ServerSet {
   const nodes = new Map<string, Node>();
   let masters: string[] = [];
@@ -157,7 +157,7 @@ export function keepCluster(
 export function keepAnyNode(
   options: RedisOptions,
   seeds: readonly string[],
-  events: SetEvents,
+  events: ClientEvents,
 ): ServerSet {
   let known: readonly string[] = seeds;
   let asked = "";

@@ -1,9 +1,9 @@
 import { Fault } from "../../core/faults.ts";
-import type { RedisOptions, RedisServer } from "./client.ts";
+import type { ClientEvents, RedisOptions, RedisServer } from "./client.ts";
 import { keepAnyNode, keepCluster } from "./cluster.ts";
 import type { RedisSetupError } from "./greeting.ts";
 import { toQuotaFault } from "./replies.ts";
-import { keepOneServer, type ServerSet, type SetEvents } from "./server-set.ts";
+import { keepOneServer, type ServerSet } from "./server-set.ts";
 
 export interface RedisConnection {
   /**
@@ -37,7 +37,7 @@ export interface RedisConnection {
    * Waits for all servers, at the end of the time for one.
    *
    * @throws {RedisSetupError} when the server is not what the configuration says
-   * @throws {Fault} QUOTA_UNAVAILABLE after `waitMs`
+   * @throws {Fault} QUOTA_UNAVAILABLE after `waitMs`; its cause is what went wrong last
    */
   untilReady: (waitMs: number) => Promise<void>;
   /** Closes for good; commands still open fail. */
@@ -68,12 +68,13 @@ export function connectSubscriber(options: RedisOptions): RedisConnection {
 
 function connect(
   { log, commandTimeoutMs }: RedisOptions,
-  keep: (events: SetEvents) => ServerSet,
+  keep: (events: ClientEvents) => ServerSet,
 ): RedisConnection {
   const scripts = new Set<string>();
   const listeners = new Set<(server: RedisServer) => void>();
   const wrongSetups = new Set<(error: RedisSetupError) => void>();
   let wrongSetup: RedisSetupError | undefined;
+  let lastError: unknown;
 
   const set = keep({
     scripts,
@@ -86,6 +87,9 @@ function connect(
     onWrongSetup: (error) => {
       wrongSetup = error;
       for (const listener of wrongSetups) listener(error);
+    },
+    onError: (error) => {
+      lastError = error;
     },
   });
 
@@ -131,8 +135,9 @@ function connect(
       if (wrongSetup !== undefined) reject(wrongSetup);
       wrongSetups.add(reject);
       const timer = setTimeout(() => {
+        const why = { cause: lastError };
         if (present().length > 0) resolve();
-        else reject(new Fault("QUOTA_UNAVAILABLE", `Redis was not there within ${waitMs} ms`));
+        else reject(new Fault("QUOTA_UNAVAILABLE", `Redis was not there within ${waitMs} ms`, why));
       }, waitMs);
       const stopListening = onReady(() => {
         if (isComplete()) resolve();

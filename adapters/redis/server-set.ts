@@ -1,5 +1,4 @@
-import { keepClient, type RedisServer } from "./client.ts";
-import type { RedisSetupError } from "./greeting.ts";
+import { type ClientEvents, keepClient, type RedisServer } from "./client.ts";
 import type { RedisOptions } from "./options.ts";
 
 /** The servers that have our keys: one, or the masters of a cluster. */
@@ -18,17 +17,10 @@ export interface ServerSet {
   stop: () => void;
 }
 
-export interface SetEvents {
-  scripts: ReadonlySet<string>;
-  onFound: (server: RedisServer) => void;
-  onLost: () => void;
-  onWrongSetup: (error: RedisSetupError) => void;
-}
-
 /** One server, or the master that the Sentinels name, or at each connection whoever is at the next URL. */
 export function keepOneServer(
   options: RedisOptions,
-  events: SetEvents,
+  events: ClientEvents,
   nextUrl?: () => string,
 ): ServerSet {
   let current: RedisServer | undefined;

@@ -12,14 +12,14 @@ const ASK_MS = 50;
 const ANSWER_LIMIT_MS = 3_000;
 
 function watch(everyMs: number, hasGoneOn: () => boolean | Promise<boolean>): Gap {
-  let isOver = false;
+  const over = new AbortController();
   let lastMs = performance.now();
   let longestMs = 0;
   const note = (): void => {
     longestMs = Math.max(longestMs, performance.now() - lastMs);
   };
   const watching = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       if (await hasGoneOn()) {
         note();
         lastMs = performance.now();
@@ -30,7 +30,7 @@ function watch(everyMs: number, hasGoneOn: () => boolean | Promise<boolean>): Ga
   })();
   return {
     stop: async () => {
-      isOver = true;
+      over.abort();
       await watching;
       return Math.round(longestMs);
     },

@@ -52,13 +52,13 @@ export async function startClusterGroup({
         ]),
       );
 
-    async function redisCli(...args: readonly string[]): Promise<void> {
+    async function redisCli(args: readonly string[]): Promise<void> {
       const { authority } = group;
       const files = authority && clientFiles(group.folder, authority);
       const tls = files
         ? ["--tls", "--cacert", files.ca, "--cert", files.cert, "--key", files.key]
         : [];
-      const run = Bun.spawn(["redis-cli", ...tls, ...args], {
+      const run = Bun.spawn(["redis-cli", ...tls, "--cluster", ...args, "--cluster-yes"], {
         env: { PATH: process.env["PATH"], REDISCLI_AUTH: group.password },
         stdin: "ignore",
         stdout: "pipe",
@@ -66,7 +66,8 @@ export async function startClusterGroup({
         timeout: COMMAND_LIMIT_MS,
       });
       const [exitCode, said] = await Promise.all([run.exited, new Response(run.stdout).text()]);
-      if (exitCode !== 0) throw new Error(`redis-cli ${args[1]} failed:\n${said.slice(-1_000)}`);
+      if (exitCode !== 0)
+        throw new Error(`redis-cli --cluster ${args[0]} failed:\n${said.slice(-1_000)}`);
     }
 
     const running = (): RedisNode[] => nodes.filter(({ process }) => process.isRunning());
@@ -110,10 +111,8 @@ export async function startClusterGroup({
       });
     }
 
-    await redisCli(
-      ...["--cluster", "create", ...nodes.map(({ address }) => address)],
-      ...["--cluster-replicas", "1", "--cluster-yes"],
-    );
+    const addresses = nodes.map(({ address }) => address);
+    await redisCli(["create", ...addresses, "--cluster-replicas", "1"]);
     await untilWhole(3);
     return {
       nodes,
@@ -131,11 +130,11 @@ export async function startClusterGroup({
       },
       reshard: async (slots) => {
         const [from, to] = (await readNodes()).filter(isMaster);
-        await redisCli(
-          ...["--cluster", "reshard", running()[0]?.address ?? "", "--cluster-yes"],
-          ...["--cluster-from", from?.id ?? "", "--cluster-to", to?.id ?? ""],
-          ...["--cluster-slots", String(slots)],
-        );
+        const [start] = running();
+        if (start === undefined || from === undefined || to === undefined)
+          throw new Error("there are no two masters");
+        const ends = ["--cluster-from", from.id, "--cluster-to", to.id];
+        await redisCli(["reshard", start.address, ...ends, "--cluster-slots", String(slots)]);
       },
       revive: async () => {
         await revive(nodes);
