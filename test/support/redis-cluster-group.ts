@@ -13,20 +13,24 @@ import {
 } from "./redis-groups.ts";
 import { clientFiles, type RedisNode, startRedisNode } from "./redis-node.ts";
 
-/** Three masters, a replica of each, all slots taken. */
+/** Three masters, mostly with a replica of each, all slots taken. */
 export interface ClusterGroup extends RedisGroup {
   nodes: readonly RedisNode[];
+  /** The master of a slot. */
+  masterOf: (slot: number) => Promise<RedisNode>;
   /** Ends the master of a slot. Returns when its replica has taken over. */
   killMasterOf: (slot: number) => Promise<void>;
   /** Moves slots from one master to another while the cluster works. */
   reshard: (slots: number) => Promise<void>;
 }
 
+const MASTERS = 3;
 const COMMAND_LIMIT_MS = 60_000;
 
 export async function startClusterGroup({
   isEncrypted = false,
-}: GroupWish = {}): Promise<ClusterGroup> {
+  replicas = 1,
+}: GroupWish & { replicas?: 0 | 1 } = {}): Promise<ClusterGroup> {
   const home = makeServerHome();
   const nodes: RedisNode[] = [];
 
@@ -37,14 +41,15 @@ export async function startClusterGroup({
 
   try {
     const group = await prepareGroup(home, isEncrypted);
-    const ports = await findFreePorts(12);
-    for (const [index, port] of ports.slice(0, 6).entries())
+    const count = MASTERS * (1 + replicas);
+    const ports = await findFreePorts(2 * count);
+    for (const [index, port] of ports.slice(0, count).entries())
       nodes.push(
         await startRedisNode(group, `node-${index + 1}`, port, [
           "appendonly yes",
           `masterauth ${group.password}`,
           "cluster-enabled yes",
-          `cluster-port ${ports[6 + index]}`,
+          `cluster-port ${ports[count + index]}`,
           `cluster-node-timeout ${DOWN_AFTER_MS}`,
           // What one shard cannot serve must not stop the others.
           "cluster-require-full-coverage no",
@@ -95,7 +100,7 @@ export async function startClusterGroup({
         return first !== undefined && last !== undefined && first <= slot && slot <= last;
       });
 
-    async function untilWhole(replicas: number): Promise<void> {
+    async function untilWhole(): Promise<void> {
       await untilTrue("the cluster is whole", JOIN_LIMIT_MS, async () => {
         const states = await Promise.all(
           running().map(async (node) => String(await node.ask("CLUSTER", "INFO"))),
@@ -105,27 +110,38 @@ export async function startClusterGroup({
           ({ flags }) => flags.includes("slave") && !flags.includes("fail"),
         );
         return (
-          states.every((state) => state.includes("cluster_slots_ok:16384")) &&
-          alive.length >= replicas
+          states.every((state) => /cluster_state:ok[^]*cluster_slots_ok:16384/.test(state)) &&
+          alive.length >= MASTERS * replicas
         );
       });
     }
 
+    const findMaster = async (slot: number) =>
+      (await readNodes()).find((one) => isMaster(one) && has(one, slot));
+
+    async function masterOf(slot: number): Promise<RedisNode> {
+      const master = await findMaster(slot);
+      const found = nodes.find(({ port }) => port === master?.port);
+      if (found === undefined) throw new Error(`nobody is the master of slot ${slot}`);
+      return found;
+    }
+
     const addresses = nodes.map(({ address }) => address);
-    await redisCli(["create", ...addresses, "--cluster-replicas", "1"]);
-    await untilWhole(3);
+    await redisCli(["create", ...addresses, "--cluster-replicas", String(replicas)]);
+    await untilWhole();
     return {
       nodes,
       settings: {
         ...sectionOf(group),
         cluster: { nodes: nodes.slice(0, 2).map(({ address }) => address) },
       },
+      masterOf,
       killMasterOf: async (slot) => {
-        const master = (await readNodes()).find((one) => isMaster(one) && has(one, slot));
-        await nodes.find(({ port }) => port === master?.port)?.process.kill();
+        const master = await masterOf(slot);
+        await master.process.kill();
         await untilTrue("its replica has taken over", FAILOVER_LIMIT_MS, async () => {
-          const now = (await readNodes()).find((one) => isMaster(one) && has(one, slot));
-          return now !== undefined && now.id !== master?.id;
+          const now = await findMaster(slot);
+          return now !== undefined && now.port !== master.port;
         });
       },
       reshard: async (slots) => {
@@ -138,7 +154,7 @@ export async function startClusterGroup({
       },
       revive: async () => {
         await revive(nodes);
-        await untilWhole(3);
+        await untilWhole();
       },
       remove,
     };
