@@ -95,20 +95,29 @@ function explain(error: unknown, { postgres, redis, amqp }: Config): unknown {
     return new CommandFailure(error.message, { exitCode: EXIT.usage, cause: error });
   if (!(error instanceof Fault)) return error;
   const why = describeError(error.cause ?? error);
-  const tell = (server: string, url: string, variable: string): CommandFailure =>
+  const tell = (server: string, place: string, variable: string): CommandFailure =>
     new CommandFailure(
-      `${server} at ${withoutPassword(url)} does not answer (${why}): ` +
+      `${server} at ${place} does not answer (${why}): ` +
         `does it run (./tollgate ps), and is ${variable} right?`,
       { exitCode: EXIT.unreachable, cause: error },
     );
-  if (error.code === "QUOTA_UNAVAILABLE") return tell("Redis", redis.url, "REDIS_URL");
-  if (error.code === "BROKER_UNAVAILABLE") return tell("RabbitMQ", amqp.url, "AMQP_URL");
+  if (error.code === "QUOTA_UNAVAILABLE") return tell("Redis", ...placeOf(redis));
+  if (error.code === "BROKER_UNAVAILABLE")
+    return tell("RabbitMQ", withoutPassword(amqp.url), "AMQP_URL");
   if (error.code !== "STORE_UNAVAILABLE") return error;
-  if (!isMissingSchema(error.cause)) return tell("PostgreSQL", postgres.url, "DATABASE_URL");
+  if (!isMissingSchema(error.cause))
+    return tell("PostgreSQL", withoutPassword(postgres.url), "DATABASE_URL");
   return new CommandFailure(
     `the database ${withoutPassword(postgres.url)} lacks our schema (${why}): run ./tollgate migrate`,
     { cause: error },
   );
+}
+
+/** Where Redis is, and the setting that says so. */
+function placeOf({ url, sentinels, cluster }: Config["redis"]): [place: string, setting: string] {
+  if (sentinels !== undefined) return [sentinels.nodes.join(", "), "redis.sentinels"];
+  if (cluster !== undefined) return [cluster.nodes.join(", "), "redis.cluster"];
+  return [withoutPassword(url), "REDIS_URL"];
 }
 
 const MISSING_SCHEMA_CODES = ["42P01", "42703", "42883"];
