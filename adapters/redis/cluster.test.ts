@@ -177,8 +177,10 @@ describe.skipIf(!hasServerPrograms())("in a cluster of three masters", () => {
     await lost;
 
     const replies = await store.settle(holds.map(settlementOf));
+    const alone = await store.settle([settlementOf(first)]);
 
     expect(replies).toEqual(["away", "settled", "settled"]);
+    expect(alone).toEqual(["away"]);
     const admit = (userId: string) => store.admit({ userId, requestId: newId(), tokens: 1 });
     expect((await admit(last.userId)).kind).toBe("admitted");
     expect(await admit(first.userId).catch((error: unknown) => error)).toMatchObject({

@@ -28,9 +28,9 @@ export interface BoundScript<Key extends string, Arg extends string, Reply> {
   /**
    * Runs the script once per call, in order and in one write to each server. A call that finds something
    * under its keys that the script cannot work with fails alone, and may have run in part. Where some servers
-   * of a cluster are away, their calls fail with the fault below.
+   * of a cluster are away, their calls fail with the fault below, and may have run.
    *
-   * @throws {Fault} QUOTA_UNAVAILABLE where no server did its part; then any of the calls may have run
+   * @throws {Fault} QUOTA_UNAVAILABLE where all of Redis is away; then any of the calls may have run
    */
   runEach: (calls: readonly ScriptCall<Key, Arg>[]) => Promise<ItemOutcome<Reply>[]>;
 }
@@ -107,12 +107,14 @@ export function bindScript<Key extends string, Arg extends string, Reply extends
         indexes.forEach((index, place) => (outcomes[index] = found[place] ?? CUT_SHORT));
       }),
     );
-    const failed = ends.filter((end) => end.status === "rejected");
-    if (failed[0] !== undefined && failed.length === ends.length)
-      throw toQuotaFault(failed[0].reason);
-    const error = failed[0] && toQuotaFault(failed[0].reason);
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed !== undefined && !hasOthers()) throw toQuotaFault(failed.reason);
+    const error = failed && toQuotaFault(failed.reason);
     return calls.map((_, index) => outcomes[index] ?? { ok: false, error });
   }
+
+  /** Whether there is Redis for some users, if not for these. */
+  const hasOthers = (): boolean => redis.servers().length > 1 && redis.isReady();
 
   /** undefined: it is away. */
   function serverOf(call: Call | undefined): RedisServer | undefined {

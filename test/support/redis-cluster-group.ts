@@ -20,6 +20,8 @@ export interface ClusterGroup extends RedisGroup {
   masterOf: (slot: number) => Promise<RedisNode>;
   /** Ends the master of a slot. Returns when its replica has taken over. */
   killMasterOf: (slot: number) => Promise<void>;
+  /** Stops it where it is (SIGSTOP), the same way. Returns how to let it go on, as a zombie. */
+  freezeMasterOf: (slot: number) => Promise<() => Promise<void>>;
   /** Moves slots from one master to another while the cluster works. */
   reshard: (slots: number) => Promise<void>;
 }
@@ -75,7 +77,9 @@ export async function startClusterGroup({
         throw new Error(`redis-cli --cluster ${args[0]} failed:\n${said.slice(-1_000)}`);
     }
 
-    const running = (): RedisNode[] => nodes.filter(({ process }) => process.isRunning());
+    const frozen = new Set<RedisNode>();
+    const running = (): RedisNode[] =>
+      nodes.filter((node) => node.process.isRunning() && !frozen.has(node));
 
     /** By id: the lines of CLUSTER NODES of the first that answers. */
     async function readNodes(): Promise<
@@ -126,6 +130,12 @@ export async function startClusterGroup({
       return found;
     }
 
+    const untilTakenOver = (slot: number, from: RedisNode): Promise<void> =>
+      untilTrue("a replica has taken over", FAILOVER_LIMIT_MS, async () => {
+        const now = await findMaster(slot);
+        return now !== undefined && now.port !== from.port;
+      });
+
     const addresses = nodes.map(({ address }) => address);
     await redisCli(["create", ...addresses, "--cluster-replicas", String(replicas)]);
     await untilWhole();
@@ -139,10 +149,18 @@ export async function startClusterGroup({
       killMasterOf: async (slot) => {
         const master = await masterOf(slot);
         await master.process.kill();
-        await untilTrue("its replica has taken over", FAILOVER_LIMIT_MS, async () => {
-          const now = await findMaster(slot);
-          return now !== undefined && now.port !== master.port;
-        });
+        await untilTakenOver(slot, master);
+      },
+      freezeMasterOf: async (slot) => {
+        const master = await masterOf(slot);
+        frozen.add(master);
+        master.process.signal("SIGSTOP");
+        await untilTakenOver(slot, master);
+        return async () => {
+          master.process.signal("SIGCONT");
+          frozen.delete(master);
+          await untilWhole();
+        };
       },
       reshard: async (slots) => {
         const [from, to] = (await readNodes()).filter(isMaster);
