@@ -2,7 +2,7 @@ import { afterAll, describe, expect } from "bun:test";
 
 import { userKey } from "../../adapters/redis/keys.ts";
 import { slotOf } from "../../adapters/redis/slots.ts";
-import { untilAccepting, untilCompleting } from "../faults/progress.ts";
+import { countRefused, untilAccepting, untilCompleting } from "../faults/progress.ts";
 import { type Scene, scenariosOnStack } from "../faults/scenarios.ts";
 import { hasServerPrograms } from "../support/private-servers.ts";
 import { type ClusterGroup, startClusterGroup } from "../support/redis-cluster-group.ts";
@@ -57,12 +57,14 @@ describe.skipIf(!hasServerPrograms()).each([
       if (group === undefined) throw new Error("Redis did not start");
       await untilCompleting(scene);
       const gap = watchAccepts(scene.load);
+      const before = await countRefused(scene.stack, "QUOTA_UNAVAILABLE");
       // Some users of the first master move with them, and some do not.
       await group.reshard(2_000);
       await untilCompleting(scene);
       const gapMs = await gap.stop();
       process.stdout.write(`slots moved: nothing was accepted for ${gapMs} ms\n`);
       expect(gapMs).toBeLessThan(UNTOUCHED_MAX_MS);
+      expect(await countRefused(scene.stack, "QUOTA_UNAVAILABLE")).toBe(before);
     },
     { limitMs, usersOf: (stack) => Promise.all(Array.from({ length: 12 }, () => stack.addUser())) },
   );
