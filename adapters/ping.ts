@@ -1,7 +1,9 @@
 import { connect } from "amqplib";
-import { Redis } from "ioredis";
 
 import { openClient } from "./postgres/open-client.ts";
+
+import { silentLog } from "../runtime/log.ts";
+import { createClient } from "./redis/client.ts";
 
 /**
  * Makes a round trip to PostgreSQL on a connection of its own.
@@ -41,18 +43,13 @@ export async function ensureDatabase(url: string, limitMs: number): Promise<void
 }
 
 /**
- * Writes to Redis: a server that still loads its data refuses that.
+ * Writes to a Redis that stands alone: a server that still loads its data refuses that.
  *
  * @throws when it does not answer within the limit
  */
 export async function pingRedis(url: string, limitMs: number): Promise<void> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    connectTimeout: limitMs,
-    commandTimeout: limitMs,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  });
+  const options = { url, commandTimeoutMs: limitMs, name: "tollgate-ping", log: silentLog };
+  const redis = createClient(options, false);
   let refused: unknown;
   // Without a listener ioredis prints connection errors itself; the calls below throw a vaguer one.
   redis.on("error", (error) => (refused = error));

@@ -6,8 +6,6 @@ import {
   answers,
   followQueues,
   openBroker,
-  openRoleRedis,
-  redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
 import { amqpServer } from "../adapters/process/broker.ts";
@@ -16,6 +14,7 @@ import { type RoleContext, runRole, type RunningRole } from "../adapters/process
 import { after } from "../adapters/process/timers.ts";
 import { createAuditPorts } from "../adapters/quota/audit-ports.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
+import { openRoleRedis, redisOptions } from "../adapters/process/redis.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createKeeper } from "./keeper/keeper.ts";
 import { createModelGauges } from "./model-gauges.ts";
@@ -40,8 +39,9 @@ async function start(context: RoleContext): Promise<RunningRole> {
 
   const servers = await postgresServers(settings, { log, metrics: registry.metrics });
   const database = openDatabase(settings, servers.pooled, name);
-  const redis = openRoleRedis(settings, name, { log, registry });
-  const signals = createSignals(redis, redisOptions(settings, name, log));
+  const redisSettings = await redisOptions(settings, name, { log, metrics: registry.metrics });
+  const redis = openRoleRedis(redisSettings, registry);
+  const signals = createSignals(redis, redisSettings);
   const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);
   const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);

@@ -10,8 +10,6 @@ import {
   answers,
   followQueues,
   openBroker,
-  openRoleRedis,
-  redisOptions,
   START_WAIT_MS,
 } from "../adapters/process/connections.ts";
 import { amqpServer } from "../adapters/process/broker.ts";
@@ -19,6 +17,7 @@ import { openPostgres } from "../adapters/process/postgres.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
+import { openRoleRedis, redisOptions } from "../adapters/process/redis.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import packageJson from "../package.json" with { type: "json" };
@@ -39,7 +38,8 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const name = `tollgate-gateway-${process.pid}`;
 
   const database = await openPostgres(settings, name, { log, metrics: registry.metrics });
-  const redis = openRoleRedis(settings, name, { log, registry });
+  const redisSettings = await redisOptions(settings, name, { log, metrics: registry.metrics });
+  const redis = openRoleRedis(redisSettings, registry);
   const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const amqp = openBroker(config.current, rabbitmq, name, log);
   const queues = followQueues(config, amqp, log);
@@ -49,7 +49,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   config.remember(await readTiers(database));
 
   const quota = createLiveQuota(redis, database, config.current);
-  const signals = createSignals(redis, redisOptions(settings, name, log));
+  const signals = createSignals(redis, redisSettings);
   const sealer = createSealer(settings.secrets.encryption_keys);
 
   const ports: GatewayPorts = {

@@ -2,13 +2,7 @@ import { hostname } from "node:os";
 
 import { randomUUIDv7 } from "bun";
 
-import {
-  followQueues,
-  openBroker,
-  openRoleRedis,
-  redisOptions,
-  START_WAIT_MS,
-} from "../adapters/process/connections.ts";
+import { followQueues, openBroker, START_WAIT_MS } from "../adapters/process/connections.ts";
 import { amqpServer } from "../adapters/process/broker.ts";
 import { createDelayQueues } from "../adapters/amqp/delay-queues.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
@@ -17,6 +11,7 @@ import { createInfer } from "../adapters/ml/infer.ts";
 import { createCertificates } from "../adapters/tls/certificates.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { after } from "../adapters/process/timers.ts";
+import { checkRedisSetup, openRoleRedis, redisOptions } from "../adapters/process/redis.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import { hasKey } from "../core/config/missing-keys.ts";
@@ -41,8 +36,9 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   tellProblems(config, env, log);
   const name = `tollgate-worker-${process.pid}`;
 
-  const redis = openRoleRedis(settings, name, { log, registry });
-  const signals = createSignals(redis, redisOptions(settings, name, log));
+  const redisSettings = await redisOptions(settings, name, { log, metrics: registry.metrics });
+  const redis = openRoleRedis(redisSettings, registry);
+  const signals = createSignals(redis, redisSettings);
   const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);
   const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);
@@ -55,7 +51,11 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   const queues = followQueues(config, publishing, log);
   const delays = createDelayQueues(publishing, { prefix: settings.amqp.queue_prefix });
   // Redis is not waited for: without its hints work goes on.
-  await Promise.all([consuming.whenUp(START_WAIT_MS), publishing.whenUp(START_WAIT_MS)]);
+  await Promise.all([
+    consuming.whenUp(START_WAIT_MS),
+    publishing.whenUp(START_WAIT_MS),
+    checkRedisSetup(redis),
+  ]);
 
   const sealer = createSealer(settings.secrets.encryption_keys);
   const tokens = createTokenCounter();

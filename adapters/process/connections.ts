@@ -8,44 +8,12 @@ import {
   topology,
   TopologyMismatchError,
 } from "../amqp/topology.ts";
-import type { MetricsRegistry } from "../metrics/registry.ts";
-import { connectRedis, type RedisConnection } from "../redis/connection.ts";
-import type { RedisOptions } from "../redis/client.ts";
-import { watchDurability } from "../redis/durability.ts";
 import { after } from "./timers.ts";
 
 /** How long a start waits for the servers before it gives up; an orchestrator then tries again. */
 export const START_WAIT_MS = 30_000;
 /** Pause before queues that could not be declared after a reload are declared again. */
 const REDECLARE_MS = 5_000;
-
-export const redisOptions = (
-  { redis }: Pick<Config, "redis">,
-  name: string,
-  log: Log,
-): RedisOptions => ({
-  url: redis.url,
-  commandTimeoutMs: redis.command_timeout_ms,
-  name,
-  log,
-});
-
-export function openRedis(config: Pick<Config, "redis">, name: string, log: Log): RedisConnection {
-  return connectRedis(redisOptions(config, name, log));
-}
-
-/** The connection of a role, which shows whether its server may forget what it was told. */
-export function openRoleRedis(
-  config: Pick<Config, "redis">,
-  name: string,
-  { log, registry }: { log: Log; registry: Pick<MetricsRegistry, "metrics" | "onScrape"> },
-): RedisConnection {
-  const redis = openRedis(config, name, log);
-  const { check } = watchDurability(redis, registry.metrics, log);
-  // Not waited for: no scrape stands still because Redis does.
-  registry.onScrape(() => void check());
-  return redis;
-}
 
 /** What the queues follow from. */
 export type QueueConfig = Pick<Config, "amqp" | "retry" | "models" | "default_model">;

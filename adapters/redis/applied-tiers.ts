@@ -17,9 +17,13 @@ const TTL_SECONDS = 31 * 86_400;
 
 export function createAppliedTiers(redis: RedisConnection): AppliedTiers {
   return {
-    read: async () => (await redis.run(({ client }) => client.get(APPLIED_TIERS_KEY))) ?? undefined,
+    read: async () => {
+      const key = APPLIED_TIERS_KEY;
+      return (await redis.run(({ client }) => client.get(key), key)) ?? undefined;
+    },
     note: async (tiers) => {
-      await redis.run(({ client }) => client.set(APPLIED_TIERS_KEY, tiers, "EX", TTL_SECONDS));
+      const key = APPLIED_TIERS_KEY;
+      await redis.run(({ client }) => client.set(key, tiers, "EX", TTL_SECONDS), key);
     },
   };
 }

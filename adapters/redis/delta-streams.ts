@@ -36,7 +36,18 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
       const renewed = number % RENEWED_EVERY === 0 && client.expire(key, KEPT_SECONDS);
       // Both at once: of two that fail, the one not awaited yet would end the process.
       await Promise.all([added, renewed]);
-    });
+    }, key);
+  }
+
+  /** Of one cluster slot: what came behind positions, by key. @throws {Fault} QUOTA_UNAVAILABLE */
+  async function readSlot(asked: readonly (readonly [key: string, after: string])[]) {
+    const keys = asked.map(([key]) => key);
+    const positions = asked.map(([, after]) => after);
+    const reply = await redis.run(
+      ({ client }) => client.xreadBuffer("COUNT", READ_MAX, "STREAMS", ...keys, ...positions),
+      keys[0],
+    );
+    return (reply ?? []) as [Buffer, [Buffer, Buffer[]][]][];
   }
 
   return {
@@ -44,8 +55,9 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
     begin: async (request: RequestRef, isContinued: boolean): Promise<number> => {
       const key = deltasKey(request.userId, request.requestId);
       for (let tries = 1; ; tries += 1) {
-        const [[last], [seconds, microseconds]] = await redis.run(({ client }) =>
-          Promise.all([client.xrevrange(key, "+", "-", "COUNT", 1), client.time()]),
+        const [[last], [seconds, microseconds]] = await redis.run(
+          ({ client }) => Promise.all([client.xrevrange(key, "+", "-", "COUNT", 1), client.time()]),
+          key,
         );
         // Above all that readers have had, even if Redis has lost it.
         const nowMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
@@ -54,7 +66,7 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
           await add(request, { epoch, number: 0 }, "begin", isContinued ? "continued" : "anew");
           // Whoever comes later gets one answer, not the beginnings of two.
           if (!isContinued)
-            await redis.run(({ client }) => client.xtrim(key, "MINID", `${epoch}-0`));
+            await redis.run(({ client }) => client.xtrim(key, "MINID", `${epoch}-0`), key);
           return epoch;
         } catch (error) {
           if (tries === BEGINS_MAX || !isPassed(error)) throw error;
@@ -74,24 +86,22 @@ export function createDeltaStreams(redis: RedisConnection, sealer: Sealer) {
         if (!isPassed(error)) throw error;
       }
     },
-    /** What came behind a position, of each request, in order; some of it, where there is much. */
+    /**
+     * What came behind a position, of each request, in order; some of it, where there is much, and nothing
+     * yet of those whose server of a cluster is away while others are not.
+     */
     read: async (asked: readonly (RequestRef & { after: string })[]): Promise<DeltaEntry[][]> => {
       if (asked.length === 0) return [];
       const keys = asked.map(({ userId, requestId }) => deltasKey(userId, requestId));
-      const reply = await redis.run(({ client }) =>
-        client.xreadBuffer(
-          "COUNT",
-          READ_MAX,
-          "STREAMS",
-          ...keys,
-          ...asked.map(({ after }) => after),
-        ),
-      );
+      const places = keys.map((key, index) => [key, asked[index]?.after ?? "0"] as const);
+      const bySlot = Map.groupBy(places, ([key]) => redis.slotOf(key));
+      const replies = await Promise.allSettled(Array.from(bySlot.values(), readSlot));
+      const [failed] = replies.filter((reply) => reply.status === "rejected");
+      if (failed && !replies.some(({ status }) => status === "fulfilled")) throw failed.reason;
       const byKey = new Map(
-        ((reply ?? []) as [Buffer, [Buffer, Buffer[]][]][]).map(([key, entries]) => [
-          key.toString(),
-          entries,
-        ]),
+        replies
+          .flatMap((reply) => (reply.status === "fulfilled" ? reply.value : []))
+          .map(([key, entries]) => [key.toString(), entries]),
       );
       return asked.map((request, index) =>
         (byKey.get(keys[index] ?? "") ?? []).map(([id, fields]) => entryOf(request, id, fields)),

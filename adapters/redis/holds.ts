@@ -1,6 +1,8 @@
 import type { QuotaBooks } from "../../core/audit/books.ts";
 import type { AgedHold, Hold, HoldFate, WindowSnapshot } from "../../core/quota/quota.ts";
+import { Fault } from "../../core/faults.ts";
 import type { RequestRef } from "../../core/request/stored-request.ts";
+import type { RedisServer } from "./client.ts";
 import type { RedisConnection } from "./connection.ts";
 import { HOLDS_KEY_PATTERN, holdsKey, userKey, userOfHoldsKey } from "./keys.ts";
 import { HOLD_FATE, READ_BOOKS } from "./quota-scripts.ts";
@@ -66,10 +68,11 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
   const readBooks = bindScript(redis, READ_BOOKS);
   const holdFate = bindScript(redis, HOLD_FATE);
 
-  async function* scanKeys(): AsyncGenerator<string[]> {
+  async function* scanKeysOf({ client }: RedisServer): AsyncGenerator<string[]> {
     let cursor = "0";
     do {
-      const [next, keys] = await redis.run(({ client }) =>
+      // Its cursor means nothing to another server.
+      const [next, keys] = await redis.run(() =>
         client.scan(cursor, "MATCH", HOLDS_KEY_PATTERN, "COUNT", SCAN_COUNT, "TYPE", "hash"),
       );
       yield keys;
@@ -77,16 +80,27 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
     } while (cursor !== "0");
   }
 
-  async function readClockMs(): Promise<number> {
-    const [seconds, microseconds] = await redis.run(({ client }) => client.time());
+  /** Of all servers; one that is away keeps nobody from those of the others. */
+  async function* scanKeys(): AsyncGenerator<string[]> {
+    const servers = redis.servers();
+    for (const server of servers) if (server !== undefined) yield* scanKeysOf(server);
+    if (servers.length === 0 || servers.includes(undefined))
+      throw new Fault("QUOTA_UNAVAILABLE", "a server of Redis is away");
+  }
+
+  /** Of a server, because holds are dated by the one that has them. */
+  async function readClockMs(key: string): Promise<number> {
+    const [seconds, microseconds] = await redis.run(({ client }) => client.time(), key);
     return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
   }
 
   async function* scanUser(userId: string): AsyncGenerator<TakenHold[]> {
     let cursor = "0";
     do {
-      const [next, entries] = await redis.run(({ client }) =>
-        client.hscan(holdsKey(userId), cursor, "COUNT", SCAN_COUNT),
+      const key = holdsKey(userId);
+      const [next, entries] = await redis.run(
+        ({ client }) => client.hscan(key, cursor, "COUNT", SCAN_COUNT),
+        key,
       );
       if (entries.length > 0) yield parseHolds(userId, entries);
       cursor = next;
@@ -96,11 +110,12 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
   return {
     scanHolds: async function* () {
       for await (const keys of scanKeys()) {
-        if (keys.length === 0) {
+        if (keys[0] === undefined) {
           yield [];
           continue;
         }
-        const nowMs = await readClockMs();
+        // All keys of a page are on one server.
+        const nowMs = await readClockMs(keys[0]);
         for (const key of keys)
           for await (const holds of scanUser(userOfHoldsKey(key)))
             yield holds.map(({ takenAtMs, ...hold }) => ({
@@ -111,26 +126,27 @@ export function createHoldBooks(redis: RedisConnection): HoldBooks {
     },
 
     holdFates: async (requests) => {
-      const { instance } = redis.server();
       const outcomes = await holdFate.runEach(
         requests.map(({ userId, requestId }) => ({
           keys: { user: userKey(userId) },
-          args: { instance, requestId, createdAtMs: uuidTimeMs(requestId) },
+          args: { requestId, createdAtMs: uuidTimeMs(requestId) },
         })),
       );
       return outcomes.map((outcome) => (outcome.ok ? outcome.value : "unknown"));
     },
 
     readBooks: async (userIds) => {
-      const { instance } = redis.server();
       const outcomes = await readBooks.runEach(
         userIds.map((userId) => ({
           keys: { user: userKey(userId) },
-          args: { instance, clockMs: 0 },
+          args: { clockMs: 0 },
         })),
       );
       return outcomes.map((outcome, index) => {
-        if (!outcome.ok) return "broken";
+        if (!outcome.ok) {
+          if (outcome.error instanceof Fault) throw outcome.error;
+          return "broken";
+        }
         if (outcome.value.length === 1) return undefined;
         const [[, ...numbers], entries] = outcome.value;
         const { day, windows, failedExecutions } = toSnapshot(numbers);

@@ -31,19 +31,20 @@ export function createKeyCache<Schema extends TSchema>(
   const check = TypeCompiler.Compile(schema);
   return {
     get: async (keyHash) => {
-      const stored = await redis.run(({ client }) => client.get(apiKeyKey(keyHash)));
+      const key = apiKeyKey(keyHash);
+      const stored = await redis.run(({ client }) => client.get(key), key);
       if (stored === null || stored === DELETED) return undefined;
       const record: unknown = JSON.parse(stored);
       return check.Check(record) ? record : undefined;
     },
     set: async (keyHash, record) => {
       const json = JSON.stringify(record);
-      await redis.run(({ client }) =>
-        client.set(apiKeyKey(keyHash), json, "EX", TTL_SECONDS, "NX"),
-      );
+      const key = apiKeyKey(keyHash);
+      await redis.run(({ client }) => client.set(key, json, "EX", TTL_SECONDS, "NX"), key);
     },
     delete: async (keyHash) => {
-      await redis.run(({ client }) => client.set(apiKeyKey(keyHash), DELETED, "EX", TTL_SECONDS));
+      const key = apiKeyKey(keyHash);
+      await redis.run(({ client }) => client.set(key, DELETED, "EX", TTL_SECONDS), key);
     },
   };
 }

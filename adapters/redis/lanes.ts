@@ -61,11 +61,13 @@ const note = TypeCompiler.Compile(Note);
 export function createLanes(redis: RedisConnection): Lanes {
   return {
     writeView: async (written) => {
-      await redis.run(({ client }) =>
-        client.set(LANES_KEY, JSON.stringify(written), "PX", VIEW_TTL_MS),
+      await redis.run(
+        ({ client }) => client.set(LANES_KEY, JSON.stringify(written), "PX", VIEW_TTL_MS),
+        LANES_KEY,
       );
     },
-    readView: async () => parsed(view, await redis.run(({ client }) => client.get(LANES_KEY))),
+    readView: async () =>
+      parsed(view, await redis.run(({ client }) => client.get(LANES_KEY), LANES_KEY)),
     noteWorker: async (written) => {
       await redis.run(async ({ client }) => {
         // By the clock of Redis, as the reader's: those of two machines may differ by more than a sign may
@@ -77,10 +79,10 @@ export function createLanes(redis: RedisConnection): Lanes {
           .hset(WORKERS_KEY, written.workerId, text)
           .pexpire(WORKERS_KEY, VIEW_TTL_MS)
           .exec();
-      });
+      }, WORKERS_KEY);
     },
     forgetWorker: async (workerId) => {
-      await redis.run(({ client }) => client.hdel(WORKERS_KEY, workerId));
+      await redis.run(({ client }) => client.hdel(WORKERS_KEY, workerId), WORKERS_KEY);
     },
     readWorkers: () =>
       redis.run(async ({ client }) => {
@@ -94,7 +96,7 @@ export function createLanes(redis: RedisConnection): Lanes {
         return notes.flatMap(([, written]) =>
           written === undefined || isGone(written) ? [] : [written],
         );
-      }),
+      }, WORKERS_KEY),
   };
 }
 

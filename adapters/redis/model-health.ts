@@ -90,7 +90,7 @@ export function createModelHealthStore(redis: RedisConnection): ModelHealthStore
     let [before, atMs] = await redis.run(async ({ client }) => {
       const [text, time] = await Promise.all([client.get(key), client.time()]);
       return [text ?? "", msOf(time)] as const;
-    });
+    }, key);
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const now = { health: recordOf(before), atMs };
       const health = judge(now);
@@ -111,16 +111,16 @@ export function createModelHealthStore(redis: RedisConnection): ModelHealthStore
   return {
     read: async (models) => {
       if (models.length === 0) return [];
-      return redis.run(async ({ client }) => {
-        // None waits for another, so this takes one round trip. One read each: in a cluster their slots
-        // differ.
-        const [time, ...texts] = await Promise.all([
-          client.time(),
-          ...models.map((model) => client.get(modelHealthKey(model))),
-        ]);
-        const atMs = msOf(time);
-        return texts.map((text) => ({ health: recordOf(text ?? ""), atMs }));
-      });
+      // None waits for another, so this takes one round trip. One read each: in a cluster their slots differ.
+      const [time, ...texts] = await Promise.all([
+        redis.run(({ client }) => client.time()),
+        ...models.map((model) => {
+          const key = modelHealthKey(model);
+          return redis.run(({ client }) => client.get(key), key);
+        }),
+      ]);
+      const atMs = msOf(time);
+      return texts.map((text) => ({ health: recordOf(text ?? ""), atMs }));
     },
     change: (model, judge) => {
       const before = underWay.get(model) ?? Promise.resolve();

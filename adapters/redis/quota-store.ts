@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from "bun";
+import { Fault } from "../../core/faults.ts";
 import type {
   Admission,
   AdmitReply,
@@ -28,8 +29,8 @@ export interface QuotaStore {
    */
   admit: (admission: Admission) => Promise<AdmitReply>;
   /**
-   * Returns the replies in order; a user whose books are broken stops no other. Idempotent: after a throw the
-   * same settlements may be made again.
+   * Returns the replies in order; a user whose books are broken, or away, stops no other. Idempotent: after a
+   * throw the same settlements may be made again.
    */
   settle: (settlements: readonly Settlement[]) => Promise<SettleReply[]>;
   /** Reads the state of a user's windows; undefined: the user must be loaded first. */
@@ -74,15 +75,17 @@ export function createQuotaStore(
    */
   async function discard(userId: string): Promise<void> {
     const { marker, loading, settledLog, loadedAt, holds } = booksKeys(userId);
-    await redis.run(({ client }) => client.del(marker, loading, settledLog, loadedAt, holds));
+    await redis.run(
+      ({ client }) => client.del(marker, loading, settledLog, loadedAt, holds),
+      userKey(userId),
+    );
   }
 
   return {
     admit: async ({ userId, requestId, tokens }) => {
-      const { instance } = redis.server();
       const reply = await admit.run({
         keys: { user: userKey(userId) },
-        args: { instance, requestId, tokens, clockMs: clockMs() },
+        args: { requestId, tokens, clockMs: clockMs() },
       });
       if (reply.length === 1) return { kind: "unknown" };
       if (reply.length === 16) {
@@ -106,15 +109,18 @@ export function createQuotaStore(
           },
         })),
       );
-      const broken = settlements.filter((_, index) => outcomes[index]?.ok !== true);
+      const replies = outcomes.map((outcome): SettleReply => {
+        if (outcome.ok) return outcome.value;
+        return outcome.error instanceof Fault ? "away" : "broken";
+      });
+      const broken = settlements.filter((_, index) => replies[index] === "broken");
       for (const userId of new Set(broken.map((settlement) => settlement.userId)))
         await discard(userId);
-      return outcomes.map((outcome) => (outcome.ok ? outcome.value : "broken"));
+      return replies;
     },
 
     read: async (userId) => {
-      const { instance } = redis.server();
-      const args = { instance, clockMs: clockMs() };
+      const args = { clockMs: clockMs() };
       const reply = await read.run({ keys: { user: userKey(userId) }, args });
       if (reply.length === 1) return undefined;
       const [, ...numbers] = reply;
@@ -122,7 +128,7 @@ export function createQuotaStore(
     },
 
     beginLoad: async (userId) => {
-      const { instance } = redis.server();
+      const { instance } = redis.server(userKey(userId));
       const [nonce, ...recentRequestIds] = await beginLoad.run({
         keys: { user: userKey(userId) },
         args: { instance, nonce: `${instance}:${randomUUIDv7()}`, clockMs: clockMs() },
@@ -132,7 +138,7 @@ export function createQuotaStore(
 
     load: async (userId, { instance, nonce }, truth) => {
       // A ticket of another Redis process: what was noted since it was given is gone.
-      if (redis.server().instance !== instance) return "superseded";
+      if (redis.server(userKey(userId)).instance !== instance) return "superseded";
       return load.run({
         keys: { user: userKey(userId) },
         args: {
@@ -166,7 +172,7 @@ export function createQuotaStore(
 
     forget: async (userId) => {
       const { marker, loading, settledLog } = booksKeys(userId);
-      await redis.run(({ client }) => client.del(marker, loading, settledLog));
+      await redis.run(({ client }) => client.del(marker, loading, settledLog), userKey(userId));
     },
   };
 }

@@ -19,6 +19,11 @@ export function isStoredFault(error: unknown): boolean {
   return code === "WRONGTYPE" || code === "ERR";
 }
 
+/** Whether a node of a cluster refused a command because the slot of its keys is elsewhere or moves. */
+export function isRedirection(code: string | undefined): boolean {
+  return code === "MOVED" || code === "ASK" || code === "TRYAGAIN";
+}
+
 /** Turns whatever the client library threw into the fault that a caller may see. */
 export function toQuotaFault(error: unknown): Fault {
   return error instanceof Fault

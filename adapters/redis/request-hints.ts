@@ -110,6 +110,21 @@ const DELAYED_TTL_MS = 24 * 3_600_000;
 export function createRequestHints(redis: RedisConnection): RequestHints {
   const markStarted = bindScript(redis, START);
   const clearStarted = bindScript(redis, CLEAR_STARTED);
+
+  const readFields = (
+    requests: readonly RequestRef[],
+    fields: readonly string[],
+  ): Promise<(string | null)[][]> =>
+    Promise.all(
+      requests.map(({ userId, requestId }) => {
+        const key = startedKey(userId, requestId);
+        return redis.run(({ client }) => client.hmget(key, ...fields), key);
+      }),
+    );
+
+  const readNumbers = async (requests: readonly RequestRef[], field: string): Promise<number[]> =>
+    (await readFields(requests, [field])).map(([value]) => Number(value ?? 0));
+
   return {
     markStarted: async ({ userId, requestId, attempt, startedAtMs, redelivered }) => {
       const [cancelled, crashes] = await markStarted.run({
@@ -131,61 +146,36 @@ export function createRequestHints(redis: RedisConnection): RequestHints {
       });
     },
 
-    read: (requests) =>
-      // None waits for another, so this takes one round trip.
-      redis.run(({ client }) =>
-        Promise.all(
-          requests.map(async ({ userId, requestId }) =>
-            hintsOf(await client.hmget(startedKey(userId, requestId), ...HINT_FIELDS)),
-          ),
-        ),
+    // None waits for another, so each of these takes one round trip.
+    read: async (requests) => (await readFields(requests, HINT_FIELDS)).map(hintsOf),
+
+    readStarted: async (requests) =>
+      (await readFields(requests, ["attempt", "startedAtMs"])).map(([attempt, startedAtMs]) =>
+        attempt && startedAtMs
+          ? { attempt: Number(attempt), startedAtMs: Number(startedAtMs) }
+          : undefined,
       ),
 
-    readStarted: (requests) =>
-      // None waits for another, so this takes one round trip.
-      redis.run(({ client }) =>
-        Promise.all(
-          requests.map(async ({ userId, requestId }) => {
-            const key = startedKey(userId, requestId);
-            const [attempt, startedAtMs] = await client.hmget(key, "attempt", "startedAtMs");
-            if (!attempt || !startedAtMs) return undefined;
-            return { attempt: Number(attempt), startedAtMs: Number(startedAtMs) };
-          }),
-        ),
-      ),
-
-    readAttemptsMade: (requests) =>
-      redis.run(({ client }) =>
-        Promise.all(
-          requests.map(async ({ userId, requestId }) =>
-            Number((await client.hget(startedKey(userId, requestId), "attemptsMade")) ?? 0),
-          ),
-        ),
-      ),
+    readAttemptsMade: (requests) => readNumbers(requests, "attemptsMade"),
 
     noteDelayed: async ({ userId, requestId, untilMs }) => {
       const key = startedKey(userId, requestId);
-      await redis.run(({ client }) =>
-        client
-          .multi()
-          .hset(key, "delayedUntilMs", untilMs)
-          .pexpireat(key, untilMs + DELAYED_TTL_MS)
-          .exec(),
+      await redis.run(
+        ({ client }) =>
+          client
+            .multi()
+            .hset(key, "delayedUntilMs", untilMs)
+            .pexpireat(key, untilMs + DELAYED_TTL_MS)
+            .exec(),
+        key,
       );
     },
 
-    readDelayedUntil: (requests) =>
-      redis.run(({ client }) =>
-        Promise.all(
-          requests.map(async ({ userId, requestId }) =>
-            Number((await client.hget(startedKey(userId, requestId), "delayedUntilMs")) ?? 0),
-          ),
-        ),
-      ),
+    readDelayedUntil: (requests) => readNumbers(requests, "delayedUntilMs"),
 
     markCancelled: async ({ userId, requestId }) => {
       const key = cancelledKey(userId, requestId);
-      await redis.run(({ client }) => client.set(key, "1", "EX", CANCELLED_TTL_SECONDS));
+      await redis.run(({ client }) => client.set(key, "1", "EX", CANCELLED_TTL_SECONDS), key);
     },
   };
 }

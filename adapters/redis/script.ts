@@ -1,8 +1,10 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { ItemOutcome } from "../../runtime/bisect.ts";
+import { Fault } from "../../core/faults.ts";
+import type { RedisServer } from "./client.ts";
 import type { RedisConnection } from "./connection.ts";
-import { isStoredFault, replyErrorCode, toQuotaFault } from "./replies.ts";
+import { isRedirection, isStoredFault, replyErrorCode, toQuotaFault } from "./replies.ts";
 
 export interface ScriptSpec<Key extends string, Arg extends string, Reply extends TSchema> {
   lua: string;
@@ -13,25 +15,33 @@ export interface ScriptSpec<Key extends string, Arg extends string, Reply extend
   reply: Reply;
 }
 
-/** One run of a script: its keys and arguments by name. */
+/** One run of a script: its keys, all of one cluster slot, and its arguments by name. */
 export interface ScriptCall<Key extends string, Arg extends string> {
   keys: Record<Key, string>;
-  args: Record<Arg, string | number>;
+  /** Without `instance` a script that wants it is given that of the server that runs it. */
+  args: Record<Exclude<Arg, "instance">, string | number> & { instance?: string };
 }
 
 export interface BoundScript<Key extends string, Arg extends string, Reply> {
   /** Runs the script once. @throws {Fault} QUOTA_UNAVAILABLE; then the script may have run or not */
   run: (call: ScriptCall<Key, Arg>) => Promise<Reply>;
   /**
-   * Runs the script once per call, in order, in one write. A call that finds something under its keys that
-   * the script cannot work with fails alone, and may have run in part.
+   * Runs the script once per call, in order and in one write to each server. A call that finds something
+   * under its keys that the script cannot work with fails alone, and may have run in part. Where some servers
+   * of a cluster are away, their calls fail with the fault below, and may have run.
    *
-   * @throws {Fault} QUOTA_UNAVAILABLE for all else; then any of the calls may have run
+   * @throws {Fault} QUOTA_UNAVAILABLE where all of Redis is away; then any of the calls may have run
    */
   runEach: (calls: readonly ScriptCall<Key, Arg>[]) => Promise<ItemOutcome<Reply>[]>;
 }
 
 const isMissingScript = (error: unknown): boolean => replyErrorCode(error) === "NOSCRIPT";
+
+/** The script is not there, or its keys are not; in both cases it has not run. */
+const wasRefused = (error: unknown): boolean =>
+  isMissingScript(error) || isRedirection(replyErrorCode(error));
+
+const CUT_SHORT = { ok: false, error: new Error("the pipeline was cut short") } as const;
 
 /**
  * Types a script by the names of its keys and arguments. It is called by digest, and sent in full only where
@@ -45,11 +55,20 @@ export function bindScript<Key extends string, Arg extends string, Reply extends
   const sha = new Bun.CryptoHasher("sha1").update(lua).digest("hex");
   const check = TypeCompiler.Compile(spec.reply);
   redis.preload(lua);
+  type Call = ScriptCall<Key, Arg>;
+  type Outcome = ItemOutcome<Static<Reply>>;
 
-  function valuesOf({ keys, args }: ScriptCall<Key, Arg>): (string | number)[] {
+  const [firstKey] = keyNames;
+
+  function keyOf({ keys }: Call): string | undefined {
+    return firstKey && keys[firstKey];
+  }
+
+  function valuesOf({ keys, args }: Call, { instance }: RedisServer): (string | number)[] {
     const values: (string | number)[] = [];
+    const named: Partial<Record<string, string | number>> = args;
     for (const name of keyNames) values.push(keys[name]);
-    for (const name of argNames) values.push(args[name]);
+    for (const name of argNames) values.push(named[name] ?? instance);
     return values;
   }
 
@@ -64,57 +83,74 @@ export function bindScript<Key extends string, Arg extends string, Reply extends
     );
   }
 
-  async function runHere(call: ScriptCall<Key, Arg>): Promise<unknown> {
-    const { client } = redis.server();
-    const values = valuesOf(call);
+  async function runOn(server: RedisServer, call: Call): Promise<unknown> {
+    const values = valuesOf(call, server);
     try {
-      return await client.evalsha(sha, keyNames.length, ...values);
+      return await server.client.evalsha(sha, keyNames.length, ...values);
     } catch (error) {
       if (!isMissingScript(error)) throw error;
       // Forgotten by a restart or SCRIPT FLUSH: it has not run, so it is safe to send again.
-      return await redis.server().client.eval(lua, keyNames.length, ...values);
+      return await server.client.eval(lua, keyNames.length, ...values);
     }
   }
 
-  async function run(call: ScriptCall<Key, Arg>): Promise<Static<Reply>> {
-    let raw: unknown;
+  const runRaw = (call: Call): Promise<unknown> =>
+    redis.run((server) => runOn(server, call), keyOf(call));
+
+  async function runEach(calls: readonly Call[]): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    const parts = Map.groupBy(calls.keys(), (index) => serverOf(calls[index]));
+    const ends = await Promise.allSettled(
+      Array.from(parts, async ([server, indexes]) => {
+        const own = indexes.flatMap((index) => calls[index] ?? []);
+        const found = await runPart(server, own);
+        indexes.forEach((index, place) => (outcomes[index] = found[place] ?? CUT_SHORT));
+      }),
+    );
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed !== undefined && !hasOthers()) throw toQuotaFault(failed.reason);
+    const error = failed && toQuotaFault(failed.reason);
+    return calls.map((_, index) => outcomes[index] ?? { ok: false, error });
+  }
+
+  /** Whether there is Redis for some users, if not for these. */
+  const hasOthers = (): boolean => redis.servers().length > 1 && redis.isReady();
+
+  /** undefined: it is away. */
+  function serverOf(call: Call | undefined): RedisServer | undefined {
     try {
-      raw = await runHere(call);
-    } catch (error) {
-      throw toQuotaFault(error);
+      return redis.server(call && keyOf(call));
+    } catch {
+      return undefined;
     }
-    return checked(raw);
   }
 
-  async function runEach(
-    calls: readonly ScriptCall<Key, Arg>[],
-  ): Promise<ItemOutcome<Static<Reply>>[]> {
-    if (calls.length === 0) return [];
-    const replies = await redis.run(async ({ client }) => {
-      const pipeline = client.pipeline();
-      for (const call of calls) pipeline.evalsha(sha, keyNames.length, ...valuesOf(call));
-      return (await pipeline.exec()) ?? [];
-    });
-    const outcomes: ItemOutcome<Static<Reply>>[] = [];
+  /** @throws {Fault} QUOTA_UNAVAILABLE when the server is away or does not answer */
+  async function runPart(server: RedisServer | undefined, calls: readonly Call[]) {
+    if (server === undefined) throw new Fault("QUOTA_UNAVAILABLE", "Redis is not connected");
+    const pipeline = server.client.pipeline();
+    for (const call of calls) pipeline.evalsha(sha, keyNames.length, ...valuesOf(call, server));
+    const replies = (await pipeline.exec()) ?? [];
+    const outcomes: Outcome[] = [];
     for (const [index, call] of calls.entries()) {
-      const [error, raw] = replies[index] ?? [new Error("the pipeline was cut short")];
-      outcomes.push(isMissingScript(error) ? await runAgain(call) : outcomeOf(error, raw));
+      const [error, raw] = replies[index] ?? [CUT_SHORT.error];
+      outcomes.push(wasRefused(error) ? await runAgain(call) : outcomeOf(error, raw));
     }
     return outcomes;
   }
 
-  function runAgain(call: ScriptCall<Key, Arg>): Promise<ItemOutcome<Static<Reply>>> {
-    return runHere(call).then(
+  function runAgain(call: Call): Promise<Outcome> {
+    return runRaw(call).then(
       (raw) => outcomeOf(null, raw),
-      (error: unknown) => outcomeOf(error, undefined),
+      (error: unknown) => outcomeOf(error instanceof Fault ? error.cause : error, undefined),
     );
   }
 
-  function outcomeOf(error: unknown, raw: unknown): ItemOutcome<Static<Reply>> {
+  function outcomeOf(error: unknown, raw: unknown): Outcome {
     if (isStoredFault(error)) return { ok: false, error };
     if (error !== null) throw toQuotaFault(error);
     return check.Check(raw) ? { ok: true, value: raw } : { ok: false, error: outOfShape(raw) };
   }
 
-  return { run, runEach };
+  return { run: async (call) => checked(await runRaw(call)), runEach };
 }

@@ -2,11 +2,8 @@ import type { Redis } from "ioredis";
 import { PRIORITIES } from "../../core/queue/fair-order.ts";
 import type { ParkedRef } from "../../core/queue/lane.ts";
 import type { RedisOptions } from "./client.ts";
-import { connectRedis, type RedisConnection } from "./connection.ts";
+import { connectSubscriber, type RedisConnection } from "./connection.ts";
 import { CHANNELS } from "./keys.ts";
-
-/** A silent subscription may be a dead one: asking makes the connection notice, cut and come back. */
-const PING_INTERVAL_MS = 5_000;
 
 type Channel = keyof typeof CHANNELS;
 
@@ -59,7 +56,7 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
     broken: new Set(),
   };
   const resubscribed = new Set<() => void>();
-  const subscriber = connectRedis({ ...options, name: `${options.name}-signals` });
+  const subscriber = connectSubscriber({ ...options, name: `${options.name}-signals` });
   const wired = new WeakSet<Redis>();
 
   function deliver(channelName: string, message: string): void {
@@ -84,14 +81,6 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
     }
   }
 
-  const pinging = setInterval(() => {
-    // A lost connection comes back automatically.
-    if (subscriber.isReady())
-      subscriber
-        .server()
-        .client.ping()
-        .catch(() => {});
-  }, PING_INTERVAL_MS);
   subscriber.onReady(({ client }) => void subscribe(client));
 
   function listenOn(channel: Channel, listener: (ids: string[]) => void): () => void {
@@ -130,10 +119,7 @@ export function createSignals(redis: RedisConnection, options: RedisOptions): Si
       resubscribed.add(listener);
       return () => resubscribed.delete(listener);
     },
-    close: () => {
-      clearInterval(pinging);
-      subscriber.close();
-    },
+    close: subscriber.close,
   };
 }
 

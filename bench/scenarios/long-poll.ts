@@ -1,5 +1,6 @@
 import { createSealer } from "../../adapters/crypto/envelope.ts";
 import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
+import { redisOptions } from "../../adapters/process/redis.ts";
 import { createSignals } from "../../adapters/redis/signals.ts";
 import { encodeJson } from "../../core/request/payload.ts";
 import { silentLog } from "../../runtime/log.ts";
@@ -71,8 +72,8 @@ async function endAll(
   requests: readonly StoredRequest[],
 ): Promise<Map<string, number>> {
   const { database, quota, redis } = stack.books;
-  const server = { url: stack.config.redis.url, commandTimeoutMs: 5_000 };
-  const signals = createSignals(redis, { ...server, name: "tollgate-bench", log: silentLog });
+  const settings = await redisOptions(stack.config, "tollgate-bench", { log: silentLog });
+  const signals = createSignals(redis, settings);
   const sealer = createSealer(stack.config.secrets.encryption_keys);
   const content = encodeJson({ choices: [{ index: 0, text: "done", finish_reason: "stop" }] });
   const completed = {

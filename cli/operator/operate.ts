@@ -1,11 +1,13 @@
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { connectAmqp } from "../../adapters/amqp/connection.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
-import { openRedis, redisOptions, topologyOf } from "../../adapters/process/connections.ts";
+import { topologyOf } from "../../adapters/process/connections.ts";
 import { amqpServer } from "../../adapters/process/broker.ts";
 import { openPostgres } from "../../adapters/process/postgres.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
-import type { RedisConnection } from "../../adapters/redis/connection.ts";
+import { redisOptions } from "../../adapters/process/redis.ts";
+import { connectRedis, type RedisConnection } from "../../adapters/redis/connection.ts";
+import { RedisSetupError } from "../../adapters/redis/greeting.ts";
 import { createSignals, type Signals } from "../../adapters/redis/signals.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { Fault } from "../../core/faults.ts";
@@ -51,14 +53,15 @@ export async function operate<Result>(
   const database = await openPostgres(config, CLIENT_NAME, { log: silentLog });
   const closing: (() => unknown)[] = [() => database.close(0)];
 
+  const redisSettings = once(() => redisOptions(config, CLIENT_NAME, { log: silentLog }));
   const redis = once(async () => {
-    const connection = openRedis(config, CLIENT_NAME, silentLog);
+    const connection = connectRedis(await redisSettings());
     closing.push(connection.close);
     await connection.untilReady(CONNECT_WAIT_MS);
     return connection;
   });
   const signals = once(async () => {
-    const made = createSignals(await redis(), redisOptions(config, CLIENT_NAME, silentLog));
+    const made = createSignals(await redis(), await redisSettings());
     closing.push(made.close);
     return made;
   });
@@ -91,22 +94,33 @@ function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
 
 /** A server that does not answer, with its address and what to do about it; anything else as it is. */
 function explain(error: unknown, { postgres, redis, amqp }: Config): unknown {
+  if (error instanceof RedisSetupError)
+    return new CommandFailure(error.message, { exitCode: EXIT.usage, cause: error });
   if (!(error instanceof Fault)) return error;
   const why = describeError(error.cause ?? error);
-  const tell = (server: string, url: string, variable: string): CommandFailure =>
+  const tell = (server: string, place: string, variable: string): CommandFailure =>
     new CommandFailure(
-      `${server} at ${withoutPassword(url)} does not answer (${why}): ` +
+      `${server} at ${place} does not answer (${why}): ` +
         `does it run (./tollgate ps), and is ${variable} right?`,
       { exitCode: EXIT.unreachable, cause: error },
     );
-  if (error.code === "QUOTA_UNAVAILABLE") return tell("Redis", redis.url, "REDIS_URL");
-  if (error.code === "BROKER_UNAVAILABLE") return tell("RabbitMQ", amqp.url, "AMQP_URL");
+  if (error.code === "QUOTA_UNAVAILABLE") return tell("Redis", ...placeOf(redis));
+  if (error.code === "BROKER_UNAVAILABLE")
+    return tell("RabbitMQ", withoutPassword(amqp.url), "AMQP_URL");
   if (error.code !== "STORE_UNAVAILABLE") return error;
-  if (!isMissingSchema(error.cause)) return tell("PostgreSQL", postgres.url, "DATABASE_URL");
+  if (!isMissingSchema(error.cause))
+    return tell("PostgreSQL", withoutPassword(postgres.url), "DATABASE_URL");
   return new CommandFailure(
     `the database ${withoutPassword(postgres.url)} lacks our schema (${why}): run ./tollgate migrate`,
     { cause: error },
   );
+}
+
+/** Where Redis is, and the setting that says so. */
+function placeOf({ url, sentinels, cluster }: Config["redis"]): [place: string, setting: string] {
+  if (sentinels !== undefined) return [sentinels.nodes.join(", "), "redis.sentinels"];
+  if (cluster !== undefined) return [cluster.nodes.join(", "), "redis.cluster"];
+  return [withoutPassword(url), "REDIS_URL"];
 }
 
 const MISSING_SCHEMA_CODES = ["42P01", "42703", "42883"];

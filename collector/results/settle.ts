@@ -4,6 +4,9 @@ import type { FinishPorts, Process } from "../ports.ts";
 /**
  * Settles, and logs which users have broken books in Redis. Their settlements count as done: the bill is in
  * the ledger, and a forgotten user is rebuilt from it before the next use, so nothing is left to be repeated.
+ * So do those of users whose part of Redis is away, whom nobody else shall wait for: the keeper settles a
+ * hold without an open request.
+ *
  * @throws {Fault} QUOTA_UNAVAILABLE
  */
 export async function settleAll(
@@ -21,5 +24,7 @@ export async function settleAll(
         "writes to this Redis",
     );
   }
+  const away = replies.filter((reply) => reply === "away").length;
+  if (away > 0) log.warn({ settlements: away }, "a part of Redis is away: its holds stay for now");
   return replies;
 }

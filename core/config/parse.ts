@@ -1,8 +1,10 @@
+import { type TSchema, TypeGuard } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
 import { amqpProblems } from "./amqp-schema.ts";
 import { modelProblems } from "./model-schema.ts";
 import { postgresProblems } from "./postgres-schema.ts";
+import { redisProblems } from "./redis-schema.ts";
 import { type Config, ConfigSchema } from "./schema.ts";
 
 /**
@@ -40,14 +42,21 @@ const isTree = (value: unknown): value is Tree =>
 /** A key of the file as an environment variable spells it: `sim-small` -> `SIM_SMALL`. */
 const envSpelling = (key: string): string => key.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
 
-function setPath(tree: Tree, path: readonly string[], text: string): void {
+/** Sets a value of the tree, which `schema` describes as far as it names its keys. */
+function setPath(
+  tree: Tree,
+  path: readonly string[],
+  text: string,
+  schema: TSchema | undefined = ConfigSchema,
+): void {
   const [head = "", ...rest] = path;
   const key =
     Object.keys(tree).find((known) => envSpelling(known) === envSpelling(head)) ??
     head.toLowerCase();
+  const below = TypeGuard.IsObject(schema) ? schema.properties[key] : undefined;
   if (rest.length === 0) {
     tree[key] =
-      Array.isArray(tree[key]) || text.startsWith("[")
+      Array.isArray(tree[key]) || TypeGuard.IsArray(below) || text.startsWith("[")
         ? text
             .replace(/^\[|\]$/g, "")
             .split(",")
@@ -56,7 +65,7 @@ function setPath(tree: Tree, path: readonly string[], text: string): void {
     return;
   }
   if (!isTree(tree[key])) tree[key] = {};
-  setPath(tree[key] as Tree, rest, text);
+  setPath(tree[key] as Tree, rest, text, below);
 }
 
 function overrides(
@@ -87,7 +96,7 @@ const BESIDE_CALL_MS = 60_000;
 
 /** References between parts that a schema cannot express. */
 function crossCheck(config: Config): string[] {
-  const problems: string[] = [];
+  const problems = redisProblems(config.redis, config.allow_plaintext);
   if (config.models[config.default_model] === undefined)
     problems.push("default_model: must be one of models");
   if (config.tiers[config.default_tier] === undefined)

@@ -6,6 +6,7 @@ import { closed, count, ms, port } from "./fields.ts";
 import { model } from "./model-schema.ts";
 import { postgres } from "./postgres-schema.ts";
 import { openai } from "./openai-schema.ts";
+import { redis } from "./redis-schema.ts";
 
 const windowLimit = t.Object(
   {
@@ -195,13 +196,7 @@ export const ConfigSchema = t.Object(
         "yours alone, or encrypts by itself.",
     }),
     postgres,
-    redis: t.Object(
-      {
-        url: t.String({ pattern: "^rediss?://", description: "Also REDIS_URL." }),
-        command_timeout_ms: ms(2_000, "Longest wait for one command."),
-      },
-      closed,
-    ),
+    redis,
     amqp,
     secrets: t.Object(
       {

@@ -117,9 +117,10 @@ export interface Settlement {
 /**
  * `settled`: the hold was replaced now. `absent`: there was no hold (already settled, or Redis lost it).
  * `broken`: something that is not ours is stored under the user's keys, so the whole user was forgotten, to
- * be rebuilt from PostgreSQL before the next use.
+ * be rebuilt from PostgreSQL before the next use. `away`: the part of a Redis Cluster that has the user does
+ * not answer, while others do; the keeper settles the hold when it is back.
  */
-export type SettleReply = "settled" | "absent" | "broken";
+export type SettleReply = "settled" | "absent" | "broken" | "away";
 
 /**
  * What PostgreSQL knows of a user, read in one snapshot: enough to rebuild everything that Redis knows of the

@@ -1,7 +1,10 @@
-import { pingAmqp, pingPostgres, pingRedis } from "../../adapters/ping.ts";
+import { tryRedis } from "../../adapters/process/redis.ts";
+import { pingAmqp, pingPostgres } from "../../adapters/ping.ts";
 import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
 import { stopObservers } from "../observe/observe.ts";
 import type { StatePaths } from "../../adapters/state/paths.ts";
+import { readConfig } from "../../adapters/state/read-config.ts";
+import { Fault } from "../../core/faults.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
 import { chooseSource, urlsFromEnvironment } from "./choose-source.ts";
 import { findComposeProblem } from "./docker-engine.ts";
@@ -51,17 +54,21 @@ export async function stopServers(paths: StatePaths, { purge = false } = {}): Pr
   await stopLocalServers(paths);
 }
 
+/** A fault says that Redis was not there; its cause, why. */
+const causeOf = (error: unknown): unknown =>
+  error instanceof Fault ? (error.cause ?? error) : error;
+
 async function checkGivenServers(env: Environment, progress: Progress): Promise<ServerUrls> {
   const urls = urlsFromEnvironment(env);
   if (urls === undefined) throw new Error("the source is the environment, but it names no servers");
-  const check = (name: keyof ServerUrls, ping: typeof pingRedis) =>
+  const check = (name: keyof ServerUrls, ping: typeof pingPostgres) =>
     progress.step(`server of ${SERVER_VARIABLES[name]}`, async () => {
       try {
         await ping(urls[name], PING_LIMIT_MS);
       } catch (error) {
         throw new CommandFailure(
           `${SERVER_VARIABLES[name]}=${withoutPassword(urls[name])} does not answer: ` +
-            `${describeError(error)}: start that server, or unset the variable`,
+            `${describeError(causeOf(error))}: start that server, or unset the variable`,
           { cause: error },
         );
       }
@@ -69,7 +76,7 @@ async function checkGivenServers(env: Environment, progress: Progress): Promise<
     });
   await Promise.all([
     check("postgres", pingPostgres),
-    check("redis", pingRedis),
+    check("redis", async (_url, limitMs) => tryRedis(await readConfig(env), limitMs)),
     check("amqp", pingAmqp),
   ]);
   return urls;

@@ -6,11 +6,13 @@ import { connectPostgres, type Database } from "../../adapters/postgres/connect.
 import { after } from "../../adapters/process/timers.ts";
 import { createAuditPorts } from "../../adapters/quota/audit-ports.ts";
 import { createLiveQuota } from "../../adapters/quota/live-quota.ts";
-import { connectRedis, type RedisConnection } from "../../adapters/redis/connection.ts";
+import { openRedis } from "../../adapters/process/redis.ts";
+import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import { createHoldBooks } from "../../adapters/redis/holds.ts";
 import type { QuotaStore } from "../../adapters/redis/quota-store.ts";
 import type { ServerUrls } from "../../adapters/state/server-urls.ts";
 import { type AuditReport, runAudit } from "../../core/audit/run-audit.ts";
+import type { Config } from "../../core/config/schema.ts";
 import { pause } from "../../runtime/schedule.ts";
 import { silentLog } from "../../runtime/log.ts";
 import type { Hold } from "../../core/quota/quota.ts";
@@ -40,7 +42,12 @@ const QUIET_LIMIT_MS = 40_000;
 /** A test that freezes a server asks again; a single answer need not wait for it. */
 const DEADLINE_MS = 5_000;
 
-export async function openBooks(urls: ServerUrls, queues: Topology): Promise<Books> {
+/** `redisConfig` is how the processes find Redis; the books go to the URL above, whatever those go through. */
+export async function openBooks(
+  urls: ServerUrls,
+  redisConfig: Config["redis"],
+  queues: Topology,
+): Promise<Books> {
   const name = "tollgate-books";
   const database = connectPostgres({
     url: urls.postgres,
@@ -49,12 +56,11 @@ export async function openBooks(urls: ServerUrls, queues: Topology): Promise<Boo
     deadlineMs: 70_000,
     name,
   });
-  const redis = connectRedis({
-    url: urls.redis,
-    commandTimeoutMs: DEADLINE_MS,
+  const redis = await openRedis(
+    { redis: { ...redisConfig, url: urls.redis, command_timeout_ms: DEADLINE_MS } },
     name,
-    log: silentLog,
-  });
+    { log: silentLog },
+  );
   const broker = connectAmqp({ url: urls.amqp, heartbeatSeconds: 10, name, log: silentLog });
   const prefix = queues.requests.name.slice(0, -"inference_requests".length);
   await Promise.all([redis.untilReady(DEADLINE_MS), broker.whenUp(DEADLINE_MS)]);

@@ -18,12 +18,17 @@ import { deleteQueues } from "./delete-queues.ts";
 import { createDatabaseOn } from "./own-database.ts";
 import { uniqueQueuePrefix } from "./queue-prefix.ts";
 import { claimRedisIndex } from "./redis-index.ts";
-import { type Settings, stackSettings } from "./settings.ts";
+import { mergeSettings, type Settings, stackSettings } from "./settings.ts";
 import { createSimulatorControl, type SimulatorControl } from "./simulator-control.ts";
 
 export interface StackOptions {
   /** Servers to use; the stack makes a database, a queue prefix and an index of Redis of its own there. */
   servers: ServerUrls;
+  /**
+   * The section `redis` of a Redis, or a group of it, that the stack has for itself: then it is used in the
+   * place of an index of the server above.
+   */
+  redis?: Settings & { url: string };
   /**
    * Where the folder with its logs and its configuration is made; default: with the temporary files of this
    * machine.
@@ -111,7 +116,7 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
   const folder = mkdtempSync(join(options.folder ?? tmpdir(), "tollgate-stack-"));
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
   const configPath = join(folder, "tollgate.yaml");
-  const urls = await makeRoom(options.servers, undo);
+  const urls = await makeRoom(options, undo);
   const env = {
     ...serverEnvironment((await options.through?.(urls)) ?? urls),
     TOLLGATE_AMQP__QUEUE_PREFIX: uniqueQueuePrefix(),
@@ -127,7 +132,8 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
     components.simulator.slice(1).map(({ name, url }) => [name.slice(OWN_SIMULATOR.length), url]),
   );
   const configure = async (changes: Settings): Promise<Settings> => {
-    const settings = await stackSettings(mlUrl, ownUrls, changes);
+    const own = options.redis === undefined ? changes : withRedis(changes, options.redis);
+    const settings = await stackSettings(mlUrl, ownUrls, own);
     // JSON is YAML.
     writeFileSync(configPath, JSON.stringify(settings, null, 2));
     return settings;
@@ -183,11 +189,15 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
   };
 }
 
+const withRedis = (changes: Settings, redis: Settings): Settings =>
+  mergeSettings({ redis }, changes);
+
 /** A database with the schema, and an index of Redis. */
-async function makeRoom(servers: ServerUrls, undo: Undo): Promise<ServerUrls> {
+async function makeRoom({ servers, redis: own }: StackOptions, undo: Undo): Promise<ServerUrls> {
   const database = await createDatabaseOn(servers.postgres);
   undo.push(() => database.drop());
   await prepareDatabase({ url: database.url });
+  if (own !== undefined) return { postgres: database.url, redis: own.url, amqp: servers.amqp };
   const redis = await claimRedisIndex(servers.redis);
   undo.push(() => redis.release());
   return { postgres: database.url, redis: redis.url, amqp: servers.amqp };
@@ -195,7 +205,7 @@ async function makeRoom(servers: ServerUrls, undo: Undo): Promise<ServerUrls> {
 
 /** The books of the stack; its queues go before they are closed. */
 async function openOwnBooks(urls: ServerUrls, config: Config, undo: Undo): Promise<Books> {
-  const books = await openBooks(urls, topologyOf(config));
+  const books = await openBooks(urls, config.redis, topologyOf(config));
   undo.push(() => books.close());
   undo.push(async () => {
     await deleteQueues(books.broker.withChannel, books.queues.queues);

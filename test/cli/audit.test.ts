@@ -47,6 +47,21 @@ test("audit finds what Redis has wrong, and with --repair mends it from PostgreS
   expect(after).toMatchObject({ exitCode: 0, out: expect.stringContaining("the books agree") });
 });
 
+test("audit says what to set where Redis is not what the configuration says", async (stack) => {
+  const url = new URL(stack.env["REDIS_URL"] ?? "");
+  url.pathname = "";
+  const tollgate = commandsWith({
+    ...stack.env,
+    REDIS_URL: url.href,
+    TOLLGATE_REDIS__CLUSTER__NODES: url.host,
+  });
+
+  const { exitCode, err } = await tollgate("audit");
+
+  expect(exitCode).toBe(EXIT.usage);
+  expect(err).toContain("remove redis.cluster");
+});
+
 test("audit tells apart that it could not look", async (stack) => {
   const tollgate = commandsWith({ ...stack.env, REDIS_URL: "redis://127.0.0.1:1" });
 

@@ -28,19 +28,25 @@ describe("the documentation says what the code does", () => {
 });
 
 describe("the configuration page", () => {
-  test("shows an ML service that the configuration takes, with the rest as shipped", async () => {
-    const [, example = ""] = /^```yaml\n([\s\S]*?)^```$/m.exec(await readPage()) ?? [];
+  test("shows parts that the configuration takes, with the rest as shipped", async () => {
+    const examples = [...(await readPage()).matchAll(/^```yaml\n([\s\S]*?)^```$/gm)];
     const shipped = Bun.YAML.parse(
       await Bun.file(`${import.meta.dir}/../../tollgate.yaml`).text(),
     ) as object;
     const secrets = { encryption_keys: "k1:AAAA", key_pepper: "p".repeat(32) };
 
-    const config = parseConfig(
-      { ...shipped, secrets, ...(Bun.YAML.parse(example) as object) },
-      { VLLM_KEY: "k" },
+    const configs = examples.map(([, example = ""]) =>
+      parseConfig(
+        { ...shipped, secrets, ...(Bun.YAML.parse(example) as object) },
+        { VLLM_KEY: "k" },
+      ),
     );
 
-    expect(Object.keys(config.models)).toEqual([config.default_model]);
+    const [sentinels, cluster, ml] = configs;
+    expect(configs.length).toBe(3);
+    expect(sentinels?.redis.sentinels?.nodes.length).toBe(3);
+    expect(cluster?.redis.cluster?.nodes.length).toBe(2);
+    expect(Object.keys(ml?.models ?? {})).toEqual([ml?.default_model ?? ""]);
   });
 
   test("names settings and faults that the simulator has", async () => {

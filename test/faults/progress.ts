@@ -25,7 +25,7 @@ export async function countCompleted({ books }: TestStack): Promise<number> {
 }
 
 /** Calls that the gateways have refused with a code since they were started. */
-async function countRefused({ gateways }: TestStack, code: FaultCode): Promise<number> {
+export async function countRefused({ gateways }: TestStack, code: FaultCode): Promise<number> {
   const counts = await Promise.all(
     gateways.map(async ({ metricsUrl }) => {
       const reply = await fetch(metricsUrl, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });

@@ -65,7 +65,10 @@ test("drills are run only when they are named", () => {
   const all = stagesOf(undefined).map(({ name }) => name);
 
   expect(all).toEqual(["unit", "servers", "e2e", "queries", "faults"]);
-  expect(stagesOf("drills").map(({ name }) => name)).toEqual(["drills"]);
+  for (const named of ["drills", "ha"] as const) {
+    expect(all).not.toContain(named);
+    expect(stagesOf(named).map(({ name }) => name)).toEqual([named]);
+  }
 });
 
 test("the summary ends with the sums that scripts read", () => {

@@ -6,11 +6,12 @@ export const STAGE_NAMES = [
   "queries",
   "faults",
   "drills",
+  "ha",
 ] as const;
 export type StageName = (typeof STAGE_NAMES)[number];
 
 /** `alone`: before the others, because it tells within seconds what is broken. */
-export type Lane = "alone" | "calm" | "faults";
+export type Lane = "alone" | "calm" | "faults" | "ha";
 
 export interface TestStage {
   name: Exclude<StageName, "check">;
@@ -49,7 +50,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: [
       "adapters/**/*.test.ts",
       "test/*.test.ts",
-      "test/!(contracts|drills|e2e|faults|run)/**/!(queries).test.ts",
+      "test/!(contracts|drills|e2e|faults|ha|run)/**/!(queries).test.ts",
       "test/contracts/*.adapter.test.ts",
     ],
     needsServers: true,
@@ -89,6 +90,16 @@ export const TEST_STAGES: readonly TestStage[] = [
     // They start whole stacks by the commands.
     needsServers: false,
     lane: "alone",
+    isOnDemand: true,
+    testLimitMs: 300_000,
+  },
+  {
+    name: "ha",
+    about:
+      "groups of servers whose master dies, freezes or is cut off (only by this name, 10 minutes)",
+    files: ["test/ha/**/*.test.ts"],
+    needsServers: true,
+    lane: "ha",
     isOnDemand: true,
     testLimitMs: 300_000,
   },

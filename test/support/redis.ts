@@ -24,11 +24,11 @@ export function asInstance(
   redis: RedisConnection,
   instance: () => string | undefined,
 ): RedisConnection {
-  const server = () => {
-    const found = redis.server();
+  const server = (key?: string) => {
+    const found = redis.server(key);
     return { ...found, instance: instance() ?? found.instance };
   };
-  return { ...redis, server, run: (commands) => redis.run(() => commands(server())) };
+  return { ...redis, server, run: (commands, key) => redis.run(() => commands(server(key)), key) };
 }
 
 export interface ProxiedRedis {

@@ -9,6 +9,8 @@ import { descendantsOf } from "../../support/private-servers.ts";
 export interface ServerProcess {
   start: () => void;
   isRunning: () => boolean;
+  /** Such as SIGSTOP, which freezes it. */
+  signal: (name: NodeJS.Signals) => void;
   /** SIGKILL to it and all its children at once, as when their machine loses power; waits for its end. */
   kill: () => Promise<void>;
   log: () => string;
@@ -43,6 +45,7 @@ export function createServerProcess(
       }
     },
     isRunning,
+    signal: (signal) => child?.kill(signal),
     kill: async () => {
       if (child === undefined || !isRunning()) return;
       for (const pid of [child.pid, ...descendantsOf(child.pid)]) killQuietly(pid);

@@ -1,0 +1,96 @@
+import { type Static, Type as t } from "@sinclair/typebox";
+
+import { closed, ms } from "./fields.ts";
+import { isThisMachine } from "./this-machine.ts";
+import { tls } from "./tls-schema.ts";
+
+/** `host:port`; an IPv6 address stands in brackets. */
+const address = t.String({
+  pattern: String.raw`^(\[[0-9a-fA-F:.]+\]|[^\s:@/\[\]]+):[0-9]{1,5}$`,
+  description: "`host:port`, an IPv6 address as `[::1]:6379`.",
+});
+
+const nodes = (description: string) => t.Array(address, { minItems: 1, description });
+
+export const redis = t.Object(
+  {
+    url: t.String({
+      pattern: "^rediss?://",
+      description:
+        "Also REDIS_URL. Special characters of its user name and password are percent-encoded; " +
+        "`rediss://` is TLS. With `sentinels` or `cluster` its host and port do not count, the rest does.",
+    }),
+    command_timeout_ms: ms(2_000, "Longest wait for one command."),
+    tls,
+    sentinels: t.Optional(
+      t.Object(
+        {
+          nodes: nodes("Some of the Sentinels; they name the others, and the master."),
+          name: t.String({
+            minLength: 1,
+            default: "mymaster",
+            description: "What the Sentinels call the master.",
+          }),
+          username: t.Optional(t.String({ description: "Of the Sentinels themselves." })),
+          password: t.Optional(
+            t.String({ description: "Of the Sentinels themselves; that of the data is in `url`." }),
+          ),
+          plain: t.Boolean({
+            default: false,
+            description: "The Sentinels have no TLS although `redis.url` is `rediss://`.",
+          }),
+          tls,
+        },
+        closed,
+      ),
+    ),
+    cluster: t.Optional(
+      t.Object({ nodes: nodes("Some nodes of the cluster; they name the others.") }, closed),
+    ),
+  },
+  closed,
+);
+
+type RedisConfig = Static<typeof redis>;
+
+/** What a schema cannot express of the section `redis`. */
+export function redisProblems(
+  { url, tls: files, sentinels, cluster }: RedisConfig,
+  allowsPlaintext: boolean,
+): string[] {
+  const problems: string[] = [];
+  const isEncrypted = url.startsWith("rediss://");
+  if (!isReadable(url))
+    problems.push(
+      "redis.url: must be a URL; write special characters of its user name and password as %XX",
+    );
+  else if (cluster !== undefined && !["", "/", "/0"].includes(new URL(url).pathname))
+    problems.push("redis.url: must name no database, or 0: a cluster has no other");
+  if (files !== undefined && !isEncrypted)
+    problems.push("redis.tls: needs a redis.url that begins with rediss://");
+  if (!isEncrypted && !allowsPlaintext && isReadable(url)) {
+    const nodes = sentinels?.nodes ?? cluster?.nodes ?? [new URL(url).host];
+    if (!nodes.every((node) => isThisMachine(hostOf(node))))
+      problems.push(
+        "redis.url: leads to another machine in plain text; use rediss://, or say allow_plaintext: true",
+      );
+  }
+  if (sentinels !== undefined && cluster !== undefined)
+    problems.push("redis.cluster: cannot stand beside redis.sentinels; remove one of them");
+  if (sentinels?.plain === true && sentinels.tls !== undefined)
+    problems.push("redis.sentinels.plain: must be false where redis.sentinels.tls is set");
+  return problems;
+}
+
+/** Of `host:port`, an IPv6 address in brackets. */
+const hostOf = (node: string): string => node.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+
+function isReadable(url: string): boolean {
+  try {
+    const { username, password } = new URL(url);
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
