@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { ConfigError, parseConfig } from "./parse.ts";
 
 const rest = {
+  allow_plaintext: true,
   postgres: { url: "postgres://a@b/c" },
   amqp: { url: "amqp://b" },
   secrets: { encryption_keys: "k1:AAAA", key_pepper: "p".repeat(32) },
@@ -25,6 +26,29 @@ function problemsOf(redis: object): readonly string[] {
 }
 
 describe("the section redis", () => {
+  test.each([
+    [{ url: "redis://cache.example" }, 1],
+    [{ url: "redis://any", cluster: { nodes: ["cache.example:6379"] } }, 1],
+    [{ url: "rediss://cache.example" }, 0],
+    [{ url: "redis://[::1]:6379" }, 0],
+    [{ url: "redis://any", cluster: { nodes: ["127.0.0.1:6379", "localhost:6380"] } }, 0],
+  ])("leads to another machine encrypted, or not at all: %p", (redis, count) => {
+    const strict = { ...rest, allow_plaintext: false, redis };
+    const local = {
+      postgres: { url: "postgres://localhost/c" },
+      amqp: { url: "amqp://localhost" },
+      models: { "sim-chat": { protocol: "openai-chat", url: "http://localhost" } },
+    };
+    let problems: readonly string[] = [];
+    try {
+      parseConfig({ ...strict, ...local }, {});
+    } catch (error) {
+      ({ problems } = error as ConfigError);
+    }
+
+    expect(problems).toHaveLength(count);
+  });
+
   test("takes a group of Sentinels from the environment alone, lists by commas", () => {
     const { sentinels } = redisOf(
       { url: "rediss://:p@any" },
