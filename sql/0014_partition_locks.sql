@@ -1,5 +1,5 @@
--- Who waits for these locks makes everybody wait behind them, as long as a reader such as a dump has the table:
--- so they wait for a tenth of a second, and the keeper tries again after minutes.
+-- Who waits for these locks makes everybody wait behind them, as long as a reader such as a dump has the
+-- table: so they wait for a tenth of a second, and the keeper tries again after minutes.
 create or replace function drop_request_partitions_before(day date)
  returns setof date
  language plpgsql
@@ -19,7 +19,8 @@ begin
         and c.relname < 'requests_' || to_char(day, 'YYYYMMDD')
       order by c.relname
   loop
-    execute format('select exists (select from %I where status = ''queued'')', partition_name) into still_open;
+    execute format('select exists (select from %I where status = ''queued'')', partition_name)
+      into still_open;
     continue when still_open;
     execute format('alter table requests detach partition %I', partition_name);
     execute format('drop table %I', partition_name);
@@ -44,7 +45,8 @@ begin
   end if;
   perform set_config('lock_timeout', '100ms', true);
   execute format('create table %I (like requests including all)', partition_name);
-  -- A third of the rows are dead once their requests have ended: vacuum early, so that the index of open requests stays small.
+  -- A third of the rows are dead once their requests have ended: vacuum early, so that the index of open
+  -- requests stays small.
   execute format('alter table %I set (autovacuum_vacuum_scale_factor = 0.05)', partition_name);
   select string_agg(quote_ident(attname), ', ')
     into columns

@@ -46,8 +46,8 @@ function failed(
 }
 
 /**
- * `certificatesOf` reads the files of `tls`. `secret` looks up the environment variables that `api_key_env` names; without its key a model is not
- * called.
+ * `certificatesOf` reads the files of `tls`. `secret` looks up the environment variables that `api_key_env`
+ * names; without its key a model is not called.
  */
 export function createInfer(
   secret: (name: string) => string | undefined,

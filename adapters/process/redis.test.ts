@@ -61,7 +61,9 @@ test.each([
 test("a file of certificates that is missing is named at start", async () => {
   const redis = { url: "rediss://any", command_timeout_ms: 1, tls: { ca: "nowhere.pem" } };
 
-  const error = await redisOptions({ redis }, "test", { log: silentLog }).catch((thrown: unknown) => thrown);
+  const error = await redisOptions({ redis }, "test", { log: silentLog }).catch(
+    (thrown: unknown) => thrown,
+  );
 
   expect(String(error)).toContain("tls.ca: cannot read nowhere.pem");
 });

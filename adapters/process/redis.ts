@@ -11,7 +11,7 @@ type RedisConfig = Config["redis"];
 
 const PING_KEY = "tollgate:ping";
 
-/** What every client of Redis is opened with. @throws {Error} naming a file of certificates that is no good */
+/** What every client of Redis is opened with. @throws {Error} naming a file that is no certificate */
 export async function redisOptions(
   { redis }: Pick<Config, "redis">,
   name: string,

@@ -166,7 +166,7 @@ describe.skipIf(!hasServerPrograms())("in a cluster of three masters", () => {
   });
 
   // The last: it leaves the cluster without a master.
-  test("while one master is away its users alone are refused, and only their settlements are left", async () => {
+  test("while one master is away only its users are refused, and only their settlements left", async () => {
     const holds = await holdForEach();
     const [first, , last] = holds;
     if (first === undefined || last === undefined) throw new Error("there are no holds");

@@ -59,7 +59,7 @@ describe.skipIf(!hasServerPrograms())("two servers that change places", () => {
     home.remove();
   });
 
-  test("are another instance each time that they become the master, also for a connection that stands", async () => {
+  test("are another instance each time they become the master, for standing connections too", async () => {
     const [ofOne, ofOther] = connections;
     if (ofOne === undefined || ofOther === undefined) throw new Error("nothing is connected");
     const atFirst = ofOne.server().instance;

@@ -103,7 +103,7 @@ test("whichever key of a user is lost under load, exactly what the limit allows 
   );
 });
 
-test("whichever half of a user's keys is lost under load, exactly what the limit allows is admitted", async () => {
+test("whichever half of a user's keys is lost under load, the limit is admitted exactly", async () => {
   const names = (await keyNames()).filter((name) => name !== ":holds");
   const halves = Array.from({ length: 6 }, () => names.filter(() => Math.random() < 0.5));
 

@@ -28,7 +28,7 @@ async function refusalOf(options: Partial<RedisOptions> & { url: string }): Prom
   }
 }
 
-test("a cluster that is configured where there is none is refused at once, and says what to set", async () => {
+test("a cluster that is configured where there is none is refused at once, with what to set", async () => {
   const url = redisUrl();
 
   const error = await refusalOf({ url, cluster: { nodes: [new URL(url).host] } });

@@ -17,7 +17,8 @@ export function registerMigrate(program: Command): void {
     .addHelpText(
       "after",
       `
-Works on DATABASE_URL (past a pooler: DATABASE_DIRECT_URL), or on the database of ./tollgate up (which migrates by itself when it starts).
+Works on DATABASE_URL (past a pooler: DATABASE_DIRECT_URL), or on the database of ./tollgate up (which
+migrates by itself when it starts).
 Two at once wait for each other. Migrations only go forward.
 
 Examples:

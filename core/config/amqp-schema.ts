@@ -13,7 +13,7 @@ export const amqp = t.Object(
     more_urls: t.Array(t.String(url), {
       default: [],
       description:
-        "More nodes of the same cluster. A connection that is lost, or that cannot be made, goes to the next.",
+        "More nodes of the same cluster. A connection that is lost or cannot be made goes to the next.",
     }),
     tls,
     queue_prefix: t.String({

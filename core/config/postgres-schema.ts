@@ -14,8 +14,8 @@ export const postgres = t.Object(
     ),
     direct_url: t.Optional(
       url(
-        "Past a pooler in transaction mode such as PgBouncer, for the migrations and the keeper's lock, which " +
-          "need a session. Also DATABASE_DIRECT_URL.",
+        "Past a pooler in transaction mode such as PgBouncer, for the migrations and the keeper's lock, " +
+          "which need a session. Also DATABASE_DIRECT_URL.",
       ),
     ),
     tls,

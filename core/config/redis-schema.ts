@@ -69,8 +69,8 @@ export function redisProblems(
   if (files !== undefined && !isEncrypted)
     problems.push("redis.tls: needs a redis.url that begins with rediss://");
   if (!isEncrypted && !allowsPlaintext && isReadable(url)) {
-    const nodes = sentinels?.nodes ?? cluster?.nodes ?? [new URL(url).host];
-    if (!nodes.every((node) => isThisMachine(hostOf(node))))
+    const named = sentinels?.nodes ?? cluster?.nodes ?? [new URL(url).host];
+    if (!named.every((node) => isThisMachine(hostOf(node))))
       problems.push(
         "redis.url: leads to another machine in plain text; use rediss://, or say allow_plaintext: true",
       );

@@ -17,15 +17,15 @@ export interface Turn {
  */
 export interface FairOrder {
   /**
-   * The user has requests of this class that wait, since then; harmless when known. Weight: their share beside
-   * others', above 0.
+   * The user has requests of this class that wait, since then; harmless when known. Weight: their share
+   * beside others', above 0.
    */
   join: (turn: Turn, weight: number, sinceMs?: number) => void;
   /** Nothing of this class waits for the user, or nothing that may run now. */
   leave: (turn: Turn) => void;
   /**
-   * Whose turn it is, of equals whose has waited longest; undefined: nobody waits. Asking twice without a charge or a leave gives the same user
-   * of the next class.
+   * Whose turn it is, of equals whose has waited longest; undefined: nobody waits. Asking twice without a
+   * charge or a leave gives the same user of the next class.
    */
   next: () => Turn | undefined;
   /** Counts tokens against the user; negative: gives back what was counted too much. */

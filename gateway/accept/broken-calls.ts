@@ -2,8 +2,8 @@ import type { GatewayPorts } from "../ports.ts";
 
 /**
  * Calls whose stream broke off in the middle, while their answer is made again as a whole. No SDK repeats
- * such a call by itself; the application that does finds the request instead of paying for a second one. Every
- * gateway hears of them and keeps them in memory: a normal call costs nothing.
+ * such a call by itself; the application that does finds the request instead of paying for a second one.
+ * Every gateway hears of them and keeps them in memory: a normal call costs nothing.
  */
 export interface BrokenCalls {
   /** Tells all gateways. */

@@ -42,7 +42,7 @@ const QUIET_LIMIT_MS = 40_000;
 /** A test that freezes a server asks again; a single answer need not wait for it. */
 const DEADLINE_MS = 5_000;
 
-/** `redisConfig` is how the processes find Redis; the books go to the URL above, whatever those go through. */
+/** `redisConfig` is how the processes find Redis; the books go to the URL above, whatever those use. */
 export async function openBooks(
   urls: ServerUrls,
   redisConfig: Config["redis"],

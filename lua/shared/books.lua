@@ -74,7 +74,7 @@ local function held_keys(day)
   return { user .. ':quota:daily:requests:held:' .. day, user .. ':quota:daily:tokens:held:' .. day }
 end
 
--- The user is rebuilt from PostgreSQL before the next admission. Called by whoever misses something of theirs.
+-- The user is rebuilt from PostgreSQL before the next admission. Called by whoever misses any of it.
 local function forget()
   redis.call('DEL', marker)
 end

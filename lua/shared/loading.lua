@@ -1,5 +1,5 @@
--- Shared by the scripts that load a user, or take part while one is loaded; it goes after books.lua and before
--- the script's own text.
+-- Shared by the scripts that load a user, or take part while one is loaded; it goes after books.lua and
+-- before the script's own text.
 local loading = user .. ':quota:loading'
 local settled_log = user .. ':quota:loading:settled'
 -- An entry that the log begins with, of no request: without it the log was lost, and settlements with it.

@@ -67,7 +67,7 @@ describe("an ML service with certificates", () => {
     expect(await outcomeOf(port, { ca: authority.ca, ...own })).toBe("it answered");
   });
 
-  test("is not believed with a certificate of another authority, for another name, or past its end", async () => {
+  test("is not believed by another authority's certificate, for another name, or past its end", async () => {
     const stranger = await makeAuthority(join(folder, "stranger"));
     const files = { ca: authority.ca, ...own };
     const wrong = [

@@ -128,7 +128,7 @@ describe.skipIf(!hasServerPrograms())("RabbitMQ with certificates", () => {
     }
   });
 
-  test("is spoken to with a renewed certificate by the next connection; the one that stands goes on", async () => {
+  test("is spoken to with a renewed certificate by the next connection; the other goes on", async () => {
     const files = { ca: authority.ca, ...(await authority.issue({ name: "renewed", days: 10 })) };
     const tls = await openTlsFiles(files, { log: silentLog, name: "test", lookMs: 20 });
     const standing = connectionWith(tls);
