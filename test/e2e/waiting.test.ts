@@ -75,14 +75,15 @@ test("what waits behind its user's own says how many go first, and later fewer",
 
 test("an urgent request goes before what its user has waiting", async (stack) => {
   const api = stack.api(await stack.addUser());
-  const ids = await postSlow(api, 8);
+  const ids = await postSlow(api, 16);
 
   const urgent = await api.generate({ prompt: "now", max_tokens: 8, priority: "high" });
   const [urgentEnd, ...ends] = await endsOf(api, [urgent.request_id, ...ids]);
 
   const before = ends.filter((end) => completedAtMs(end) < completedAtMs(urgentEnd as StatusReply));
   expect(urgentEnd?.status).toBe("completed");
-  expect(before.length).toBeLessThan(6);
+  // Some may have ended before it came; those that wait behind it are the last ones of all.
+  expect(before.length).toBeLessThan(13);
 });
 
 test("a request with a deadline goes before older ones, and expires unbilled after it", async (stack) => {
