@@ -21,6 +21,13 @@ export function excessesOf(body: unknown, config: Config): FaultDetail[] {
   ];
 }
 
+/** The same of its model: alone it is a fault of its own, MODEL_UNKNOWN. */
+export function unknownModelOf(body: unknown, { models }: Config): FaultDetail[] {
+  const { model } = (body ?? {}) as { model?: unknown };
+  const isUnknown = typeof model === "string" && model !== "" && !Object.hasOwn(models, model);
+  return isUnknown ? [{ field: "/model", message: "must be a configured model" }] : [];
+}
+
 const above = (value: unknown, max: number | undefined, field: string): FaultDetail[] =>
   typeof value === "number" && max !== undefined && value > max
     ? [{ field, message: `must be at most ${max}` }]

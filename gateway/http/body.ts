@@ -98,18 +98,22 @@ function isNested(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** Returns the value, typed; `more` are what other checks found. Throws the fault BODY_INVALID. */
+/**
+ * Returns the value, typed; `more` are what other checks found, `beside` what is named only where something
+ * else is wrong. Throws the fault BODY_INVALID.
+ */
 export type CheckBody<Schema extends TSchema> = (
   value: unknown,
   more?: readonly FaultDetail[],
+  beside?: readonly FaultDetail[],
 ) => Static<Schema>;
 
 /** Compiles the check of a schema. Its fault names every wrong field and what is allowed there. */
 export function compileBody<Schema extends TSchema>(schema: Schema): CheckBody<Schema> {
   const check = TypeCompiler.Compile(schema);
-  return (value, more = []) => {
+  return (value, more = [], beside = []) => {
     if (check.Check(value)) {
-      if (more.length > 0) throw invalidFields(more);
+      if (more.length > 0) throw invalidFields([...more, ...beside]);
       return value;
     }
     const details = new Map<string, FaultDetail>();
@@ -118,7 +122,8 @@ export function compileBody<Schema extends TSchema>(schema: Schema): CheckBody<S
         if (!details.has(detail.field)) details.set(detail.field, detail);
       if (details.size >= DETAILS_MAX) break;
     }
-    for (const detail of more) if (!details.has(detail.field)) details.set(detail.field, detail);
+    for (const detail of [...more, ...beside])
+      if (!details.has(detail.field)) details.set(detail.field, detail);
     throw invalidFields([...details.values()].slice(0, DETAILS_MAX));
   };
 }

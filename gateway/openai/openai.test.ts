@@ -211,6 +211,8 @@ test("every wrong field of a call is named at once, also what no schema says", a
   };
 
   expect(await fieldsOf({ ...body, messages: "none" })).toEqual(["/max_tokens", "/messages", "/n"]);
+  expect(await fieldsOf({ ...BODY, model: "none", n: 99 })).toEqual(["/model", "/n"]);
+  expect(await fieldsOf({ ...BODY, model: "none", messages: [] })).toEqual(["/messages", "/model"]);
   expect(await fieldsOf({ ...BODY, unheard_of: 1, best_of: 2, user: "\0" })).toEqual([
     "/best_of",
     "/unheard_of",

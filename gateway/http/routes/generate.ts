@@ -5,7 +5,7 @@ import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-b
 import type { Ask } from "../../../core/request/ask.ts";
 import type { Waiting } from "../../../core/queue/lane.ts";
 import type { AcceptedRequest } from "../../accept/accept.ts";
-import { excessesOf } from "../../accept/excesses.ts";
+import { excessesOf, unknownModelOf } from "../../accept/excesses.ts";
 import { nativeAsk } from "../../accept/native-ask.ts";
 import { compileBody, readJson } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
@@ -94,7 +94,10 @@ export function generateRoute({ ports, respond, authenticate, accept, isDraining
     const principal = await authenticate(request.headers);
     const config = ports.config();
     const { value, text, bytes } = await readJson(request, config.gateway.body_bytes_max);
-    const ask = nativeAsk(checkBody(value, excessesOf(value, config)), text);
+    const ask = nativeAsk(
+      checkBody(value, excessesOf(value, config), unknownModelOf(value, config)),
+      text,
+    );
     const outcome = await accept({
       principal,
       ask,

@@ -4,7 +4,7 @@ import { type DocumentDecoration, Elysia } from "elysia";
 import { Fault } from "../../../core/faults.ts";
 import { type JsonText, memberOf } from "../../../core/json/json-text.ts";
 import type { Ask } from "../../../core/request/ask.ts";
-import { excessesOf } from "../../accept/excesses.ts";
+import { excessesOf, unknownModelOf } from "../../accept/excesses.ts";
 import {
   ChatBody,
   chatAsk,
@@ -101,7 +101,10 @@ export function openaiRoutes(parts: RouteParts) {
     const config = ports.config();
     const { gateway, openai, models, default_model } = config;
     const { value, text, bytes } = await readJson(request, gateway.body_bytes_max);
-    const ask = askOf(checkBody(value, excessesOf(value, config)), text);
+    const ask = askOf(
+      checkBody(value, excessesOf(value, config), unknownModelOf(value, config)),
+      text,
+    );
     const ofModel = models[ask.model ?? default_model]?.on_disconnect;
     const call = {
       principal,

@@ -1,7 +1,7 @@
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
-import { excessesOf } from "../../accept/excesses.ts";
+import { excessesOf, unknownModelOf } from "../../accept/excesses.ts";
 import { nativeAsk } from "../../accept/native-ask.ts";
 import { estimateOf, planRequest } from "../../accept/plan.ts";
 import { planTurn } from "../../accept/turn.ts";
@@ -57,7 +57,7 @@ export function quotaRoutes({ ports, respond, authenticate }: RouteParts) {
     const { userId, tier } = await authenticate(request.headers);
     const config = ports.config();
     const { value, text } = await readJson(request, config.gateway.body_bytes_max);
-    const body = checkBody(value, excessesOf(value, config));
+    const body = checkBody(value, excessesOf(value, config), unknownModelOf(value, config));
     const plan = planRequest(nativeAsk(body, text), config);
     planTurn(plan, tier, ports.now(), config);
     const tokens = await estimateOf(plan, ports.countTokens);
