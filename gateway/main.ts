@@ -23,16 +23,14 @@ import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { createGateway } from "./gateway.ts";
 import type { GatewayPorts } from "./ports.ts";
+import { openDoor } from "./wiring/door.ts";
 import { messagePorts, openPublisher } from "./wiring/messages.ts";
 import { databasePorts, redisPorts } from "./wiring/stores.ts";
-
-/** Above the longest wait (50 s): the server must not cut a long-poll. */
-const IDLE_TIMEOUT_SECONDS = 75;
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => void after(resolve, ms));
 
 async function start(context: RoleContext): Promise<RunningRole> {
-  const { env, log, registry, reach } = context;
+  const { log, registry, reach } = context;
   const config = keepTiers(context.config);
   const settings = config.current();
   const name = `tollgate-gateway-${process.pid}`;
@@ -79,16 +77,8 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const gateway = createGateway(ports, { version: packageJson.version, readiness });
   await gateway.start();
   registry.onScrape(gateway.observe);
-  const { host, port, body_bytes_max: bodyBytesMax } = settings.gateway;
-  gateway.app.listen({
-    hostname: host,
-    port,
-    // Several gateways share one port only when told so: a stale process must not steal calls unnoticed.
-    reusePort: env["TOLLGATE_REUSE_PORT"] === "1",
-    idleTimeout: IDLE_TIMEOUT_SECONDS,
-    // Above our own limit, so that a body somewhat too large gets a problem document instead of a bare 413.
-    maxRequestBodySize: bodyBytesMax * 4,
-  });
+  const { host, port } = settings.gateway;
+  const listener = await openDoor(gateway.app, settings, context);
   log.info({ host, port }, "listening");
 
   return {
@@ -101,7 +91,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
       gateway.beginDrain();
       const untilMs = Date.now() + drainMs;
       // A caller who sends a body for ever must not keep the rest from an orderly end.
-      await Promise.race([gateway.app.stop(), wait(drainMs / 2)]);
+      await Promise.race([listener.stop(), wait(drainMs / 2)]);
       // Streams may go on to their end; what is not at its end then is read on at another gateway.
       await Promise.race([gateway.streamsOver(), wait(0.8 * drainMs)]);
       await gateway.endDrain(Math.max(0, untilMs - Date.now()));

@@ -10,7 +10,8 @@ const PROGRAM = `
   import { serveMetrics } from "${import.meta.dir}/server.ts";
   const readiness = () => Promise.reject(new Error("${SECRET}"));
   const registry = createMetricsRegistry("gateway");
-  console.log(serveMetrics({ host: "127.0.0.1", port: 0, registry, readiness }).port);
+  const port = { host: "127.0.0.1", port: 0, tls: undefined, log: console };
+  console.log(serveMetrics({ ...port, registry, readiness }).port);
 `;
 
 const server = Bun.spawn([process.execPath, "-e", PROGRAM], { stdout: "pipe", stderr: "ignore" });

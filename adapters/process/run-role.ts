@@ -6,6 +6,7 @@ import { type LiveConfig, watchConfig } from "../config/load.ts";
 import { createLog } from "../log/log.ts";
 import { createMetricsRegistry, type MetricsRegistry } from "../metrics/registry.ts";
 import { type Readiness, serveMetrics } from "../metrics/server.ts";
+import { openTlsFiles } from "../tls/tls-files.ts";
 import { createCrashPoints } from "./crash-points.ts";
 
 type Environment = Record<string, string | undefined>;
@@ -46,9 +47,14 @@ export async function runRole(
     const config = await watchConfig(env["TOLLGATE_CONFIG"] ?? "tollgate.yaml", env, log);
     log.setLevel(config.current().log_level);
     const registry = createMetricsRegistry(role);
+    const { tls: files } = config.current().metrics;
+    const tls =
+      files &&
+      (await openTlsFiles(files, { log, metrics: registry.metrics, name: "metrics port" }));
     const running = await start({ config, env, log, registry, reach: createCrashPoints(env) });
     const { host, metrics_port: port } = config.current()[role];
-    const metricsServer = serveMetrics({ host, port, registry, readiness: running.readiness });
+    const { readiness } = running;
+    const metricsServer = serveMetrics({ host, port, registry, readiness, tls, log });
     log.info({ metrics_port: metricsServer.port }, "ready");
 
     let stopping = false;
@@ -71,7 +77,7 @@ export async function runRole(
         .catch((error: unknown) => log.error({ err: error }, "stopping failed"))
         .finally(() => {
           config.stop();
-          void metricsServer.stop().finally(() => process.exit(0));
+          void metricsServer.stop(true).finally(() => process.exit(0));
         });
     };
     process.on("SIGTERM", () => stop("SIGTERM"));

@@ -7,6 +7,7 @@ import { model } from "./model-schema.ts";
 import { postgres } from "./postgres-schema.ts";
 import { openai } from "./openai-schema.ts";
 import { redis } from "./redis-schema.ts";
+import { serverTls } from "./tls-schema.ts";
 
 const windowLimit = t.Object(
   {
@@ -53,6 +54,7 @@ const gateway = t.Object(
   {
     host: t.String({ default: "127.0.0.1", description: "Address to listen on." }),
     port: port(8080, "Port of the API."),
+    tls: serverTls,
     metrics_port: port(9090, "Port of /metrics; never the API's."),
     cors_origins: t.Union(
       [t.Literal("*"), t.Array(t.String({ pattern: "^[a-z][a-z0-9+.-]*://[^/\\sA-Z]+$" }))],
@@ -212,6 +214,7 @@ export const ConfigSchema = t.Object(
       closed,
     ),
     gateway,
+    metrics: t.Object({ tls: serverTls }, { ...closed, default: {} }),
     openai,
     worker,
     collector,

@@ -23,3 +23,24 @@ export const tls = t.Optional(
 );
 
 export type TlsConfig = Static<typeof tls>;
+
+/** Certificate of a port that others connect to; without it, plain text. */
+export const serverTls = t.Optional(
+  t.Object(
+    {
+      cert: t.String({
+        minLength: 1,
+        description: "File of the certificate that is shown, and its chain, PEM.",
+      }),
+      key: t.String({ minLength: 1, description: "File of its private key, PEM." }),
+      ca: t.Optional(
+        t.String({
+          minLength: 1,
+          description:
+            "File of authorities, PEM. With it a client must show a certificate of one of them.",
+        }),
+      ),
+    },
+    closed,
+  ),
+);

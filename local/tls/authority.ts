@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -72,7 +73,9 @@ export async function makeAuthority(folder: string, name = "Tollgate"): Promise<
     );
     await openssl(
       ["x509", "-req", "-in", request, "-out", cert, "-sha256", "-days", String(days)],
-      ["-CA", ca, "-CAkey", caKey, "-CAcreateserial", "-extfile", extensions],
+      ["-CA", ca, "-CAkey", caKey, "-extfile", extensions],
+      // openssl's own file of the last serial is torn by two at once.
+      ["-set_serial", `0x7f${randomBytes(15).toString("hex")}`],
     );
     return { cert, key };
   }
