@@ -2,6 +2,8 @@ import { connect } from "amqplib";
 
 import { openClient } from "./postgres/open-client.ts";
 
+import { readAmqpUrl } from "../core/config/amqp-url.ts";
+import { filesOfUrl } from "./tls/tls-files.ts";
 import { silentLog } from "../runtime/log.ts";
 import { createClient } from "./redis/client.ts";
 
@@ -65,7 +67,9 @@ export async function pingRedis(url: string, limitMs: number): Promise<void> {
 
 /** Declares a queue that ends with its connection. @throws when RabbitMQ does not answer within the limit */
 export async function pingAmqp(url: string, limitMs: number): Promise<void> {
-  const connection = await within(limitMs, connect(url, { timeout: limitMs }));
+  const { tls, ...place } = readAmqpUrl(url);
+  const socket = { timeout: limitMs, ...filesOfUrl(tls)?.current() };
+  const connection = await within(limitMs, connect(place, socket));
   connection.on("error", () => {});
   try {
     const channel = await within(limitMs, connection.createChannel());

@@ -7,7 +7,7 @@ import type { Log } from "../../runtime/log.ts";
 import { Fault } from "../../core/faults.ts";
 import { joinWrites } from "../sockets/join-writes.ts";
 import { brokerFault, within } from "./broker-fault.ts";
-import type { TlsFiles } from "../tls/tls-files.ts";
+import { filesOfUrl, type TlsFiles } from "../tls/tls-files.ts";
 import { closeQuietly, KeptChannel, REOPEN_BACKOFF, type ChannelRole } from "./kept-channel.ts";
 import { TopologyMismatchError, type WithChannel } from "./topology.ts";
 
@@ -215,10 +215,11 @@ export class AmqpConnection {
   }
 
   async #open(address: AmqpAddress, signal: AbortSignal): Promise<ChannelModel> {
-    const encryption = address.protocol === "amqps" && {
+    const { tls: named, ...place } = address;
+    const encryption = place.protocol === "amqps" && {
       rejectUnauthorized: true,
       minVersion: "TLSv1.2" as const,
-      ...this.#options.tls?.current(),
+      ...(this.#options.tls ?? filesOfUrl(named))?.current(),
     };
     const socketOptions: SocketOptions & { signal: AbortSignal } = {
       ...encryption,
@@ -229,7 +230,7 @@ export class AmqpConnection {
     return within(
       this.#timeoutMs,
       "the handshake with the broker",
-      connect({ ...address, heartbeat: this.#options.heartbeatSeconds }, socketOptions),
+      connect({ ...place, heartbeat: this.#options.heartbeatSeconds }, socketOptions),
     );
   }
 

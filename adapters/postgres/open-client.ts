@@ -3,7 +3,7 @@ import postgres from "postgres";
 
 import { type PostgresAddress, readPostgresUrl } from "../../core/config/postgres-url.ts";
 import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
-import type { TlsFiles } from "../tls/tls-files.ts";
+import { filesOfUrl, type TlsFiles } from "../tls/tls-files.ts";
 
 /** One PostgreSQL, or several of which one takes writes. */
 export interface PostgresServer {
@@ -68,7 +68,7 @@ export function openClient(server: PostgresServer, options: ClientOptions): post
     ...(address.database !== null && { database: address.database }),
     ...(address.user !== null && { user: address.user }),
     ...(address.password !== null && { pass: address.password }),
-    ssl: isSocket ? false : encryptionOf(address, server.tls),
+    ssl: isSocket ? false : encryptionOf(address, server.tls ?? filesOfUrl(address.tls)),
     ...(address.hosts.length > 1 && { target_session_attrs: "read-write" as const }),
     types: TYPES,
     // Array parameters are written as literals with a cast (arrays.ts), so the type catalogue is not needed.
@@ -100,7 +100,7 @@ function hostsOf({ hosts }: PostgresAddress): { host: string; port: number } {
 /** postgres.js reads the members for each connection, so renewed files count from the next one on. */
 function encryptionOf(
   { sslMode, hosts }: PostgresAddress,
-  tls: TlsFiles | undefined,
+  tls: Pick<TlsFiles, "current"> | undefined,
 ): ConnectionOptions | false {
   if (sslMode === "disable" || (sslMode === null && tls === undefined)) return false;
   return {

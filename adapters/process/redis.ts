@@ -1,3 +1,4 @@
+import { readRedisUrl } from "../../core/config/redis-url.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { silentLog } from "../../runtime/log.ts";
 import type { MetricsRegistry } from "../metrics/registry.ts";
@@ -17,8 +18,12 @@ export async function redisOptions(
   name: string,
   context: TlsContext,
 ): Promise<RedisOptions> {
-  const { url, command_timeout_ms: commandTimeoutMs, tls: files, sentinels, cluster } = redis;
-  const tls = files && (await openTlsFiles(files, { ...context, name: "redis" }));
+  const { url, command_timeout_ms: commandTimeoutMs, sentinels, cluster } = redis;
+  const files = { ...redis.tls, ...readRedisUrl(url).tls };
+  const tls =
+    Object.keys(files).length === 0
+      ? undefined
+      : await openTlsFiles(files, { ...context, name: "redis" });
   return {
     url,
     commandTimeoutMs,

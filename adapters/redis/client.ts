@@ -1,3 +1,4 @@
+import { readRedisUrl } from "../../core/config/redis-url.ts";
 import { Redis } from "ioredis";
 import { joinWrites } from "../sockets/join-writes.ts";
 import { type Greeting, readGreeting, RedisSetupError, setupProblem } from "./greeting.ts";
@@ -42,7 +43,7 @@ const LOOK_MS = 1_000;
 export function createClient(options: RedisOptions, isReconnecting: boolean): Redis {
   const { url, name, commandTimeoutMs } = options;
   skipUnreadTraces();
-  return new Redis(url, {
+  return new Redis(readRedisUrl(url).url, {
     ...targetOptions(options),
     lazyConnect: true,
     connectionName: name,

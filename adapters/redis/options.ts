@@ -4,8 +4,9 @@ import type { ConnectionOptions } from "node:tls";
 import type { RedisOptions as LibraryOptions } from "ioredis";
 
 import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
+import { readRedisUrl } from "../../core/config/redis-url.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { TlsFiles } from "../tls/tls-files.ts";
+import { filesOfUrl, type TlsFiles } from "../tls/tls-files.ts";
 
 export interface RedisOptions {
   /** Of the server; of a group the scheme, the user, the password and the database count. */
@@ -62,7 +63,7 @@ const isEncrypted = (url: string): boolean => url.startsWith("rediss://");
  * Read by the library at each connect, so that the next connection takes renewed files. The other side is
  * always checked, whatever NODE_TLS_REJECT_UNAUTHORIZED says.
  */
-function tlsOptions(files: TlsFiles | undefined): ConnectionOptions {
+function tlsOptions(files: Pick<TlsFiles, "current"> | undefined): ConnectionOptions {
   const options = { minVersion: "TLSv1.2", rejectUnauthorized: true } as const;
   if (files === undefined) return options;
   const read = (name: "ca" | "cert" | "key") => ({
@@ -83,7 +84,9 @@ export function targetOptions({
   sentinels,
   commandTimeoutMs,
 }: RedisOptions): Omit<LibraryOptions, "replyMapping"> {
-  const encryption = isEncrypted(url) ? { tls: tlsOptions(tls) } : {};
+  const encryption = isEncrypted(url)
+    ? { tls: tlsOptions(tls ?? filesOfUrl(readRedisUrl(url).tls)) }
+    : {};
   if (sentinels === undefined) return encryption;
   const { username, password } = sentinels;
   return {

@@ -2,6 +2,8 @@
  * Calls `https://localhost:PORT/` on connections that are kept and on new ones until its standard input
  * has a line or an end, then prints what became of the calls.
  */
+export {};
+
 const ca = Bun.file(process.env["CA"] ?? "");
 const url = `https://localhost:${process.env["PORT"]}/`;
 const CALLERS = 16;

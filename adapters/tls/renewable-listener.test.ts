@@ -70,6 +70,12 @@ function shownBy(port: number): Promise<string> {
   });
 }
 
+/** As load.program.ts prints it. */
+interface Counted {
+  answered: number;
+  failures: string[];
+}
+
 describe("a port with a certificate", () => {
   test("is taken for ours by its authority and name only", async () => {
     const { port } = await listen(server);
@@ -153,7 +159,7 @@ describe("a certificate that is renewed", () => {
     }
     load.stdin.write("enough\n");
     await load.stdin.end();
-    const { failures, answered } = await new Response(load.stdout).json();
+    const { failures, answered } = (await new Response(load.stdout).json()) as Counted;
 
     expect(seen).toEqual(["server", "second", "third"]);
     expect(failures).toEqual([]);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
@@ -22,6 +23,19 @@ export interface TlsFiles {
   /** Called with each renewal. Returns how to stop listening. */
   onRenewed: (listener: (material: TlsMaterial) => void) => () => void;
   close: () => void;
+}
+
+/** For a client that has no other: the files of its URL, read for each connection. undefined: it names none. */
+export function filesOfUrl(named: NonNullable<TlsConfig>): Pick<TlsFiles, "current"> | undefined {
+  if (Object.keys(named).length === 0) return undefined;
+  return {
+    current: () => ({
+      minVersion: "TLSv1.2",
+      ...Object.fromEntries(
+        Object.entries(named).map(([name, path]) => [name, readFileSync(path, "utf8")]),
+      ),
+    }),
+  };
 }
 
 /** Who reads certificates, and for which server; the metric tells when the first of them ends. */

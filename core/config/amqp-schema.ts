@@ -9,7 +9,11 @@ const url = { pattern: "^amqps?://" };
 
 export const amqp = t.Object(
   {
-    url: t.String({ ...url, description: "Also AMQP_URL." }),
+    url: t.String({
+      ...url,
+      description:
+        "Also AMQP_URL. `amqps://` is TLS; `cacertfile`, `certfile`, `keyfile` may name files.",
+    }),
     more_urls: t.Array(t.String(url), {
       default: [],
       description:
@@ -51,6 +55,8 @@ export function amqpProblems(
       return [`amqp.${name}: ${(error as Error).message}`];
     }
     if (address.protocol === "amqps") return [];
+    if (Object.keys(address.tls).length > 0)
+      return [`amqp.${name}: names certificates; it must begin with amqps://`];
     if (files !== undefined)
       return [`amqp.${name}: must begin with amqps:// where amqp.tls is set`];
     if (isThisMachine(address.hostname) || allowsPlaintext) return [];

@@ -1,3 +1,5 @@
+import type { TlsConfig } from "./tls-schema.ts";
+
 /** Where one node of RabbitMQ is and how to log in. */
 export interface AmqpAddress {
   protocol: "amqp" | "amqps";
@@ -7,7 +9,12 @@ export interface AmqpAddress {
   password?: string;
   /** Still percent-encoded, as the client expects it; empty is the default virtual host. */
   vhost: string;
+  /** Files that the URL names. */
+  tls: NonNullable<TlsConfig>;
 }
+
+/** As RabbitMQ's own URIs name them. https://www.rabbitmq.com/docs/uri-query-parameters */
+const FILES = { cacertfile: "ca", certfile: "cert", keyfile: "key" } as const;
 
 /**
  * Reads `amqp[s]://user:password@host:port/vhost` into the client's object form: with a URL string the client
@@ -19,12 +26,15 @@ export function readAmqpUrl(url: string): AmqpAddress {
   const parts = URL.parse(url);
   if (parts === null || (parts.protocol !== "amqp:" && parts.protocol !== "amqps:"))
     throw new Error("is not of the form amqp[s]://user:password@host:port/vhost");
-  const [parameter] = parts.searchParams.keys();
-  if (parameter !== undefined)
-    throw new Error(
-      `has the parameter ${parameter}, which is not known here; amqp.tls has certificates, ` +
-        "amqp.heartbeat_seconds the heartbeat",
-    );
+  const tls: NonNullable<TlsConfig> = {};
+  for (const [name, value] of parts.searchParams) {
+    if (!(name in FILES))
+      throw new Error(
+        `has the parameter ${name}, which is not known here; ${Object.keys(FILES).join(", ")} are, and ` +
+          "amqp.heartbeat_seconds is the heartbeat",
+      );
+    tls[FILES[name as keyof typeof FILES]] = value;
+  }
   const isAnonymous = parts.username === "" && parts.password === "";
   const protocol = parts.protocol === "amqps:" ? "amqps" : "amqp";
   return {
@@ -38,6 +48,7 @@ export function readAmqpUrl(url: string): AmqpAddress {
           password: decodeURIComponent(parts.password),
         }),
     vhost: parts.pathname.slice(1),
+    tls,
   };
 }
 

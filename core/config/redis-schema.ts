@@ -1,6 +1,7 @@
 import { type Static, Type as t } from "@sinclair/typebox";
 
 import { closed, ms } from "./fields.ts";
+import { type RedisAddress, readRedisUrl } from "./redis-url.ts";
 import { isThisMachine } from "./this-machine.ts";
 import { tls } from "./tls-schema.ts";
 
@@ -18,7 +19,8 @@ export const redis = t.Object(
       pattern: "^rediss?://",
       description:
         "Also REDIS_URL. Special characters of its user name and password are percent-encoded; " +
-        "`rediss://` is TLS. With `sentinels` or `cluster` its host and port do not count, the rest does.",
+        "`rediss://` is TLS; `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` may name files. With `sentinels` " +
+        "or `cluster` its host and port do not count, the rest does.",
     }),
     command_timeout_ms: ms(2_000, "Longest wait for one command."),
     tls,
@@ -55,21 +57,26 @@ type RedisConfig = Static<typeof redis>;
 
 /** What a schema cannot express of the section `redis`. */
 export function redisProblems(
-  { url, tls: files, sentinels, cluster }: RedisConfig,
+  { url: text, tls: files, sentinels, cluster }: RedisConfig,
   allowsPlaintext: boolean,
 ): string[] {
+  let address: RedisAddress;
+  try {
+    address = readRedisUrl(text);
+  } catch (error) {
+    return [`redis.url: ${(error as Error).message}`];
+  }
   const problems: string[] = [];
-  const isEncrypted = url.startsWith("rediss://");
-  if (!isReadable(url))
-    problems.push(
-      "redis.url: must be a URL; write special characters of its user name and password as %XX",
-    );
-  else if (cluster !== undefined && !["", "/", "/0"].includes(new URL(url).pathname))
+  const url = new URL(address.url);
+  const isEncrypted = url.protocol === "rediss:";
+  if (cluster !== undefined && !["", "/", "/0"].includes(url.pathname))
     problems.push("redis.url: must name no database, or 0: a cluster has no other");
   if (files !== undefined && !isEncrypted)
     problems.push("redis.tls: needs a redis.url that begins with rediss://");
-  if (!isEncrypted && !allowsPlaintext && isReadable(url)) {
-    const named = sentinels?.nodes ?? cluster?.nodes ?? [new URL(url).host];
+  if (Object.keys(address.tls).length > 0 && !isEncrypted)
+    problems.push("redis.url: names certificates; it must begin with rediss://");
+  if (!isEncrypted && !allowsPlaintext) {
+    const named = sentinels?.nodes ?? cluster?.nodes ?? [url.host];
     if (!named.every((node) => isThisMachine(hostOf(node))))
       problems.push(
         "redis.url: leads to another machine in plain text; use rediss://, or say allow_plaintext: true",
@@ -84,13 +91,3 @@ export function redisProblems(
 
 /** Of `host:port`, an IPv6 address in brackets. */
 const hostOf = (node: string): string => node.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-
-function isReadable(url: string): boolean {
-  try {
-    const { username, password } = new URL(url);
-    decodeURIComponent(username + password);
-    return true;
-  } catch {
-    return false;
-  }
-}
