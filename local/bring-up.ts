@@ -17,6 +17,7 @@ import { printable } from "../adapters/terminal/printable.ts";
 import { shortPath, type StatePaths } from "../adapters/state/paths.ts";
 import type { Progress } from "../adapters/terminal/progress.ts";
 import { readOrMakeSecrets } from "../adapters/state/secrets.ts";
+import { callerFiles, type LocalTls, provideLocalTls } from "./tls/local-tls.ts";
 import { startServers } from "./servers/servers.ts";
 import { serverEnvironment } from "../adapters/state/server-urls.ts";
 import { configPath, readConfig } from "../adapters/state/read-config.ts";
@@ -41,6 +42,7 @@ export interface Operator {
 export interface BringUpOptions extends Operator {
   detached: boolean;
   observe: boolean;
+  tls: boolean;
 }
 
 /**
@@ -54,7 +56,7 @@ export async function bringUp(
   paths: StatePaths,
   progress: Progress,
   callerEnv: Environment,
-  { detached, observe, createDemoUser, findTrouble }: BringUpOptions,
+  { detached, observe, tls: isEncrypted, createDemoUser, findTrouble }: BringUpOptions,
 ): Promise<Upped> {
   requireNoRestoreUnderWay(join(paths.servers, "postgres"));
   if (judgeStack(readStack(paths)) === "abandoned") {
@@ -67,36 +69,44 @@ export async function bringUp(
   const file = configPath(callerEnv);
   const env = { ...callerEnv, ...secrets, TOLLGATE_CONFIG: file };
   const config = await readConfig(env);
-  const components = describeComponents(config, env);
+  const tls = isEncrypted ? await provideLocalTls(paths.tls) : undefined;
+  const components = describeComponents(config, env, tls);
   await requireFreePorts(components);
 
-  const servers = await startServers(paths, progress, env);
+  const servers = await startServers(paths, progress, env, tls);
   await migrateStep({ url: servers.postgres }, progress);
-  const metrics = metricsUrls(config);
+  const metrics = metricsUrls(config, tls);
+  const caller = tls && callerFiles(tls);
   let observers: Observers | undefined;
   if (observe) {
     const { gateway, worker, collector } = metrics;
     const targets = { gateway: [gateway], worker: [worker], collector: [collector] };
-    observers = await startObservers(paths, progress, env, { targets, postgres: servers.postgres });
+    observers = await startObservers(paths, progress, env, {
+      targets,
+      postgres: servers.postgres,
+      tls: caller,
+    });
   } else await stopObservers(paths);
   const componentEnv = {
     ...componentEnvironment(env, serverEnvironment(servers)),
-    ...simulatorOverrides(config, env),
+    ...simulatorOverrides(config, env, tls),
   };
   await startComponents(components, componentEnv, paths, progress, { detached });
 
-  const gateway = `http://${config.gateway.host}:${config.gateway.port}`;
+  const scheme = tls === undefined ? "http" : "https";
+  const gateway = `${scheme}://${config.gateway.host}:${config.gateway.port}`;
   const user = await progress.step("demo user", async () => {
     const create = () =>
       createDemoUser({ ...config, postgres: { ...config.postgres, url: servers.postgres } });
-    const found = await ensureDemoUser({ paths, gateway, create });
+    const found = await ensureDemoUser({ paths, gateway, tls: caller, create });
     return { ...found, detail: found.isNew ? "new, with a key" : "the key of last time" };
   });
   const up: UpJson = {
     gateway,
     metrics,
     ...servers,
-    ml: simulatorUrl(env),
+    ml: simulatorUrl(env, tls),
+    ...(caller && { tls: caller }),
     config: file,
     ...observers,
     api_key: user.apiKey,
@@ -104,7 +114,7 @@ export async function bringUp(
   };
   writeUpJson(paths, up);
   const demo = await progress.step("first request", async () => {
-    const outcome = await sendDemoRequest(gateway, user.apiKey);
+    const outcome = await sendDemoRequest({ gateway, tls: caller, apiKey: user.apiKey });
     return { ...outcome, detail: outcome.kind === "completed" ? "completed" : "not completed" };
   });
   if (demo.kind === "not-completed") {
@@ -115,8 +125,12 @@ export async function bringUp(
   return { up, demo };
 }
 
-function metricsUrls({ gateway, worker, collector }: Config): UpJson["metrics"] {
+function metricsUrls(
+  { gateway, worker, collector }: Config,
+  tls: LocalTls | undefined,
+): UpJson["metrics"] {
+  const scheme = tls === undefined ? "http" : "https";
   const url = ({ host, metrics_port: port }: { host: string; metrics_port: number }): string =>
-    `http://${host}:${port}/metrics`;
+    `${scheme}://${host}:${port}/metrics`;
   return { gateway: url(gateway), worker: url(worker), collector: url(collector) };
 }

@@ -1,3 +1,5 @@
+import type { CallerTls } from "../adapters/process/direct.ts";
+import { callerFiles, listenerEnvironment, type LocalTls } from "./tls/local-tls.ts";
 import type { Config } from "../core/config/schema.ts";
 import { ROLE_FACTS, ROLES, type Role } from "./roles.ts";
 
@@ -16,6 +18,8 @@ export interface ComponentPlan {
   ports: readonly ComponentPort[];
   /** Responds with 200 once the component can work. */
   healthUrl: string;
+  /** With which that is called; undefined: plain text. */
+  tls: CallerTls;
   /** On top of what all components get. */
   env: Readonly<Record<string, string>>;
 }
@@ -28,10 +32,17 @@ const SIMULATOR_PORT = 9100;
 const simulatorPort = (env: Environment): number =>
   Number(env[ROLE_FACTS.simulator.ownPort] ?? "") || SIMULATOR_PORT;
 
-export const simulatorUrl = (env: Environment): string => `http://127.0.0.1:${simulatorPort(env)}`;
+const schemeOf = (tls: LocalTls | undefined): string => (tls === undefined ? "http" : "https");
+
+export const simulatorUrl = (env: Environment, tls?: LocalTls): string =>
+  `${schemeOf(tls)}://127.0.0.1:${simulatorPort(env)}`;
 
 /** The processes of `up`, in the order of their start. */
-export function describeComponents(config: Config, env: Environment): ComponentPlan[] {
+export function describeComponents(
+  config: Config,
+  env: Environment,
+  tls?: LocalTls,
+): ComponentPlan[] {
   return ROLES.map((name) => {
     const { entry, apiPort, ownPort, healthPath, env: roleEnv } = ROLE_FACTS[name];
     const own = {
@@ -43,9 +54,14 @@ export function describeComponents(config: Config, env: Environment): ComponentP
       name,
       entry,
       ports: [...api, own],
-      healthUrl: `http://127.0.0.1:${own.number}${healthPath}`,
+      healthUrl: `${schemeOf(tls)}://127.0.0.1:${own.number}${healthPath}`,
+      tls: tls && callerFiles(tls),
       // What the variable says may be empty or no number.
-      env: name === "simulator" ? { ...roleEnv, [ownPort]: String(own.number) } : roleEnv,
+      env: {
+        ...roleEnv,
+        ...(name === "simulator" && { [ownPort]: String(own.number) }),
+        ...(tls && listenerEnvironment(name, tls)),
+      },
     };
   });
 }
@@ -65,17 +81,27 @@ export function componentEnvironment(
   return { NODE_ENV: "production", ...STOP_OVERRIDES, ...env, ...servers };
 }
 
-/** Overrides that lead models to the simulator when it listens on another port than tollgate.yaml says. */
-export function simulatorOverrides(config: Config, env: Environment): Record<string, string> {
+/**
+ * Overrides that lead models to the simulator when it listens on another port than tollgate.yaml says, or
+ * encrypted.
+ */
+export function simulatorOverrides(
+  config: Config,
+  env: Environment,
+  tls?: LocalTls,
+): Record<string, string> {
   const port = simulatorPort(env);
-  if (port === SIMULATOR_PORT) return {};
+  if (port === SIMULATOR_PORT && tls === undefined) return {};
   const overrides: Record<string, string> = {};
   for (const [name, { url }] of Object.entries(config.models)) {
     const target = new URL(url);
     if (target.hostname !== "127.0.0.1" || target.port !== String(SIMULATOR_PORT)) continue;
     target.port = String(port);
-    const key = name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
-    overrides[`TOLLGATE_MODELS__${key}__URL`] = target.toString();
+    target.protocol = schemeOf(tls);
+    const prefix = `TOLLGATE_MODELS__${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
+    overrides[`${prefix}__URL`] = target.toString();
+    for (const [kind, file] of Object.entries(tls === undefined ? {} : callerFiles(tls)))
+      overrides[`${prefix}__TLS__${kind.toUpperCase()}`] = file;
   }
   return overrides;
 }

@@ -33,7 +33,7 @@ test("a request that completes tells its text and its tokens", async () => {
   const result = { choices: [{ text: "It takes tolls." }] };
   const { url } = gatewayThat(ACCEPTED, { status: "completed", result, tokens: TOKENS });
 
-  expect(await sendDemoRequest(url, "key", 0)).toEqual({
+  expect(await sendDemoRequest({ gateway: url, apiKey: "key" }, 0)).toEqual({
     kind: "completed",
     requestId: "r1",
     text: "It takes tolls.",
@@ -47,7 +47,7 @@ test("one that takes too long is cancelled, so that nothing is left behind", asy
   const tokens = { estimated: 80, total: null, refunded: null };
   const { url, called } = gatewayThat(ACCEPTED, { status: "queued", tokens });
 
-  expect(await sendDemoRequest(url, "key", 0)).toEqual({
+  expect(await sendDemoRequest({ gateway: url, apiKey: "key" }, 0)).toEqual({
     kind: "not-completed",
     what: "r1 has not ended within 0 s, and is cancelled",
   });
@@ -58,7 +58,7 @@ test("one that fails says why", async () => {
   const error = { code: "UPSTREAM_REJECTED", message: "no such model" };
   const { url } = gatewayThat(ACCEPTED, { status: "failed", error, tokens: TOKENS });
 
-  expect(await sendDemoRequest(url, "key", 0)).toMatchObject({
+  expect(await sendDemoRequest({ gateway: url, apiKey: "key" }, 0)).toMatchObject({
     what: "r1 is failed: no such model (UPSTREAM_REJECTED)",
   });
 });
@@ -66,8 +66,8 @@ test("one that fails says why", async () => {
 test("one that is refused, or a gateway that does not answer, is told and thrown by nobody", async () => {
   const { url } = gatewayThat({ status: 429, body: { code: "QUOTA_EXCEEDED" } });
 
-  const refused = await sendDemoRequest(url, "key", 0);
-  const away = await sendDemoRequest("http://127.0.0.1:1", "key", 0);
+  const refused = await sendDemoRequest({ gateway: url, apiKey: "key" }, 0);
+  const away = await sendDemoRequest({ gateway: "http://127.0.0.1:1", apiKey: "key" }, 0);
 
   expect(refused).toMatchObject({ what: 'it was refused with 429 {"code":"QUOTA_EXCEEDED"}' });
   expect(away).toMatchObject({ what: expect.stringContaining("the gateway does not answer") });

@@ -1,4 +1,4 @@
-import { DIRECT } from "../adapters/process/direct.ts";
+import { callHere, type CallerTls } from "../adapters/process/direct.ts";
 import { Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
@@ -38,17 +38,23 @@ export type DemoOutcome =
 
 export const demoBody = (): string => JSON.stringify({ prompt: PROMPT, max_tokens: 64 });
 
+/** A gateway as one caller sees it. */
+interface Door {
+  gateway: string;
+  apiKey: string;
+  tls?: CallerTls;
+}
+
 /**
  * One real request through everything, waited for. One that has not ended in time is cancelled, so that
  * nothing is left behind. Never throws.
  */
 export async function sendDemoRequest(
-  gateway: string,
-  apiKey: string,
+  door: Door,
   waitSeconds: number = WAIT_SECONDS,
 ): Promise<DemoOutcome> {
   try {
-    return await sendAndWait({ gateway, apiKey, waitSeconds });
+    return await sendAndWait(door, waitSeconds);
   } catch (error) {
     return notCompleted(`the gateway does not answer: ${describeError(error)}`);
   }
@@ -56,18 +62,13 @@ export async function sendDemoRequest(
 
 const notCompleted = (what: string): DemoOutcome => ({ kind: "not-completed", what });
 
-async function sendAndWait({
-  gateway,
-  apiKey,
-  waitSeconds,
-}: {
-  gateway: string;
-  apiKey: string;
-  waitSeconds: number;
-}): Promise<DemoOutcome> {
+async function sendAndWait(
+  { gateway, apiKey, tls }: Door,
+  waitSeconds: number,
+): Promise<DemoOutcome> {
   const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
   const accepted = await fetch(`${gateway}/generate`, {
-    ...DIRECT,
+    ...callHere(tls),
     method: "POST",
     headers,
     body: demoBody(),
@@ -79,7 +80,7 @@ async function sendAndWait({
 
   const requestId = acceptedBody.request_id;
   const reply = await fetch(`${gateway}/status/${requestId}?wait=${waitSeconds}`, {
-    ...DIRECT,
+    ...callHere(tls),
     headers,
     signal: AbortSignal.timeout(STATUS_LIMIT_MS),
   });
@@ -87,7 +88,7 @@ async function sendAndWait({
   if (!Value.Check(StatusSchema, status))
     return notCompleted(`its status is ${reply.status} ${JSON.stringify(status).slice(0, 300)}`);
   if (status.status === "queued" || status.status === "in_progress") {
-    await cancel(`${gateway}/requests/${requestId}/cancel`, headers);
+    await cancel(`${gateway}/requests/${requestId}/cancel`, headers, tls);
     return notCompleted(`${requestId} has not ended within ${waitSeconds} s, and is cancelled`);
   }
   if (status.status !== "completed") {
@@ -105,10 +106,10 @@ async function sendAndWait({
 }
 
 /** It may have ended meanwhile, which is as well. */
-async function cancel(url: string, headers: Record<string, string>): Promise<void> {
+async function cancel(url: string, headers: Record<string, string>, tls: CallerTls): Promise<void> {
   try {
     const signal = AbortSignal.timeout(CALL_LIMIT_MS);
-    const reply = await fetch(url, { ...DIRECT, method: "POST", headers, signal });
+    const reply = await fetch(url, { ...callHere(tls), method: "POST", headers, signal });
     await reply.body?.cancel();
   } catch {
     // Then it ends by itself some time, and harms nobody.

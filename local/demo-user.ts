@@ -1,4 +1,4 @@
-import { DIRECT } from "../adapters/process/direct.ts";
+import { callHere, type CallerTls } from "../adapters/process/direct.ts";
 import { randomUUIDv7 } from "bun";
 
 import { Type as t } from "@sinclair/typebox";
@@ -19,6 +19,7 @@ export interface DemoUser {
 export interface DemoUserQuestion {
   paths: StatePaths;
   gateway: string;
+  tls?: CallerTls;
   /** Makes a user with a key; only this call ever sees the key. */
   create: () => Promise<{ userId: string; apiKey: string }>;
 }
@@ -29,10 +30,11 @@ export interface DemoUserQuestion {
 export async function ensureDemoUser({
   paths,
   gateway,
+  tls,
   create,
 }: DemoUserQuestion): Promise<DemoUser> {
   const known = readJsonFile(paths.demoUser, DemoUserSchema);
-  if (known !== undefined && (await keyWorks(gateway, known.api_key)))
+  if (known !== undefined && (await keyWorks(gateway, known.api_key, tls)))
     return { userId: known.user_id, apiKey: known.api_key, isNew: false };
   const made = await create();
   writeJsonFile(paths.demoUser, { user_id: made.userId, api_key: made.apiKey });
@@ -40,9 +42,9 @@ export async function ensureDemoUser({
 }
 
 /** Nobody has this request, so a good key gets 404 and a bad one 401. */
-async function keyWorks(gateway: string, apiKey: string): Promise<boolean> {
+async function keyWorks(gateway: string, apiKey: string, tls: CallerTls): Promise<boolean> {
   const reply = await fetch(`${gateway}/status/${randomUUIDv7()}`, {
-    ...DIRECT,
+    ...callHere(tls),
     headers: { authorization: `Bearer ${apiKey}` },
     signal: AbortSignal.timeout(CALL_LIMIT_MS),
   });

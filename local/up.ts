@@ -20,6 +20,7 @@ export interface UpOptions {
   detach?: boolean;
   json?: boolean;
   observe?: boolean;
+  tls?: boolean;
 }
 
 const SAME_SIGNAL_MS = 1_000;
@@ -45,6 +46,7 @@ export async function up(options: UpOptions, operator: Operator): Promise<void> 
     const bringing = bringUp(paths, progress, process.env, {
       detached,
       observe: options.observe === true,
+      tls: options.tls === true,
       ...operator,
     });
     const upped = await Promise.race([bringing, interrupted.then(() => undefined)]);
@@ -121,8 +123,9 @@ async function describeResult(
     say("");
   }
   say("Try it:");
+  const trust = running.tls === undefined ? "" : `--cacert ${shortPath(running.tls.ca)} `;
   say(
-    `  curl -s ${running.gateway}/generate -H 'Authorization: Bearer ${running.api_key}' -H ` +
+    `  curl -s ${trust}${running.gateway}/generate -H 'Authorization: Bearer ${running.api_key}' -H ` +
       `'Content-Type: application/json' -d '${demoBody()}'`,
   );
   say("");
@@ -156,10 +159,10 @@ async function showStatus(running: UpJson, interrupted: Promise<void>): Promise<
   const periodMs = isTerminal ? STATUS_PERIOD_MS : PLAIN_STATUS_PERIOD_MS;
   const stopped = new AbortController();
   void interrupted.then(() => stopped.abort());
-  let before = await scrape(running.metrics);
+  let before = await scrape(running.metrics, running.tls);
   while (!stopped.signal.aborted) {
     await Promise.race([Bun.sleep(periodMs), interrupted]);
-    const now = await scrape(running.metrics);
+    const now = await scrape(running.metrics, running.tls);
     const line = formatStatusLine(before, now);
     process.stdout.write(isTerminal ? `\r\u001B[2K${line}` : `${line}\n`);
     before = now;

@@ -29,6 +29,8 @@ usage: bun ml-sim/main.ts [flags]
 
   --host                   Address to listen on (ML_SIM_HOST, default 127.0.0.1)
   --port                   Port to listen on (ML_SIM_PORT, default ${PORT_DEFAULT})
+  --tls-cert, --tls-key    Files of its certificate and private key (ML_SIM_TLS_CERT, ML_SIM_TLS_KEY)
+  --tls-ca                 File of authorities; callers must show a certificate of one (ML_SIM_TLS_CA)
   --help                   This text
 ${settings.join("\n")}
 
@@ -46,9 +48,28 @@ A prompt token is four characters, an output token is a word. The same prompt al
 `;
 }
 
+interface Inputs {
+  host: string;
+  port: number;
+  change: Record<string, unknown>;
+  tls: Bun.TLSOptions | undefined;
+}
+
+function readTls(given: (name: string) => string | undefined): Bun.TLSOptions | undefined {
+  const [cert, key, ca] = [given("tls_cert"), given("tls_key"), given("tls_ca")];
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined)
+    throw new SettingsError("tls-cert and tls-key go together");
+  return {
+    cert: Bun.file(cert),
+    key: Bun.file(key),
+    ...(ca !== undefined && { ca: Bun.file(ca), requestCert: true, rejectUnauthorized: true }),
+  };
+}
+
 /** A flag wins over its environment variable. Numbers and JSON come as text. */
-function readInputs(): { host: string; port: number; change: Record<string, unknown> } | "help" {
-  const names = ["host", "port", ...SETTING_NAMES];
+function readInputs(): Inputs | "help" {
+  const names = ["host", "port", "tls_cert", "tls_key", "tls_ca", ...SETTING_NAMES];
   const options: Record<string, { type: "string" | "boolean" }> = { help: { type: "boolean" } };
   for (const name of names) options[flagOf(name)] = { type: "string" };
   const { values } = parseArgs({ options });
@@ -66,7 +87,7 @@ function readInputs(): { host: string; port: number; change: Record<string, unkn
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new SettingsError("port: must be a whole number from 0 to 65535");
   }
-  return { host: given("host") ?? "127.0.0.1", port, change };
+  return { host: given("host") ?? "127.0.0.1", port, change, tls: readTls(given) };
 }
 
 function parseSetting(name: string, text: string): unknown {
@@ -87,6 +108,7 @@ function main(): void {
   const server = Bun.serve({
     hostname: inputs.host,
     port: inputs.port,
+    ...(inputs.tls && { tls: inputs.tls }),
     // Waiting is what a slow model does; callers bring their own limits.
     idleTimeout: 0,
     fetch: simulator.fetch,

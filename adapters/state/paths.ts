@@ -11,6 +11,8 @@ export interface StatePaths {
   /** What runs now: the lock of `up`, the supervisor's view of its components. */
   run: string;
   logs: string;
+  /** Certificates of `up --tls`. */
+  tls: string;
   secretsEnv: string;
   demoUser: string;
   upJson: string;
@@ -25,6 +27,7 @@ export function statePaths(dir: string = join(PROJECT_ROOT, ".tollgate")): State
     servers: join(dir, "servers"),
     run,
     logs: join(dir, "logs"),
+    tls: join(dir, "tls"),
     secretsEnv: join(dir, "secrets.env"),
     demoUser: join(dir, "demo-user.json"),
     upJson: join(dir, "up.json"),

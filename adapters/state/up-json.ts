@@ -13,6 +13,8 @@ const UpJsonSchema = t.Object({
   ml: t.String(),
   /** Absolute path of the configuration file it was started with; absent: by an older release. */
   config: t.Optional(t.String()),
+  /** Only with `--tls`: the files with which to call all of it. */
+  tls: t.Optional(t.Object({ ca: t.String(), cert: t.String(), key: t.String() })),
   /** Only with `--observe`. */
   prometheus: t.Optional(t.String()),
   /** Only with `--observe`, and where it is installed. */

@@ -87,9 +87,9 @@ async function retry(id: string | undefined, options: RetryOptions): Promise<voi
   const which = parseDeadQueues(options.queue);
   const needs = { servers: ["postgres", "redis", "amqp"], secrets: true } as const;
   await operate(needs, async (operation) => {
-    const url = findGateway(options.url, process.env, operation.up);
+    const gateway = findGateway(options.url, process.env, operation.up);
     const keyLifeMs = id === undefined ? BULK_KEY_LIFE_MS : undefined;
-    const resubmitter = createResubmitter(operation, url, keyLifeMs);
+    const resubmitter = createResubmitter(operation, gateway, keyLifeMs);
     const { ports, close } = retryPorts(operation, resubmitter, { actor: actorOf(options.actor) });
     try {
       if (id === undefined) await retryMany(operation, ports, which, options);

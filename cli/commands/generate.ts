@@ -89,8 +89,8 @@ async function generate(promptArgument: string, options: GenerateOptions): Promi
 
 function gatewayOf({ url: givenUrl, key }: GenerateOptions): Gateway {
   const up = readUpJson(statePaths());
-  const url = findGateway(givenUrl, process.env, up);
-  return { url, apiKey: findApiKey(key, process.env, up, url) };
+  const found = findGateway(givenUrl, process.env, up);
+  return { ...found, apiKey: findApiKey(key, process.env, up, found.url) };
 }
 
 async function bodyOf(

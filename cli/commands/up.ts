@@ -10,6 +10,7 @@ export function registerUp(program: Command): void {
     .command("up")
     .description("start everything: servers, schema, simulator, gateway, worker, collector")
     .option("-d, --detach", "return once it works, and leave it running; writes .tollgate/up.json")
+    .option("--tls", "encrypt everything, with certificates of an authority made here")
     .option("--observe", "start Prometheus as well, and Grafana where it is installed")
     .option("--json", "with --detach: print up.json on standard output, progress on standard error")
     .addHelpText(
@@ -24,6 +25,7 @@ It stays up when a model does not answer, and says so. Servers of this machine t
 Examples:
   ./tollgate up                              stay, with a live status line; Ctrl-C stops, data are kept
   ./tollgate up --detach                     return; ./tollgate down stops it
+  ./tollgate up --tls                        every connection encrypted; files in .tollgate/tls
   ./tollgate up --observe                    with graphs of what it does
   TOLLGATE_GATEWAY__PORT=8081 ./tollgate up  another port
   key=$(./tollgate up --detach --json | jq -r .api_key)`,

@@ -13,7 +13,7 @@ import {
 import type { SealedField } from "../../core/request/stored-request.ts";
 import type { RequestHead } from "../../core/request/request.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
-import { type PostReply, postRequest } from "../operator/gateway.ts";
+import { type Gateway, type PostReply, postRequest } from "../operator/gateway.ts";
 import { forgetKeys, giveKey } from "../operator/keys.ts";
 import type { Operation } from "../operator/operate.ts";
 
@@ -89,7 +89,7 @@ interface LentKey {
  */
 export function createResubmitter(
   operation: Operation,
-  gatewayUrl: string,
+  gateway: Omit<Gateway, "apiKey">,
   keyLifeMs: number = KEY_LIFE_MS,
 ): Resubmitter {
   const { config, database } = operation;
@@ -137,7 +137,7 @@ export function createResubmitter(
         );
       const { apiKey } = await keyOf(userId);
       const parts = ["dead-letter", requestId, ...(model === undefined ? [] : [model])];
-      return postRequest({ url: gatewayUrl, apiKey }, body, parts.join(":"));
+      return postRequest({ ...gateway, apiKey }, body, parts.join(":"));
     },
     close: async () => {
       for (const userId of lent.keys()) await takeBack(userId);

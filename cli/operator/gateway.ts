@@ -1,4 +1,4 @@
-import { DIRECT } from "../../adapters/process/direct.ts";
+import { callHere, type CallerTls, DIRECT } from "../../adapters/process/direct.ts";
 import { type Static, type TSchema, Type as t } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
@@ -11,6 +11,8 @@ import type { UpJson } from "../../adapters/state/up-json.ts";
 export interface Gateway {
   url: string;
   apiKey: string;
+  /** undefined: plain text, or certificates of authorities that this machine knows. */
+  tls?: CallerTls;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -25,12 +27,12 @@ const STATUS_LIMIT_MS = (WAIT_SECONDS + 10) * 1_000;
 /** Between two tries to reach a gateway that has accepted a request and is away. */
 const RETRY_PAUSE_MS = 1_000;
 
-/** The URL of the gateway. @throws {CommandFailure} when nothing says so */
+/** The gateway; that of `up --tls` with its certificates. @throws {CommandFailure} when nothing says so */
 export function findGateway(
   given: string | undefined,
   env: Environment,
   up: UpJson | undefined,
-): string {
+): Omit<Gateway, "apiKey"> {
   const url = given ?? (env[URL_VARIABLE] || up?.gateway);
   if (url === undefined) {
     throw new CommandFailure(
@@ -42,7 +44,8 @@ export function findGateway(
     throw new CommandFailure(`${url} is not a URL: give one like http://127.0.0.1:8080`, {
       exitCode: EXIT.usage,
     });
-  return url.replace(/\/+$/, "");
+  const plain = url.replace(/\/+$/, "");
+  return { url: plain, ...(up?.tls && up.gateway === plain && { tls: up.tls }) };
 }
 
 /**
@@ -103,11 +106,12 @@ export type PostReply = { kind: "accepted"; accepted: Accepted } | Refusal;
  * @throws {CommandFailure} when no gateway answers there
  */
 export async function postRequest(
-  { url, apiKey }: Gateway,
+  { url, apiKey, tls }: Gateway,
   body: GenerateBody | JsonText,
   idempotencyKey: string,
 ): Promise<PostReply> {
   const reply = await call(`${url}/generate`, POST_LIMIT_MS, {
+    ...certificatesFor(tls),
     method: "POST",
     headers: {
       authorization: `Bearer ${apiKey}`,
@@ -147,7 +151,7 @@ function exitCodeOf(status: number): number {
  * @throws {CommandFailure} when the gateway refuses to tell, or is still away at the deadline
  */
 export async function waitForEnd(
-  { url, apiKey }: Gateway,
+  { url, apiKey, tls }: Gateway,
   requestId: string,
   deadlineMs: number,
   onState: (status: Status) => void,
@@ -157,6 +161,7 @@ export async function waitForEnd(
     const wait = Math.max(0, Math.min(WAIT_SECONDS, Math.floor(leftSeconds)));
     try {
       const reply = await call(`${url}/status/${requestId}?wait=${wait}`, STATUS_LIMIT_MS, {
+        ...certificatesFor(tls),
         headers: { authorization: `Bearer ${apiKey}` },
       });
       if (reply.status !== 200) throw refusalOf(await readRefusal(reply));
@@ -170,6 +175,8 @@ export async function waitForEnd(
     }
   }
 }
+
+const certificatesFor = (tls: CallerTls) => (tls === undefined ? {} : callHere(tls));
 
 /** A gateway elsewhere may be behind the proxy of the environment; one on this machine is not. */
 const directTo = (url: string) =>

@@ -116,6 +116,12 @@ export function preparePgBackRest(
           // It connects by libpq, and asks for a socket unless that is told otherwise.
           PGHOST: "127.0.0.1",
           PGPASSWORD: state?.password,
+          ...(state?.tls && {
+            PGSSLMODE: "verify-full",
+            PGSSLROOTCERT: state.tls.ca,
+            PGSSLCERT: state.tls.client.cert,
+            PGSSLKEY: state.tls.client.key,
+          }),
           PGBACKREST_PG1_PORT: String(state?.ports["postgres"] ?? 5432),
         },
         stdin: "ignore",

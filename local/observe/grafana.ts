@@ -133,8 +133,21 @@ export function grafanaDatasources({ prometheus, postgres }: GrafanaSources): {
         jsonData: {
           database: decodeURIComponent(server.pathname.slice(1)),
           sslmode: server.searchParams.get("sslmode") ?? "disable",
+          ...certificateFiles(server.searchParams),
         },
       },
     ],
   };
+}
+
+/** Those of a URL of PostgreSQL. */
+function certificateFiles(parameters: URLSearchParams): Record<string, string> {
+  const files = Object.entries({
+    sslRootCertFile: parameters.get("sslrootcert"),
+    sslCertFile: parameters.get("sslcert"),
+    sslKeyFile: parameters.get("sslkey"),
+  }).flatMap(([name, file]) => (file === null ? [] : [[name, file]]));
+  return files.length === 0
+    ? {}
+    : { tlsConfigurationMethod: "file-path", ...Object.fromEntries(files) };
 }

@@ -1,3 +1,4 @@
+import type { CallerTls } from "../../adapters/process/direct.ts";
 import { shortPath, type StatePaths } from "../../adapters/state/paths.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
 import { startServer, stopServer } from "../servers/local.ts";
@@ -21,17 +22,22 @@ export interface Observed {
   /** `/metrics` of each role. */
   targets: ScrapeTargets;
   postgres: string;
+  /** With which `/metrics` are read; undefined: plain text. */
+  tls?: CallerTls;
 }
 
 const GIVEN_LIMIT_MS = 5_000;
 
 type Environment = Record<string, string | undefined>;
 
-const NOWHERE: Observed = { targets: { gateway: [], worker: [], collector: [] }, postgres: "" };
+const NOWHERE: Observed = {
+  targets: { gateway: [], worker: [], collector: [] },
+  postgres: "",
+};
 
 /** What `up --observe` starts, for those who only list or stop it. */
 export const OBSERVERS: readonly LocalService[] = [
-  localPrometheus(NOWHERE.targets),
+  localPrometheus(NOWHERE),
   localGrafana({ prometheus: "", postgres: "" }),
 ];
 
@@ -67,13 +73,13 @@ async function bringPrometheus(
   paths: StatePaths,
   progress: Progress,
   env: Environment,
-  { targets }: Observed,
+  { targets, tls }: Observed,
 ): Promise<string> {
   const given = env["PROMETHEUS_URL"] ?? "";
   if (given === "") {
     const orElse = "or set PROMETHEUS_URL to one of your own, or leave out --observe";
     const program = await findOrInstallPrometheus(progress, env["PATH"] ?? "", orElse);
-    return await startServer(localPrometheus(targets), program, paths, progress);
+    return await startServer(localPrometheus({ targets, tls }), program, paths, progress);
   }
   await progress.step("Prometheus of PROMETHEUS_URL", async () => {
     await checkGivenPrometheus(given);

@@ -1,4 +1,4 @@
-import { DIRECT } from "../../adapters/process/direct.ts";
+import { type CallerTls, DIRECT } from "../../adapters/process/direct.ts";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -19,6 +19,12 @@ import {
 /** Which `/metrics` to read, by job: the rules and dashboards tell roles apart by it. */
 export type ScrapeTargets = Readonly<Record<"gateway" | "worker" | "collector", readonly string[]>>;
 
+/** What a Prometheus reads, and with which certificates; undefined: plain text. */
+interface Scraped {
+  targets: ScrapeTargets;
+  tls?: CallerTls;
+}
+
 const SCRAPE_SECONDS = 5;
 const RULES_SECONDS = 15;
 const RETENTION = ["--storage.tsdb.retention.time=7d", "--storage.tsdb.retention.size=512MB"];
@@ -35,7 +41,7 @@ type Relabeling = Readonly<Record<string, string | readonly string[]>>;
  */
 export function prometheusConfig(
   targets: ScrapeTargets,
-  { relabelings = [] }: { relabelings?: readonly Relabeling[] } = {},
+  { relabelings = [], tls }: { relabelings?: readonly Relabeling[]; tls?: CallerTls } = {},
 ): string {
   return JSON.stringify(
     {
@@ -46,6 +52,10 @@ export function prometheusConfig(
       rule_files: [RULES_PATH],
       scrape_configs: Object.entries(targets).map(([job, urls]) => ({
         job_name: job,
+        ...(tls && {
+          scheme: "https",
+          tls_config: { ca_file: tls.ca, cert_file: tls.cert, key_file: tls.key },
+        }),
         static_configs: [
           { targets: urls.map((url) => new URL(url).host), labels: { namespace: NAMESPACE } },
         ],
@@ -103,12 +113,12 @@ export async function findOrInstallPrometheus(
 }
 
 /** A private Prometheus that reads these metrics. */
-export function localPrometheus(targets: ScrapeTargets): LocalProgram<"prometheus", string> {
+export function localPrometheus(scraped: Scraped): LocalProgram<"prometheus", string> {
   return {
     name: "prometheus",
     title: "Prometheus",
     portNames: ["prometheus"],
-    prepare: async (settings, program) => [prepare(targets, settings, program)],
+    prepare: async (settings, program) => [prepare(scraped, settings, program)],
     url: ({ ports }) => `http://127.0.0.1:${requirePort(ports, "prometheus")}`,
     ping: pingPrometheus,
     stopSignal: "SIGTERM",
@@ -116,13 +126,13 @@ export function localPrometheus(targets: ScrapeTargets): LocalProgram<"prometheu
 }
 
 function prepare(
-  targets: ScrapeTargets,
+  { targets, tls }: Scraped,
   { folder, ports }: LocalSettings,
   program: string,
 ): Launch {
   mkdirSync(join(folder, "data"), { recursive: true, mode: 0o700 });
   const configPath = join(folder, "prometheus.yml");
-  writeFileSync(configPath, `${prometheusConfig(targets)}\n`);
+  writeFileSync(configPath, `${prometheusConfig(targets, { tls })}\n`);
   const port = requirePort(ports, "prometheus");
   return {
     name: "prometheus",

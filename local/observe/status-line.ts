@@ -1,4 +1,4 @@
-import { DIRECT } from "../../adapters/process/direct.ts";
+import { callHere, type CallerTls } from "../../adapters/process/direct.ts";
 import type { MetricName } from "../../core/metrics.ts";
 import {
   type Buckets,
@@ -38,11 +38,14 @@ export function readingOf(atMs: number, samples: readonly Sample[]): Reading {
 }
 
 /** Reads all roles; one that does not answer just now adds nothing. */
-export async function scrape(metrics: UpJson["metrics"]): Promise<Reading> {
+export async function scrape(metrics: UpJson["metrics"], tls?: CallerTls): Promise<Reading> {
   const texts = await Promise.all(
     Object.values(metrics).map(async (url) => {
       try {
-        const reply = await fetch(url, { ...DIRECT, signal: AbortSignal.timeout(SCRAPE_LIMIT_MS) });
+        const reply = await fetch(url, {
+          ...callHere(tls),
+          signal: AbortSignal.timeout(SCRAPE_LIMIT_MS),
+        });
         return await reply.text();
       } catch {
         return "";

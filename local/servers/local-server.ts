@@ -1,6 +1,7 @@
 import { type Static, Type as t } from "@sinclair/typebox";
 
 import { ProcessIdentitySchema } from "../processes/process-identity.ts";
+import { type LocalTls, LocalTlsSchema } from "../tls/local-tls.ts";
 import type { ServerBinaries, ServerName } from "./binaries.ts";
 
 /** What is remembered of a private server between two commands. */
@@ -16,6 +17,8 @@ export const LocalStateSchema = t.Object({
       started_at: t.String(),
     }),
   ),
+  /** Absent: plain text. */
+  tls: t.Optional(LocalTlsSchema),
 });
 export type LocalState = Static<typeof LocalStateSchema>;
 
@@ -24,6 +27,8 @@ export interface LocalSettings {
   folder: string;
   ports: Readonly<Record<string, number>>;
   password: string;
+  /** With it, it takes encrypted connections only, of clients with a certificate of that authority. */
+  tls?: LocalTls;
 }
 
 export interface Launch {
@@ -40,7 +45,8 @@ export interface LocalService<Name extends string = string> {
   title: string;
   /** The ports it needs; the first is the one that clients connect to. */
   portNames: readonly [string, ...string[]];
-  url: (settings: Pick<LocalSettings, "ports" | "password">) => string;
+  /** With TLS it names the certificates of a client too. */
+  url: (settings: Pick<LocalSettings, "ports" | "password" | "tls">) => string;
   /** A round trip of a real client. @throws when it fails */
   ping: (url: string, limitMs: number) => Promise<void>;
   /** Ends it in order but without waiting for clients to leave. */
@@ -61,6 +67,17 @@ export type LocalServer<Name extends ServerName> = LocalProgram<Name, ServerBina
 /** The configuration file of this folder for a server. */
 export function readServerConfig(name: string): Promise<string> {
   return Bun.file(`${import.meta.dir}/config/${name}`).text();
+}
+
+/** A URL of loopback; the parameters name files. */
+export function localUrl(
+  scheme: string,
+  { user = "", password }: { user?: string; password: string },
+  { port, path, files = {} }: { port: number; path: string; files?: Record<string, string> },
+): string {
+  const url = new URL(`${scheme}://${user}:${password}@127.0.0.1:${port}${path}`);
+  for (const [name, file] of Object.entries(files)) url.searchParams.set(name, file);
+  return url.href;
 }
 
 export function requirePort(ports: LocalSettings["ports"], name: string): number {

@@ -21,6 +21,7 @@ import { newPassword } from "./password.ts";
 import { LOCAL_POSTGRES } from "./postgres.ts";
 import { LOCAL_RABBITMQ } from "./rabbitmq.ts";
 import { LOCAL_REDIS } from "./redis.ts";
+import type { LocalTls } from "../tls/local-tls.ts";
 import type { ServerUrls } from "../../adapters/state/server-urls.ts";
 
 export const LOCAL_SERVERS: readonly LocalService<ServerName>[] = [
@@ -58,12 +59,13 @@ export async function startLocalServers(
   paths: StatePaths,
   progress: Progress,
   searchPath: string,
+  tls?: LocalTls,
 ): Promise<ServerUrls> {
   const binaries = await findOrInstall(progress, searchPath);
   const [postgres, redis, rabbitmq] = await settleAll([
-    startServer(LOCAL_POSTGRES, binaries.postgres, paths, progress),
-    startServer(LOCAL_REDIS, binaries.redis, paths, progress),
-    startServer(LOCAL_RABBITMQ, binaries.rabbitmq, paths, progress),
+    startServer(LOCAL_POSTGRES, binaries.postgres, paths, progress, tls),
+    startServer(LOCAL_REDIS, binaries.redis, paths, progress, tls),
+    startServer(LOCAL_RABBITMQ, binaries.rabbitmq, paths, progress, tls),
   ]);
   return { postgres, redis, amqp: rabbitmq };
 }
@@ -106,10 +108,12 @@ export async function startServer<Binaries>(
   binaries: Binaries,
   paths: StatePaths,
   progress: Progress,
+  tls?: LocalTls,
 ): Promise<string> {
   const { url } = await progress.step(server.title, async () => {
     const remembered = readLocalState(paths, server.name);
-    if (remembered !== undefined && (await answers(server, remembered))) {
+    const isSame = remembered !== undefined && Bun.deepEquals(remembered.tls, tls);
+    if (isSame && (await answers(server, remembered))) {
       return { url: server.url(remembered), detail: "still running" };
     }
     await stopServer(server, paths);
@@ -120,7 +124,7 @@ export async function startServer<Binaries>(
       );
       const password = remembered?.password ?? newPassword();
       const since = logEnds(paths.logs);
-      const state: LocalState = { ports, password, processes: [] };
+      const state: LocalState = { ports, password, processes: [], ...(tls && { tls }) };
       await launchServer(server, binaries, paths, state);
       const failure = await waitUntilReady(server, state, paths, since);
       if (failure === undefined)

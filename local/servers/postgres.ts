@@ -1,14 +1,24 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { ensureDatabase, pingPostgres } from "../../adapters/ping.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { findArchiving } from "../backup/archiving.ts";
+import type { LocalTls } from "../tls/local-tls.ts";
 import type { ServerBinaries } from "./binaries.ts";
 import {
   type Launch,
   type LocalServer,
   type LocalSettings,
+  localUrl,
   readServerConfig,
   requirePort,
 } from "./local-server.ts";
@@ -22,8 +32,23 @@ export const LOCAL_POSTGRES: LocalServer<"postgres"> = {
   title: "PostgreSQL",
   portNames: ["postgres"],
   prepare,
-  url: ({ ports, password }) =>
-    `postgres://${USER}:${password}@127.0.0.1:${requirePort(ports, "postgres")}/${DATABASE}`,
+  url: ({ ports, password, tls }) =>
+    localUrl(
+      "postgres",
+      { user: USER, password },
+      {
+        port: requirePort(ports, "postgres"),
+        path: `/${DATABASE}`,
+        ...(tls && {
+          files: {
+            sslmode: "verify-full",
+            sslrootcert: tls.ca,
+            sslcert: tls.client.cert,
+            sslkey: tls.client.key,
+          },
+        }),
+      },
+    ),
   ping: async (url, limitMs) => {
     await ensureDatabase(url, limitMs);
     await pingPostgres(url, limitMs);
@@ -37,7 +62,7 @@ async function prepare(
   settings: LocalSettings,
   { postgres, initdb }: ServerBinaries["postgres"],
 ): Promise<Launch[]> {
-  const { folder, ports, password } = settings;
+  const { folder, ports, password, tls } = settings;
   const data = join(folder, "data");
   const runAs = findUnprivileged(folder);
   if (!existsSync(join(data, "PG_VERSION"))) makeDataFolder(folder, data, password, initdb, runAs);
@@ -50,6 +75,7 @@ async function prepare(
     listen_addresses: "127.0.0.1",
     // A socket's path may be 107 bytes at most, and a checkout can lie deep.
     unix_socket_directories: "",
+    ...(tls && encryptedOnly(folder, tls, runAs)),
   };
   return [
     {
@@ -65,6 +91,32 @@ async function prepare(
       env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC", ...archiving?.env },
     },
   ];
+}
+
+/** Settings, with files that the user of PostgreSQL may read. */
+function encryptedOnly(folder: string, tls: LocalTls, runAs: Unprivileged): Record<string, string> {
+  const file = (name: string): string => join(folder, name);
+  for (const [name, source] of [
+    ["ca.pem", tls.ca],
+    ["server.pem", tls.server.cert],
+    ["server.key", tls.server.key],
+  ] as const) {
+    copyFileSync(source, file(name));
+    chmodSync(file(name), 0o600);
+    own(file(name), runAs);
+  }
+  writeFileSync(
+    file("pg_hba.conf"),
+    "hostssl all,replication all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n",
+  );
+  own(file("pg_hba.conf"), runAs);
+  return {
+    hba_file: file("pg_hba.conf"),
+    ssl: "on",
+    ssl_ca_file: file("ca.pem"),
+    ssl_cert_file: file("server.pem"),
+    ssl_key_file: file("server.key"),
+  };
 }
 
 /** Made aside and then renamed, so that an interrupted initdb is never taken for a database. */

@@ -4,10 +4,12 @@ import { join } from "node:path";
 
 import { pingAmqp } from "../../adapters/ping.ts";
 import type { ServerBinaries } from "./binaries.ts";
+import type { LocalTls } from "../tls/local-tls.ts";
 import {
   type Launch,
   type LocalServer,
   type LocalSettings,
+  localUrl,
   readServerConfig,
   requirePort,
 } from "./local-server.ts";
@@ -25,8 +27,18 @@ export const LOCAL_RABBITMQ: LocalServer<"rabbitmq"> = {
   title: "RabbitMQ",
   portNames: ["amqp", "dist", "epmd"],
   prepare,
-  url: ({ ports, password }) =>
-    `amqp://${USER}:${password}@127.0.0.1:${requirePort(ports, "amqp")}`,
+  url: ({ ports, password, tls }) =>
+    localUrl(
+      tls === undefined ? "amqp" : "amqps",
+      { user: USER, password },
+      {
+        port: requirePort(ports, "amqp"),
+        path: "",
+        ...(tls && {
+          files: { cacertfile: tls.ca, certfile: tls.client.cert, keyfile: tls.client.key },
+        }),
+      },
+    ),
   ping: pingAmqp,
   stopSignal: "SIGTERM",
 };
@@ -36,7 +48,7 @@ export const LOCAL_RABBITMQ: LocalServer<"rabbitmq"> = {
  * machine shares and that outlives us; started first and in the foreground, it is ours to stop.
  */
 async function prepare(
-  { folder, ports, password }: LocalSettings,
+  { folder, ports, password, tls }: LocalSettings,
   { server, epmd }: ServerBinaries["rabbitmq"],
 ): Promise<Launch[]> {
   for (const name of ["home", "data", "logs", "config"])
@@ -44,7 +56,9 @@ async function prepare(
   const configPath = join(folder, "rabbitmq.conf");
   const pluginsPath = join(folder, "enabled_plugins");
   const own = [
-    `listeners.tcp.1 = 127.0.0.1:${requirePort(ports, "amqp")}`,
+    ...(tls === undefined
+      ? [`listeners.tcp.1 = 127.0.0.1:${requirePort(ports, "amqp")}`]
+      : encryptedOnly(requirePort(ports, "amqp"), tls)),
     `default_user = ${USER}`,
     `default_pass = ${password}`,
   ];
@@ -61,8 +75,11 @@ async function prepare(
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
     RABBITMQ_NODENAME: "tollgate@localhost",
-    RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
-    RABBITMQ_NODE_PORT: String(requirePort(ports, "amqp")),
+    // They would open a port of plain text beside.
+    ...(tls === undefined && {
+      RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
+      RABBITMQ_NODE_PORT: String(requirePort(ports, "amqp")),
+    }),
     RABBITMQ_DIST_PORT: String(requirePort(ports, "dist")),
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-kernel inet_dist_use_interface {127,0,0,1} +S ${schedulers()}`,
     RABBITMQ_CONFIG_FILE: configPath,
@@ -89,3 +106,13 @@ async function prepare(
     { name: "rabbitmq", command: [server], env },
   ];
 }
+
+const encryptedOnly = (port: number, { ca, server }: LocalTls): string[] => [
+  "listeners.tcp = none",
+  `listeners.ssl.1 = 127.0.0.1:${port}`,
+  `ssl_options.cacertfile = ${ca}`,
+  `ssl_options.certfile = ${server.cert}`,
+  `ssl_options.keyfile = ${server.key}`,
+  "ssl_options.verify = verify_peer",
+  "ssl_options.fail_if_no_peer_cert = true",
+];

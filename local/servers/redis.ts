@@ -3,10 +3,12 @@ import { join } from "node:path";
 
 import { pingRedis } from "../../adapters/ping.ts";
 import type { ServerBinaries } from "./binaries.ts";
+import type { LocalTls } from "../tls/local-tls.ts";
 import {
   type Launch,
   type LocalServer,
   type LocalSettings,
+  localUrl,
   readServerConfig,
   requirePort,
 } from "./local-server.ts";
@@ -16,13 +18,28 @@ export const LOCAL_REDIS: LocalServer<"redis"> = {
   title: "Redis",
   portNames: ["redis"],
   prepare,
-  url: ({ ports, password }) => `redis://:${password}@127.0.0.1:${requirePort(ports, "redis")}/0`,
+  url: ({ ports, password, tls }) =>
+    localUrl(
+      tls === undefined ? "redis" : "rediss",
+      { password },
+      {
+        port: requirePort(ports, "redis"),
+        path: "/0",
+        ...(tls && {
+          files: {
+            ssl_ca_certs: tls.ca,
+            ssl_certfile: tls.client.cert,
+            ssl_keyfile: tls.client.key,
+          },
+        }),
+      },
+    ),
   ping: pingRedis,
   stopSignal: "SIGTERM",
 };
 
 async function prepare(
-  { folder, ports, password }: LocalSettings,
+  { folder, ports, password, tls }: LocalSettings,
   { server }: ServerBinaries["redis"],
 ): Promise<Launch[]> {
   const data = join(folder, "data");
@@ -30,7 +47,9 @@ async function prepare(
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const own = [
     `bind 127.0.0.1`,
-    `port ${requirePort(ports, "redis")}`,
+    ...(tls === undefined
+      ? [`port ${requirePort(ports, "redis")}`]
+      : encryptedOnly(requirePort(ports, "redis"), tls)),
     `requirepass ${password}`,
     `dir ${JSON.stringify(data)}`,
     "daemonize no",
@@ -47,3 +66,12 @@ async function prepare(
     },
   ];
 }
+
+const encryptedOnly = (port: number, { ca, server }: LocalTls): string[] => [
+  "port 0",
+  `tls-port ${port}`,
+  `tls-ca-cert-file ${JSON.stringify(ca)}`,
+  `tls-cert-file ${JSON.stringify(server.cert)}`,
+  `tls-key-file ${JSON.stringify(server.key)}`,
+  "tls-auth-clients yes",
+];

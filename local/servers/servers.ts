@@ -1,11 +1,12 @@
 import { tryRedis } from "../../adapters/process/redis.ts";
 import { pingAmqp, pingPostgres } from "../../adapters/ping.ts";
-import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
+import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import { stopObservers } from "../observe/observe.ts";
 import type { StatePaths } from "../../adapters/state/paths.ts";
 import { readConfig } from "../../adapters/state/read-config.ts";
 import { Fault } from "../../core/faults.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
+import type { LocalTls } from "../tls/local-tls.ts";
 import { chooseSource, urlsFromEnvironment } from "./choose-source.ts";
 import { findComposeProblem } from "./docker-engine.ts";
 import { startDockerServers, stopDockerServers } from "./docker.ts";
@@ -30,9 +31,14 @@ export async function startServers(
   paths: StatePaths,
   progress: Progress,
   env: Environment,
+  tls?: LocalTls,
 ): Promise<ServerUrls> {
   const remembered = readSource(paths);
-  const source = chooseSource({ env, remembered, dockerProblem: findComposeProblem });
+  // Only the servers that we run ourselves get certificates from us.
+  const source =
+    tls === undefined
+      ? chooseSource({ env, remembered, dockerProblem: findComposeProblem })
+      : requireLocal(env);
   writeSource(paths, source);
   switch (source) {
     case "url":
@@ -40,7 +46,7 @@ export async function startServers(
     case "docker":
       return await startDockerServers(paths, progress);
     case "local":
-      return await startLocalServers(paths, progress, env["PATH"] ?? "");
+      return await startLocalServers(paths, progress, env["PATH"] ?? "", tls);
   }
 }
 
@@ -52,6 +58,18 @@ export async function stopServers(paths: StatePaths, { purge = false } = {}): Pr
   await stopObservers(paths);
   await stopDockerServers(paths, purge);
   await stopLocalServers(paths);
+}
+
+/** @throws {CommandFailure} when the servers are to be others than those of this machine */
+function requireLocal(env: Environment): "local" {
+  const wanted = env["TOLLGATE_SERVERS"] ?? "";
+  if (urlsFromEnvironment(env) !== undefined || (wanted !== "" && wanted !== "local"))
+    throw new CommandFailure(
+      "--tls starts servers of its own from this machine's programs: unset DATABASE_URL, REDIS_URL, " +
+        "AMQP_URL and TOLLGATE_SERVERS, or leave out --tls and give yours by postgres.tls, redis.tls, amqp.tls",
+      { exitCode: EXIT.usage },
+    );
+  return "local";
 }
 
 /** A fault says that Redis was not there; its cause, why. */

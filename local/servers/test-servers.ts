@@ -11,6 +11,7 @@ import {
   ProcessIdentitySchema,
 } from "../processes/process-identity.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
+import { type LocalTls, provideLocalTls } from "../tls/local-tls.ts";
 import { chooseSource, urlsFromEnvironment } from "./choose-source.ts";
 import { findEngineProblem } from "./docker-engine.ts";
 import { startLocalServers, stopLocalServers } from "./local.ts";
@@ -18,6 +19,8 @@ import type { ServerUrls } from "../../adapters/state/server-urls.ts";
 
 export interface TestServers {
   urls: ServerUrls;
+  /** When they take encrypted connections only. */
+  tls?: LocalTls;
   /** Stops and deletes them; those of the environment stay. */
   remove: () => Promise<void>;
 }
@@ -28,8 +31,12 @@ const OWNER_WRITTEN_MS = 60_000;
 type Environment = Record<string, string | undefined>;
 
 /** Servers that only this test run uses, each ready for clients. */
-export async function startTestServers(env: Environment, progress: Progress): Promise<TestServers> {
-  const source = chooseSource({ env, dockerProblem: findEngineProblem });
+export async function startTestServers(
+  env: Environment,
+  progress: Progress,
+  { isEncrypted = false } = {},
+): Promise<TestServers> {
+  const source = isEncrypted ? "local" : chooseSource({ env, dockerProblem: findEngineProblem });
   switch (source) {
     case "url": {
       const urls = urlsFromEnvironment(env);
@@ -41,7 +48,12 @@ export async function startTestServers(env: Environment, progress: Progress): Pr
       return await startContainers(progress);
     }
     case "local":
-      return await startPrivateServers(join(statePaths().dir, "test"), progress, env["PATH"] ?? "");
+      return await startPrivateServers(
+        join(statePaths().dir, "test"),
+        progress,
+        env["PATH"] ?? "",
+        isEncrypted,
+      );
   }
 }
 
@@ -53,6 +65,7 @@ export async function startPrivateServers(
   home: string,
   progress: Progress,
   searchPath: string,
+  isEncrypted = false,
 ): Promise<TestServers & { paths: StatePaths }> {
   mkdirSync(home, { recursive: true });
   await removeAbandoned(home);
@@ -63,7 +76,9 @@ export async function startPrivateServers(
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    return { urls: await startLocalServers(paths, progress, searchPath), remove, paths };
+    const tls = isEncrypted ? await provideLocalTls(paths.tls) : undefined;
+    const urls = await startLocalServers(paths, progress, searchPath, tls);
+    return { urls, remove, paths, ...(tls && { tls }) };
   } catch (error) {
     // The log stays: the failure names it. The next run removes it.
     await stopLocalServers(paths);

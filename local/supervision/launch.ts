@@ -1,4 +1,4 @@
-import { DIRECT } from "../../adapters/process/direct.ts";
+import { callHere, type CallerTls } from "../../adapters/process/direct.ts";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
@@ -57,6 +57,7 @@ export async function startComponents(
       join(import.meta.dir, "supervisor.ts"),
       paths.dir,
       String(detached ? 0 : process.pid),
+      components.some(({ tls }) => tls !== undefined) ? "tls" : "plain",
     ],
     env,
     cwd: PROJECT_ROOT,
@@ -73,7 +74,7 @@ export async function startComponents(
 }
 
 async function waitUntilHealthy(
-  { name, healthUrl }: ComponentPlan,
+  { name, healthUrl, tls }: ComponentPlan,
   supervisor: ProcessIdentity,
   paths: StatePaths,
   since: LogEnds,
@@ -81,7 +82,7 @@ async function waitUntilHealthy(
   const failure = (who: string, reason: string) => startFailure(who, reason, paths, since);
   const deadline = Date.now() + READY_LIMIT_MS;
   while (Date.now() < deadline) {
-    if (await isHealthy(healthUrl)) return;
+    if (await isHealthy(healthUrl, tls)) return;
     if (!isRunning(supervisor)) throw failure("supervisor", "it ended");
     const restarts = readStack(paths)?.components.find((one) => one.name === name)?.restarts ?? 0;
     if (restarts >= RESTARTS_MAX) throw failure(name, `it ended ${restarts} times`);
@@ -90,9 +91,10 @@ async function waitUntilHealthy(
   throw failure(name, `not ready within ${READY_LIMIT_MS / 1000} s`);
 }
 
-async function isHealthy(url: string): Promise<boolean> {
+async function isHealthy(url: string, tls: CallerTls): Promise<boolean> {
   try {
-    const reply = await fetch(url, { ...DIRECT, signal: AbortSignal.timeout(HEALTH_LIMIT_MS) });
+    const signal = AbortSignal.timeout(HEALTH_LIMIT_MS);
+    const reply = await fetch(url, { ...callHere(tls), signal });
     await reply.body?.cancel();
     return reply.ok;
   } catch {

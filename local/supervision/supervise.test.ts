@@ -18,6 +18,7 @@ const component = (name: ComponentPlan["name"], script: string): ComponentPlan =
     entry,
     ports: [{ variable: "X", number: 1 }],
     healthUrl: "http://127.0.0.1:1/",
+    tls: undefined,
     env: { WORD: "here" },
   };
 };

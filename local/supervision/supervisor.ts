@@ -1,3 +1,4 @@
+import { localTlsIn } from "../tls/local-tls.ts";
 import { copyFileSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 
@@ -79,6 +80,7 @@ function runComponents(components: ComponentPlan[], stateDir: string, ownerPid: 
   process.on("SIGINT", () => void stop());
 }
 
-const [stateDir = "", ownerPid = "0"] = process.argv.slice(2);
+const [stateDir = "", ownerPid = "0", how = "plain"] = process.argv.slice(2);
 const config = await loadConfig(configPath(process.env), process.env);
-runComponents(describeComponents(config, process.env), stateDir, Number(ownerPid));
+const tls = how === "tls" ? localTlsIn(statePaths(stateDir).tls) : undefined;
+runComponents(describeComponents(config, process.env, tls), stateDir, Number(ownerPid));
