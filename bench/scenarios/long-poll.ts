@@ -59,7 +59,7 @@ async function openWaits(url: string, requests: readonly StoredRequest[]): Promi
 }
 
 async function countWaiters({ stack }: Session): Promise<number> {
-  const metrics = await (await fetch(stack.gateways[0]?.metricsUrl ?? "")).text();
+  const metrics = (await stack.gateways[0]?.readMetrics()) ?? "";
   return Number(/^gateway_waiters (\S+)$/m.exec(metrics)?.[1] ?? 0);
 }
 

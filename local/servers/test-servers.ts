@@ -25,6 +25,9 @@ export interface TestServers {
   remove: () => Promise<void>;
 }
 
+/** Tells tests the folder of the certificates of their servers. */
+export const TLS_VARIABLE = "TOLLGATE_TEST_TLS";
+
 /** From the making of a folder to the writing of its owner, at most. */
 const OWNER_WRITTEN_MS = 60_000;
 

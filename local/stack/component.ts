@@ -1,9 +1,10 @@
-import { DIRECT } from "../../adapters/process/direct.ts";
+import { callHere } from "../../adapters/process/direct.ts";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 
 import { parseProcStat, residentBytes } from "../processes/process-identity.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { WITH_PARENT } from "../processes/processes.ts";
+import { callerFiles, listenerEnvironment, type LocalTls } from "../tls/local-tls.ts";
 import { type Role, ROLE_FACTS } from "../roles.ts";
 import { eventually, untilTrue } from "./eventually.ts";
 
@@ -16,6 +17,8 @@ export interface ComponentSpec {
   apiPort?: number;
   env: Readonly<Record<string, string>>;
   logPath: string;
+  /** undefined: it listens in plain text. */
+  tls: LocalTls | undefined;
 }
 
 /**
@@ -27,6 +30,8 @@ export interface Component {
   /** Base URL of its API; for a role without one, of its own port. */
   url: string;
   metricsUrl: string;
+  /** What `/metrics` says. @throws when it does not answer within `withinMs` */
+  readMetrics: (withinMs?: number) => Promise<string>;
   /** Starts it and waits until it is ready; `env` only for this start, such as `CRASH_AT`. */
   start: (env?: Record<string, string>) => Promise<void>;
   /**
@@ -53,21 +58,31 @@ export interface Component {
   log: () => string;
 }
 
+const METRICS_LIMIT_MS = 5_000;
 const READY_LIMIT_MS = 40_000;
 const END_LIMIT_MS = 20_000;
 
 /** The environment of a component: its role's, what it is given, its ports. */
-function environmentOf({ role, ownPort, apiPort, env }: ComponentSpec): Record<string, string> {
+function environmentOf({
+  role,
+  ownPort,
+  apiPort,
+  env,
+  tls,
+}: ComponentSpec): Record<string, string> {
   const facts = ROLE_FACTS[role];
   const ports: Record<string, string> = { [facts.ownPort]: String(ownPort) };
   if (facts.apiPort !== undefined && apiPort !== undefined) ports[facts.apiPort] = String(apiPort);
-  return { NODE_ENV: "production", ...facts.env, ...env, ...ports };
+  const listening = tls === undefined ? {} : listenerEnvironment(role, tls);
+  return { NODE_ENV: "production", ...facts.env, ...listening, ...env, ...ports };
 }
 
 /** A component that does not run yet. It is killed with this process. */
 export function createComponent(spec: ComponentSpec): Component {
   const { entry, healthPath } = ROLE_FACTS[spec.role];
-  const ownUrl = `http://127.0.0.1:${spec.ownPort}`;
+  const scheme = spec.tls === undefined ? "http" : "https";
+  const caller = spec.tls && callerFiles(spec.tls);
+  const ownUrl = `${scheme}://127.0.0.1:${spec.ownPort}`;
   let child: Bun.Subprocess | undefined;
   let isStarting = false;
   let build = PROJECT_ROOT;
@@ -103,7 +118,7 @@ export function createComponent(spec: ComponentSpec): Component {
     await eventually(`${spec.name} is ready`, READY_LIMIT_MS, async () => {
       if (!isRunning()) return "ended";
       const reply = await fetch(`${ownUrl}${healthPath}`, {
-        ...DIRECT,
+        ...callHere(caller),
         signal: AbortSignal.timeout(2_000),
       });
       return reply.ok ? "ready" : undefined;
@@ -114,8 +129,13 @@ export function createComponent(spec: ComponentSpec): Component {
   return {
     name: spec.name,
     role: spec.role,
-    url: spec.apiPort === undefined ? ownUrl : `http://127.0.0.1:${spec.apiPort}`,
+    url: spec.apiPort === undefined ? ownUrl : `${scheme}://127.0.0.1:${spec.apiPort}`,
     metricsUrl: `${ownUrl}/metrics`,
+    readMetrics: async (withinMs = METRICS_LIMIT_MS) => {
+      const signal = AbortSignal.timeout(withinMs);
+      const reply = await fetch(`${ownUrl}/metrics`, { ...callHere(caller), signal });
+      return await reply.text();
+    },
     start: async (env = {}) => {
       if (isRunning()) throw new Error(`${spec.name} runs already`);
       const out = openSync(spec.logPath, "a", 0o600);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 
+import type { CallerTls } from "../../adapters/process/direct.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 
 /** A configuration file, or changes of one. */
@@ -25,23 +26,35 @@ export async function readShippedSettings(): Promise<Settings & { models: Settin
   return Bun.YAML.parse(text) as Settings & { models: Settings };
 }
 
+/** Where the simulators are. */
+interface Simulators {
+  /** Base URL of the one that the models share. */
+  url: string;
+  /** Of the models that have one of their own. */
+  ownUrls: ReadonlyMap<string, string>;
+  /** With which they are called. */
+  tls: CallerTls;
+}
+
 /**
  * The configuration that the repository ships, with its models at the given simulator, more models at
  * simulators of their own, and `changes` on top.
  */
 export async function stackSettings(
-  simulatorUrl: string,
-  ownUrls: ReadonlyMap<string, string>,
+  { url: simulatorUrl, ownUrls, tls }: Simulators,
   changes: Settings,
 ): Promise<Settings> {
   const shipped = await readShippedSettings();
   const models = Object.entries(shipped.models as Record<string, { url: string }>).map(
     ([name, { url }]): [string, Settings] => [
       name,
-      { url: `${simulatorUrl}${new URL(url).pathname}` },
+      { url: `${simulatorUrl}${new URL(url).pathname}`, ...(tls && { tls }) },
     ],
   );
   for (const [model, url] of ownUrls)
-    models.push([model, { protocol: "openai-chat", url: `${url}/v1/chat/completions` }]);
+    models.push([
+      model,
+      { protocol: "openai-chat", url: `${url}/v1/chat/completions`, ...(tls && { tls }) },
+    ]);
   return mergeSettings(mergeSettings(shipped, { models: Object.fromEntries(models) }), changes);
 }

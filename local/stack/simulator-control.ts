@@ -1,4 +1,4 @@
-import { DIRECT } from "../../adapters/process/direct.ts";
+import { callHere, type CallerTls } from "../../adapters/process/direct.ts";
 import type { Settings as SimSettings } from "../../ml-sim/settings.ts";
 import type { SimTotals } from "../../ml-sim/stats.ts";
 
@@ -9,11 +9,12 @@ export interface SimulatorControl {
   stats: () => Promise<SimTotals>;
 }
 
-export function createSimulatorControl(url: string): SimulatorControl {
+/** `tls`: with which it is called; undefined: plain text. */
+export function createSimulatorControl(url: string, tls?: CallerTls): SimulatorControl {
   return {
     set: async (change) => {
       const reply = await fetch(`${url}/sim/settings`, {
-        ...DIRECT,
+        ...callHere(tls),
         method: "POST",
         body: JSON.stringify(change),
         signal: AbortSignal.timeout(5_000),
@@ -22,7 +23,7 @@ export function createSimulatorControl(url: string): SimulatorControl {
     },
     stats: async () => {
       const reply = await fetch(`${url}/sim/stats`, {
-        ...DIRECT,
+        ...callHere(tls),
         signal: AbortSignal.timeout(5_000),
       });
       return (await reply.json()) as SimTotals;

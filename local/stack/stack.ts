@@ -11,6 +11,7 @@ import { parseConfig } from "../../core/config/parse.ts";
 import type { Config } from "../../core/config/schema.ts";
 import type { Settings as SimSettings } from "../../ml-sim/settings.ts";
 import { findFreePorts } from "../processes/ports.ts";
+import { callerFiles, type LocalTls } from "../tls/local-tls.ts";
 import { type Role, ROLES } from "../roles.ts";
 import { type Books, openBooks } from "./books.ts";
 import { type Component, createComponent } from "./component.ts";
@@ -24,6 +25,8 @@ import { createSimulatorControl, type SimulatorControl } from "./simulator-contr
 export interface StackOptions {
   /** Servers to use; the stack makes a database, a queue prefix and an index of Redis of its own there. */
   servers: ServerUrls;
+  /** With it all processes listen encrypted, as those servers do; the simulator and metrics demand a certificate. */
+  tls?: LocalTls | undefined;
   /**
    * The section `redis` of a Redis, or a group of it, that the stack has for itself: then it is used in the
    * place of an index of the server above.
@@ -124,6 +127,7 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
     TOLLGATE_SECRETS__KEY_PEPPER: generatePepper(),
     TOLLGATE_CONFIG: configPath,
   };
+  const caller = options.tls && callerFiles(options.tls);
   const components = await planComponents(options, folder, env);
   const everything = ROLES.flatMap((role) => components[role]);
   const simulatorUrl = components.simulator[0]?.url ?? "";
@@ -133,7 +137,7 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
   );
   const configure = async (changes: Settings): Promise<Settings> => {
     const own = options.redis === undefined ? changes : withRedis(changes, options.redis);
-    const settings = await stackSettings(mlUrl, ownUrls, own);
+    const settings = await stackSettings({ url: mlUrl, ownUrls, tls: caller }, own);
     // JSON is YAML.
     writeFileSync(configPath, JSON.stringify(settings, null, 2));
     return settings;
@@ -157,7 +161,7 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
   const failed = starts.find((result) => result.status === "rejected");
   if (failed !== undefined)
     throw new Error(`a stack did not start\n${logTail()}`, { cause: failed.reason });
-  const simulator = createSimulatorControl(simulatorUrl);
+  const simulator = createSimulatorControl(simulatorUrl, caller);
   if (options.simulator !== undefined) await simulator.set(options.simulator);
 
   return {
@@ -166,7 +170,7 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
     workers: components.worker,
     collectors: components.collector,
     simulator,
-    simulatorOf: (model) => createSimulatorControl(ownUrls.get(model) ?? simulatorUrl),
+    simulatorOf: (model) => createSimulatorControl(ownUrls.get(model) ?? simulatorUrl, caller),
     books,
     urls,
     config,
@@ -232,6 +236,7 @@ async function planComponents(
       ownPort: takePort(),
       ...(apiPort !== undefined && { apiPort }),
       logPath: join(folder, `${name}.log`),
+      tls: options.tls,
       env: {
         ...env,
         ...(profileFolder !== undefined && {

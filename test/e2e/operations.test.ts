@@ -12,7 +12,7 @@ import type { TestStack } from "../support/stack/stack.ts";
 const test = testsOnStack({ gateways: 2 });
 
 async function metric(stack: TestStack, gateway: number, line: string): Promise<number> {
-  const text = await (await fetch(stack.gateways[gateway]?.metricsUrl ?? "")).text();
+  const text = (await stack.gateways[gateway]?.readMetrics()) ?? "";
   const found = text.split("\n").find((one) => one.startsWith(line));
   return Number(found?.split(" ").at(-1) ?? 0);
 }
@@ -93,8 +93,8 @@ test("a changed retry schedule needs no restart: its delay queue is used and cou
     async () => (await depth()) === 1,
   );
   await untilTrue("the keeper counts it", 10_000, async () => {
-    const reply = await fetch(stack.collectors[0]?.metricsUrl ?? "");
-    return (await reply.text()).includes(`queue_depth{queue="${queue}"}`);
+    const text = await stack.collectors[0]?.readMetrics();
+    return text?.includes(`queue_depth{queue="${queue}"}`) === true;
   });
   const ended = await api.status(accepted.request_id, 20);
 

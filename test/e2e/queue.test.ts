@@ -64,8 +64,8 @@ async function expectAllComplete(
 }
 
 async function isPausedFor({ workers }: TestStack, model: string, cause: string): Promise<boolean> {
-  for (const { metricsUrl } of workers) {
-    const text = await (await fetch(metricsUrl)).text();
+  for (const { readMetrics } of workers) {
+    const text = await readMetrics();
     if (sumOf(parseMetrics(text), "model_paused", { model, cause }) > 0) return true;
   }
   return false;

@@ -1,4 +1,5 @@
 /** OpenAI's own client for Python, unchanged, does through the door what it does at OpenAI. */
+import { trustEnvironment } from "../support/servers.ts";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
@@ -20,7 +21,12 @@ const programs = await bringPythonPackage(
 async function runCases(env: Record<string, string>): Promise<Record<string, unknown>> {
   const child = Bun.spawn(
     [join(programs ?? "", "python"), join(import.meta.dir, "sdk_openai.py")],
-    { env, stdout: "pipe", stderr: "pipe", timeout: RUN_LIMIT_MS },
+    {
+      env: { ...env, ...trustEnvironment() },
+      stdout: "pipe",
+      stderr: "pipe",
+      timeout: RUN_LIMIT_MS,
+    },
   );
   const [said, complaints] = await Promise.all([
     new Response(child.stdout).text(),

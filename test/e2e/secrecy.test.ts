@@ -43,7 +43,7 @@ test("a prompt and its result are readable in no table, key, queue, log or metri
       if (component.log().includes(secret)) found.push(`log of ${component.name}`);
     }
     for (const component of [...stack.gateways, ...stack.collectors]) {
-      const metrics = await (await fetch(component.metricsUrl)).text();
+      const metrics = await component.readMetrics();
       if (metrics.includes(secret)) found.push(`metrics of ${component.name}`);
     }
   }

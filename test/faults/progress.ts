@@ -27,9 +27,9 @@ export async function countCompleted({ books }: TestStack): Promise<number> {
 /** Calls that the gateways have refused with a code since they were started. */
 export async function countRefused({ gateways }: TestStack, code: FaultCode): Promise<number> {
   const counts = await Promise.all(
-    gateways.map(async ({ metricsUrl }) => {
-      const reply = await fetch(metricsUrl, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
-      return sumOf(parseMetrics(await reply.text()), "gateway_requests_total", { code });
+    gateways.map(async ({ readMetrics }) => {
+      const text = await readMetrics(ANSWER_LIMIT_MS);
+      return sumOf(parseMetrics(text), "gateway_requests_total", { code });
     }),
   );
   return counts.reduce((sum, count) => sum + count, 0);

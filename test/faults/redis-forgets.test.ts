@@ -46,9 +46,9 @@ async function limitMemory(client: Redis): Promise<void> {
 /** Whether every process shows that Redis may evict keys. */
 async function isShown({ stack }: Scene): Promise<boolean> {
   const shown = await Promise.all(
-    stack.components().map(async ({ metricsUrl }) => {
-      const reply = await fetch(metricsUrl, { signal: AbortSignal.timeout(SHOWN_LIMIT_MS) });
-      return sumOf(parseMetrics(await reply.text()), "redis_may_forget", { cause: "eviction" });
+    stack.components().map(async ({ readMetrics }) => {
+      const text = await readMetrics(SHOWN_LIMIT_MS);
+      return sumOf(parseMetrics(text), "redis_may_forget", { cause: "eviction" });
     }),
   );
   return shown.every((value) => value === 1);

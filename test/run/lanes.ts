@@ -1,11 +1,17 @@
+import { dirname } from "node:path";
+
 import { describeError } from "../../adapters/terminal/failure.ts";
 import { createProgress } from "../../adapters/terminal/progress.ts";
 import { serverEnvironment } from "../../adapters/state/server-urls.ts";
 import { urlsFromEnvironment } from "../../local/servers/choose-source.ts";
-import { startTestServers, type TestServers } from "../../local/servers/test-servers.ts";
+import {
+  startTestServers,
+  type TestServers,
+  TLS_VARIABLE,
+} from "../../local/servers/test-servers.ts";
 import { bringTestPrometheus } from "./bring-prometheus.ts";
 import { runStage } from "./run-stage.ts";
-import type { StageResult, StageRun } from "./stages.ts";
+import type { StageResult, StageRun, TestStage } from "./stages.ts";
 
 /** Runs that go one after the other, beside other lanes. */
 export type LaneRuns = readonly StageRun[];
@@ -33,13 +39,21 @@ export async function runLanes(
 ): Promise<void> {
   const { first, lanes } = lanesOf(runs, urlsFromEnvironment(process.env) === undefined);
   for (const run of first) results.push(await runStage(run, {}, "", interrupt));
-  const servers: TestServers[] = [];
+  const servers = new Map<string, TestServers>();
   try {
     try {
       // One after the other: what is missing on this machine is installed by the first.
       for (const lane of lanes) {
-        if (interrupt.aborted) return;
-        servers.push(await startTestServers(process.env, createProgress(process.stdout)));
+        for (const { stage } of lane) {
+          if (interrupt.aborted) return;
+          if (servers.has(serversOf(stage))) continue;
+          const { isEncrypted = false } = stage;
+          const progress = createProgress(process.stdout);
+          servers.set(
+            serversOf(stage),
+            await startTestServers(process.env, progress, { isEncrypted }),
+          );
+        }
         if (lane.some(({ stage }) => stage.wantsPrometheus === true))
           await bringTestPrometheus(createProgress(process.stdout), process.env["PATH"] ?? "");
       }
@@ -51,10 +65,10 @@ export async function runLanes(
     }
     const done = new Map<StageRun, StageResult>();
     await Promise.all(
-      lanes.map(async (lane, index) => {
-        const env = servers[index] === undefined ? {} : serverEnvironment(servers[index].urls);
+      lanes.map(async (lane) => {
         for (const run of lane) {
           if (interrupt.aborted) return;
+          const env = environmentOf(servers.get(serversOf(run.stage)));
           const mark = lanes.length > 1 ? `${run.stage.name.padEnd(7)} │ ` : "";
           done.set(run, await runStage(run, env, mark, interrupt));
         }
@@ -62,6 +76,22 @@ export async function runLanes(
     );
     results.push(...runs.flatMap((run) => done.get(run) ?? []));
   } finally {
-    await Promise.all(servers.map((one) => one.remove()));
+    await Promise.all([...servers.values()].map((one) => one.remove()));
   }
+}
+
+/** Which servers a stage runs on: those of its lane. */
+const serversOf = ({ lane, isEncrypted }: TestStage): string =>
+  isEncrypted === true ? `${lane}, encrypted` : lane;
+
+/** What tests are told of their servers. Bun, which runs them, believes their authority. */
+function environmentOf(servers: TestServers | undefined): Record<string, string> {
+  if (servers === undefined) return {};
+  const { urls, tls } = servers;
+  if (tls === undefined) return serverEnvironment(urls);
+  return {
+    ...serverEnvironment(urls),
+    [TLS_VARIABLE]: dirname(tls.ca),
+    NODE_EXTRA_CA_CERTS: tls.ca,
+  };
 }

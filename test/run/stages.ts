@@ -3,6 +3,7 @@ export const STAGE_NAMES = [
   "unit",
   "servers",
   "e2e",
+  "tls",
   "queries",
   "faults",
   "drills",
@@ -18,6 +19,8 @@ export interface TestStage {
   about: string;
   /** Globs of its test files. */
   files: readonly string[];
+  /** Its servers take encrypted connections only, and its stacks listen so. */
+  isEncrypted?: boolean;
   /** Whether PostgreSQL, Redis and RabbitMQ must run; without, their URLs are hidden from the tests. */
   needsServers: boolean;
   /** Whether tests are left out where there is no Prometheus; it is installed if that can be done. */
@@ -50,7 +53,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: [
       "adapters/**/*.test.ts",
       "test/*.test.ts",
-      "test/!(contracts|drills|e2e|faults|ha|run)/**/!(queries).test.ts",
+      "test/!(contracts|drills|e2e|faults|ha|run|tls)/**/!(queries).test.ts",
       "test/contracts/*.adapter.test.ts",
     ],
     needsServers: true,
@@ -63,6 +66,15 @@ export const TEST_STAGES: readonly TestStage[] = [
     about: "real processes, real HTTP",
     files: ["test/e2e/**/*.test.ts"],
     needsServers: true,
+    lane: "calm",
+    testLimitMs: 120_000,
+  },
+  {
+    name: "tls",
+    about: "certificates of every kind, and the tests of e2e with everything encrypted",
+    files: ["test/tls/**/*.test.ts", "test/e2e/**/!(openapi|up).test.ts"],
+    needsServers: true,
+    isEncrypted: true,
     lane: "calm",
     testLimitMs: 120_000,
   },

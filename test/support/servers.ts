@@ -1,4 +1,6 @@
 import type { ServerUrls } from "../../adapters/state/server-urls.ts";
+import { TLS_VARIABLE } from "../../local/servers/test-servers.ts";
+import { type LocalTls, localTlsIn } from "../../local/tls/local-tls.ts";
 import { createDatabaseOn, type OwnDatabase } from "../../local/stack/own-database.ts";
 
 /**
@@ -19,6 +21,18 @@ export const serverUrls = (): ServerUrls => ({
   redis: redisUrl(),
   amqp: amqpUrl(),
 });
+
+/** The certificates of those servers, when they take encrypted connections only: then all else does too. */
+export function serverTls(): LocalTls | undefined {
+  const folder = process.env[TLS_VARIABLE];
+  return folder === undefined || folder === "" ? undefined : localTlsIn(folder);
+}
+
+/** The environment in which a program believes those servers' authority; empty where they have none. */
+export function trustEnvironment(): Record<string, string> {
+  const file = serverTls()?.ca;
+  return file === undefined ? {} : { SSL_CERT_FILE: file };
+}
 
 /** A database of its own for one test file, empty. */
 export function createTestDatabase(): Promise<OwnDatabase> {

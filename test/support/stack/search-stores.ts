@@ -1,11 +1,13 @@
-import { Redis } from "ioredis";
-import postgres from "postgres";
+import type { Redis } from "ioredis";
 
+import { openClient } from "../../../adapters/postgres/open-client.ts";
+import { createClient } from "../../../adapters/redis/client.ts";
+import { silentLog } from "../../../runtime/log.ts";
 import type { Books } from "../../../local/stack/books.ts";
 
 /** Columns of a database, as `table.column`, that hold a text anywhere, be they text, JSON or bytes. */
 export async function findInPostgres(url: string, text: string): Promise<string[]> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const sql = openClient({ url }, { name: "search", max: 1 });
   try {
     const columns = await sql<{ table: string; column: string; type: string }[]>`
       select table_name as table, column_name as column, data_type as type
@@ -28,8 +30,10 @@ export async function findInPostgres(url: string, text: string): Promise<string[
 
 /** Keys of a Redis database whose name or value holds a text. */
 export async function findInRedis(url: string, text: string): Promise<string[]> {
-  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
+  const options = { url, commandTimeoutMs: 5_000, name: "search", log: silentLog };
+  const redis = createClient(options, false);
   try {
+    await redis.connect();
     const found: string[] = [];
     for (const key of await redis.keys("*")) {
       const value = await readValue(redis, key);

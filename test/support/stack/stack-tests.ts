@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from "bun:test";
 
-import { serverUrls } from "../servers.ts";
+import { serverTls, serverUrls } from "../servers.ts";
 import type { StackOptions } from "../../../local/stack/stack.ts";
 import { startTestStack, type TestStack } from "./stack.ts";
 
@@ -27,7 +27,7 @@ export function testsOnStack(
 ): (name: string, act: Act, limitMs?: number) => void {
   let stack: TestStack | undefined;
   beforeAll(async () => {
-    stack = await startTestStack({ servers: serverUrls(), ...options });
+    stack = await startTestStack({ servers: serverUrls(), tls: serverTls(), ...options });
   }, START_LIMIT_MS);
   afterAll(() => stack?.stop(), STOP_LIMIT_MS);
   return (name, act, limitMs = TEST_LIMIT_MS) =>
@@ -43,7 +43,7 @@ export function testsOnStack(
 
 /** A stack for one test alone, gone when `act` has ended. */
 export async function withStack(options: Options, act: Act): Promise<void> {
-  const stack = await startTestStack({ servers: serverUrls(), ...options });
+  const stack = await startTestStack({ servers: serverUrls(), tls: serverTls(), ...options });
   try {
     await showingLogs(stack, act);
   } finally {
