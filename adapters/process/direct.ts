@@ -16,5 +16,5 @@ export type CallerTls = Required<NonNullable<TlsConfig>> | undefined;
 export function callHere(tls: CallerTls): typeof DIRECT & { tls?: BunFetchRequestInitTLS } {
   if (tls === undefined) return DIRECT;
   const [ca, cert, key] = [tls.ca, tls.cert, tls.key].map((file) => readFileSync(file, "utf8"));
-  return { ...DIRECT, tls: { ca, cert, key } as BunFetchRequestInitTLS };
+  return { ...DIRECT, tls: { ca, cert, key } };
 }

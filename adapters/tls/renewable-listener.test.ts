@@ -70,7 +70,36 @@ function shownBy(port: number): Promise<string> {
   });
 }
 
-/** As load.program.ts prints it. */
+/**
+ * Calls `https://localhost:PORT/` on connections that are kept and on new ones until its standard input ends,
+ * then prints what became of the calls. A process of its own: the server's must not wait for it.
+ */
+const LOAD = `
+  const ca = await Bun.file(process.env.CA).text();
+  const counted = { answered: 0, failures: [] };
+  let isOver = false;
+  const call = async (keepalive) => {
+    while (!isOver) {
+      try {
+        const signal = AbortSignal.timeout(10_000);
+        const options = { tls: { ca }, keepalive, signal };
+        await (await fetch("https://localhost:" + process.env.PORT + "/", options)).text();
+        counted.answered += 1;
+      } catch (error) {
+        counted.failures.push((keepalive ? "kept: " : "new: ") + error);
+      }
+      // Connections stand idle now and then.
+      if (counted.answered % 7 === 0) await Bun.sleep(20);
+    }
+  };
+  const callers = Array.from({ length: 16 }, (_, index) => call(index % 2 === 0));
+  await Bun.stdin.text();
+  isOver = true;
+  await Promise.all(callers);
+  console.log(JSON.stringify(counted));
+`;
+
+/** As it prints. */
 interface Counted {
   answered: number;
   failures: string[];
@@ -115,8 +144,12 @@ describe("a port with a certificate", () => {
   });
 });
 
-describe("a port that demands certificates", async () => {
-  const { port } = await listen({ ...server, ca: authority.ca });
+const demanding = await listen({ ...server, ca: authority.ca });
+const foreign = await stranger.issue({ name: "client" });
+const late = await authority.issue({ name: "late", days: -1 });
+
+describe("a port that demands certificates", () => {
+  const { port } = demanding;
 
   test("answers who shows one of its authority", async () => {
     expect(await call(port, { ca, ...read(client) })).toBe("answered");
@@ -124,8 +157,8 @@ describe("a port that demands certificates", async () => {
 
   test.each([
     ["none", {}],
-    ["one of another authority", read(await stranger.issue({ name: "client" }))],
-    ["one that has ended", read(await authority.issue({ name: "late", days: -1 }))],
+    ["one of another authority", read(foreign)],
+    ["one that has ended", read(late)],
   ])("answers nobody who shows %s", async (_what, shown) => {
     expect(await call(port, { ca, ...shown })).not.toBe("answered");
   });
@@ -143,7 +176,7 @@ describe("a certificate that is renewed", () => {
     );
     await put(server);
     const { port } = await listen({ ...own, idleTimeout: 1 });
-    const load = Bun.spawn([process.execPath, `${import.meta.dir}/load.program.ts`], {
+    const load = Bun.spawn([process.execPath, "-e", LOAD], {
       env: { PORT: String(port), CA: authority.ca },
       stdin: "pipe",
       stdout: "pipe",
@@ -157,7 +190,6 @@ describe("a certificate that is renewed", () => {
       while (shown === seen.at(-1)) shown = await shownBy(port);
       seen.push(String(shown));
     }
-    load.stdin.write("enough\n");
     await load.stdin.end();
     const { failures, answered } = (await new Response(load.stdout).json()) as Counted;
 

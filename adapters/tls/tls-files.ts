@@ -25,7 +25,7 @@ export interface TlsFiles {
   close: () => void;
 }
 
-/** For a client that has no other: the files of its URL, read for each connection. undefined: it names none. */
+/** For a client that has no others: those of its URL, read for each connection; undefined: it names none. */
 export function filesOfUrl(named: NonNullable<TlsConfig>): Pick<TlsFiles, "current"> | undefined {
   if (Object.keys(named).length === 0) return undefined;
   return {

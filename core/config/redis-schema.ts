@@ -6,12 +6,12 @@ import { isThisMachine } from "./this-machine.ts";
 import { tls } from "./tls-schema.ts";
 
 /** `host:port`; an IPv6 address stands in brackets. */
-const address = t.String({
+const nodeAddress = t.String({
   pattern: String.raw`^(\[[0-9a-fA-F:.]+\]|[^\s:@/\[\]]+):[0-9]{1,5}$`,
   description: "`host:port`, an IPv6 address as `[::1]:6379`.",
 });
 
-const nodes = (description: string) => t.Array(address, { minItems: 1, description });
+const nodes = (description: string) => t.Array(nodeAddress, { minItems: 1, description });
 
 export const redis = t.Object(
   {
@@ -19,8 +19,8 @@ export const redis = t.Object(
       pattern: "^rediss?://",
       description:
         "Also REDIS_URL. Special characters of its user name and password are percent-encoded; " +
-        "`rediss://` is TLS; `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` may name files. With `sentinels` " +
-        "or `cluster` its host and port do not count, the rest does.",
+        "`rediss://` is TLS; `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` may name files. With " +
+        "`sentinels` or `cluster` its host and port do not count, the rest does.",
     }),
     command_timeout_ms: ms(2_000, "Longest wait for one command."),
     tls,

@@ -66,7 +66,8 @@ function requireLocal(env: Environment): "local" {
   if (urlsFromEnvironment(env) !== undefined || (wanted !== "" && wanted !== "local"))
     throw new CommandFailure(
       "--tls starts servers of its own from this machine's programs: unset DATABASE_URL, REDIS_URL, " +
-        "AMQP_URL and TOLLGATE_SERVERS, or leave out --tls and give yours by postgres.tls, redis.tls, amqp.tls",
+        "AMQP_URL and TOLLGATE_SERVERS, or leave out --tls and give yours certificates by postgres.tls, " +
+        "redis.tls and amqp.tls",
       { exitCode: EXIT.usage },
     );
   return "local";

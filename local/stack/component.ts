@@ -132,8 +132,8 @@ export function createComponent(spec: ComponentSpec): Component {
     url: spec.apiPort === undefined ? ownUrl : `${scheme}://127.0.0.1:${spec.apiPort}`,
     metricsUrl: `${ownUrl}/metrics`,
     readMetrics: async (withinMs = METRICS_LIMIT_MS) => {
-      const signal = AbortSignal.timeout(withinMs);
-      const reply = await fetch(`${ownUrl}/metrics`, { ...callHere(caller), signal });
+      const limit = { signal: AbortSignal.timeout(withinMs) };
+      const reply = await fetch(`${ownUrl}/metrics`, { ...callHere(caller), ...limit });
       return await reply.text();
     },
     start: async (env = {}) => {

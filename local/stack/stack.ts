@@ -25,7 +25,10 @@ import { createSimulatorControl, type SimulatorControl } from "./simulator-contr
 export interface StackOptions {
   /** Servers to use; the stack makes a database, a queue prefix and an index of Redis of its own there. */
   servers: ServerUrls;
-  /** With it all processes listen encrypted, as those servers do; the simulator and metrics demand a certificate. */
+  /**
+   * With it all processes listen encrypted, as those servers do; the simulator and the ports of metrics
+   * demand a certificate.
+   */
   tls?: LocalTls | undefined;
   /**
    * The section `redis` of a Redis, or a group of it, that the stack has for itself: then it is used in the
