@@ -24,10 +24,19 @@ export interface Pace {
 /** What a generator at a rate is told, as JSON in the environment variable `BENCH_JOB`. */
 export interface LoadJob extends Required<Omit<Pace, "by">> {
   files: CallFiles;
+  /** File of the authority of an https URL; the paced generator alone checks it. */
+  ca?: string;
   /** How long answers may come after the end. */
   graceSeconds: number;
   /** Length of the stretches that are told apart. */
   bucketSeconds: number;
+}
+
+interface Means {
+  tools: Tools;
+  /** Is told the process of the generator. */
+  watch: (pid: number, label: string) => void;
+  ca?: string | undefined;
 }
 
 const GRACE_SECONDS = 5;
@@ -63,12 +72,19 @@ export async function runLoad(
   name: string,
   files: CallFiles,
   pace: Pace & { url: string },
-  { tools, watch }: { tools: Tools; watch: (pid: number, label: string) => void },
+  { tools, watch, ca }: Means,
 ): Promise<LoadResult> {
   const { seconds } = pace;
   const bucketSeconds = Math.max(1, Math.ceil(seconds / BUCKETS_MAX));
   const times = { graceSeconds: GRACE_SECONDS, bucketSeconds };
-  const job: LoadJob = { ratePerSecond: 0, status: 202, ...pace, files, ...times };
+  const job: LoadJob = {
+    ratePerSecond: 0,
+    status: 202,
+    ...pace,
+    files,
+    ...times,
+    ...(ca !== undefined && { ca }),
+  };
   const generator = chooseGenerator(job, pace, tools);
   const child = Bun.spawn(generator.command, {
     stdin: "ignore",

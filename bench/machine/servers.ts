@@ -20,18 +20,22 @@ export interface BenchServers extends TestServers {
 
 const SOURCES = { url: "given by the environment", docker: "containers" };
 
-/** Servers that only this run uses, chosen and started as by `./tollgate test`. */
+/**
+ * Servers that only this run uses, chosen and started as by `./tollgate test`; encrypted ones are always of
+ * this machine.
+ */
 export async function startBenchServers(
   env: Record<string, string | undefined>,
   progress: Progress,
+  { isEncrypted = false } = {},
 ): Promise<BenchServers> {
   const source = chooseSource({ env, dockerProblem: findEngineProblem });
-  if (source !== "local") {
+  if (source !== "local" && !isEncrypted) {
     const servers = await startTestServers(env, progress);
     return { ...servers, labels: new Map(), source: SOURCES[source] };
   }
   const home = join(statePaths().dir, "bench");
-  const servers = await startPrivateServers(home, progress, env["PATH"] ?? "");
+  const servers = await startPrivateServers(home, progress, env["PATH"] ?? "", isEncrypted);
   const labels = new Map<number, string>();
   for (const { name } of LOCAL_SERVERS) {
     for (const { identity } of readLocalState(servers.paths, name)?.processes ?? [])

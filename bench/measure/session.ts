@@ -65,7 +65,8 @@ export async function withStack<Result>(
   measure: (session: Session) => Promise<Result>,
 ): Promise<Result> {
   const { servers, folder, profileFolder, gateways, workers, progress, measured } = bench;
-  const shared = { servers: servers.urls, folder, profileFolder, sharesGatewayPort: true };
+  const { urls, tls } = servers;
+  const shared = { servers: urls, tls, folder, profileFolder, sharesGatewayPort: true };
   const stack = await startStack({ gateways, workers, ...options, ...shared });
   const labels = new Map([...servers.labels, [process.pid, "bench"]]);
   const sampler = startSampler(labels, () => readQueues(stack));
@@ -107,7 +108,12 @@ function openLoads(session: Omit<Session, Offers>): Pick<Session, Offers> {
     return writeCalls(list, stack.url, join(folder, `calls-${fileCount}`));
   };
   const send = (name: string, files: CallFiles, pace: Pace): Promise<LoadResult> =>
-    runLoad(name, files, { url: stack.url, ...pace }, { tools, watch: sampler.watch });
+    runLoad(
+      name,
+      files,
+      { url: stack.url, ...pace },
+      { tools, watch: sampler.watch, ca: session.servers.tls?.ca },
+    );
   return {
     calls,
     unmeasured: (files, pace) => send("unmeasured", files, pace),

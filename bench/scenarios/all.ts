@@ -2,6 +2,7 @@ import type { Scenario } from "../measure/bench.ts";
 import { echo, frontier } from "./accepting.ts";
 import { besideBento } from "./beside-bento.ts";
 import { calls, streams } from "./calls.ts";
+import { encrypted } from "./encrypted.ts";
 import { fairness } from "./fairness.ts";
 import { growthBacklog, growthProcesses, growthRows, growthUsers } from "./growth.ts";
 import { longPoll } from "./long-poll.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   calls,
   streams,
   alone,
+  encrypted,
   fairness,
   waiting,
   growthUsers,

@@ -35,9 +35,9 @@ export function answerLength(buffer: Buffer): number | undefined {
 /** `HTTP/1.1 202 …` → 202. */
 const statusOf = (buffer: Buffer): number => Number(buffer.subarray(9, 12).toString("latin1"));
 
-/** Connects; rejects when nothing listens. */
-export async function openHttpConnection(url: string): Promise<HttpConnection> {
-  const { hostname, port } = new URL(url);
+/** Connects; rejects when nothing listens. An https URL needs the certificate of its authority, PEM. */
+export async function openHttpConnection(url: string, ca?: string): Promise<HttpConnection> {
+  const { hostname, port, protocol } = new URL(url);
   let received: Buffer = Buffer.alloc(0);
   let unsent: Uint8Array = new Uint8Array(0);
   let answer: ((status: number) => void) | undefined;
@@ -62,6 +62,7 @@ export async function openHttpConnection(url: string): Promise<HttpConnection> {
   const socket = await Bun.connect({
     hostname,
     port: Number(port),
+    ...(protocol === "https:" && { tls: { ca, rejectUnauthorized: true } }),
     socket: {
       data: (_socket, chunk) => {
         received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);

@@ -11,8 +11,9 @@ import { type HttpConnection, openHttpConnection } from "./http-connection.ts";
  */
 async function run(job: LoadJob): Promise<LoadReport> {
   const requests = readRawCalls(Buffer.from(await Bun.file(job.files.raw).arrayBuffer()));
+  const ca = job.ca === undefined ? undefined : await Bun.file(job.ca).text();
   const idle: HttpConnection[] = [];
-  for (let i = 0; i < job.connections; i += 1) idle.push(await openHttpConnection(job.url));
+  for (let i = 0; i < job.connections; i += 1) idle.push(await openHttpConnection(job.url, ca));
 
   /** Calls that are due but find no connection free; more are dropped. */
   const waitingMax = job.ratePerSecond * job.graceSeconds;
@@ -60,7 +61,7 @@ async function run(job: LoadJob): Promise<LoadReport> {
 
   async function replace(): Promise<void> {
     try {
-      release(await openHttpConnection(job.url));
+      release(await openHttpConnection(job.url, ca));
     } catch {
       // One connection fewer; if all are lost the rest is dropped.
     }
