@@ -11,7 +11,8 @@ import type { TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
 import { commandsOn, jsonOf, type Ran } from "./command.ts";
 
-const test = testsOnStack();
+// A call goes on until it is told to stop, however long the commands take before.
+const test = testsOnStack({ settings: { models: { "sim-chat": { timeout_ms: 60_000 } } } });
 
 interface Listed {
   requests: { request_id: string; email: string | null; status: string; model: string }[];
