@@ -2,13 +2,14 @@
 import { describe, expect, test } from "bun:test";
 import { basename, dirname } from "node:path";
 
-import { built } from "./built.ts";
+import { built, installations } from "./built.ts";
 import { configOf, podOf, workload } from "./config.ts";
 import { linksOf, podsAt, PROGRAMS } from "./links.ts";
 import {
   type Certificate,
   type ConfigMap,
   ofKind,
+  type PodMonitor,
   type PostgresCluster,
   type RabbitmqClusterResource,
 } from "./resources.ts";
@@ -38,9 +39,29 @@ function secretOf(resources: readonly Resource[], program: string, path: string)
   return pod.volumes?.find(({ name }) => name === mount?.name)?.secret?.secretName;
 }
 
-describe.skipIf(built === null)("in production", () => {
-  const resources = built?.["overlays/production"] ?? [];
+const NGINX = "nginx.ingress.kubernetes.io/";
+
+const productions = installations.filter(([root]) => root === "overlays/production");
+
+describe.each(productions)("in k8s/%s", (_root, resources) => {
   const links = PROGRAMS.flatMap((program) => linksOf(resources, program));
+  const [ingress] = ofKind(resources, "Ingress");
+  const nginx = (name: string): string => ingress?.metadata.annotations?.[`${NGINX}${name}`] ?? "";
+  const [monitor] = ofKind<PodMonitor>(resources, "PodMonitor");
+  const [endpoint] = monitor?.spec.podMetricsEndpoints ?? [];
+  /** What the roles themselves serve, and the name by which they are called. */
+  const served = [
+    {
+      from: "gateway",
+      tls: configOf(resources, "gateway").gateway.tls,
+      calledAs: nginx("proxy-ssl-name"),
+    },
+    ...["gateway", "worker", "collector"].map((role) => ({
+      from: role,
+      tls: configOf(resources, role).metrics.tls,
+      calledAs: endpoint?.tlsConfig?.serverName ?? "",
+    })),
+  ];
 
   test("nothing goes to a server in plain text, and every server is shown a certificate", () => {
     for (const program of PROGRAMS)
@@ -53,13 +74,39 @@ describe.skipIf(built === null)("in production", () => {
   test("every file of a certificate is a key of a secret that is mounted there", () => {
     const keys = secretKeys(resources);
 
-    for (const { from, tls } of links)
+    for (const { from, tls } of [...links, ...served])
       for (const path of Object.values(tls ?? {})) {
         const secret = secretOf(resources, from, path) ?? "";
         expect({ from, path, keys: keys.get(secret) }).toMatchObject({
           keys: expect.arrayContaining([basename(path)]),
         });
       }
+  });
+
+  test("gateways and the metrics of all roles are encrypted, and the kubelet asks them so", () => {
+    for (const { from, tls, calledAs } of served) {
+      const secret = secretOf(resources, from, tls?.cert ?? "");
+      expect(certificateOf(resources, secret)).toMatchObject({
+        usages: ["server auth"],
+        dnsNames: [calledAs],
+      });
+      // The kubelet could not show one.
+      expect(tls?.ca).toBeUndefined();
+      const { livenessProbe, readinessProbe, startupProbe } =
+        podOf(workload(resources, from)).containers[0] ?? {};
+      for (const probe of [livenessProbe, readinessProbe, startupProbe])
+        expect(probe?.httpGet?.scheme).toBe("HTTPS");
+    }
+  });
+
+  test("the ingress and Prometheus check them by the private authority", () => {
+    const keys = secretKeys(resources);
+    const { name = "", key = "" } = endpoint?.tlsConfig?.ca.secret ?? {};
+
+    expect([nginx("backend-protocol"), nginx("proxy-ssl-verify")]).toEqual(["HTTPS", "on"]);
+    expect(keys.get(basename(nginx("proxy-ssl-secret")))).toContain("ca.crt");
+    expect(endpoint?.scheme).toBe("https");
+    expect(keys.get(name)).toContain(key);
   });
 
   test("what a program shows may be shown by a client", () => {

@@ -20,13 +20,14 @@ export interface Container {
     readOnlyRootFilesystem?: boolean;
     capabilities?: { drop?: string[] };
   };
+  startupProbe?: Probe;
   livenessProbe?: Probe;
   readinessProbe?: Probe;
   volumeMounts?: { name: string; mountPath: string }[];
 }
 
 interface Probe {
-  httpGet?: { path: string; port: string | number };
+  httpGet?: { path: string; port: string | number; scheme?: string };
   exec?: { command: string[] };
 }
 
@@ -101,6 +102,16 @@ export interface PrometheusRule extends Resource {
 
 export interface Certificate extends Resource {
   spec: { secretName: string; commonName?: string; dnsNames?: string[]; usages?: string[] };
+}
+
+/** Of Prometheus' operator. */
+export interface PodMonitor extends Resource {
+  spec: {
+    podMetricsEndpoints: {
+      scheme?: string;
+      tlsConfig?: { ca: { secret: { name: string; key: string } }; serverName: string };
+    }[];
+  };
 }
 
 /** Labels that a pod must have. */

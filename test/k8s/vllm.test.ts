@@ -4,15 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { makeAuthority } from "../../local/tls/authority.ts";
-import { built } from "./built.ts";
+import { installations } from "./built.ts";
 import { podOf, workload } from "./config.ts";
 import { type ConfigMap, ofKind } from "./resources.ts";
 
 const python = Bun.which("python3");
 if (python === null) console.warn("SKIPPED, vLLM's probe is not tried: no python3");
 
-describe.skipIf(built === null)("vLLM in production", () => {
-  const resources = built?.["overlays/production"] ?? [];
+const productions = installations.filter(([root]) => root === "overlays/production");
+
+describe.each(productions)("vLLM in k8s/%s", (_root, resources) => {
   const [vllm] = podOf(workload(resources, "ml")).containers;
 
   test("demands a certificate of the authority from whoever calls", () => {
@@ -26,8 +27,7 @@ describe.skipIf(built === null)("vLLM in production", () => {
   });
 });
 
-describe.skipIf(built === null || python === null)("vLLM's probe", () => {
-  const resources = built?.["overlays/production"] ?? [];
+describe.skipIf(python === null).each(productions)("vLLM's probe in k8s/%s", (_root, resources) => {
   const folder = mkdtempSync(join(tmpdir(), "tollgate-vllm-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
