@@ -13,6 +13,7 @@ const config: KnipConfig = {
     "test/faults/main.ts",
     // Started in a network namespace of its own.
     "test/faults/packet-loss.ts",
+    "test/k8s/redis-namespace.ts",
     "bench/main.ts",
     "bench/load/paced/main.ts",
     "bench/peers/echo/main.ts",

@@ -2,6 +2,7 @@ import { parseConfig } from "../../core/config/parse.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { type ConfigMap, isWorkload, ofKind, type PodSpec, type Workload } from "./resources.ts";
 import type { Resource } from "./schemas/check-schema.ts";
+import { secretValue } from "./secrets.ts";
 
 export const podOf = ({ spec }: Workload): PodSpec => spec.template.spec;
 
@@ -16,7 +17,8 @@ export function workload(resources: readonly Resource[], name: string): Workload
 const plainName = (name: string): string => name.replace(/-[a-z0-9]{10}$/, "");
 
 /**
- * The configuration as one role sees it: the mounted file and its environment, secrets replaced by stand-ins.
+ * The configuration as one role sees it: the mounted file and its environment, secrets that no manifest has
+ * replaced by stand-ins.
  */
 export function configOf(resources: readonly Resource[], role: string): Config {
   const config = ofKind<ConfigMap>(resources, "ConfigMap").find(
@@ -25,7 +27,10 @@ export function configOf(resources: readonly Resource[], role: string): Config {
   const env = Object.fromEntries(
     (podOf(workload(resources, role)).containers[0]?.env ?? [])
       .filter(({ name }) => name !== "TOLLGATE_CONFIG")
-      .map(({ name, value }) => [name, value]),
+      .map(({ name, value, valueFrom }) => [
+        name,
+        value ?? (valueFrom?.secretKeyRef && secretValue(resources, valueFrom.secretKeyRef)),
+      ]),
   );
   return parseConfig(Bun.YAML.parse(config?.data?.["tollgate.yaml"] ?? ""), {
     ...env,

@@ -4,26 +4,16 @@ import { built, installations } from "./built.ts";
 import { configOf, podOf, workload } from "./config.ts";
 import { copies } from "./copies.ts";
 import {
-  type Certificate,
   type Container,
   type EnvVar,
   isWorkload,
   ofKind,
   type PodSpec,
-  type PostgresCluster,
-  type Secret,
   type TriggerAuthentication,
 } from "./resources.ts";
+import { secretKeys } from "./secrets.ts";
 import type { Resource } from "./schemas/check-schema.ts";
 
-/**
- * Secrets that no manifest contains, by their maker: an operator, or a person (docs/kubernetes.md).
- */
-const SECRETS_BY_HAND: Record<string, readonly string[]> = {
-  "tollgate-secrets": ["encryption-keys", "key-pepper"],
-  "redis-passwords": ["tollgate", "replication", "proxy"],
-  "backup-storage": ["access-key-id", "secret-access-key"],
-};
 /** What closing connections may take on top of a drain. */
 const CLOSE_MS = 5_000;
 const ROLES = ["gateway", "worker", "collector"] as const;
@@ -32,21 +22,6 @@ const containersOf = (pod: PodSpec): Container[] => [
   ...(pod.initContainers ?? []),
   ...pod.containers,
 ];
-
-/** The keys of every secret that will exist, by name: in the manifests, by certificate, operator or hand. */
-function secretKeys(resources: readonly Resource[]): Map<string, readonly string[]> {
-  const keys = new Map<string, readonly string[]>();
-  for (const { spec } of ofKind<Certificate>(resources, "Certificate"))
-    keys.set(spec.secretName, ["ca.crt", "tls.crt", "tls.key"]);
-  for (const { metadata } of ofKind(resources, "User"))
-    keys.set(`${metadata.name}-user-credentials`, ["username", "password"]);
-  for (const { metadata } of ofKind(resources, "Cluster"))
-    keys.set(`${metadata.name}-app`, ["username", "password", "uri"]);
-  for (const [name, names] of Object.entries(SECRETS_BY_HAND)) keys.set(name, names);
-  for (const { metadata, data, stringData } of ofKind<Secret>(resources, "Secret"))
-    keys.set(metadata.name, Object.keys({ ...data, ...stringData }));
-  return keys;
-}
 
 const valueOf = (env: readonly EnvVar[], name: string): string | undefined =>
   env.find((entry) => entry.name === name)?.value;
@@ -209,26 +184,3 @@ test.skipIf(built === null)(
     }
   },
 );
-
-describe.skipIf(built === null)("of production", () => {
-  test("every PostgreSQL, the restored one too, has a certificate of our authority for its address", () => {
-    const { "overlays/production": production = [], restore = [] } = built ?? {};
-    const certificates = ofKind<Certificate>(production, "Certificate");
-    const clusters = ofKind<PostgresCluster>([...production, ...restore], "Cluster");
-
-    expect(clusters.length).toBe(2);
-    for (const { metadata, spec } of clusters) {
-      const shown = certificates.find(
-        (one) => one.spec.secretName === spec.certificates?.serverTLSSecret,
-      );
-      expect(shown?.spec.dnsNames).toContain(`${metadata.name}-rw.tollgate.svc`);
-    }
-  });
-
-  test("the ML service has a name for its user, which no passwd file gives it", () => {
-    const { "overlays/production": production = [] } = built ?? {};
-
-    for (const { env = [] } of containersOf(podOf(workload(production, "ml"))))
-      expect(valueOf(env, "USER")).toBe("vllm");
-  });
-});

@@ -20,8 +20,15 @@ export interface Container {
     readOnlyRootFilesystem?: boolean;
     capabilities?: { drop?: string[] };
   };
-  livenessProbe?: { httpGet?: { path: string; port: string | number } };
-  readinessProbe?: { httpGet?: { path: string; port: string | number } };
+  startupProbe?: Probe;
+  livenessProbe?: Probe;
+  readinessProbe?: Probe;
+  volumeMounts?: { name: string; mountPath: string }[];
+}
+
+interface Probe {
+  httpGet?: { path: string; port: string | number; scheme?: string };
+  exec?: { command: string[] };
 }
 
 export interface PodSpec {
@@ -94,7 +101,42 @@ export interface PrometheusRule extends Resource {
 }
 
 export interface Certificate extends Resource {
-  spec: { secretName: string; dnsNames?: string[] };
+  spec: { secretName: string; commonName?: string; dnsNames?: string[]; usages?: string[] };
+}
+
+/** Of Prometheus' operator. */
+export interface PodMonitor extends Resource {
+  spec: {
+    podMetricsEndpoints: {
+      scheme?: string;
+      tlsConfig?: { ca: { secret: { name: string; key: string } }; serverName: string };
+    }[];
+  };
+}
+
+/** Labels that a pod must have. */
+export interface Selector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+}
+
+interface Peer {
+  podSelector?: Selector;
+  namespaceSelector?: Selector;
+  ipBlock?: { cidr: string };
+}
+
+export interface NetworkPolicy extends Resource {
+  spec: {
+    podSelector: Selector;
+    policyTypes: ("Ingress" | "Egress")[];
+    ingress?: { from?: Peer[]; ports?: { port: number }[] }[];
+    egress?: { to?: Peer[]; ports?: { port: number }[] }[];
+  };
+}
+
+export interface Service extends Resource {
+  spec: { selector?: Record<string, string> };
 }
 
 /** Of RabbitMQ's topology operator. */
@@ -111,7 +153,25 @@ export interface Permission extends Resource {
 
 /** Of CloudNativePG. */
 export interface PostgresCluster extends Resource {
-  spec: { certificates?: { serverTLSSecret?: string } };
+  spec: {
+    inheritedMetadata?: { labels?: Record<string, string> };
+    postgresql: { pg_hba: string[] };
+    certificates: Record<
+      "serverTLSSecret" | "serverCASecret" | "clientCASecret" | "replicationTLSSecret",
+      string
+    >;
+  };
+}
+
+/** Of RabbitMQ's cluster operator. */
+export interface RabbitmqClusterResource extends Resource {
+  spec: {
+    tls: { secretName: string; caSecretName: string; disableNonTLSListeners?: boolean };
+    rabbitmq: { additionalConfig: string };
+    override: {
+      statefulSet: { spec: { template: { metadata: { labels: Record<string, string> } } } };
+    };
+  };
 }
 
 const WORKLOADS = new Set(["Deployment", "StatefulSet", "Job"]);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts one Redis node as the follower of whatever master the Sentinels name; on the very first start node 0
 # is the master. Environment: NODES, DOMAIN (of the headless service), TOLLGATE_PASSWORD,
-# REPLICATION_PASSWORD, PROXY_PASSWORD.
+# REPLICATION_PASSWORD.
 set -eu
 self="$(hostname).$DOMAIN"
 hash() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
@@ -11,22 +11,21 @@ hash() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
 cat > /run/redis/users.acl <<ACL
 user default off
 user tollgate on #$(hash "$TOLLGATE_PASSWORD") ~* &* +@all -@admin -@dangerous +info +script|load
-user proxy on #$(hash "$PROXY_PASSWORD") +ping +info
 user replication on #$(hash "$REPLICATION_PASSWORD") &* +psync +replconf +ping +info +multi +exec \
 +slaveof +replicaof +config|rewrite +client|setname +client|kill +subscribe +publish +script|kill +role
 ACL
 
 master=
 for node in $(seq 0 $((NODES - 1))); do
-  master=$(timeout 3 redis-cli --tls --cacert /tls/ca.crt -h "redis-$node.$DOMAIN" -p 26379 \
-    --user default -a "$REPLICATION_PASSWORD" --no-auth-warning \
+  master=$(REDISCLI_AUTH=$REPLICATION_PASSWORD timeout 3 redis-cli --user sentinel \
+    --tls --cacert /tls/ca.crt --cert /tls/tls.crt --key /tls/tls.key -h "redis-$node.$DOMAIN" -p 26379 \
     sentinel get-master-addr-by-name tollgate 2>/dev/null | head -n 1) || master=
   [ -n "$master" ] && break
 done
 master=${master:-redis-0.$DOMAIN}
 
 set -- --port 0 --tls-port 6379 --tls-cert-file /tls/tls.crt --tls-key-file /tls/tls.key \
-  --tls-ca-cert-file /tls/ca.crt --tls-auth-clients no --tls-replication yes --dir /data \
+  --tls-ca-cert-file /tls/ca.crt --tls-auth-clients yes --tls-replication yes --dir /data \
   --aclfile /run/redis/users.acl --masteruser replication --masterauth "$REPLICATION_PASSWORD" \
   --replica-announce-ip "$self" \
   --appendonly yes --appendfsync everysec --maxmemory-policy noeviction --maxmemory 1gb \

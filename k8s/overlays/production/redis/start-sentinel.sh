@@ -3,10 +3,20 @@
 # Environment as start-redis.sh.
 set -eu
 self="$(hostname).$DOMAIN"
+hash() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
+
+# Tollgate asks who is the master, and hears of a new one; it may change nothing.
+cat > /run/redis/users.acl <<ACL
+user default off
+user sentinel on #$(hash "$REPLICATION_PASSWORD") &* +@all
+user tollgate on #$(hash "$TOLLGATE_PASSWORD") &* +ping +info +subscribe \
++sentinel|get-master-addr-by-name +sentinel|sentinels
+ACL
+
 master=
 for node in $(seq 0 $((NODES - 1))); do
-  master=$(timeout 3 redis-cli --tls --cacert /tls/ca.crt -h "redis-$node.$DOMAIN" -p 26379 \
-    --user default -a "$REPLICATION_PASSWORD" --no-auth-warning \
+  master=$(REDISCLI_AUTH=$REPLICATION_PASSWORD timeout 3 redis-cli --user sentinel \
+    --tls --cacert /tls/ca.crt --cert /tls/tls.crt --key /tls/tls.key -h "redis-$node.$DOMAIN" -p 26379 \
     sentinel get-master-addr-by-name tollgate 2>/dev/null | head -n 1) || master=
   [ -n "$master" ] && break
 done
@@ -26,10 +36,11 @@ tls-port 26379
 tls-cert-file /tls/tls.crt
 tls-key-file /tls/tls.key
 tls-ca-cert-file /tls/ca.crt
-tls-auth-clients no
+tls-auth-clients yes
 tls-replication yes
 dir /run/redis
-requirepass $REPLICATION_PASSWORD
+aclfile /run/redis/users.acl
+sentinel sentinel-user sentinel
 sentinel sentinel-pass $REPLICATION_PASSWORD
 sentinel resolve-hostnames yes
 sentinel announce-hostnames yes
