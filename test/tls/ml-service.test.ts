@@ -1,6 +1,7 @@
 /** An ML service that demands certificates, and whom it and we believe. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -8,6 +9,7 @@ import { createInfer } from "../../adapters/ml/infer.ts";
 import { createCertificates } from "../../adapters/tls/certificates.ts";
 import type { TlsConfig } from "../../core/config/tls-schema.ts";
 import { type Authority, type Certificate, makeAuthority } from "../../local/tls/authority.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { ML_MODEL, ML_PAYLOAD } from "../support/ml-server.ts";
 
@@ -26,8 +28,8 @@ describe("an ML service with certificates", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Starts one with a certificate; returns its port. */
-  function serve({ cert, key }: Certificate): number {
+  /** Starts one with a certificate, which believes those of these authorities; returns its port. */
+  function serve({ cert, key }: Certificate, believed = [authority.ca]): number {
     const choice = {
       index: 0,
       message: { role: "assistant", content: "hi" },
@@ -40,7 +42,7 @@ describe("an ML service with certificates", () => {
       tls: {
         cert: readFileSync(cert, "utf8"),
         key: readFileSync(key, "utf8"),
-        ca: readFileSync(authority.ca, "utf8"),
+        ca: believed.map((file) => readFileSync(file, "utf8")),
         requestCert: true,
         rejectUnauthorized: true,
       },
@@ -96,4 +98,37 @@ describe("an ML service with certificates", () => {
       "UPSTREAM_REFUSED the worker has no certificate: tls.ca: cannot read /nowhere/ca.pem: ENOENT",
     );
   });
+
+  test("is shown a renewed certificate, and no call fails meanwhile", async () => {
+    const next = await makeAuthority(join(folder, "next"));
+    const files = { cert: join(folder, "renewed.pem"), key: join(folder, "renewed.key") };
+    const put = async (certificate: Certificate): Promise<void> => {
+      await copyFile(certificate.key, files.key);
+      await copyFile(certificate.cert, files.cert);
+    };
+    await put(own);
+    const certificate = await authority.issue({ name: "busy", hosts: ["localhost"] });
+    const busy = serve(certificate, [authority.ca, next.ca]);
+    const strict = serve(certificate, [next.ca]);
+    const shown = { ca: authority.ca, ...files };
+    const over = new AbortController();
+    const outcomes: string[] = [];
+    const callers = Array.from({ length: 4 }, async () => {
+      while (!over.signal.aborted) outcomes.push(await outcomeOf(busy, shown));
+    });
+    const before = await outcomeOf(strict, shown);
+
+    await put(await next.issue({ name: "worker" }));
+    await untilTrue(
+      "the new one is shown",
+      20_000,
+      async () => (await outcomeOf(strict, shown)) === "it answered",
+    );
+    over.abort();
+    await Promise.all(callers);
+
+    expect(before).not.toBe("it answered");
+    expect(outcomes.filter((outcome) => outcome !== "it answered")).toEqual([]);
+    expect(outcomes.length).toBeGreaterThan(50);
+  }, 60_000);
 });
