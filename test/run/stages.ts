@@ -39,7 +39,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     name: "unit",
     about: "with nothing listening",
     files: [
-      "{core,runtime,gateway,workers,collector,ml-sim,local,cli,bench}/**/*.test.ts",
+      "{core,runtime,gateway,workers,collector,ml-sim,local,cli,bench,drill}/**/*.test.ts",
       "test/run/**/*.test.ts",
       "test/contracts/*.fake.test.ts",
     ],
