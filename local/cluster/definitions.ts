@@ -10,8 +10,9 @@ const DOWNLOAD_LIMIT_MS = 10 * 60_000;
 
 /** A file with all custom resource definitions of an operator. */
 function definitionsPath(name: OperatorName, env: Record<string, string | undefined>): string {
-  const { module, version, sum } = OPERATORS[name];
-  return join(cacheFolder(env), cacheKey("definitions", [module, version, sum]), `${name}.yaml`);
+  const { module, version, sum, definitions }: Operator = OPERATORS[name];
+  const key = cacheKey(`${name}-${version}`, [module, sum, definitions]);
+  return join(cacheFolder(env), key, "definitions.yaml");
 }
 
 /** The file of each operator; undefined when one of them is not there. */

@@ -82,7 +82,7 @@ export async function startApiServer(programs: {
       "--authorization-mode=RBAC",
       "--service-account-issuer=https://kubernetes.default.svc",
       `--service-account-signing-key-file=${accounts.key}`,
-      `--service-account-key-file=${accounts.key}`,
+      `--service-account-key-file=${accounts.cert}`,
     ]);
     const server = `https://${HOST}:${port}`;
     const kubeconfig = join(folder, "kubeconfig.json");
