@@ -72,6 +72,8 @@ describe.skipIf(built === null).each(installations)("pods of k8s/%s", (_root, re
       // The port of the API is not open before the servers are there.
       const live = { path: "/health/live", port: "metrics" };
       expect(container?.startupProbe?.httpGet).toMatchObject(live);
+      // A probe that comes before the port is open is an event that looks like trouble.
+      expect(container?.startupProbe?.initialDelaySeconds).toBeGreaterThan(0);
       expect(container?.livenessProbe?.httpGet).toMatchObject(live);
       expect(container?.readinessProbe?.httpGet?.path).toBe("/health/ready");
     }
