@@ -38,7 +38,7 @@ ${stageLines}
 Servers come from DATABASE_URL, REDIS_URL and AMQP_URL (the tests may wreck those), else from Docker, else
 from programs on this machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one.
 Prometheus (for the rules and queries) comes from this machine, else from the Debian package; without it
-those are skipped. So is api where neither KUBECONFIG nor ./tollgate drill cluster --build gives an API server.
+those are skipped. So is api, unless KUBECONFIG names a cluster or ./tollgate drill cluster --build was run.
 The last line is \`N passed, N failed\`; a failed check counts as a failed test.
 
 Examples:

@@ -29,8 +29,9 @@ export async function waitStep(
     await progress.step("PostgreSQL answers", async () => {
       await untilAnswer(database, limitMs).catch((error: unknown) => {
         const place = withoutPassword(server.url);
+        const why = describeError(error instanceof Fault ? (error.cause ?? error) : error);
         throw new CommandFailure(
-          `PostgreSQL at ${place} was not there within ${limitMs / 1_000} s: ${describeError(error)}`,
+          `PostgreSQL at ${place} was not there within ${limitMs / 1_000} s: ${why}`,
           { exitCode: EXIT.unreachable, cause: error },
         );
       });
@@ -41,7 +42,7 @@ export async function waitStep(
   }
 }
 
-/** @throws the cause of the last refusal */
+/** @throws the last refusal */
 async function untilAnswer({ ping }: Database, limitMs: number): Promise<void> {
   const deadlineMs = Date.now() + limitMs;
   for (;;) {
@@ -49,8 +50,7 @@ async function untilAnswer({ ping }: Database, limitMs: number): Promise<void> {
       await ping();
       return;
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      if (Date.now() + PAUSE_MS > deadlineMs) throw error.cause ?? error;
+      if (!(error instanceof Fault) || Date.now() + PAUSE_MS > deadlineMs) throw error;
       await Bun.sleep(PAUSE_MS);
     }
   }

@@ -58,7 +58,7 @@ export async function runRole(
       (await openTlsFiles(files, { log, metrics: registry.metrics, name: "metrics port" }));
     const { host, metrics_port: port } = config.current()[role];
     const starting = createStartWait({ log, now: Date.now, pause: Bun.sleep });
-    let running: RunningRole | undefined;
+    let running: RunningRole | undefined = undefined;
     const readiness = () => (running ?? starting).readiness();
     const metricsServer = serveMetrics({ host, port, registry, readiness, tls, log });
 

@@ -100,8 +100,8 @@ function buildFailure(name: string, logPath: string, tookMs: number): CommandFai
   const log = `log: ${shortPath(logPath)}`;
   if (tookMs >= BUILD_LIMIT_MS)
     return new CommandFailure(
-      `${name} was not built within ${BUILD_LIMIT_MS / 60_000} minutes (${log}): what was compiled is kept, ` +
-        "run this again",
+      `${name} was not built within ${BUILD_LIMIT_MS / 60_000} minutes (${log}): what was compiled ` +
+        "is kept, run this again",
     );
   const line = lastTellingLine(logPath);
   const hint = /requires go|invalid go version|unknown directive/.test(line) ? `; ${GO_HINT}` : "";

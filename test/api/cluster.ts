@@ -16,7 +16,7 @@ interface Source {
   open: () => Promise<Cluster>;
 }
 
-/** The cluster that KUBECONFIG names, else programs of the cache; null, and a line on stderr, without both. */
+/** The cluster of KUBECONFIG, else programs of the cache; null, and a line on stderr, without both. */
 export function findCluster(env: Record<string, string | undefined>): Source | null {
   const kubectl = findProgram("kubectl", env);
   const kubeconfig = env["KUBECONFIG"] ?? "";
