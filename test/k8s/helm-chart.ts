@@ -175,7 +175,7 @@ function renamed(value: unknown): unknown {
     );
   if (Array.isArray(value)) return value.map(renamed);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, renamed(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, renamed(below)]));
 }
 
 function at(tree: Tree, key: string): Tree {
