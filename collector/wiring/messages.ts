@@ -9,6 +9,7 @@ import {
   encodeUnchanged,
   type IncomingMessage,
 } from "../../adapters/amqp/messages.ts";
+import { publishOrEnd } from "../../adapters/amqp/publish-request.ts";
 import type { Publisher } from "../../adapters/amqp/publisher.ts";
 import { takeReady } from "../../adapters/amqp/take-ready.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
@@ -78,7 +79,9 @@ export function messagePorts({
     publishDeadRequest: (request, error) =>
       publisher.publish(queues().requestsDead.name, encodeDeadRequest(request, error)),
     publishRequest: (request) =>
-      publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
+      publishOrEnd(publisher, queues().results.name, request, () =>
+        publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
+      ),
     takePutOff: (limit, park) => take(queues().parking.name, limit, park),
     takeQueued: (model, limit, park) => take(queues().requestsOf(model).name, limit, park),
     readyOf: async (models) => {
