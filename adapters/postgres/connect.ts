@@ -153,7 +153,7 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
       // object, so that a later query fails or returns rows with holes: start afresh.
       if (isConnectionLoss(error)) retire(used);
       throw isServerError(error) && !isDataFault(error)
-        ? unavailable("failed", label, error)
+        ? unavailable("failed", label, options.tls?.explain(error) ?? error)
         : error;
     } finally {
       clearTimeout(timer);

@@ -116,6 +116,7 @@ function encryptionOf(
       return tls?.current().key;
     },
     checkServerIdentity: (name, certificate) => {
+      tls?.noteServer(certificate);
       if (sslMode === "verify-ca") return undefined;
       // The client tells the name that it asked for, but of an address nothing that could be checked.
       const names = hosts.map(({ host }) => host);
