@@ -38,7 +38,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const name = `tollgate-collector-${process.pid}`;
 
   const servers = await postgresServers(settings, { log, metrics: registry.metrics });
-  const database = openDatabase(settings, servers.pooled, name);
+  const database = openDatabase(settings, servers.pooled, name, { log });
   const redisSettings = await redisOptions(settings, name, { log, metrics: registry.metrics });
   const redis = openRoleRedis(redisSettings, registry);
   const signals = createSignals(redis, redisSettings);

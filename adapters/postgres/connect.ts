@@ -2,7 +2,8 @@ import type postgres from "postgres";
 
 import { Fault } from "../../core/faults.ts";
 import { openClient, type PostgresServer } from "./open-client.ts";
-import { isConnectionLoss, isDataFault, isServerError } from "./errors.ts";
+import { isConnectionLoss, isDataFault, isRefusedSetting, isServerError } from "./errors.ts";
+import { NoSession } from "./require-session.ts";
 
 export interface PostgresOptions extends PostgresServer {
   /**
@@ -55,13 +56,15 @@ export interface Database {
    * @throws {Fault} STORE_UNAVAILABLE with its cause for everything that is wrong with the server, the
    * network or the schema; after a deadline or a lost connection the outcome on the server is unknown
    * @throws an error that lies in the data (`isDataFault`), as it is
+   * @throws {NoSession} when a pooler that is not known of refuses our settings
    */
   run: Run;
   /**
-   * Resolves when the server answers. `aheadMs`: how far its clock is ahead of this machine's, give or take
-   * half the round trip.
+   * Resolves when the server answers, and takes writes. `aheadMs`: how far its clock is ahead of this
+   * machine's, give or take half the round trip.
    *
    * @throws as `run`
+   * @throws {NoSession} when a pooler that is not known of answers in its place
    */
   ping: () => Promise<{ aheadMs: number; roundTripMs: number }>;
   /** Gives running queries `graceMs` to end, then cuts them. Never rejects. */
@@ -88,18 +91,28 @@ export function connectPostgres(options: PostgresOptions): Database {
     (planning === "once" ? once : each).run(label, statement);
   return {
     run,
-    ping: () =>
-      run("ping", async (sql) => {
-        const startedMs = performance.now();
-        const [row] = await sql<{ at: number }[]>`select clock_timestamp() as at`;
-        if (row === undefined) throw new Error("select returned no row");
-        const roundTripMs = performance.now() - startedMs;
-        return { aheadMs: row.at - (Date.now() - roundTripMs / 2), roundTripMs };
-      }),
+    ping: () => run("ping", (sql) => ping(sql, options.isPooled === true)),
     close: async (graceMs = CLOSE_GRACE_MS) => {
       await Promise.all([each.close(graceMs), once.close(graceMs)]);
     },
   };
+}
+
+async function ping(sql: Sql, isPooled: boolean): ReturnType<Database["ping"]> {
+  const startedMs = performance.now();
+  const [row] = await sql<{ at: number; planning: string; read_only: string }[]>`
+    select clock_timestamp() as at,
+      current_setting('plan_cache_mode') as planning,
+      current_setting('transaction_read_only') as read_only`;
+  if (row === undefined) throw new Error("select returned no row");
+  const roundTripMs = performance.now() - startedMs;
+  if (!isPooled && row.planning !== PLANNED.each["plan_cache_mode"]) throw new NoSession();
+  if (row.read_only === "on")
+    throw unavailable(
+      "takes no writes, because it is a standby or default_transaction_read_only is on",
+      "ping",
+    );
+  return { aheadMs: row.at - (Date.now() - roundTripMs / 2), roundTripMs };
 }
 
 interface Lane {
@@ -152,6 +165,7 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
       // postgres.js 3.4.9 carries half-read replies of a lost connection over to the next one on the same
       // object, so that a later query fails or returns rows with holes: start afresh.
       if (isConnectionLoss(error)) retire(used);
+      if (isRefusedSetting(error)) throw new NoSession({ cause: error });
       throw isServerError(error) && !isDataFault(error)
         ? unavailable("failed", label, options.tls?.explain(error) ?? error)
         : error;

@@ -58,3 +58,15 @@ export function isConnectionLoss(error: unknown): boolean {
   if (error instanceof postgres.PostgresError) return error.severity !== "ERROR";
   return isServerError(error) && LOST_CODES.includes(String((error as { code?: unknown }).code));
 }
+
+/**
+ * Whether a pooler refuses a setting that a connection asks for. By its words, because PgBouncer has one code
+ * (08P01) for whatever it refuses. https://www.pgbouncer.org/config.html#ignore_startup_parameters
+ */
+export function isRefusedSetting(error: unknown): boolean {
+  return (
+    error instanceof postgres.PostgresError &&
+    error.code === "08P01" &&
+    error.message.startsWith("unsupported startup parameter")
+  );
+}

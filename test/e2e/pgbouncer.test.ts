@@ -1,0 +1,129 @@
+/** PgBouncer in transaction mode before PostgreSQL: what goes through it, and what is refused. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+
+import postgres from "postgres";
+
+import type { Component } from "../../local/stack/component.ts";
+import { commandsWith } from "../cli/command.ts";
+import { bringPgbouncer, type Pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
+import { createTestDatabase, serverUrls } from "../support/servers.ts";
+import { startTestStack, type TestStack } from "../support/stack/stack.ts";
+
+const START_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 30_000;
+const END_LIMIT_MS = 15_000;
+const REQUESTS = 200;
+const REFUSAL =
+  "this connection to PostgreSQL is shared by a pooler in transaction mode: set postgres.direct_url " +
+  "(DATABASE_DIRECT_URL) to the server itself";
+/** As people write it who have met such a refusal before; without it PgBouncer refuses each of these. */
+const IGNORING =
+  "ignore_startup_parameters = statement_timeout,lock_timeout,jit,plan_cache_mode,enable_seqscan";
+
+const program = await bringPgbouncer();
+
+describe.skipIf(program === undefined).each([
+  ["that refuses settings", []],
+  ["that drops settings", [IGNORING]],
+])("a PgBouncer in transaction mode %s", (_, config) => {
+  let pgbouncer: Pgbouncer;
+  let stack: TestStack;
+  beforeAll(async () => {
+    pgbouncer = await startPgbouncer(program ?? "", serverUrls().postgres, config);
+    stack = await startTestStack({
+      servers: serverUrls(),
+      gateways: 2,
+      collectors: 2,
+      through: async (direct) => ({
+        ...direct,
+        postgres: pgbouncer.through(direct.postgres),
+        postgresDirect: direct.postgres,
+      }),
+    });
+  }, START_LIMIT_MS);
+  afterAll(async () => {
+    await stack?.stop();
+    await pgbouncer?.remove();
+  }, STOP_LIMIT_MS);
+
+  test(
+    "completes and settles what is accepted, past it only what needs a session",
+    async () => {
+      const user = await stack.addUser();
+      const apis = [stack.api(user, 0), stack.api(user, 1)];
+
+      const accepted = await Promise.all(
+        Array.from({ length: REQUESTS }, (__, index) =>
+          apis[index % 2]?.generate({ prompt: `hello ${index}`, max_tokens: 16 }),
+        ),
+      );
+      const ends = await Promise.all(
+        accepted.map((one) => apis[0]?.untilEnded(one?.request_id ?? "")),
+      );
+      await stack.books.untilQuiet();
+
+      expect(new Set(ends.map((end) => end?.status))).toEqual(new Set(["completed"]));
+      const { differences, holdsOpen } = await stack.books.audit();
+      expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });
+      const keepers = stack.collectors.map((one) => one.log().match(/is the keeper/g)?.length ?? 0);
+      expect(keepers.toSorted()).toEqual([0, 1]);
+      for (const one of stack.components()) expect(one.log()).not.toMatch(/prepared statement/);
+      for (const one of [...stack.gateways, ...stack.collectors])
+        expect(one.log()).toContain("nothing bounds statements behind the pooler");
+    },
+    START_LIMIT_MS,
+  );
+
+  test(
+    "is refused at start by each role that is not told the server itself, in one sentence",
+    async () => {
+      const roles = [stack.gateways[1], stack.collectors[1]] as Component[];
+      for (const component of roles) {
+        await component.terminate();
+        const logged = component.log().length;
+        const said = await component
+          .start({ DATABASE_DIRECT_URL: "" })
+          .catch((error: unknown) => error);
+
+        expect(said).toBeInstanceOf(Error);
+        expect(await component.untilEnded(END_LIMIT_MS)).toBe(1);
+        expect(component.log().slice(logged)).toContain(REFUSAL);
+        await component.start();
+      }
+    },
+    START_LIMIT_MS,
+  );
+
+  test("is refused as the server itself, too", async () => {
+    const [collector] = stack.collectors as [Component];
+    await collector.terminate();
+    const logged = collector.log().length;
+    const through = pgbouncer.through(stack.urls.postgres);
+    await collector.start({ DATABASE_DIRECT_URL: `${through}?application_name=x` }).catch(() => {});
+
+    expect(await collector.untilEnded(END_LIMIT_MS)).toBe(1);
+    expect(collector.log().slice(logged)).toContain(REFUSAL);
+    await collector.start();
+  });
+
+  test("is refused by `migrate`, which leaves nothing half done, and goes past it when told", async () => {
+    const database = await createTestDatabase();
+    const url = pgbouncer.through(database.url);
+    const sql = postgres(database.url, { max: 1 });
+
+    const refused = await commandsWith({ DATABASE_URL: url })("migrate");
+    const [tables] = await sql`select count(*)::integer as count from pg_tables
+      where schemaname = 'public'`;
+    const done = await commandsWith({ DATABASE_URL: url, DATABASE_DIRECT_URL: database.url })(
+      "migrate",
+    );
+
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.err).toContain(REFUSAL);
+    expect(refused.err.trim().split("\n")).toHaveLength(1);
+    expect(tables).toEqual({ count: 0 });
+    expect(done.exitCode).toBe(0);
+    await sql.end();
+    await database.drop();
+  });
+});
