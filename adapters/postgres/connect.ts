@@ -2,7 +2,13 @@ import type postgres from "postgres";
 
 import { Fault } from "../../core/faults.ts";
 import { openClient, type PostgresServer } from "./open-client.ts";
-import { isConnectionLoss, isDataFault, isRefusedSetting, isServerError } from "./errors.ts";
+import {
+  isConnectionLoss,
+  isDataFault,
+  isOfStatement,
+  isRefusedSetting,
+  isServerError,
+} from "./errors.ts";
 import { NoSession } from "./require-session.ts";
 
 export interface PostgresOptions extends PostgresServer {
@@ -147,6 +153,9 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
     void endPool(stuck, options.deadlineMs);
   }
 
+  const causeOf = (error: unknown): unknown =>
+    isOfStatement(error) ? error : (options.tls?.explain(error) ?? error);
+
   async function run<Result>(
     label: string,
     statement: (sql: Sql) => PromiseLike<Result>,
@@ -167,7 +176,7 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
       if (isConnectionLoss(error)) retire(used);
       if (isRefusedSetting(error)) throw new NoSession({ cause: error });
       throw isServerError(error) && !isDataFault(error)
-        ? unavailable("failed", label, options.tls?.explain(error) ?? error)
+        ? unavailable("failed", label, causeOf(error))
         : error;
     } finally {
       clearTimeout(timer);

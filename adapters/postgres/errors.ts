@@ -55,8 +55,13 @@ const LOST_CODES = [
  * PANIC) or of the socket.
  */
 export function isConnectionLoss(error: unknown): boolean {
-  if (error instanceof postgres.PostgresError) return error.severity !== "ERROR";
+  if (error instanceof postgres.PostgresError) return !isOfStatement(error);
   return isServerError(error) && LOST_CODES.includes(String((error as { code?: unknown }).code));
+}
+
+/** Whether the server refused a statement, on a connection that goes on. */
+export function isOfStatement(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.severity === "ERROR";
 }
 
 /**
