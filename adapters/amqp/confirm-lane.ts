@@ -54,7 +54,8 @@ export class ConfirmLane {
         // Before its `close`, which fails all that is unconfirmed. The broker does not say which message it
         // meant. It judges by the size alone, so the largest is refused in any case.
         channel.on("error", (error: unknown) => {
-          if (isAmqpError(error, PRECONDITION_FAILED)) open.refusedBytes = largestOf(open.unconfirmed);
+          if (isAmqpError(error, PRECONDITION_FAILED))
+            open.refusedBytes = largestOf(open.unconfirmed);
         });
         this.#open = open;
         onOpen();

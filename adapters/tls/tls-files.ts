@@ -103,8 +103,8 @@ export async function openTlsFiles(
     current: () => material,
     expiresAtMs: () => expiryOf(material),
     noteServer: ({ subject, valid_to: until }) => {
-      const name = `the server's certificate (CN=${String(subject?.CN)})`;
-      ofServer = { name, atMs: Date.parse(until) };
+      const whose = `the server's certificate (CN=${String(subject?.CN)})`;
+      ofServer = { name: whose, atMs: Date.parse(until) };
     },
     explain: (error) => {
       const endings = endingsOf(material, files);

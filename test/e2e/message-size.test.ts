@@ -18,6 +18,8 @@ const MESSAGE_BYTES_MAX = 50_000;
 const LONG_PROMPT = { prompt: " internationalization".repeat(3_000), max_tokens: 16 };
 /** Of more than 100,000 bytes, as the simulator writes. */
 const LONG_RESULT = { prompt: "all that you know", max_tokens: 4_096, n: 8 };
+const ALL_COMPLETED = Array.from({ length: 20 }, () => "completed" as const);
+const ALL_CONFIRMED = Array.from({ length: 20 }, () => "confirmed");
 const SHORT = { prompt: "hello", max_tokens: 16 };
 
 describe.skipIf(!hasServerPrograms())("what is too large for the broker", () => {
@@ -43,7 +45,7 @@ describe.skipIf(!hasServerPrograms())("what is too large for the broker", () => 
   /** Posts it among short requests; returns its end, when all have ended, and theirs. */
   async function postAmongOthers(user: TestUser, body: typeof SHORT) {
     const api = stackOf().api(user);
-    const bodies = [...Array<typeof SHORT>(10).fill(SHORT), body, ...Array(10).fill(SHORT)];
+    const bodies = Array.from({ length: 21 }, (_, index) => (index === 10 ? body : SHORT));
     const accepted = await Promise.all(bodies.map((one) => api.generate(one)));
     const ends = await Promise.all(accepted.map((one) => api.untilEnded(one.request_id)));
     const end = ends[10];
@@ -79,7 +81,7 @@ describe.skipIf(!hasServerPrograms())("what is too large for the broker", () => 
         message: expect.stringMatching(/^the request has \d+ bytes; the queue takes fewer$/),
       },
     });
-    expect(others).toEqual(Array(20).fill("completed"));
+    expect(others).toEqual(ALL_COMPLETED);
     expect(await ledgerOf(user)).toHaveLength(0);
     await expectBooksAgree();
   });
@@ -98,7 +100,7 @@ describe.skipIf(!hasServerPrograms())("what is too large for the broker", () => 
         message: expect.stringMatching(/^the result has \d+ bytes; the queue takes fewer$/),
       },
     });
-    expect(others).toEqual(Array(20).fill("completed"));
+    expect(others).toEqual(ALL_COMPLETED);
     expect([...(await ledgerOf(user))]).toEqual([{ tokens: 0, executions: 1 }]);
     expect((await stackOf().simulator.stats()).calls - before).toBe(21);
     expect(await stackOf().books.depths()).toMatchObject({ "inference_requests.dead": 1 });
@@ -121,10 +123,10 @@ describe.skipIf(!hasServerPrograms())("what is too large for the broker", () => 
 
     // What was under way with it may have arrived, which nobody knows.
     expect(first.large).toBe("MESSAGE_TOO_LARGE");
-    expect(first.others.filter((code) => code !== "BROKER_UNAVAILABLE" && code !== "confirmed")).toEqual(
-      [],
-    );
-    expect(second).toEqual({ large: "MESSAGE_TOO_LARGE", others: Array(20).fill("confirmed") });
+    expect(
+      first.others.filter((code) => code !== "BROKER_UNAVAILABLE" && code !== "confirmed"),
+    ).toEqual([]);
+    expect(second).toEqual({ large: "MESSAGE_TOO_LARGE", others: ALL_CONFIRMED });
     const atLimit = encodeRequest(requestOf(MESSAGE_BYTES_MAX));
     expect(await outcomeOf(publisher.publish(queues.resultsDead.name, atLimit))).toBe("confirmed");
     await publisher.close();

@@ -50,23 +50,21 @@ describe.skipIf(program === undefined).each([
     "completes and settles what is accepted, past it only what needs a session",
     async () => {
       const user = await stack.addUser();
-      const apis = [stack.api(user, 0), stack.api(user, 1)];
 
-      const accepted = await Promise.all(
-        Array.from({ length: REQUESTS }, (__, index) =>
-          apis[index % 2]?.generate({ prompt: `hello ${index}`, max_tokens: 16 }),
-        ),
-      );
       const ends = await Promise.all(
-        accepted.map((one) => apis[0]?.untilEnded(one?.request_id ?? "")),
+        Array.from({ length: REQUESTS }, async (__, index) => {
+          const api = stack.api(user, index % 2);
+          const accepted = await api.generate({ prompt: `hello ${index}`, max_tokens: 16 });
+          return api.untilEnded(accepted.request_id);
+        }),
       );
       await stack.books.untilQuiet();
 
-      expect(new Set(ends.map((end) => end?.status))).toEqual(new Set(["completed"]));
+      expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(["completed"]));
       const { differences, holdsOpen } = await stack.books.audit();
       expect({ differences, holdsOpen }).toEqual({ differences: [], holdsOpen: 0 });
-      const keepers = stack.collectors.map((one) => one.log().match(/is the keeper/g)?.length ?? 0);
-      expect(keepers.toSorted()).toEqual([0, 1]);
+      const keepers = stack.collectors.filter((one) => one.log().includes("is the keeper"));
+      expect(keepers).toHaveLength(1);
       for (const one of stack.components()) expect(one.log()).not.toMatch(/prepared statement/);
       for (const one of [...stack.gateways, ...stack.collectors])
         expect(one.log()).toContain("nothing bounds statements behind the pooler");

@@ -20,7 +20,9 @@ interface Readiness {
 }
 
 async function readinessOf({ url }: Component): Promise<Readiness> {
-  const reply = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
+  const reply = await fetch(`${url}/health/ready`, {
+    signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
+  });
   return (await reply.json()) as Readiness;
 }
 
@@ -75,7 +77,10 @@ describe.skipIf(!hasServerPrograms())("with a PostgreSQL of its own", () => {
           .post({ prompt: "hello", max_tokens: 16 });
         expect(status).toBe(503);
         expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
-        expect(FAULTS[body.code ?? "INTERNAL"]).toMatchObject({ domain: "platform", retryable: true });
+        expect(FAULTS[body.code ?? "INTERNAL"]).toMatchObject({
+          domain: "platform",
+          retryable: true,
+        });
         expect(gateway.log().slice(logged[index])).toContain(reason);
       }
     } finally {

@@ -258,5 +258,4 @@ describe.skipIf(!hasServerPrograms())("PostgreSQL with certificates", () => {
 });
 
 /** So long from now, to the second, which certificates count in. */
-const inSeconds = (seconds: number): number =>
-  Math.ceil(Date.now() / 1_000 + seconds) * 1_000;
+const inSeconds = (seconds: number): number => Math.ceil(Date.now() / 1_000 + seconds) * 1_000;

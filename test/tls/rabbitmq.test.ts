@@ -174,10 +174,7 @@ describe.skipIf(!hasServerPrograms())("RabbitMQ with certificates", () => {
 
   test("whose certificate ends is spoken to on, and new connections name it and its end", async () => {
     const endsAtMs = Math.ceil(Date.now() / 1_000 + 3) * 1_000;
-    const tls = await openTlsFiles(
-      { ca: authority.ca, ...own },
-      { log: silentLog, name: "test" },
-    );
+    const tls = await openTlsFiles({ ca: authority.ca, ...own }, { log: silentLog, name: "test" });
     await serve(await authority.issue({ name: "brief", hosts: ["localhost"], endsAtMs }));
     try {
       const standing = connectionWith(tls);

@@ -1,15 +1,14 @@
 import { resultTooLarge } from "../../core/attempt/too-large.ts";
 import type { Delay } from "../../core/attempt/delay.ts";
 import type { UpstreamWords } from "../../core/attempt/outcome.ts";
-import { Fault } from "../../core/faults.ts";
 import type { RequestEnd } from "../../core/request/finish.ts";
 import type { InferenceResult } from "../../core/request/payload.ts";
 import type { RequestError } from "../../core/request/request.ts";
-import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { pause } from "../../runtime/schedule.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
 import type { DeadReason, WorkerPorts } from "../ports.ts";
 import { createMarks } from "./marks.ts";
+import { createUntilConfirmed, isTooLarge } from "./until-confirmed.ts";
 
 /** The end of a request as its worker knows it, before it is sealed and published. */
 export interface Ending extends Omit<RequestEnd, "completedAtMs" | "result"> {
@@ -85,39 +84,9 @@ type ConcludePorts = Pick<
  */
 const GIVE_BACK_MS = 700;
 
-/** Between two publishes of the same message. */
-const REPUBLISH_BACKOFF: Backoff = { firstMs: 100, longestMs: 5_000, jitter: 0.5 };
-
-const isTooLarge = (error: unknown): error is Fault =>
-  error instanceof Fault && error.code === "MESSAGE_TOO_LARGE";
-
 export function createConclusions(ports: ConcludePorts): Conclusions {
   const { clearStarted, noteDelayed } = createMarks(ports);
-
-  /**
-   * Returns true when the broker has the message, false when the delivery was broken off first.
-   *
-   * @throws {Fault} MESSAGE_TOO_LARGE: repeating it would not help
-   */
-  async function publishUntilConfirmed(
-    owned: OwnedDelivery,
-    what: string,
-    publish: () => Promise<void>,
-  ): Promise<boolean> {
-    const { signal } = owned.brokenOff;
-    for (let failures = 1; !signal.aborted; failures += 1) {
-      try {
-        await publish();
-        return true;
-      } catch (error) {
-        if (isTooLarge(error)) throw error;
-        const { requestId } = owned.request.head;
-        ports.log.warn({ err: error, what, failures, request_id: requestId }, "publish failed");
-        await pause(ports.schedule, backoffMs(REPUBLISH_BACKOFF, failures, ports.random()), signal);
-      }
-    }
-    return false;
-  }
+  const publishUntilConfirmed = createUntilConfirmed(ports);
 
   async function publishEnding(owned: OwnedDelivery, ending: Ending): Promise<boolean> {
     const { head } = owned.request;
@@ -174,7 +143,14 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
     const nothing = { usage: null, result: null };
     const detail =
       upstream === undefined ? {} : { errorDetail: await ports.sealErrorDetail(head, upstream) };
-    const ending = { ...nothing, state: "failed", attempts, startedAtMs, error, ...detail } as const;
+    const ending = {
+      ...nothing,
+      state: "failed",
+      attempts,
+      startedAtMs,
+      error,
+      ...detail,
+    } as const;
     if (!(await publishEnding(owned, ending))) return giveBack(owned);
     ports.reach("W3");
     const reason = { ...error, ...detail, attempts, diedAtMs: ports.now() };

@@ -153,5 +153,5 @@ async function refusalOf(url: string): Promise<string | undefined> {
 const codeOf = (sql: postgres.Sql): Promise<string | undefined> =>
   sql`select 1`.then(
     () => undefined,
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: { code: string }) => error.code,
   );
