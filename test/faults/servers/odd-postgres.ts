@@ -81,22 +81,30 @@ export async function startOddPostgres(): Promise<OddPostgres> {
         await sql`select pg_reload_conf()`;
       }),
     takeConnections: async (programs) => {
-      const taken: postgres.Sql[] = [];
-      await withAdmin((sql) =>
-        untilTrue(`${programs} have no connection`, LIMIT_MS, async () => {
-          await sql`
+      // It stays, or its own place would be free.
+      const admin = openAdmin();
+      const taken = [admin];
+      const giveBack = async (): Promise<void> => {
+        await Promise.all(taken.map((sql) => sql.end({ timeout: 1 })));
+      };
+      try {
+        await untilTrue(`${programs} have no connection`, LIMIT_MS, async () => {
+          await admin`
             select pg_terminate_backend(pid)
             from pg_stat_activity
             where application_name like ${programs}`;
           await takeWhatIsFree(as(ROLE), taken);
-          const [row] = await sql<{ left: number }[]>`
+          const [row] = await admin<{ left: number }[]>`
             select count(*)::integer as left
             from pg_stat_activity
             where application_name like ${programs}`;
           return row?.left === 0;
-        }),
-      );
-      return async () => void (await Promise.all(taken.map((sql) => sql.end({ timeout: 1 }))));
+        });
+      } catch (error) {
+        await giveBack();
+        throw error;
+      }
+      return giveBack;
     },
     restartInRecovery: async () => {
       await withAdmin(async (sql) => void (await sql`alter system set hot_standby = off`));
