@@ -6,9 +6,11 @@ import {
   isConnectionLoss,
   isDataFault,
   isOfStatement,
+  isRefusal,
   isRefusedSetting,
   isServerError,
 } from "./errors.ts";
+import { createRefusals } from "./refusals.ts";
 import { NoSession } from "./require-session.ts";
 
 export interface PostgresOptions extends PostgresServer {
@@ -142,6 +144,7 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
       },
     });
   let pool = openPool();
+  const refusals = createRefusals();
 
   /**
    * postgres.js cannot replace one connection, so the whole pool goes; statements under way on its other
@@ -160,6 +163,8 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
     label: string,
     statement: (sql: Sql) => PromiseLike<Result>,
   ): Promise<Result> {
+    const refusal = refusals.current();
+    if (refusal !== undefined) throw unavailable("takes no connections now", label, refusal);
     const used = pool;
     let timer: Timer | undefined;
     const deadline = new Promise<never>((_resolve, reject) => {
@@ -169,8 +174,12 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
       }, options.deadlineMs);
     });
     try {
-      return await Promise.race([statement(used), deadline]);
+      const result = await Promise.race([statement(used), deadline]);
+      refusals.noteReply();
+      return result;
     } catch (error) {
+      if (isRefusal(error)) refusals.noteRefused(error);
+      if (isOfStatement(error)) refusals.noteReply();
       // postgres.js 3.4.9 carries half-read replies of a lost connection over to the next one on the same
       // object, so that a later query fails or returns rows with holes: start afresh.
       if (isConnectionLoss(error)) retire(used);

@@ -50,12 +50,20 @@ const LOST_CODES = [
   "EPIPE",
 ];
 
+/** SQLSTATE: too many connections; the server starts, stops or recovers. */
+const REFUSAL_CODES = ["53300", "57P03"];
+
+/** Whether the server took no connection. Those that stand go on. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && REFUSAL_CODES.includes(error.code);
+}
+
 /**
  * Whether an established connection ended with this error: the last one of the server (severity FATAL or
  * PANIC) or of the socket.
  */
 export function isConnectionLoss(error: unknown): boolean {
-  if (error instanceof postgres.PostgresError) return !isOfStatement(error);
+  if (error instanceof postgres.PostgresError) return !isOfStatement(error) && !isRefusal(error);
   return isServerError(error) && LOST_CODES.includes(String((error as { code?: unknown }).code));
 }
 

@@ -22,6 +22,8 @@ export interface OddPostgres {
    * back.
    */
   takeConnections: (programs: string) => Promise<() => Promise<void>>;
+  /** Connections that it has refused so far. */
+  countRefused: () => number;
   /** Ends it in order; started again it recovers, and takes no connection, until it is promoted. */
   restartInRecovery: () => Promise<void>;
   promote: () => Promise<void>;
@@ -32,6 +34,8 @@ const LIMIT_MS = 30_000;
 const TOO_MANY_CONNECTIONS = "53300";
 const CANNOT_CONNECT_NOW = "57P03";
 const ROLE = "app";
+/** Room for two of each process, and little more: taking the rest takes a login each. */
+const CONNECTIONS_MAX = 70;
 
 export async function startOddPostgres(): Promise<OddPostgres> {
   const home = makeServerHome();
@@ -66,7 +70,10 @@ export async function startOddPostgres(): Promise<OddPostgres> {
     await node.start();
     await withAdmin(async (sql) => {
       await sql.unsafe(`create role ${ROLE} login createdb password '${password}'`);
+      await sql.unsafe(`alter system set max_connections = ${CONNECTIONS_MAX}`);
     });
+    await node.process.kill();
+    await node.start();
   } catch (error) {
     await remove();
     throw error;
@@ -106,6 +113,7 @@ export async function startOddPostgres(): Promise<OddPostgres> {
       }
       return giveBack;
     },
+    countRefused: () => node.process.log().split("FATAL:").length - 1,
     restartInRecovery: async () => {
       await withAdmin(async (sql) => void (await sql`alter system set hot_standby = off`));
       // "Fast shutdown"; https://www.postgresql.org/docs/current/server-shutdown.html
