@@ -42,7 +42,7 @@ test("while one tries, the others learn of the last refusal; after a reply all m
 test("where connections stand, a refused one stops nobody", () => {
   const { refusals, pass } = setUp();
   refusals.noteReply();
-  pass(500);
+  pass(200);
 
   refusals.noteRefused("no");
 

@@ -22,8 +22,6 @@ export interface OddPostgres {
    * back.
    */
   takeConnections: (programs: string) => Promise<() => Promise<void>>;
-  /** Connections that it has refused so far. */
-  countRefused: () => number;
   /** Ends it in order; started again it recovers, and takes no connection, until it is promoted. */
   restartInRecovery: () => Promise<void>;
   promote: () => Promise<void>;
@@ -36,6 +34,8 @@ const CANNOT_CONNECT_NOW = "57P03";
 const ROLE = "app";
 /** Room for two of each process, and little more: taking the rest takes a login each. */
 const CONNECTIONS_MAX = 70;
+/** `superuser_reserved_connections`, as it is by default. */
+const RESERVED = 3;
 
 export async function startOddPostgres(): Promise<OddPostgres> {
   const home = makeServerHome();
@@ -101,11 +101,13 @@ export async function startOddPostgres(): Promise<OddPostgres> {
             from pg_stat_activity
             where application_name like ${programs}`;
           await takeWhatIsFree(as(ROLE), taken);
-          const [row] = await admin<{ left: number }[]>`
-            select count(*)::integer as left
+          // Who is just logging in is not seen yet.
+          const [row] = await admin<{ left: number; seen: number }[]>`
+            select count(*) filter (where application_name like ${programs})::integer as left,
+              count(*)::integer as seen
             from pg_stat_activity
-            where application_name like ${programs}`;
-          return row?.left === 0;
+            where backend_type = 'client backend'`;
+          return row?.left === 0 && row.seen >= CONNECTIONS_MAX - RESERVED;
         });
       } catch (error) {
         await giveBack();
@@ -113,7 +115,6 @@ export async function startOddPostgres(): Promise<OddPostgres> {
       }
       return giveBack;
     },
-    countRefused: () => node.process.log().split("FATAL:").length - 1,
     restartInRecovery: async () => {
       await withAdmin(async (sql) => void (await sql`alter system set hot_standby = off`));
       // "Fast shutdown"; https://www.postgresql.org/docs/current/server-shutdown.html
