@@ -197,7 +197,7 @@ describe.skipIf(!hasServerPrograms())("PostgreSQL with certificates", () => {
     tls.close();
   });
 
-  test("goes on when our certificate ends; new connections name it and its end, until it is new", async () => {
+  test("goes on when our certificate ends; new connections name it, until it is renewed", async () => {
     const endsAtMs = inSeconds(3);
     const files = {
       ca: authority.ca,

@@ -147,7 +147,7 @@ describe.skipIf(!hasServerPrograms())("RabbitMQ with certificates", () => {
     tls.close();
   });
 
-  test("goes on when our certificate ends; new connections name it and its end, until it is new", async () => {
+  test("goes on when our certificate ends; new connections name it, until it is renewed", async () => {
     const endsAtMs = Math.ceil(Date.now() / 1_000 + 3) * 1_000;
     const files = { ca: authority.ca, ...(await authority.issue({ name: "ending", endsAtMs })) };
     const tls = await openTlsFiles(files, { log: silentLog, name: "test", lookMs: 20 });

@@ -32,6 +32,7 @@ const LIMIT_MS = 30_000;
 const TOO_MANY_CONNECTIONS = "53300";
 const CANNOT_CONNECT_NOW = "57P03";
 const ROLE = "app";
+const TAKER = "taker";
 /** Room for two of each process, and little more: taking the rest takes a login each. */
 const CONNECTIONS_MAX = 70;
 /** `superuser_reserved_connections`, as it is by default. */
@@ -70,6 +71,7 @@ export async function startOddPostgres(): Promise<OddPostgres> {
     await node.start();
     await withAdmin(async (sql) => {
       await sql.unsafe(`create role ${ROLE} login createdb password '${password}'`);
+      await sql.unsafe(`create role ${TAKER} login password '${password}'`);
       await sql.unsafe(`alter system set max_connections = ${CONNECTIONS_MAX}`);
     });
     await node.process.kill();
@@ -95,12 +97,14 @@ export async function startOddPostgres(): Promise<OddPostgres> {
         await Promise.all(taken.map((sql) => sql.end({ timeout: 1 })));
       };
       try {
+        // They would be quicker than we are.
+        await admin.unsafe(`alter role ${ROLE} nologin`);
         await untilTrue(`${programs} have no connection`, LIMIT_MS, async () => {
           await admin`
             select pg_terminate_backend(pid)
             from pg_stat_activity
             where application_name like ${programs}`;
-          await takeWhatIsFree(as(ROLE), taken);
+          await takeWhatIsFree(as(TAKER), taken);
           // Who is just logging in is not seen yet.
           const [row] = await admin<{ left: number; seen: number }[]>`
             select count(*) filter (where application_name like ${programs})::integer as left,
@@ -109,6 +113,7 @@ export async function startOddPostgres(): Promise<OddPostgres> {
             where backend_type = 'client backend'`;
           return row?.left === 0 && row.seen >= CONNECTIONS_MAX - RESERVED;
         });
+        await admin.unsafe(`alter role ${ROLE} login`);
       } catch (error) {
         await giveBack();
         throw error;
