@@ -1,6 +1,6 @@
 -- Drops the partition of a UTC day, in a transaction of its own, so that whoever reads one day keeps no
--- other. Answers 'dropped', 'open' (it has an open request), 'read' (somebody reads it, and is not waited for)
--- or 'absent'. For whoever reads all days at once it waits for a tenth of a second, and fails.
+-- other. Answers 'dropped', 'open' (it has an open request), 'read' (somebody reads it, and is not waited
+-- for) or 'absent'. For whoever reads all days at once it waits for a tenth of a second, and fails.
 create function drop_request_partition(day date)
  returns text
  language plpgsql
