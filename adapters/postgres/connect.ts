@@ -2,7 +2,16 @@ import type postgres from "postgres";
 
 import { Fault } from "../../core/faults.ts";
 import { openClient, type PostgresServer } from "./open-client.ts";
-import { isConnectionLoss, isDataFault, isServerError } from "./errors.ts";
+import {
+  isConnectionLoss,
+  isDataFault,
+  isOfStatement,
+  isRefusal,
+  isRefusedSetting,
+  isServerError,
+} from "./errors.ts";
+import { createRefusals } from "./refusals.ts";
+import { NoSession } from "./require-session.ts";
 
 export interface PostgresOptions extends PostgresServer {
   /**
@@ -55,13 +64,15 @@ export interface Database {
    * @throws {Fault} STORE_UNAVAILABLE with its cause for everything that is wrong with the server, the
    * network or the schema; after a deadline or a lost connection the outcome on the server is unknown
    * @throws an error that lies in the data (`isDataFault`), as it is
+   * @throws {NoSession} when a pooler that is not known of refuses our settings
    */
   run: Run;
   /**
-   * Resolves when the server answers. `aheadMs`: how far its clock is ahead of this machine's, give or take
-   * half the round trip.
+   * Resolves when the server answers, and takes writes. `aheadMs`: how far its clock is ahead of this
+   * machine's, give or take half the round trip.
    *
    * @throws as `run`
+   * @throws {NoSession} when a pooler that is not known of answers in its place
    */
   ping: () => Promise<{ aheadMs: number; roundTripMs: number }>;
   /** Gives running queries `graceMs` to end, then cuts them. Never rejects. */
@@ -88,18 +99,28 @@ export function connectPostgres(options: PostgresOptions): Database {
     (planning === "once" ? once : each).run(label, statement);
   return {
     run,
-    ping: () =>
-      run("ping", async (sql) => {
-        const startedMs = performance.now();
-        const [row] = await sql<{ at: number }[]>`select clock_timestamp() as at`;
-        if (row === undefined) throw new Error("select returned no row");
-        const roundTripMs = performance.now() - startedMs;
-        return { aheadMs: row.at - (Date.now() - roundTripMs / 2), roundTripMs };
-      }),
+    ping: () => run("ping", (sql) => ping(sql, options.isPooled === true)),
     close: async (graceMs = CLOSE_GRACE_MS) => {
       await Promise.all([each.close(graceMs), once.close(graceMs)]);
     },
   };
+}
+
+async function ping(sql: Sql, isPooled: boolean): ReturnType<Database["ping"]> {
+  const startedMs = performance.now();
+  const [row] = await sql<{ at: number; planning: string; read_only: string }[]>`
+    select clock_timestamp() as at,
+      current_setting('plan_cache_mode') as planning,
+      current_setting('transaction_read_only') as read_only`;
+  if (row === undefined) throw new Error("select returned no row");
+  const roundTripMs = performance.now() - startedMs;
+  if (!isPooled && row.planning !== PLANNED.each["plan_cache_mode"]) throw new NoSession();
+  if (row.read_only === "on")
+    throw unavailable(
+      "takes no writes, because it is a standby or default_transaction_read_only is on",
+      "ping",
+    );
+  return { aheadMs: row.at - (Date.now() - roundTripMs / 2), roundTripMs };
 }
 
 interface Lane {
@@ -123,6 +144,7 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
       },
     });
   let pool = openPool();
+  const refusals = createRefusals();
 
   /**
    * postgres.js cannot replace one connection, so the whole pool goes; statements under way on its other
@@ -134,10 +156,15 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
     void endPool(stuck, options.deadlineMs);
   }
 
+  const causeOf = (error: unknown): unknown =>
+    isOfStatement(error) ? error : (options.tls?.explain(error) ?? error);
+
   async function run<Result>(
     label: string,
     statement: (sql: Sql) => PromiseLike<Result>,
   ): Promise<Result> {
+    const refusal = refusals.current();
+    if (refusal !== undefined) throw unavailable("takes no connections now", label, refusal);
     const used = pool;
     let timer: Timer | undefined;
     const deadline = new Promise<never>((_resolve, reject) => {
@@ -147,13 +174,18 @@ function openLane(options: PostgresOptions, connectionsMax: number, planning: Pl
       }, options.deadlineMs);
     });
     try {
-      return await Promise.race([statement(used), deadline]);
+      const result = await Promise.race([statement(used), deadline]);
+      refusals.noteReply();
+      return result;
     } catch (error) {
+      if (isRefusal(error)) refusals.noteRefused(error);
+      if (isOfStatement(error)) refusals.noteReply();
       // postgres.js 3.4.9 carries half-read replies of a lost connection over to the next one on the same
       // object, so that a later query fails or returns rows with holes: start afresh.
       if (isConnectionLoss(error)) retire(used);
+      if (isRefusedSetting(error)) throw new NoSession({ cause: error });
       throw isServerError(error) && !isDataFault(error)
-        ? unavailable("failed", label, error)
+        ? unavailable("failed", label, causeOf(error))
         : error;
     } finally {
       clearTimeout(timer);

@@ -50,11 +50,36 @@ const LOST_CODES = [
   "EPIPE",
 ];
 
+/** SQLSTATE: too many connections; the server starts, stops or recovers. */
+const REFUSAL_CODES = ["53300", "57P03"];
+
+/** Whether the server took no connection. Those that stand go on. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && REFUSAL_CODES.includes(error.code);
+}
+
 /**
  * Whether an established connection ended with this error: the last one of the server (severity FATAL or
  * PANIC) or of the socket.
  */
 export function isConnectionLoss(error: unknown): boolean {
-  if (error instanceof postgres.PostgresError) return error.severity !== "ERROR";
+  if (error instanceof postgres.PostgresError) return !isOfStatement(error) && !isRefusal(error);
   return isServerError(error) && LOST_CODES.includes(String((error as { code?: unknown }).code));
+}
+
+/** Whether the server refused a statement, on a connection that goes on. */
+export function isOfStatement(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.severity === "ERROR";
+}
+
+/**
+ * Whether a pooler refuses a setting that a connection asks for. By its words, because PgBouncer has one code
+ * (08P01) for whatever it refuses. https://www.pgbouncer.org/config.html#ignore_startup_parameters
+ */
+export function isRefusedSetting(error: unknown): boolean {
+  return (
+    error instanceof postgres.PostgresError &&
+    error.code === "08P01" &&
+    error.message.startsWith("unsupported startup parameter")
+  );
 }
