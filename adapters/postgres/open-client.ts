@@ -3,7 +3,7 @@ import postgres from "postgres";
 
 import { type PostgresAddress, readPostgresUrl } from "../../core/config/postgres-url.ts";
 import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
-import { filesOfUrl, type TlsFiles } from "../tls/tls-files.ts";
+import { type ClientTls, filesOfUrl, type TlsFiles } from "../tls/tls-files.ts";
 
 /** One PostgreSQL, or several of which one takes writes. */
 export interface PostgresServer {
@@ -113,7 +113,7 @@ function hostsOf({ hosts }: PostgresAddress): { host: string; port: number } {
 /** postgres.js reads the members for each connection, so renewed files count from the next one on. */
 function encryptionOf(
   { sslMode, hosts }: PostgresAddress,
-  tls: Pick<TlsFiles, "current"> | undefined,
+  tls: ClientTls | undefined,
 ): ConnectionOptions | false {
   if (sslMode === "disable" || (sslMode === null && tls === undefined)) return false;
   return {

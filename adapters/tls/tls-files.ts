@@ -30,8 +30,11 @@ export interface TlsFiles {
   close: () => void;
 }
 
+/** What a connection asks of them. */
+export type ClientTls = Pick<TlsFiles, "current" | "noteServer">;
+
 /** For a client that has no others: those of its URL, read for each connection; undefined: it names none. */
-export function filesOfUrl(named: NonNullable<TlsConfig>): Pick<TlsFiles, "current"> | undefined {
+export function filesOfUrl(named: NonNullable<TlsConfig>): ClientTls | undefined {
   if (Object.keys(named).length === 0) return undefined;
   return {
     current: () => ({
@@ -40,6 +43,7 @@ export function filesOfUrl(named: NonNullable<TlsConfig>): Pick<TlsFiles, "curre
         Object.entries(named).map(([name, path]) => [name, readFileSync(path, "utf8")]),
       ),
     }),
+    noteServer: () => {},
   };
 }
 
