@@ -7,6 +7,7 @@ import postgres from "postgres";
 const DATA_FAULT_CLASSES = ["22", "23"];
 const UNIQUE_VIOLATION = "23505";
 const FOREIGN_KEY_VIOLATION = "23503";
+const READ_ONLY = "25006";
 
 /**
  * Whether a statement failed because of the values it was given: without the bad row the others of the batch
@@ -49,6 +50,11 @@ const LOST_CODES = [
   "ECONNRESET",
   "EPIPE",
 ];
+
+/** The server takes no writes. */
+export function isReadOnly(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === READ_ONLY;
+}
 
 /**
  * Whether an established connection ended with this error: the last one of the server (severity FATAL or
