@@ -126,16 +126,14 @@ interface Namespace {
   run: (...command: string[]) => void;
 }
 
+const UNSHARE = "unshare --net --pid --uts --mount --fork --kill-child --mount-proc".split(" ");
 /** Its first process does nothing but reap, and takes all others with it. */
 const FIRST_PROCESS =
   'hostname "$1" && mount --bind "$2" /etc/hosts && ip link set lo up || exit; ' +
   "while sleep 60; do :; done";
 
 async function startNamespace(folder: string, name: string, hostsFile: string): Promise<Namespace> {
-  const command = [
-    ...["unshare", "--net", "--pid", "--uts", "--mount", "--fork", "--kill-child", "--mount-proc"],
-    ...["sh", "-c", FIRST_PROCESS, "sh", name, hostsFile],
-  ];
+  const command = [...UNSHARE, "sh", "-c", FIRST_PROCESS, "sh", name, hostsFile];
   const own = join(folder, name);
   mkdirSync(own, { recursive: true });
   const env = { PATH: process.env["PATH"] };
