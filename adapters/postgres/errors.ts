@@ -7,6 +7,7 @@ import postgres from "postgres";
 const DATA_FAULT_CLASSES = ["22", "23"];
 const UNIQUE_VIOLATION = "23505";
 const FOREIGN_KEY_VIOLATION = "23503";
+const READ_ONLY = "25006";
 
 /**
  * Whether a statement failed because of the values it was given: without the bad row the others of the batch
@@ -50,12 +51,23 @@ const LOST_CODES = [
   "EPIPE",
 ];
 
+const RECOVERING = "57P03";
 /** SQLSTATE: too many connections; the server starts, stops or recovers. */
-const REFUSAL_CODES = ["53300", "57P03"];
+const REFUSAL_CODES = ["53300", RECOVERING];
 
 /** Whether the server took no connection. Those that stand go on. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof postgres.PostgresError && REFUSAL_CODES.includes(error.code);
+}
+
+/** The server starts, stops or recovers. */
+export function isRecovering(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === RECOVERING;
+}
+
+/** The server takes no writes. */
+export function isReadOnly(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === READ_ONLY;
 }
 
 /**

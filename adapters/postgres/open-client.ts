@@ -1,7 +1,11 @@
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import postgres from "postgres";
 
-import { type PostgresAddress, readPostgresUrl } from "../../core/config/postgres-url.ts";
+import {
+  type PostgresAddress,
+  type PostgresHost,
+  readPostgresUrl,
+} from "../../core/config/postgres-url.ts";
 import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { type ClientTls, filesOfUrl, type TlsFiles } from "../tls/tls-files.ts";
 
@@ -15,6 +19,18 @@ export interface PostgresServer {
    * and no statement is prepared.
    */
   isPooled?: boolean;
+  /** What is known of which one takes writes, shared by all clients. Without: each looks for itself. */
+  primary?: Primary;
+}
+
+/** Which server of a URL takes writes, for all clients of one process. */
+export interface Primary {
+  /** Whether there is only one server, which then is the primary. */
+  isOnly: boolean;
+  /** @throws {NoPrimary} */
+  find: () => Promise<PostgresHost>;
+  /** Something is wrong there: whoever asks next looks again. */
+  doubt: (host: PostgresHost) => void;
 }
 
 /**
@@ -61,27 +77,32 @@ export interface ClientOptions {
   /** Seconds after which a connection is replaced; null: never. */
   maxLifetimeSeconds?: number | null;
   connectTimeoutSeconds?: number;
+  /** Gives up connections to a server that takes no writes. */
+  takesWrites?: boolean;
   onclose?: () => void;
 }
 
 /**
- * Makes a client of PostgreSQL; every one of this project is made here. It connects with its first query.
+ * A client of one of the servers; `openClient` chooses which. It connects with its first query.
  *
  * @throws {Error} when the URL cannot be read
  */
-export function openClient(server: PostgresServer, options: ClientOptions): postgres.Sql {
+export function openClientAt(
+  server: PostgresServer,
+  at: PostgresHost,
+  options: ClientOptions,
+): postgres.Sql {
   const address = readPostgresUrl(server.url);
   const { name, max, settings, maxLifetimeSeconds, onclose } = options;
-  const [first] = address.hosts;
-  const isSocket = first?.host.startsWith("/") === true;
+  const isSocket = at.host.startsWith("/");
   const client: postgres.Options<typeof TYPES> = {
-    ...hostsOf(address),
-    ...(isSocket && { path: `${first.host}/.s.PGSQL.${first.port}` }),
+    ...listsOf(at),
+    ...(isSocket && { path: `${at.host}/.s.PGSQL.${at.port}` }),
     ...(address.database !== null && { database: address.database }),
     ...(address.user !== null && { user: address.user }),
     ...(address.password !== null && { pass: address.password }),
-    ssl: isSocket ? false : encryptionOf(address, server.tls ?? filesOfUrl(address.tls)),
-    ...(address.hosts.length > 1 && { target_session_attrs: "read-write" as const }),
+    ssl: isSocket ? false : encryptionOf(address, at, server.tls ?? filesOfUrl(address.tls)),
+    ...(options.takesWrites === true && { target_session_attrs: "read-write" as const }),
     types: TYPES,
     // Array parameters are written as literals with a cast (arrays.ts), so the type catalogue is not needed.
     fetch_types: false,
@@ -104,15 +125,16 @@ export function openClient(server: PostgresServer, options: ClientOptions): post
   return postgres(client);
 }
 
-/** The client takes lists, which its types do not say. */
-function hostsOf({ hosts }: PostgresAddress): { host: string; port: number } {
-  const lists = { host: hosts.map(({ host }) => host), port: hosts.map(({ port }) => port) };
+/** The client takes lists, which its types do not say; of a single host it would read `::1` as two. */
+function listsOf({ host, port }: PostgresHost): { host: string; port: number } {
+  const lists = { host: [host], port: [port] };
   return lists as unknown as { host: string; port: number };
 }
 
 /** postgres.js reads the members for each connection, so renewed files count from the next one on. */
 function encryptionOf(
-  { sslMode, hosts }: PostgresAddress,
+  { sslMode }: PostgresAddress,
+  { host }: PostgresHost,
   tls: ClientTls | undefined,
 ): ConnectionOptions | false {
   if (sslMode === "disable" || (sslMode === null && tls === undefined)) return false;
@@ -128,15 +150,10 @@ function encryptionOf(
     get key() {
       return tls?.current().key;
     },
-    checkServerIdentity: (name, certificate) => {
+    // The client tells the name that it asked for, but of an address nothing that could be checked.
+    checkServerIdentity: (_name, certificate) => {
       tls?.noteServer(certificate);
-      if (sslMode === "verify-ca") return undefined;
-      // The client tells the name that it asked for, but of an address nothing that could be checked.
-      const names = hosts.map(({ host }) => host);
-      const problems = (names.includes(name) ? [name] : names).map((one) =>
-        checkServerIdentity(one, certificate),
-      );
-      return problems.includes(undefined) ? undefined : problems[0];
+      return sslMode === "verify-ca" ? undefined : checkServerIdentity(host, certificate);
     },
   };
 }

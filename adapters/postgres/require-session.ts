@@ -1,7 +1,8 @@
 import type postgres from "postgres";
 
 import { isRefusedSetting } from "./errors.ts";
-import { openClient, type PostgresServer } from "./open-client.ts";
+import type { PostgresServer } from "./open-client.ts";
+import { openClient } from "./primary.ts";
 
 /** A connection that was taken for a session is shared by a pooler. The message says what to configure. */
 export class NoSession extends Error {
@@ -37,11 +38,11 @@ export async function requireSession(sql: postgres.Sql, setting: string): Promis
  * The same for a server, on a connection of its own.
  *
  * @throws {NoSession}
- * @throws what postgres.js throws when the server does not answer
+ * @throws {NoPrimary} and what postgres.js throws when the server does not answer
  */
 export async function checkSession(server: PostgresServer): Promise<void> {
   const settings = { lock_timeout: 5_000 };
-  const sql = openClient(server, { name: "tollgate-session-check", max: 1, settings });
+  const { sql } = await openClient(server, { name: "tollgate-session-check", max: 1, settings });
   try {
     await requireSession(sql, "lock_timeout");
   } finally {

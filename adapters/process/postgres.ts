@@ -3,6 +3,7 @@ import type { Config } from "../../core/config/schema.ts";
 import { readPostgresUrl } from "../../core/config/postgres-url.ts";
 import { connectPostgres, type Database } from "../postgres/connect.ts";
 import type { PostgresServer } from "../postgres/open-client.ts";
+import { createPrimary } from "../postgres/primary.ts";
 import { openTlsFiles, type TlsContext } from "../tls/tls-files.ts";
 
 /** The PostgreSQL of a configuration; `direct`: past a pooler, for what needs a session. */
@@ -18,8 +19,12 @@ export async function postgresServers(
 ): Promise<PostgresServers> {
   const serverOf = async (serverUrl: string): Promise<PostgresServer> => {
     const wanted = { ...files, ...readPostgresUrl(serverUrl).tls };
-    if (Object.keys(wanted).length === 0 && files === undefined) return { url: serverUrl };
-    return { url: serverUrl, tls: await openTlsFiles(wanted, { ...context, name: "postgres" }) };
+    const hasTls = Object.keys(wanted).length > 0 || files !== undefined;
+    const server = {
+      url: serverUrl,
+      ...(hasTls && { tls: await openTlsFiles(wanted, { ...context, name: "postgres" }) }),
+    };
+    return { ...server, primary: createPrimary(server) };
   };
   const server = await serverOf(url);
   if (directUrl === url) return { pooled: server, direct: server };

@@ -11,7 +11,7 @@ policy=/usr/sbin/policy-rc.d
 mark='# written by tollgate during an installation'
 no_cluster=/etc/postgresql-common/createcluster.d/tollgate.conf
 before=$(mktemp -d)
-ours='^(postgresql|redis|rabbitmq|epmd|prometheus|pgbouncer)'
+ours='^(postgresql|patroni|etcd|redis|rabbitmq|epmd|prometheus|pgbouncer)'
 
 # By their links, since a container or chroot may have no systemctl.
 list_enabled() {
