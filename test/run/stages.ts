@@ -108,7 +108,7 @@ export const TEST_STAGES: readonly TestStage[] = [
   {
     name: "ha",
     about:
-      "groups of servers whose master dies, freezes or is cut off (only by this name, 20 minutes)",
+      "groups of servers whose master dies, freezes or is cut off (only by this name, 10 minutes)",
     files: ["test/ha/**/*.test.ts"],
     needsServers: true,
     lane: "ha",
