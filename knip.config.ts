@@ -15,6 +15,7 @@ const config: KnipConfig = {
     "test/faults/packet-loss.ts",
     "test/k8s/redis-namespace.ts",
     "bench/main.ts",
+    "drill/main.ts",
     "bench/load/paced/main.ts",
     "bench/peers/echo/main.ts",
     // Bundled into the page of a report.

@@ -21,14 +21,15 @@ export function requireCheckout(command: string): void {
 }
 
 /**
- * Programs of their own, so that the commands, which are in the image, know neither the tests nor the bench.
+ * Programs of their own, so that the commands, which are in the image, know no tests, no bench, no drills.
  */
 const PROGRAMS = {
   test: "run the checks and tests; starts the servers that they need and removes them",
   bench: "measure on a private stack, compare the books afterwards, write a report",
+  drill: "rehearse on a real Kubernetes what the tests cannot show",
 } as const;
 
-/** Lists what ./tollgate runs by itself: test/main.ts and bench/main.ts. */
+/** Lists what ./tollgate runs by itself: test/main.ts, bench/main.ts, drill/main.ts. */
 export function registerCheckoutPrograms(program: Command): void {
   for (const [name, about] of Object.entries(PROGRAMS)) {
     program

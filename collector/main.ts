@@ -1,15 +1,16 @@
 import { keepTiers } from "../adapters/config/keep-tiers.ts";
 import { createDepthReader } from "../adapters/amqp/depth-reader.ts";
-import { noteTiers, readTiers } from "../adapters/postgres/tiers.ts";
+import { noteTiers } from "../adapters/postgres/tiers.ts";
 import {
   answers,
   followQueues,
   openBroker,
-  START_WAIT_MS,
+  START_LOOK_MS,
 } from "../adapters/process/connections.ts";
 import { amqpServer } from "../adapters/process/broker.ts";
 import { openDatabase, postgresServers } from "../adapters/process/postgres.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
+import { askForSchema } from "../adapters/process/schema.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createAuditPorts } from "../adapters/quota/audit-ports.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
@@ -41,13 +42,12 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);
   const publisher = openPublisher(publishing, settings);
   const queues = followQueues(config, publishing, log);
-  await Promise.all([
-    database.ping(),
-    redis.untilReady(START_WAIT_MS),
-    consuming.whenUp(START_WAIT_MS),
-    publishing.whenUp(START_WAIT_MS),
-  ]);
-  config.remember(await readTiers(database));
+  await context.untilThere({
+    postgres: database.ping,
+    schema: askForSchema(database, config),
+    redis: () => redis.untilReady(START_LOOK_MS),
+    broker: () => Promise.all([consuming, publishing].map((one) => one.whenUp(START_LOOK_MS))),
+  });
 
   const quota = createLiveQuota(redis, database, config.current);
   const { metrics } = registry;

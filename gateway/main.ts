@@ -5,16 +5,16 @@ import { createSealer } from "../adapters/crypto/envelope.ts";
 import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import { createIdSource } from "../adapters/ids/id-source.ts";
 import { createServerClock } from "../adapters/postgres/server-clock.ts";
-import { readTiers } from "../adapters/postgres/tiers.ts";
 import {
   answers,
   followQueues,
   openBroker,
-  START_WAIT_MS,
+  START_LOOK_MS,
 } from "../adapters/process/connections.ts";
 import { amqpServer } from "../adapters/process/broker.ts";
 import { openPostgres } from "../adapters/process/postgres.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
+import { askForSchema } from "../adapters/process/schema.ts";
 import { after } from "../adapters/process/timers.ts";
 import { createLiveQuota } from "../adapters/quota/live-quota.ts";
 import { openRoleRedis, redisOptions } from "../adapters/process/redis.ts";
@@ -43,8 +43,12 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const queues = followQueues(config, amqp, log);
   const publisher = openPublisher(amqp, settings);
   const clock = createServerClock(database, log);
-  await Promise.all([clock.check(), redis.untilReady(START_WAIT_MS), amqp.whenUp(START_WAIT_MS)]);
-  config.remember(await readTiers(database));
+  await context.untilThere({
+    postgres: clock.check,
+    schema: askForSchema(database, config),
+    redis: () => redis.untilReady(START_LOOK_MS),
+    broker: () => amqp.whenUp(START_LOOK_MS),
+  });
 
   const quota = createLiveQuota(redis, database, config.current);
   const signals = createSignals(redis, redisSettings);

@@ -30,15 +30,15 @@ const program = createProgram("tollgate test")
   .addHelpText(
     "after",
     `
-Stages, in this order; faults run beside servers, e2e and queries, on servers of their own, unless servers
-come from the environment:
+Stages, in this order; api and faults run beside servers, e2e and queries, on servers of their own, unless
+servers come from the environment:
   check    format, lint, types, dead code, line length
 ${stageLines}
 
 Servers come from DATABASE_URL, REDIS_URL and AMQP_URL (the tests may wreck those), else from Docker, else
 from programs on this machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one.
 Prometheus (for the rules and queries) comes from this machine, else from the Debian package; without it
-those are skipped.
+those are skipped. So is api, unless KUBECONFIG names a cluster or ./tollgate drill cluster --build was run.
 The last line is \`N passed, N failed\`; a failed check counts as a failed test.
 
 Examples:
@@ -84,6 +84,8 @@ async function test(stageName: StageName | undefined, options: TestOptions): Pro
     throw new CommandFailure("interrupted", { exitCode: EXIT.interrupted });
   process.stdout.write(`\n${formatSummary(results)}\n`);
   if (results.every(({ passed, failed }) => passed + failed === 0)) {
+    if (options.only === undefined)
+      throw new CommandFailure("nothing was tested: every test of it is skipped, as said above");
     throw new CommandFailure(`no test's path contains and no test's name matches ${options.only}`, {
       exitCode: EXIT.usage,
     });

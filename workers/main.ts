@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 
 import { randomUUIDv7 } from "bun";
 
-import { followQueues, openBroker, START_WAIT_MS } from "../adapters/process/connections.ts";
+import { followQueues, openBroker, START_LOOK_MS } from "../adapters/process/connections.ts";
 import { amqpServer } from "../adapters/process/broker.ts";
 import { createDelayQueues } from "../adapters/amqp/delay-queues.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
@@ -31,7 +31,8 @@ const PUBLISH_MESSAGES_MAX = 500;
 /** Results of finished attempts under way to the broker; far above what a prefetch can produce at once. */
 const PUBLISH_BYTES_MAX = 64 * 1024 * 1024;
 
-async function start({ config, env, log, registry, reach }: RoleContext): Promise<RunningRole> {
+async function start(context: RoleContext): Promise<RunningRole> {
+  const { config, env, log, registry, reach } = context;
   const settings = config.current();
   tellProblems(config, env, log);
   const name = `tollgate-worker-${process.pid}`;
@@ -52,11 +53,8 @@ async function start({ config, env, log, registry, reach }: RoleContext): Promis
   const queues = followQueues(config, publishing, log);
   const delays = createDelayQueues(publishing, { prefix: settings.amqp.queue_prefix });
   // Redis is not waited for: without its hints work goes on.
-  await Promise.all([
-    consuming.whenUp(START_WAIT_MS),
-    publishing.whenUp(START_WAIT_MS),
-    checkRedisSetup(redis),
-  ]);
+  const broker = () => Promise.all([consuming, publishing].map((one) => one.whenUp(START_LOOK_MS)));
+  await Promise.all([context.untilThere({ broker }), checkRedisSetup(redis)]);
 
   const sealer = createSealer(settings.secrets.encryption_keys);
   const tokens = createTokenCounter();

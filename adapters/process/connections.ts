@@ -10,8 +10,8 @@ import {
 } from "../amqp/topology.ts";
 import { after } from "./timers.ts";
 
-/** How long a start waits for the servers before it gives up; an orchestrator then tries again. */
-export const START_WAIT_MS = 30_000;
+/** How long one look at a start waits for a server; it looks again until that is there. */
+export const START_LOOK_MS = 2_000;
 /** Pause before queues that could not be declared after a reload are declared again. */
 const REDECLARE_MS = 5_000;
 

@@ -8,6 +8,7 @@ import { createMetricsRegistry, type MetricsRegistry } from "../metrics/registry
 import { type Readiness, serveMetrics } from "../metrics/server.ts";
 import { openTlsFiles } from "../tls/tls-files.ts";
 import { createCrashPoints } from "./crash-points.ts";
+import { createStartWait, type Needs } from "./start-wait.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -17,6 +18,8 @@ export interface RoleContext {
   log: Log;
   registry: MetricsRegistry;
   reach: ReachCrashPoint;
+  /** Waits for what the role cannot begin without; readiness tells meanwhile what is missing. */
+  untilThere: (needs: Needs) => Promise<void>;
 }
 
 export interface RunningRole {
@@ -33,8 +36,10 @@ export interface RunningRole {
 const EXIT_MARGIN_MS = 3_000;
 
 /**
- * The life of one process: configuration, log, metrics port, signals. SIGTERM and SIGINT stop it gracefully;
- * a second one, or the end of the grace, stops it at once. SIGHUP reads the configuration again.
+ * The life of one process: configuration, log, metrics port, signals. The metrics port answers from the
+ * beginning; a role that waits for a server is alive and not ready. SIGTERM and SIGINT stop it gracefully; a
+ * second one, or the end of the grace, stops it at once, and so does the first before the start is over.
+ * SIGHUP reads the configuration again.
  */
 export async function runRole(
   role: MetricRole,
@@ -51,27 +56,29 @@ export async function runRole(
     const tls =
       files &&
       (await openTlsFiles(files, { log, metrics: registry.metrics, name: "metrics port" }));
-    const running = await start({ config, env, log, registry, reach: createCrashPoints(env) });
     const { host, metrics_port: port } = config.current()[role];
-    const { readiness } = running;
+    const starting = createStartWait({ log, now: Date.now, pause: Bun.sleep });
+    let running: RunningRole | undefined = undefined;
+    const readiness = () => (running ?? starting).readiness();
     const metricsServer = serveMetrics({ host, port, registry, readiness, tls, log });
-    log.info({ metrics_port: metricsServer.port }, "ready");
 
     let stopping = false;
     const stop = (signal: string): void => {
+      if (running === undefined) {
+        log.info({ signal }, "stopped before the start was over");
+        process.exit(0);
+      }
       if (stopping) {
         log.warn({ signal }, "second signal: exit at once");
         process.exit(1);
       }
       stopping = true;
       log.info({ signal }, "stopping");
+      const { graceMs } = running;
       setTimeout(() => {
-        log.error(
-          { grace_ms: running.graceMs },
-          "the grace is over: exit with work left to others",
-        );
+        log.error({ grace_ms: graceMs }, "the grace is over: exit with work left to others");
         process.exit(1);
-      }, running.graceMs + EXIT_MARGIN_MS).unref();
+      }, graceMs + EXIT_MARGIN_MS).unref();
       void running
         .stop()
         .catch((error: unknown) => log.error({ err: error }, "stopping failed"))
@@ -83,6 +90,16 @@ export async function runRole(
     process.on("SIGTERM", () => stop("SIGTERM"));
     process.on("SIGINT", () => stop("SIGINT"));
     process.on("SIGHUP", () => void config.reload());
+
+    running = await start({
+      config,
+      env,
+      log,
+      registry,
+      reach: createCrashPoints(env),
+      untilThere: starting.untilThere,
+    });
+    log.info({ metrics_port: metricsServer.port }, "ready");
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
     else log.error({ err: error }, "cannot start");

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 
+import { waitStep } from "../../adapters/postgres/wait-step.ts";
 import { migrateStep } from "../../adapters/postgres/migrate-step.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { postgresServers } from "../../adapters/process/postgres.ts";
@@ -8,11 +9,13 @@ import { silentLog } from "../../runtime/log.ts";
 import { statePaths } from "../../adapters/state/paths.ts";
 import { createProgress } from "../../adapters/terminal/progress.ts";
 import { readUpJson } from "../../adapters/state/up-json.ts";
+import { parseDuration } from "../operator/arguments.ts";
 
 export function registerMigrate(program: Command): void {
   program
     .command("migrate")
     .description("bring the database's schema up to date")
+    .option("--wait <duration>", "wait so long for a PostgreSQL that is still starting, such as 5m")
     .option("--json", "print {applied: [file names]}")
     .addHelpText(
       "after",
@@ -27,7 +30,7 @@ Examples:
     .action(migrateCommand);
 }
 
-async function migrateCommand(options: { json?: boolean }): Promise<void> {
+async function migrateCommand(options: { json?: boolean; wait?: string }): Promise<void> {
   const url = process.env["DATABASE_URL"] || readUpJson(statePaths())?.postgres;
   if (url === undefined) {
     throw new CommandFailure("there is no database: start ./tollgate up, or set DATABASE_URL", {
@@ -37,9 +40,9 @@ async function migrateCommand(options: { json?: boolean }): Promise<void> {
   const isJson = options.json === true;
   const { postgres } = await readPostgres({ ...process.env, DATABASE_URL: url });
   const { direct } = await postgresServers({ postgres }, { log: silentLog });
-  const applied = await migrateStep(
-    direct,
-    createProgress(isJson ? process.stderr : process.stdout),
-  );
+  const progress = createProgress(isJson ? process.stderr : process.stdout);
+  if (options.wait !== undefined)
+    await waitStep(direct, parseDuration(options.wait, "--wait"), progress);
+  const applied = await migrateStep(direct, progress);
   if (isJson) process.stdout.write(`${JSON.stringify({ applied })}\n`);
 }

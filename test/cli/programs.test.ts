@@ -17,7 +17,7 @@ async function tollgate(...args: string[]): Promise<{ exitCode: number; out: str
 /** Without the line breaks that depend on the width of the terminal. */
 const words = (text: string): string => text.replaceAll(/\s+/g, " ");
 
-test.each(["test", "bench"])(
+test.each(["test", "bench", "drill"])(
   "./tollgate runs %s, which the commands only list, and both describe it alike",
   async (name) => {
     const [list, asked, help] = await Promise.all([

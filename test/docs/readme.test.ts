@@ -12,7 +12,7 @@ const commands = readdirSync(join(ROOT, "cli/commands"))
   // `dead-retry.ts` is a part of the command `dead`.
   .filter((name) => !name.endsWith(".test.ts") && !name.includes("-"))
   .map((name) => name.replace(".ts", ""))
-  .concat("test", "bench");
+  .concat("test", "bench", "drill");
 
 const folders = readdirSync(ROOT, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && !/^(\.|node_modules$)/.test(entry.name))

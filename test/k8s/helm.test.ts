@@ -19,7 +19,7 @@ const copies = chartCopies();
 const helm = findHelm();
 const { command: kustomize } = findKustomize();
 if (helm === undefined)
-  console.warn("SKIPPED, what Helm makes of the chart: there is no helm on PATH or in the cache");
+  console.warn("SKIPPED, what Helm makes of the chart: ./tollgate drill cluster --build brings it");
 
 test.skipIf(copies === null)(
   "the templates are those that follow from k8s/base (bun test/k8s/copies.ts writes them)",

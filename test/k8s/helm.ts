@@ -1,8 +1,5 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { findProgram } from "../../local/cluster/programs.ts";
 
 /** Helm of the machine, or of the cache; undefined: there is none. */
-export function findHelm(): string | undefined {
-  const cached = join(process.env["TOLLGATE_CACHE"] ?? "/nowhere", "bin/helm");
-  return Bun.which("helm") ?? (existsSync(cached) ? cached : undefined);
-}
+export const findHelm = (): string | undefined =>
+  Bun.which("helm") ?? findProgram("helm", process.env);

@@ -65,11 +65,16 @@ describe.skipIf(built === null).each(installations)("pods of k8s/%s", (_root, re
     expect(lacking).toEqual([]);
   });
 
-  test("are alive without any server, ready only with them", () => {
+  test("are alive without any server, also before they began, and ready only with them", () => {
     for (const role of ROLES) {
       const container = podOf(workload(resources, role)).containers[0];
 
-      expect(container?.livenessProbe?.httpGet?.path).toBe("/health/live");
+      // The port of the API is not open before the servers are there.
+      const live = { path: "/health/live", port: "metrics" };
+      expect(container?.startupProbe?.httpGet).toMatchObject(live);
+      // A probe that comes before the port is open is an event that looks like trouble.
+      expect(container?.startupProbe?.initialDelaySeconds).toBeGreaterThan(0);
+      expect(container?.livenessProbe?.httpGet).toMatchObject(live);
       expect(container?.readinessProbe?.httpGet?.path).toBe("/health/ready");
     }
   });

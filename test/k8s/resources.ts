@@ -27,6 +27,7 @@ export interface Container {
 }
 
 interface Probe {
+  initialDelaySeconds?: number;
   httpGet?: { path: string; port: string | number; scheme?: string };
   exec?: { command: string[] };
 }

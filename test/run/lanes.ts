@@ -46,7 +46,7 @@ export async function runLanes(
       for (const lane of lanes) {
         for (const { stage } of lane) {
           if (interrupt.aborted) return;
-          if (servers.has(serversOf(stage))) continue;
+          if (!stage.needsServers || servers.has(serversOf(stage))) continue;
           const { isEncrypted = false } = stage;
           const progress = createProgress(process.stdout);
           servers.set(

@@ -33,22 +33,22 @@ describe("--only", () => {
 });
 
 describe("lanes", () => {
-  const runs = ["unit", "servers", "e2e", "faults"].map((name) => ({
+  const runs = ["unit", "servers", "e2e", "api", "faults"].map((name) => ({
     stage: stage(name as TestStage["name"]),
     files: ["a.test.ts"],
   }));
   const namesOf = (lane: readonly { stage: TestStage }[]): string[] =>
     lane.map((run) => run.stage.name);
 
-  test("faults run beside what needs servers too, after what needs none", () => {
+  test("faults and the API server run beside what needs servers, after what needs nothing", () => {
     const { first, lanes } = lanesOf(runs, true);
 
     expect(namesOf(first)).toEqual(["unit"]);
-    expect(lanes.map(namesOf)).toEqual([["servers", "e2e"], ["faults"]]);
+    expect(lanes.map(namesOf)).toEqual([["servers", "e2e"], ["api"], ["faults"]]);
   });
 
   test("there is one where servers cannot be had twice", () => {
-    expect(lanesOf(runs, false).lanes.map(namesOf)).toEqual([["servers", "e2e", "faults"]]);
+    expect(lanesOf(runs, false).lanes.map(namesOf)).toEqual([["servers", "e2e", "api", "faults"]]);
   });
 });
 
@@ -67,7 +67,7 @@ test("every test file belongs to exactly one stage, but for those that are run e
 test("drills are run only when they are named", () => {
   const all = stagesOf(undefined).map(({ name }) => name);
 
-  expect(all).toEqual(["unit", "servers", "e2e", "tls", "queries", "faults"]);
+  expect(all).toEqual(["unit", "servers", "e2e", "tls", "queries", "api", "faults"]);
   for (const named of ["drills", "ha"] as const) {
     expect(all).not.toContain(named);
     expect(stagesOf(named).map(({ name }) => name)).toEqual([named]);

@@ -5,6 +5,7 @@ export const STAGE_NAMES = [
   "e2e",
   "tls",
   "queries",
+  "api",
   "faults",
   "drills",
   "ha",
@@ -12,7 +13,7 @@ export const STAGE_NAMES = [
 export type StageName = (typeof STAGE_NAMES)[number];
 
 /** `alone`: before the others, because it tells within seconds what is broken. */
-export type Lane = "alone" | "calm" | "faults" | "ha";
+export type Lane = "alone" | "calm" | "api" | "faults" | "ha";
 
 export interface TestStage {
   name: Exclude<StageName, "check">;
@@ -39,7 +40,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     name: "unit",
     about: "with nothing listening",
     files: [
-      "{core,runtime,gateway,workers,collector,ml-sim,local,cli,bench}/**/*.test.ts",
+      "{core,runtime,gateway,workers,collector,ml-sim,local,cli,bench,drill}/**/*.test.ts",
       "test/run/**/*.test.ts",
       "test/contracts/*.fake.test.ts",
     ],
@@ -53,7 +54,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: [
       "adapters/**/*.test.ts",
       "test/*.test.ts",
-      "test/!(contracts|drills|e2e|faults|ha|run|tls)/**/!(queries).test.ts",
+      "test/!(api|contracts|drills|e2e|faults|ha|run|tls)/**/!(queries).test.ts",
       "test/contracts/*.adapter.test.ts",
     ],
     needsServers: true,
@@ -86,6 +87,14 @@ export const TEST_STAGES: readonly TestStage[] = [
     wantsPrometheus: true,
     lane: "calm",
     testLimitMs: 30_000,
+  },
+  {
+    name: "api",
+    about: "the manifests, on a real API server of Kubernetes (./tollgate drill cluster --build)",
+    files: ["test/api/**/*.test.ts"],
+    needsServers: false,
+    lane: "api",
+    testLimitMs: 90_000,
   },
   {
     name: "faults",

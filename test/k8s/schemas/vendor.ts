@@ -6,42 +6,23 @@
  */
 import { join } from "node:path";
 
+import { type OperatorName, OPERATORS } from "../../../local/cluster/operators.ts";
 import type { Schema, SchemaBundle } from "./check-schema.ts";
 
 const KUBERNETES = "k8s.io/kubernetes@v1.35.0";
-const KEDA = "github.com/kedacore/keda/v2@v2.20.2";
 
-/**
- * Newest versions that the Go module proxy serves; RabbitMQ's operator is newer than this (2.22.3), its
- * v1beta1 API is the same.
- */
-const CUSTOM_RESOURCES: Record<string, readonly string[]> = {
-  [KEDA]: [
-    "config/crd/bases/keda.sh_scaledobjects.yaml",
-    "config/crd/bases/keda.sh_triggerauthentications.yaml",
+/** Which resources of each operator the manifests use. */
+const CUSTOM_RESOURCES: Record<OperatorName, readonly string[]> = {
+  keda: ["keda.sh_scaledobjects.yaml", "keda.sh_triggerauthentications.yaml"],
+  "cert-manager": ["cert-manager.io_certificates.yaml", "cert-manager.io_issuers.yaml"],
+  prometheus: [
+    "monitoring.coreos.com_podmonitors.yaml",
+    "monitoring.coreos.com_prometheusrules.yaml",
   ],
-  "github.com/cert-manager/cert-manager@v1.21.0": [
-    "deploy/crds/cert-manager.io_certificates.yaml",
-    "deploy/crds/cert-manager.io_issuers.yaml",
-  ],
-  "github.com/prometheus-operator/prometheus-operator@v0.85.0": [
-    "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
-    "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
-  ],
-  "github.com/cloudnative-pg/cloudnative-pg@v1.30.0": [
-    "config/crd/bases/postgresql.cnpg.io_clusters.yaml",
-    "config/crd/bases/postgresql.cnpg.io_scheduledbackups.yaml",
-  ],
-  "github.com/cloudnative-pg/plugin-barman-cloud@v0.14.0": [
-    "config/crd/bases/barmancloud.cnpg.io_objectstores.yaml",
-  ],
-  "github.com/rabbitmq/cluster-operator/v2@v2.16.0": [
-    "config/crd/bases/rabbitmq.com_rabbitmqclusters.yaml",
-  ],
-  "github.com/rabbitmq/messaging-topology-operator@v1.17.4": [
-    "config/crd/bases/rabbitmq.com_users.yaml",
-    "config/crd/bases/rabbitmq.com_permissions.yaml",
-  ],
+  cloudnativepg: ["postgresql.cnpg.io_clusters.yaml", "postgresql.cnpg.io_scheduledbackups.yaml"],
+  "barman-cloud": ["barmancloud.cnpg.io_objectstores.yaml"],
+  "rabbitmq-cluster": ["rabbitmq.com_rabbitmqclusters.yaml"],
+  "rabbitmq-topology": ["rabbitmq.com_users.yaml", "rabbitmq.com_permissions.yaml"],
 };
 
 /** `apiVersion kind` of the built-in resources, by their definition in Kubernetes's OpenAPI document. */
@@ -75,6 +56,9 @@ interface CustomResourceDefinition {
     versions: { name: string; served: boolean; schema: { openAPIV3Schema: Schema } }[];
   };
 }
+
+const moduleOf = (name: OperatorName): string =>
+  `${OPERATORS[name].module}@${OPERATORS[name].version}`;
 
 async function download(module: string): Promise<string> {
   const { stdout } = Bun.spawnSync(["go", "mod", "download", "-json", module]);
@@ -135,10 +119,10 @@ async function builtInSchemas(bundle: SchemaBundle): Promise<void> {
 }
 
 async function customSchemas(bundle: SchemaBundle): Promise<void> {
-  for (const [module, paths] of Object.entries(CUSTOM_RESOURCES)) {
-    const folder = await download(module);
-    for (const path of paths) {
-      const text = await Bun.file(join(folder, path)).text();
+  for (const [name, files] of Object.entries(CUSTOM_RESOURCES) as [OperatorName, string[]][]) {
+    const folder = await download(moduleOf(name));
+    for (const file of files) {
+      const text = await Bun.file(join(folder, OPERATORS[name].definitions, file)).text();
       const documents = [Bun.YAML.parse(text)].flat() as (CustomResourceDefinition | null)[];
       for (const { spec } of documents.filter((document) => document !== null)) {
         for (const version of spec.versions.filter(({ served }) => served)) {
@@ -152,7 +136,7 @@ async function customSchemas(bundle: SchemaBundle): Promise<void> {
 }
 
 async function scalerKeys(bundle: SchemaBundle): Promise<void> {
-  const folder = await download(KEDA);
+  const folder = await download(moduleOf("keda"));
   for (const [type, path] of Object.entries(SCALERS)) {
     const source = await Bun.file(join(folder, path)).text();
     const keys: SchemaBundle["scalers"][string] = {};
@@ -172,7 +156,7 @@ async function scalerKeys(bundle: SchemaBundle): Promise<void> {
 }
 
 const bundle: SchemaBundle = {
-  sources: [KUBERNETES, ...Object.keys(CUSTOM_RESOURCES)],
+  sources: [KUBERNETES, ...(Object.keys(CUSTOM_RESOURCES) as OperatorName[]).map(moduleOf)],
   definitions: {},
   kinds: {},
   scalers: {},

@@ -1,0 +1,35 @@
+export interface Ran {
+  exitCode: number;
+  out: string;
+  err: string;
+}
+
+/** Runs kubectl on one cluster; `input` is what `-f -` reads. */
+export type Kubectl = (args: readonly string[], input?: string) => Promise<Ran>;
+
+const LIMIT_MS = 60_000;
+
+export function kubectlOn(program: string, kubeconfig: string): Kubectl {
+  return async (args, input = "") => {
+    const run = Bun.spawn([program, ...args], {
+      env: { ...process.env, KUBECONFIG: kubeconfig },
+      stdin: new TextEncoder().encode(input),
+      stdout: "pipe",
+      stderr: "pipe",
+      timeout: LIMIT_MS,
+    });
+    const [out, err, exitCode] = await Promise.all([
+      new Response(run.stdout).text(),
+      new Response(run.stderr).text(),
+      run.exited,
+    ]);
+    return { exitCode, out, err };
+  };
+}
+
+/** What it printed, of a run that must succeed. */
+export async function mustRun(run: Promise<Ran>): Promise<string> {
+  const { exitCode, out, err } = await run;
+  if (exitCode !== 0) throw new Error(`kubectl ended with ${exitCode}: ${err}`);
+  return out;
+}
