@@ -10,7 +10,7 @@ const SOURCES = {
   kubernetes: { folder: "build/kubernetes", module: "k8s.io/kubernetes" },
 } as const;
 
-/** What a cluster of one machine consists of and is used with, and what each is built from; quick ones first. */
+/** What a cluster of one machine consists of or is used with, and the source of each; quick ones first. */
 const SOURCE_OF = {
   etcd: "etcd",
   helm: "helm",
