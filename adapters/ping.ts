@@ -1,6 +1,7 @@
 import { connect } from "amqplib";
 
-import { openClient } from "./postgres/open-client.ts";
+import { readPostgresUrl, withDatabase } from "../core/config/postgres-url.ts";
+import { openClient } from "./postgres/primary.ts";
 
 import { readAmqpUrl } from "../core/config/amqp-url.ts";
 import { filesOfUrl } from "./tls/tls-files.ts";
@@ -14,7 +15,10 @@ import { createClient } from "./redis/client.ts";
  */
 export async function pingPostgres(url: string, limitMs: number): Promise<void> {
   const connectTimeoutSeconds = limitMs / 1_000;
-  const sql = openClient({ url }, { name: "tollgate-ping", max: 1, connectTimeoutSeconds });
+  const { sql } = await openClient(
+    { url },
+    { name: "tollgate-ping", max: 1, connectTimeoutSeconds },
+  );
   try {
     await within(limitMs, sql`select 1`);
   } finally {
@@ -28,12 +32,11 @@ export async function pingPostgres(url: string, limitMs: number): Promise<void> 
  * @throws when the server does not answer within the limit, or does not allow it
  */
 export async function ensureDatabase(url: string, limitMs: number): Promise<void> {
-  const server = new URL(url);
-  const name = decodeURIComponent(server.pathname.slice(1));
-  server.pathname = "/postgres";
+  const { database: name } = readPostgresUrl(url);
+  if (name === null) return;
   const connectTimeoutSeconds = limitMs / 1_000;
-  const sql = openClient(
-    { url: server.toString() },
+  const { sql } = await openClient(
+    { url: withDatabase(url, "postgres") },
     { name: "tollgate-ping", max: 1, connectTimeoutSeconds },
   );
   try {

@@ -1,6 +1,5 @@
 import { keepTiers } from "../adapters/config/keep-tiers.ts";
 import { createDepthReader } from "../adapters/amqp/depth-reader.ts";
-import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { noteTiers } from "../adapters/postgres/tiers.ts";
 import {
   answers,
@@ -21,15 +20,10 @@ import { createKeeper } from "./keeper/keeper.ts";
 import { createModelGauges } from "./model-gauges.ts";
 import type { Process } from "./ports.ts";
 import { createCollector } from "./results/collector.ts";
-import { messagePorts } from "./wiring/messages.ts";
+import { messagePorts, openPublisher } from "./wiring/messages.ts";
 import { createQueueDepths } from "./wiring/queue-depths.ts";
 import { openKeeperLock } from "./wiring/keeper-lock.ts";
 import { databasePorts, finishPorts, redisPorts } from "./wiring/stores.ts";
-
-/** One: messages of two channels may overtake each other, and the dispatcher publishes in order. */
-const PUBLISH_CHANNELS = 1;
-const PUBLISH_MESSAGES_MAX = 200;
-const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
 
 async function start(context: RoleContext): Promise<RunningRole> {
   const { log, registry, reach } = context;
@@ -39,19 +33,14 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const name = `tollgate-collector-${process.pid}`;
 
   const servers = await postgresServers(settings, { log, metrics: registry.metrics });
-  const database = openDatabase(settings, servers.pooled, name);
+  const database = openDatabase(settings, servers.pooled, name, { log });
   const redisSettings = await redisOptions(settings, name, { log, metrics: registry.metrics });
   const redis = openRoleRedis(redisSettings, registry);
   const signals = createSignals(redis, redisSettings);
   const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);
   const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);
-  const publisher = createPublisher(publishing, {
-    channels: PUBLISH_CHANNELS,
-    messagesMax: PUBLISH_MESSAGES_MAX,
-    bytesMax: PUBLISH_BYTES_MAX,
-    confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
-  });
+  const publisher = openPublisher(publishing, settings);
   const queues = followQueues(config, publishing, log);
   await context.untilThere({
     postgres: database.ping,

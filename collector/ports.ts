@@ -200,10 +200,15 @@ export interface ExpirePorts extends FinishPorts {
 export interface RetentionPorts {
   /** Makes the partitions of the coming days; nothing to do is fine. */
   ensurePartitions: () => Promise<void>;
+  /** The UTC days with a partition whose requests were all created before that, oldest first. */
+  partitionsBefore: (createdBeforeMs: number) => Promise<string[]>;
   /**
-   * Drops partitions of requests that were all created before that; returns their names. The ledger stays.
+   * Drops the requests of a day unless one is open or somebody reads them; the ledger stays.
+   * @throws {Fault} STORE_UNAVAILABLE also when somebody has the whole table
    */
-  dropPartitionsBefore: (createdBeforeMs: number) => Promise<string[]>;
+  dropPartition: (day: string) => Promise<"dropped" | "open" | "read" | "absent">;
+  /** Deletes ended requests outside every partition that were created before that. */
+  deleteStraysBefore: (createdBeforeMs: number) => Promise<void>;
   /** Deletes at most `limit`; returns how many. */
   deleteIdempotencyKeysBefore: (createdBeforeMs: number, limit: number) => Promise<number>;
   /** Deletes publishers that are done and were last seen before that; returns how many. */

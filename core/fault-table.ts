@@ -78,6 +78,12 @@ export const FAULTS = {
     retryable: false,
     title: "The body is too large",
   },
+  MESSAGE_TOO_LARGE: {
+    status: 413,
+    domain: "platform",
+    retryable: false,
+    title: "The request or its result is too large for the queue",
+  },
   CONTENT_TYPE_UNSUPPORTED: {
     status: 415,
     domain: "client",

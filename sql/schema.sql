@@ -261,6 +261,37 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION public.drop_request_partition(day date)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  partition_name constant text := 'requests_' || to_char(day, 'YYYYMMDD');
+  still_open boolean;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tollgate partitions', 0));
+  perform set_config('lock_timeout', '100ms', true);
+  if to_regclass(partition_name) is null then
+    return 'absent';
+  end if;
+  execute format('select exists (select from %I where status = ''queued'')', partition_name)
+    into still_open;
+  if still_open then
+    return 'open';
+  end if;
+  -- In the order in which every query takes them.
+  lock table only requests in access exclusive mode;
+  begin
+    execute format('lock table %I in access exclusive mode nowait', partition_name);
+  exception when lock_not_available then
+    return 'read';
+  end;
+  execute format('alter table requests detach partition %I', partition_name);
+  execute format('drop table %I', partition_name);
+  return 'dropped';
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.drop_request_partitions_before(day date)
  RETURNS SETOF date
  LANGUAGE plpgsql

@@ -48,6 +48,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
     messagesMax: PUBLISH_MESSAGES_MAX,
     bytesMax: PUBLISH_BYTES_MAX,
     confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
+    messageBytesMax: settings.amqp.message_bytes_max,
   });
   const queues = followQueues(config, publishing, log);
   const delays = createDelayQueues(publishing, { prefix: settings.amqp.queue_prefix });

@@ -79,6 +79,7 @@ export interface WorkerPorts {
   ) => Promise<Consumer>;
   /**
    * Like the other publishes it resolves when the broker has confirmed; it rejects when that is not known.
+   * @throws {Fault} MESSAGE_TOO_LARGE when the queue will never take it; so does `publishDead`
    */
   publishResult: (result: QueuedResult) => Promise<void>;
   /** To the end of its model's queue, as if it had never been delivered. */

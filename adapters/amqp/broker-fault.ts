@@ -10,6 +10,12 @@ export function brokerFault(what: string, cause?: unknown): Fault {
   return new Fault("BROKER_UNAVAILABLE", what, { cause });
 }
 
+/** A message that can never be published; `bytesMax`: what the queue takes, null: nobody said. */
+export function messageTooLarge(bytes: number, bytesMax: number | null): Fault {
+  const limit = bytesMax === null ? "fewer" : `at most ${bytesMax}`;
+  return new Fault("MESSAGE_TOO_LARGE", `${bytes} bytes; the queue takes ${limit}`);
+}
+
 /**
  * Waits for `work` for at most `ms`; whatever `work` does after that is ignored.
  *

@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { connect, type Channel, type ChannelModel, type SocketOptions } from "amqplib";
 import { backoffMs } from "../../runtime/backoff.ts";
 import { type AmqpAddress, readAmqpUrl } from "../../core/config/amqp-url.ts";
@@ -204,7 +205,7 @@ export class AmqpConnection {
       this.#announce({ model, socket });
       return await lost.promise;
     } catch (error) {
-      return error;
+      return this.#options.tls?.explain(error) ?? error;
     } finally {
       this.#closing.signal.removeEventListener("abort", abandon);
       this.#live = undefined;
@@ -220,6 +221,10 @@ export class AmqpConnection {
       rejectUnauthorized: true,
       minVersion: "TLSv1.2" as const,
       ...(this.#options.tls ?? filesOfUrl(named))?.current(),
+      checkServerIdentity: (name: string, certificate: PeerCertificate) => {
+        this.#options.tls?.noteServer(certificate);
+        return checkServerIdentity(name, certificate);
+      },
     };
     const socketOptions: SocketOptions & { signal: AbortSignal } = {
       ...encryption,

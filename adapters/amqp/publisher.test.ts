@@ -182,6 +182,22 @@ test("no more bytes than the window allows are sent; one larger message may go a
   expect(await outcomesOf(publishes, 5_000)).toEqual({ confirmed: 6, codes: new Set() });
 });
 
+test("a message above the publisher's own bound is refused before it is sent, alone", async () => {
+  const connection = await broker.connect();
+  const publisher = publisherOn(connection, { messageBytesMax: 1_000 });
+  await purge(connection, queue);
+
+  const outcomes = await Promise.allSettled(
+    [10, 1_001, 1_000].map((bytes) => publisher.publish(queue, encodeRequest(requestOf(bytes)))),
+  );
+
+  expect(outcomes.map((outcome) => outcome.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect(outcomes[1]).toMatchObject({
+    reason: { code: "MESSAGE_TOO_LARGE", message: "1001 bytes; the queue takes at most 1000" },
+  });
+  expect(await purge(connection, queue)).toBe(2);
+});
+
 test("more publishes than may wait are refused at once", async () => {
   const connection = await broker.connect({ url: proxy.url });
   const publisher = publisherOn(connection, { messagesMax: 1, pendingMax: 2 });

@@ -1,5 +1,6 @@
+import type { Fault } from "../../core/faults.ts";
 import { BoundedFifo } from "./bounded-fifo.ts";
-import { brokerFault } from "./broker-fault.ts";
+import { brokerFault, messageTooLarge } from "./broker-fault.ts";
 import { type Address, ConfirmLane, type OnConfirm } from "./confirm-lane.ts";
 import type { AmqpConnection } from "./connection.ts";
 import type { OutgoingMessage } from "./messages.ts";
@@ -19,6 +20,8 @@ export interface PublisherOptions {
   bytesMax: number;
   /** A publish ends after this, confirmed or not. */
   confirmTimeoutMs: number;
+  /** Largest body; a larger one is refused before it is sent. Default: what the broker takes. */
+  messageBytesMax?: number;
   /** Most publishes waiting for room in the window; more are refused at once. Default 10,000. */
   pendingMax?: number;
   /** Most bytes of the bodies of those; one larger message may wait alone. Default 32 MiB. */
@@ -32,7 +35,8 @@ export interface Publisher {
    * @throws {Fault} BROKER_UNAVAILABLE when that was not confirmed, after `confirmTimeoutMs` at the latest:
    * the channel or connection was lost, the broker refused the message, the queue does not exist, or the
    * window stayed full. The message may have arrived nevertheless, so publishing it again may make a
-   * duplicate.
+   * duplicate. MESSAGE_TOO_LARGE when the body is larger than `messageBytesMax`, or than the broker takes: it
+   * has not arrived and never will.
    */
   publish: (queue: string, message: OutgoingMessage) => Promise<void>;
   /**
@@ -40,7 +44,7 @@ export interface Publisher {
    * exchange brings it to, which is one at least. An exchange that does not exist costs the channel: what was
    * not confirmed on it fails as well.
    *
-   * @throws {Fault} BROKER_UNAVAILABLE as `publish` does
+   * @throws {Fault} as `publish` does
    */
   publishThrough: (exchange: string, routingKey: string, message: OutgoingMessage) => Promise<void>;
   /** Publishes that are neither confirmed nor failed. */
@@ -63,6 +67,11 @@ const PENDING_MAX = 10_000;
 /** Four times the usual window: what is refused beyond it costs its sender one more read of the row. */
 const PENDING_BYTES_MAX = 32 * 1024 * 1024;
 const CLOSE_MS = 2_000;
+/**
+ * For so long what the broker refused for its size is not sent again: each try costs the channel. After that
+ * the broker may take more.
+ */
+const REFUSED_MS = 60_000;
 
 /**
  * Opens its channels on the connection and keeps them open. Give it a connection without consumers:
@@ -86,6 +95,8 @@ class WindowedPublisher implements Publisher {
   /** Waiting for room in the window or for a channel to open, oldest first. */
   readonly #waiting: BoundedFifo<Entry>;
   readonly #sweepEveryMs: number;
+  /** The broker has refused a message of so many bytes. */
+  #refused = { bytes: Infinity, untilMs: 0 };
   #slotsTaken = 0;
   #bytesTaken = 0;
   #bytesWaiting = 0;
@@ -114,7 +125,9 @@ class WindowedPublisher implements Publisher {
     return new Promise((resolve, reject) => {
       const deadlineMs = performance.now() + this.#options.confirmTimeoutMs;
       const entry = { address, message, deadlineMs, resolve, reject };
-      if (this.#isClosed || this.#connection.state() === "down")
+      const tooLarge = this.#judgeSize(message);
+      if (tooLarge !== undefined) reject(tooLarge);
+      else if (this.#isClosed || this.#connection.state() === "down")
         reject(brokerFault("there is no connection to the queue"));
       else if (this.#waiting.size === 0 && this.#hasRoom(message) && this.#send(entry))
         this.#watch();
@@ -147,6 +160,20 @@ class WindowedPublisher implements Publisher {
     await Promise.all(this.#lanes.map((lane) => lane.release(CLOSE_MS)));
   }
 
+  #judgeSize({ body: { byteLength } }: OutgoingMessage): Fault | undefined {
+    const { messageBytesMax = Infinity } = this.#options;
+    if (byteLength > messageBytesMax) return messageTooLarge(byteLength, messageBytesMax);
+    const isRefused =
+      byteLength >= this.#refused.bytes && performance.now() < this.#refused.untilMs;
+    return isRefused ? messageTooLarge(byteLength, null) : undefined;
+  }
+
+  #noteRefused(bytes: number): void {
+    const nowMs = performance.now();
+    const known = nowMs < this.#refused.untilMs ? this.#refused.bytes : Infinity;
+    this.#refused = { bytes: Math.min(known, bytes), untilMs: nowMs + REFUSED_MS };
+  }
+
   #hasRoom({ body }: OutgoingMessage): boolean {
     const { messagesMax, bytesMax } = this.#options;
     if (this.#slotsTaken === 0) return true;
@@ -156,13 +183,14 @@ class WindowedPublisher implements Publisher {
   /** Sends on the next open channel; false: there is none. */
   #send(entry: Entry): boolean {
     const { byteLength } = entry.message.body;
-    const onConfirm: OnConfirm = (problem, cause) => {
+    const onConfirm: OnConfirm = (fault) => {
       this.#slotsTaken -= 1;
       this.#bytesTaken -= byteLength;
+      if (fault?.code === "MESSAGE_TOO_LARGE") this.#noteRefused(byteLength);
       // A publish that timed out has left the set; its late confirm only frees the slot.
       if (this.#sent.delete(entry)) {
-        if (problem === undefined) entry.resolve();
-        else entry.reject(brokerFault(problem, cause));
+        if (fault === undefined) entry.resolve();
+        else entry.reject(fault);
       }
       if (this.#waiting.size > 0) this.#sendWaiting();
       if (this.#onDrained.length > 0) this.#noteDrained();

@@ -96,6 +96,33 @@ test("a server that is not there is a fault, not an exception of the client libr
   expect(failure).toHaveProperty("cause.code", "ECONNREFUSED");
 });
 
+test("a server that takes no more connections costs none that stands", async () => {
+  const role = `limited_${crypto.randomUUID().replaceAll("-", "")}`;
+  await server.database.run("make a role", (sql) =>
+    sql.unsafe(`create role ${role} login connection limit 1 password '${role}'`),
+  );
+  const url = new URL(server.url);
+  [url.username, url.password] = [role, role];
+  const database = server.connect({ url: url.href, poolMax: 3 });
+  const pid = () =>
+    database.run(
+      "pid",
+      (sql) => sql<{ pid: number }[]>`select pg_backend_pid() as pid, pg_sleep(0.05)`,
+    );
+  const [before] = await pid();
+
+  const both = await Promise.allSettled([pid(), pid()]);
+  const [after] = await pid();
+  await database.close(0);
+  await server.database.run("drop the role", (sql) => sql.unsafe(`drop role ${role}`));
+
+  expect(both).toMatchObject([
+    { status: "fulfilled" },
+    { status: "rejected", reason: { code: "STORE_UNAVAILABLE", cause: { code: "53300" } } },
+  ]);
+  expect(after).toEqual(before);
+});
+
 test("a statement that takes too long is cancelled by the server and leaves the pool alone", async () => {
   const database = server.connect({ statementTimeoutMs: 50, deadlineMs: 5_000, poolMax: 1 });
   const [{ pid: before } = { pid: 0 }] = await database.run(

@@ -7,6 +7,7 @@ import postgres from "postgres";
 const DATA_FAULT_CLASSES = ["22", "23"];
 const UNIQUE_VIOLATION = "23505";
 const FOREIGN_KEY_VIOLATION = "23503";
+const READ_ONLY = "25006";
 
 /**
  * Whether a statement failed because of the values it was given: without the bad row the others of the batch
@@ -50,11 +51,47 @@ const LOST_CODES = [
   "EPIPE",
 ];
 
+const RECOVERING = "57P03";
+/** SQLSTATE: too many connections; the server starts, stops or recovers. */
+const REFUSAL_CODES = ["53300", RECOVERING];
+
+/** Whether the server took no connection. Those that stand go on. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && REFUSAL_CODES.includes(error.code);
+}
+
+/** The server starts, stops or recovers. */
+export function isRecovering(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === RECOVERING;
+}
+
+/** The server takes no writes. */
+export function isReadOnly(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === READ_ONLY;
+}
+
 /**
  * Whether an established connection ended with this error: the last one of the server (severity FATAL or
  * PANIC) or of the socket.
  */
 export function isConnectionLoss(error: unknown): boolean {
-  if (error instanceof postgres.PostgresError) return error.severity !== "ERROR";
+  if (error instanceof postgres.PostgresError) return !isOfStatement(error) && !isRefusal(error);
   return isServerError(error) && LOST_CODES.includes(String((error as { code?: unknown }).code));
+}
+
+/** Whether the server refused a statement, on a connection that goes on. */
+export function isOfStatement(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.severity === "ERROR";
+}
+
+/**
+ * Whether a pooler refuses a setting that a connection asks for. By its words, because PgBouncer has one code
+ * (08P01) for whatever it refuses. https://www.pgbouncer.org/config.html#ignore_startup_parameters
+ */
+export function isRefusedSetting(error: unknown): boolean {
+  return (
+    error instanceof postgres.PostgresError &&
+    error.code === "08P01" &&
+    error.message.startsWith("unsupported startup parameter")
+  );
 }

@@ -1,7 +1,6 @@
-import type postgres from "postgres";
-
 import type { Database } from "./connect.ts";
-import { openClient, type PostgresServer } from "./open-client.ts";
+import type { PostgresServer } from "./open-client.ts";
+import { openClient, type OpenedClient } from "./primary.ts";
 
 export interface KeeperLockOptions extends PostgresServer {
   name: string;
@@ -42,11 +41,11 @@ const CLOSE_GRACE_MS = 1_000;
  */
 export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
   const now = options.now ?? (() => performance.now());
-  let client: postgres.Sql | undefined;
+  let client: Promise<OpenedClient> | undefined;
   let confirmedAtMs: number | undefined;
 
-  function open(): postgres.Sql {
-    const opened = openClient(options, {
+  function open(): Promise<OpenedClient> {
+    const opened: Promise<OpenedClient> = openClient(options, {
       name: options.name,
       max: 1,
       settings: {
@@ -68,11 +67,12 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
     const wasOurs = confirmedAtMs !== undefined;
     client = undefined;
     confirmedAtMs = undefined;
-    void dropped?.end({ timeout: 0 }).catch(() => {});
+    void endClient(dropped, 0);
     if (wasOurs) options.onLost();
   }
 
-  async function ask(sql: postgres.Sql): Promise<boolean> {
+  async function ask(asked: Promise<OpenedClient>): Promise<boolean> {
+    let opened: OpenedClient | undefined;
     let timer: Timer | undefined;
     const deadline = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(
@@ -81,6 +81,8 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
       );
     });
     try {
+      opened = await Promise.race([asked, deadline]);
+      const { sql } = opened;
       // Asking again for a lock that one has would count it twice, so the keeper only shows that its session
       // lives.
       const query =
@@ -91,6 +93,9 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
           : sql<{ locked: boolean }[]>`select true as locked`;
       const [row] = await Promise.race([query, deadline]);
       return row?.locked === true;
+    } catch (error) {
+      opened?.doubt();
+      throw error;
     } finally {
       clearTimeout(timer);
     }
@@ -117,9 +122,17 @@ export function createKeeperLock(options: KeeperLockOptions): KeeperLock {
       const released = client;
       client = undefined;
       confirmedAtMs = undefined;
-      await released?.end({ timeout: CLOSE_GRACE_MS / 1_000 }).catch(() => {});
+      await endClient(released, CLOSE_GRACE_MS);
     },
   };
+}
+
+async function endClient(
+  client: Promise<OpenedClient> | undefined,
+  graceMs: number,
+): Promise<void> {
+  const opened = await client?.catch(() => undefined);
+  await opened?.sql.end({ timeout: graceMs / 1_000 }).catch(() => {});
 }
 
 /** Whether some process has the lock now. @throws {Fault} STORE_UNAVAILABLE */

@@ -2,7 +2,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type postgres from "postgres";
 
-import { openClient, type PostgresServer } from "./open-client.ts";
+import type { PostgresServer } from "./open-client.ts";
+import { openClient } from "./primary.ts";
 import { requireSession } from "./require-session.ts";
 
 /** Where the migrations of this tree are. */
@@ -67,7 +68,7 @@ export async function readMigrations(directory = MIGRATIONS_DIRECTORY): Promise<
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   const migrations = await readMigrations(options.directory);
   const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
-  const sql = openClient(options, {
+  const { sql } = await openClient(options, {
     name: "tollgate-migrate",
     max: 1,
     settings: { lock_timeout: lockTimeoutMs },

@@ -7,7 +7,13 @@ import { dayOf } from "../../core/quota/windows.ts";
 import { finishRequests } from "./finish-requests.ts";
 import { insertRequests } from "./insert-requests.ts";
 import { standings } from "./open-requests.ts";
-import { dropPartitionsBefore, ensurePartitions } from "./partitions.ts";
+import {
+  deleteStraysBefore,
+  dropPartition,
+  type DropOutcome,
+  ensurePartitions,
+  partitionsBefore,
+} from "./partitions.ts";
 import { createMigratedDatabase, type MigratedDatabase } from "../../test/support/postgres.ts";
 import { completion, HOUR_MS, newRequest } from "../../test/support/request-samples.ts";
 
@@ -29,6 +35,14 @@ async function partitionOf(requestId: string): Promise<string | undefined> {
       >`select tableoid::regclass::text as name from requests where request_id = ${requestId}`,
   );
   return row?.name;
+}
+
+/** What became of each day before an instant. */
+async function dropDaysBefore(beforeMs: number): Promise<Record<string, DropOutcome>> {
+  const outcomes: Record<string, DropOutcome> = {};
+  for (const day of await partitionsBefore(server.database, beforeMs))
+    outcomes[day] = await dropPartition(server.database, day);
+  return outcomes;
 }
 
 const partitionName = (atMs: number): string => `requests_${dayOf(atMs).replaceAll("-", "")}`;
@@ -83,10 +97,10 @@ test("old days are dropped, but not a day with an open request, and never the le
     ids.slice(1).map((requestId) => completion(requestId)),
   );
 
-  const dropped = await dropPartitionsBefore(server.database, NOW + 2 * DAY_MS);
+  const outcomes = await dropDaysBefore(NOW + DAY_MS);
+  await deleteStraysBefore(server.database, NOW + DAY_MS);
 
-  expect(dropped).toContain(dayOf(NOW - DAY_MS));
-  expect(dropped).not.toContain(dayOf(NOW));
+  expect(outcomes).toEqual({ [dayOf(NOW - DAY_MS)]: "dropped", [dayOf(NOW)]: "open" });
   const [open, ...gone] = await standings(server.database, ids);
   expect(open?.state).toBe("queued");
   expect(gone).toEqual([undefined, undefined]);
@@ -98,14 +112,39 @@ test("old days are dropped, but not a day with an open request, and never the le
   expect(ledger).toEqual({ bills: 2 });
 });
 
-test("a long reader keeps an old day, and nobody waits behind who would drop it", async () => {
+test("a long reader of one day keeps that day, at once, and no other", async () => {
+  await ensurePartitions(server.database, 1);
+  const [yesterday, today, tomorrow] = [-DAY_MS, 0, DAY_MS].map((ms) => dayOf(NOW + ms));
+  const copy = postgres(server.url, { max: 1, onnotice: () => {} });
+  const reader = await copy.reserve();
+  try {
+    await reader`begin`;
+    await reader`select from ${reader(partitionName(NOW - DAY_MS))} limit 1`;
+
+    const outcomes = await dropDaysBefore(NOW + 2 * DAY_MS);
+
+    expect(outcomes).toEqual({
+      [String(yesterday)]: "read",
+      [String(today)]: "dropped",
+      [String(tomorrow)]: "dropped",
+    });
+  } finally {
+    await reader`rollback`;
+    reader.release();
+    await copy.end();
+  }
+
+  expect(await dropDaysBefore(NOW + 2 * DAY_MS)).toEqual({ [String(yesterday)]: "dropped" });
+});
+
+test("a long reader of all days keeps an old day, and nobody waits behind who would drop it", async () => {
   await ensurePartitions(server.database, 0);
   const dump = postgres(server.url, { max: 1, onnotice: () => {} });
   const reader = await dump.reserve();
   try {
     await reader`begin`;
     await reader`select from requests limit 1`;
-    const dropping = dropPartitionsBefore(server.database, NOW);
+    const dropping = dropPartition(server.database, dayOf(NOW - DAY_MS));
     const fault = dropping.then(
       () => undefined,
       (error: Fault) => error,
@@ -127,7 +166,7 @@ test("a long reader keeps an old day, and nobody waits behind who would drop it"
     await dump.end();
   }
 
-  expect(await dropPartitionsBefore(server.database, NOW)).toEqual([dayOf(NOW - DAY_MS)]);
+  expect(await dropDaysBefore(NOW)).toEqual({ [dayOf(NOW - DAY_MS)]: "dropped" });
 });
 
 test("a look-up by id reads one partition only", async () => {

@@ -1,37 +1,48 @@
 import type postgres from "postgres";
 
-import { openClient, type PostgresServer } from "./open-client.ts";
+import { isRefusedSetting } from "./errors.ts";
+import type { PostgresServer } from "./open-client.ts";
+import { openClient } from "./primary.ts";
 
-/** What needs a session of its own was led to a connection that is shared. */
+/** A connection that was taken for a session is shared by a pooler. The message says what to configure. */
 export class NoSession extends Error {
   override readonly name = "NoSession";
+
+  constructor(options?: ErrorOptions) {
+    super(
+      "this connection to PostgreSQL is shared by a pooler in transaction mode: set postgres.direct_url " +
+        "(DATABASE_DIRECT_URL) to the server itself",
+      options,
+    );
+  }
 }
 
 /**
  * Makes sure that a connection is a session: that a setting which it was opened with is in force. A pooler in
- * transaction mode drops settings, and would leave a lock behind on a connection that goes to somebody else.
+ * transaction mode drops settings or refuses them, and would leave a lock behind on a connection that goes to
+ * somebody else.
  *
- * @throws {NoSession} saying what to configure
+ * @throws {NoSession}
  */
 export async function requireSession(sql: postgres.Sql, setting: string): Promise<void> {
-  const [row] = await sql<{ is_set: boolean }[]>`
-    select source = 'client' as is_set from pg_settings where name = ${setting}`;
-  if (row?.is_set === true) return;
-  throw new NoSession(
-    "this connection to PostgreSQL is shared by a pooler in transaction mode: set postgres.direct_url " +
-      "(DATABASE_DIRECT_URL) to the server itself",
-  );
+  try {
+    const [row] = await sql<{ is_set: boolean }[]>`
+      select source = 'client' as is_set from pg_settings where name = ${setting}`;
+    if (row?.is_set !== true) throw new NoSession();
+  } catch (error) {
+    throw isRefusedSetting(error) ? new NoSession({ cause: error }) : error;
+  }
 }
 
 /**
  * The same for a server, on a connection of its own.
  *
  * @throws {NoSession}
- * @throws what postgres.js throws when the server does not answer
+ * @throws {NoPrimary} and what postgres.js throws when the server does not answer
  */
 export async function checkSession(server: PostgresServer): Promise<void> {
   const settings = { lock_timeout: 5_000 };
-  const sql = openClient(server, { name: "tollgate-session-check", max: 1, settings });
+  const { sql } = await openClient(server, { name: "tollgate-session-check", max: 1, settings });
   try {
     await requireSession(sql, "lock_timeout");
   } finally {

@@ -29,10 +29,26 @@ export function createServerClock(
   machineNow: () => number = Date.now,
 ): ServerClock {
   let aheadMs = 0;
+  let isAway = false;
+
+  /** Says once why PostgreSQL cannot be used, and once that it can be again. */
+  async function ask(): ReturnType<Database["ping"]> {
+    try {
+      const measured = await ping();
+      if (isAway) log.info({}, "PostgreSQL can be used again");
+      isAway = false;
+      return measured;
+    } catch (error) {
+      if (!isAway) log.warn({ err: error }, "PostgreSQL cannot be used: calls are refused");
+      isAway = true;
+      throw error;
+    }
+  }
+
   return {
     now: () => machineNow() + aheadMs,
     check: async () => {
-      const measured = await ping();
+      const measured = await ask();
       if (measured.roundTripMs > ROUND_TRIP_MS_MAX) return;
       const isOff = Math.abs(measured.aheadMs) >= DIFFERENCE_MS_MIN;
       if (isOff && aheadMs === 0)

@@ -67,7 +67,7 @@ export function connectSubscriber(options: RedisOptions): RedisConnection {
 }
 
 function connect(
-  { log, commandTimeoutMs }: RedisOptions,
+  { log, commandTimeoutMs, tls }: RedisOptions,
   keep: (events: ClientEvents) => ServerSet,
 ): RedisConnection {
   const scripts = new Set<string>();
@@ -89,7 +89,7 @@ function connect(
       for (const listener of wrongSetups) listener(error);
     },
     onError: (error) => {
-      lastError = error;
+      lastError = tls?.explain(error) ?? error;
     },
   });
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import type { PeerCertificate } from "node:tls";
 
 import type { TlsConfig } from "../../core/config/tls-schema.ts";
 import type { Metrics } from "../../core/metrics.ts";
@@ -20,13 +21,20 @@ export interface TlsFiles {
   current: () => TlsMaterial;
   /** The earliest end of a certificate of ours or of an authority, Unix milliseconds; null: there is none. */
   expiresAtMs: () => number | null;
+  /** Remembers the certificate that the server has shown. */
+  noteServer: (certificate: PeerCertificate) => void;
+  /** An error of a connection, with the certificate before it whose end it is due to, if that is so. */
+  explain: (error: unknown) => unknown;
   /** Called with each renewal. Returns how to stop listening. */
   onRenewed: (listener: (material: TlsMaterial) => void) => () => void;
   close: () => void;
 }
 
+/** What a connection asks of them. */
+export type ClientTls = Pick<TlsFiles, "current" | "noteServer">;
+
 /** For a client that has no others: those of its URL, read for each connection; undefined: it names none. */
-export function filesOfUrl(named: NonNullable<TlsConfig>): Pick<TlsFiles, "current"> | undefined {
+export function filesOfUrl(named: NonNullable<TlsConfig>): ClientTls | undefined {
   if (Object.keys(named).length === 0) return undefined;
   return {
     current: () => ({
@@ -35,6 +43,7 @@ export function filesOfUrl(named: NonNullable<TlsConfig>): Pick<TlsFiles, "curre
         Object.entries(named).map(([name, path]) => [name, readFileSync(path, "utf8")]),
       ),
     }),
+    noteServer: () => {},
   };
 }
 
@@ -64,13 +73,31 @@ export async function openTlsFiles(
   let material = await readMaterial(files);
   showExpiry();
   let refused = "";
+  let said: string | null = null;
+  let ofServer: Ending | null = null;
 
   function showExpiry(): void {
     const atMs = expiryOf(material);
     if (atMs !== null) metrics?.certificate_expires_timestamp_seconds.set(atMs / 1_000, name);
   }
 
+  const expiredOf = (endings: readonly Ending[]): string | null =>
+    endings.map(expiredNow).find((one) => one !== null) ?? null;
+
+  /** Once for each certificate of ours, whether or not anybody connects. */
+  function tellExpired(): void {
+    const expired = expiredOf(endingsOf(material, files));
+    if (expired !== null && expired !== said)
+      log.error({ server: name, reason: expired }, "no new connection can be made");
+    said = expired;
+  }
+
   async function look(): Promise<void> {
+    await renew();
+    tellExpired();
+  }
+
+  async function renew(): Promise<void> {
     try {
       const next = await readMaterial(files);
       refused = "";
@@ -80,18 +107,28 @@ export async function openTlsFiles(
       log.info({ server: name }, "certificates were renewed");
       for (const listen of listeners) listen(material);
     } catch (error) {
-      const said = String(error);
-      if (said !== refused)
-        log.error({ server: name, error: said }, "certificates are not renewed");
-      refused = said;
+      const problem = String(error);
+      if (problem !== refused)
+        log.error({ server: name, error: problem }, "certificates are not renewed");
+      refused = problem;
     }
   }
   const looking = setInterval(() => void look(), lookMs);
   looking.unref();
+  tellExpired();
 
   return {
     current: () => material,
     expiresAtMs: () => expiryOf(material),
+    noteServer: ({ subject, valid_to: until }) => {
+      const whose = `the server's certificate (CN=${String(subject?.CN)})`;
+      ofServer = { name: whose, atMs: Date.parse(until) };
+    },
+    explain: (error) => {
+      const endings = endingsOf(material, files);
+      const expired = expiredOf(ofServer === null ? endings : [...endings, ofServer]);
+      return expired === null ? error : new Error(expired, { cause: error });
+    },
     onRenewed: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -140,11 +177,29 @@ function certificatesOf(pem: string, name: string): X509Certificate[] {
   }
 }
 
-/** Of our own certificate and of the authorities: whichever ends first ends the connections. */
-function expiryOf({ ca, cert }: TlsMaterial): number | null {
-  const ends = [ca, cert].flatMap((pem) =>
-    pem === undefined ? [] : certificatesOf(pem, "tls").map(({ validTo }) => Date.parse(validTo)),
+/** A certificate and when it ends, Unix milliseconds. */
+interface Ending {
+  name: string;
+  atMs: number;
+}
+
+/** Of our own certificate and of the authorities. */
+function endingsOf(material: TlsMaterial, files: NonNullable<TlsConfig>): Ending[] {
+  return (["cert", "ca"] as const).flatMap((kind) =>
+    certificatesOf(material[kind] ?? "", `tls.${kind}`).map(({ validTo }) => ({
+      name: `tls.${kind}: ${files[kind]}`,
+      atMs: Date.parse(validTo),
+    })),
   );
+}
+
+function expiredNow({ name, atMs }: Ending): string | null {
+  return atMs < Date.now() ? `${name} expired on ${new Date(atMs).toISOString()}` : null;
+}
+
+/** Whichever ends first ends the connections. */
+function expiryOf(material: TlsMaterial): number | null {
+  const ends = endingsOf(material, {}).map(({ atMs }) => atMs);
   return ends.length === 0 ? null : Math.min(...ends);
 }
 

@@ -1,6 +1,7 @@
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { connectAmqp } from "../../adapters/amqp/connection.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
+import { NoSession } from "../../adapters/postgres/require-session.ts";
 import { topologyOf } from "../../adapters/process/connections.ts";
 import { amqpServer } from "../../adapters/process/broker.ts";
 import { openPostgres } from "../../adapters/process/postgres.ts";
@@ -94,7 +95,7 @@ function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
 
 /** A server that does not answer, with its address and what to do about it; anything else as it is. */
 function explain(error: unknown, { postgres, redis, amqp }: Config): unknown {
-  if (error instanceof RedisSetupError)
+  if (error instanceof RedisSetupError || error instanceof NoSession)
     return new CommandFailure(error.message, { exitCode: EXIT.usage, cause: error });
   if (!(error instanceof Fault)) return error;
   const why = describeError(error.cause ?? error);

@@ -202,7 +202,7 @@ describe("overdue requests", () => {
 });
 
 describe("retention", () => {
-  function setUp(expiredKeys: number) {
+  function setUp(expiredKeys: number, readDays: readonly string[] = []) {
     const world = createWorld();
     const done: string[] = [];
     let keys = expiredKeys;
@@ -210,10 +210,15 @@ describe("retention", () => {
       {
         ...world.ports,
         ensurePartitions: async () => void done.push("ensure"),
-        dropPartitionsBefore: async (beforeMs) => {
-          done.push(`drop before ${(START_MS - beforeMs) / DAY_MS} days ago`);
-          return ["requests_2026_10_01"];
+        partitionsBefore: async (beforeMs) => {
+          done.push(`days before ${(START_MS - beforeMs) / DAY_MS} days ago`);
+          return ["2026-10-01", "2026-10-02", "2026-10-03"];
         },
+        dropPartition: async (day) => {
+          done.push(`drop ${day}`);
+          return readDays.includes(day) ? "read" : "dropped";
+        },
+        deleteStraysBefore: async () => void done.push("strays"),
         deleteIdempotencyKeysBefore: async (beforeMs, limit) => {
           const deleted = Math.min(keys, limit);
           keys -= deleted;
@@ -227,7 +232,7 @@ describe("retention", () => {
       },
       { everyMs: 1_000, retentionDays: 30 },
     );
-    return { retention, done, keysLeft: () => keys };
+    return { retention, done, keysLeft: () => keys, metric: world.metric };
   }
 
   test("makes partitions before it drops any, and deletes keys in bounded bites", async () => {
@@ -237,12 +242,27 @@ describe("retention", () => {
 
     expect(done).toEqual([
       "ensure",
-      "drop before 30 days ago",
+      "days before 30 days ago",
+      "drop 2026-10-01",
+      "drop 2026-10-02",
+      "drop 2026-10-03",
+      "strays",
       "5000 keys of 7 days ago",
       "5000 keys of 7 days ago",
       "2000 keys of 7 days ago",
       "publishers",
     ]);
+  });
+
+  test("drops every other day although one is being read, and tries that one again soon", async () => {
+    const { retention, done, metric } = setUp(0, ["2026-10-01"]);
+
+    const failure = await Promise.resolve(retention.run(signal)).catch((error: Error) => error);
+
+    expect(failure).toMatchObject({ message: expect.stringMatching(/being read.*: 2026-10-01$/) });
+    expect(metric("keeper_actions_total", "partition_dropped")).toBe(2);
+    expect(done.at(-1)).toBe("publishers");
+    expect(retention.retryMs).toBe(120_000);
   });
 
   test("keeps up with a thousand keys a second", async () => {

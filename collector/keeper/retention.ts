@@ -1,3 +1,4 @@
+import { Fault } from "../../core/faults.ts";
 import { IDEMPOTENCY_KEYS_MS } from "../../core/request/stored-request.ts";
 import type { Process, RetentionPorts } from "../ports.ts";
 import type { Duty } from "./duty.ts";
@@ -9,7 +10,7 @@ export interface RetentionOptions {
   retentionDays: number;
 }
 
-/** Each try for a lock that a long reader has makes others wait behind it for a tenth of a second. */
+/** Each try for the table that a long reader has makes others wait behind it for a tenth of a second. */
 const RETRY_MS = 120_000;
 const DAY_MS = 86_400_000;
 const PUBLISHERS_MS = DAY_MS;
@@ -37,6 +38,20 @@ export function createRetention(
     }
   }
 
+  /** Returns the days that are due and being read. */
+  async function dropDays(beforeMs: number, signal: AbortSignal): Promise<string[]> {
+    const beingRead: string[] = [];
+    for (const day of await ports.partitionsBefore(beforeMs)) {
+      if (signal.aborted) break;
+      const outcome = await ports.dropPartition(day);
+      if (outcome === "read") beingRead.push(day);
+      if (outcome !== "dropped") continue;
+      ports.log.info({ day }, "the requests of a day past its retention are dropped");
+      ports.metrics.keeper_actions_total.add(1, "partition_dropped");
+    }
+    return beingRead;
+  }
+
   return {
     name: "retention",
     everyMs,
@@ -44,13 +59,16 @@ export function createRetention(
     run: async (signal) => {
       const nowMs = ports.now();
       await ports.ensurePartitions();
-      const dropped = await ports.dropPartitionsBefore(nowMs - retentionDays * DAY_MS);
-      if (dropped.length > 0) {
-        ports.log.info({ partitions: dropped }, "requests past their retention are dropped");
-        ports.metrics.keeper_actions_total.add(dropped.length, "partition_dropped");
-      }
+      const beforeMs = nowMs - retentionDays * DAY_MS;
+      const beingRead = await dropDays(beforeMs, signal);
+      await ports.deleteStraysBefore(beforeMs);
       await deleteKeys(nowMs, signal);
       await ports.deletePublishersBefore(nowMs - PUBLISHERS_MS);
+      if (beingRead.length > 0)
+        throw new Fault(
+          "STORE_UNAVAILABLE",
+          `days past their retention are being read, and kept until later: ${beingRead.join(", ")}`,
+        );
     },
   };
 }

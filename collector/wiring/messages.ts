@@ -9,12 +9,29 @@ import {
   encodeUnchanged,
   type IncomingMessage,
 } from "../../adapters/amqp/messages.ts";
-import type { Publisher } from "../../adapters/amqp/publisher.ts";
+import { publishOrEnd } from "../../adapters/amqp/publish-request.ts";
+import { createPublisher, type Publisher } from "../../adapters/amqp/publisher.ts";
 import { takeReady } from "../../adapters/amqp/take-ready.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
+import type { Config } from "../../core/config/schema.ts";
 import type { CollectorPorts, DecodedDelivery, KeeperPorts } from "../ports.ts";
+
+/** One: messages of two channels may overtake each other, and the dispatcher publishes in order. */
+const PUBLISH_CHANNELS = 1;
+const PUBLISH_MESSAGES_MAX = 200;
+const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Publishes with confirms, bounded in messages and bytes. */
+export const openPublisher = (broker: AmqpConnection, { amqp }: Pick<Config, "amqp">): Publisher =>
+  createPublisher(broker, {
+    channels: PUBLISH_CHANNELS,
+    messagesMax: PUBLISH_MESSAGES_MAX,
+    bytesMax: PUBLISH_BYTES_MAX,
+    confirmTimeoutMs: amqp.confirm_timeout_ms,
+    messageBytesMax: amqp.message_bytes_max,
+  });
 
 export interface CollectorBroker {
   consuming: AmqpConnection;
@@ -78,7 +95,9 @@ export function messagePorts({
     publishDeadRequest: (request, error) =>
       publisher.publish(queues().requestsDead.name, encodeDeadRequest(request, error)),
     publishRequest: (request) =>
-      publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
+      publishOrEnd(publisher, queues().results.name, request, () =>
+        publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
+      ),
     takePutOff: (limit, park) => take(queues().parking.name, limit, park),
     takeQueued: (model, limit, park) => take(queues().requestsOf(model).name, limit, park),
     readyOf: async (models) => {

@@ -4,9 +4,11 @@ import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
 import { deleteIdempotencyKeysBefore } from "../../adapters/postgres/insert-requests.ts";
 import { overdueRequests, queuedBefore } from "../../adapters/postgres/open-requests.ts";
 import {
-  dropPartitionsBefore,
+  deleteStraysBefore,
+  dropPartition,
   ensurePartitions,
   PARTITION_DAYS_AHEAD,
+  partitionsBefore,
 } from "../../adapters/postgres/partitions.ts";
 import {
   countParked,
@@ -108,7 +110,9 @@ export function databasePorts(
     operatorPauses: () => readModelPauses(database),
     countGateways: () => countLivePublishers(database, GATEWAY_SILENT_MS),
     ensurePartitions: async () => void (await ensurePartitions(database, PARTITION_DAYS_AHEAD)),
-    dropPartitionsBefore: (createdBeforeMs) => dropPartitionsBefore(database, createdBeforeMs),
+    partitionsBefore: (createdBeforeMs) => partitionsBefore(database, createdBeforeMs),
+    dropPartition: (day) => dropPartition(database, day),
+    deleteStraysBefore: (createdBeforeMs) => deleteStraysBefore(database, createdBeforeMs),
     deleteIdempotencyKeysBefore: (createdBeforeMs, limit) =>
       deleteIdempotencyKeysBefore(database, createdBeforeMs, limit),
     deletePublishersBefore: (seenBeforeMs) => deletePublishersBefore(database, seenBeforeMs),

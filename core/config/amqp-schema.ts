@@ -36,6 +36,11 @@ export const amqp = t.Object(
       "RabbitMQ's own consumer_timeout, so say the same in both places: it takes back what is owned " +
         "for longer. Keep every models.*.timeout_ms a minute below it.",
     ),
+    message_bytes_max: count(
+      16_777_216,
+      "Largest message: RabbitMQ's max_message_size, 16 MiB in 4.x and 128 MiB before, so say here what " +
+        "yours has. Keep every models.*.reply_bytes_max within it.",
+    ),
   },
   closed,
 );

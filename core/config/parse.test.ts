@@ -92,6 +92,10 @@ describe("the configuration", () => {
       { ...file, amqp: { url: "amqp://localhost", consumer_timeout_ms: 120_000 } },
     ],
     [
+      "models.sim-chat.reply_bytes_max",
+      { ...file, amqp: { url: "amqp://localhost", message_bytes_max: 1_048_576 } },
+    ],
+    [
       "postgres.deadline_ms",
       { ...file, postgres: { url: "postgres://localhost", deadline_ms: 10 } },
     ],

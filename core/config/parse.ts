@@ -125,6 +125,11 @@ function crossCheck(config: Config): string[] {
         `models.${name}.timeout_ms: must be more than a minute below amqp.consumer_timeout_ms; for longer ` +
           "calls raise consumer_timeout in RabbitMQ's rabbitmq.conf, restart it, and say the same here",
       );
+    if (model.reply_bytes_max > config.amqp.message_bytes_max)
+      problems.push(
+        `models.${name}.reply_bytes_max: must not exceed amqp.message_bytes_max, which RabbitMQ takes; for ` +
+          "longer replies raise max_message_size in its rabbitmq.conf, restart it, and say the same there",
+      );
     problems.push(...modelProblems(name, model, config.allow_plaintext));
     if (model.concurrency_min > model.concurrency_max)
       problems.push(`models.${name}.concurrency_min: must not exceed concurrency_max`);

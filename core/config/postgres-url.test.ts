@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { readPostgresUrl, type PostgresAddress } from "./postgres-url.ts";
+import { type PostgresAddress, readPostgresUrl, withDatabase } from "./postgres-url.ts";
 
 const PLAIN: PostgresAddress = {
   hosts: [{ host: "db.example.com", port: 5432 }],
@@ -134,4 +134,12 @@ test.each([
 ])("what cannot be read is named in one line: %s", (url, message) => {
   expect(refusalOf(url)).toContain(message);
   expect(refusalOf(url)).not.toContain("secret");
+});
+
+test.each([
+  ["postgres://u:p@a:1,b:2/app?sslmode=disable", "postgres://u:p@a:1,b:2/other?sslmode=disable"],
+  ["postgres://u:p@a:1,b:2", "postgres://u:p@a:1,b:2/other"],
+  ["postgresql://[::1]:5/?a=b", "postgresql://[::1]:5/other?a=b"],
+])("another database of the same servers has the rest of the URL: %s", (url, other) => {
+  expect(withDatabase(url, "other")).toBe(other);
 });

@@ -1,9 +1,15 @@
 import { isThisMachine } from "./this-machine.ts";
 
+/** One server. A host that begins with a slash is a folder of sockets. */
+export interface PostgresHost {
+  host: string;
+  port: number;
+}
+
 /** Where PostgreSQL is and how to log in, as a connection URL of libpq says it. */
 export interface PostgresAddress {
-  /** In the order in which they are tried. A host that begins with a slash is a folder of sockets. */
-  hosts: readonly { host: string; port: number }[];
+  /** Of several the one that takes writes is meant. */
+  hosts: readonly PostgresHost[];
   database: string | null;
   user: string | null;
   password: string | null;
@@ -72,6 +78,11 @@ export function readPostgresUrl(url: string): PostgresAddress {
   for (const [name, value] of given) checkWithoutEffect(name, value);
   return address;
 }
+
+/** The URL of another database on the same server. */
+export const withDatabase = (url: string, name: string): string =>
+  // Several hosts make no URL by the standard.
+  url.replace(/^([a-z]+:\/\/[^/?]*)(?:\/[^?]*)?/, (_all, server) => `${server}/${name}`);
 
 function parametersOf(query: string): Map<string, string> {
   const parameters = new Map<string, string>();

@@ -53,9 +53,9 @@ export type AcceptOutcome =
   | { kind: "refused"; estimatedTokens: number; quota: QuotaUse };
 
 /**
- * @throws {Fault} BODY_INVALID, MODEL_UNKNOWN, PROMPT_TOO_LONG; IDEMPOTENCY_MISMATCH, REQUEST_UNKNOWN (a
- *   replay of a request past its retention); OVERLOADED, OUTBOX_FULL; QUOTA_UNAVAILABLE, STORE_UNAVAILABLE;
- *   STORE_UNSURE
+ * @throws {Fault} BODY_INVALID, MODEL_UNKNOWN, PROMPT_TOO_LONG, MESSAGE_TOO_LARGE; IDEMPOTENCY_MISMATCH,
+ *   REQUEST_UNKNOWN (a replay of a request past its retention); OVERLOADED, OUTBOX_FULL; QUOTA_UNAVAILABLE,
+ *   STORE_UNAVAILABLE; STORE_UNSURE
  */
 export type Accept = (call: AcceptCall) => Promise<AcceptOutcome>;
 
@@ -244,13 +244,13 @@ function createHoldAndStore(
   ports: Pick<Ports, "publisherId" | "config" | "admit" | "seal" | "reach">,
   { store, lanes }: Pick<Ways, "store" | "lanes">,
 ): (draft: Draft) => Promise<StoreAttempt> {
-  function rowOf(draft: Draft, windowDay: string): NewRequest {
+  function rowOf(draft: Draft, payload: Uint8Array, windowDay: string): NewRequest {
     const { plan, priority, idempotency } = draft;
     const head: RequestHead = { ...draft.head, windowDay };
     return {
       head,
       publisherId: ports.publisherId,
-      prompt: ports.seal(encodePayload(plan.payload), head, "prompt"),
+      prompt: ports.seal(payload, head, "prompt"),
       metadata:
         plan.metadata === null ? null : ports.seal(encodeJson(plan.metadata), head, "metadata"),
       // Counted from before the hold: a gateway that froze after it must not store what the keeper has
@@ -264,10 +264,12 @@ function createHoldAndStore(
 
   return async (draft) => {
     const { userId, requestId, estimatedTokens: tokens } = draft.head;
+    const payload = encodePayload(draft.plan.payload);
+    checkMessage(payload, ports.config().amqp.message_bytes_max);
     const { admitted, snapshot: quota } = await ports.admit({ userId, requestId, tokens });
     if (!admitted) return { kind: "refused", quota };
     ports.reach("G1");
-    const row = rowOf(draft, quota.day);
+    const row = rowOf(draft, payload, quota.day);
     const outcome = await store.insert(row);
     switch (outcome.kind) {
       case "stored":
@@ -278,6 +280,15 @@ function createHoldAndStore(
         return { ...outcome, row };
     }
   };
+}
+
+/** Its seal makes it a little longer; what is just below is refused by the queue, and ends as failed. */
+function checkMessage({ byteLength }: Uint8Array, bytesMax: number): void {
+  if (byteLength > bytesMax)
+    throw new Fault(
+      "MESSAGE_TOO_LARGE",
+      `the request has ${byteLength} bytes; the queue takes at most ${bytesMax}`,
+    );
 }
 
 /** A row with a key stays if it is there, because a replay may have been accepted for it. */

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
 import { untilIdle } from "../../test/support/clock.ts";
-import { createFakeGateway, problemOf, storeDown } from "../../test/support/gateway-world.ts";
+import {
+  createFakeGateway,
+  problemOf,
+  storeDown,
+  testConfig,
+} from "../../test/support/gateway-world.ts";
 
 describe("a body that is not right", () => {
   const cases: [
@@ -152,6 +157,23 @@ describe("a body that is not right", () => {
       expect({ admitted, rows }).toEqual({ admitted: [], rows: [] });
     },
   );
+});
+
+test("what the queue would refuse for its size is refused, takes no hold and writes no row", async () => {
+  const settings = testConfig({ gather_ms: 0 });
+  const config = { ...settings, amqp: { ...settings.amqp, message_bytes_max: 400 } };
+  const { call, admitted, rows } = createFakeGateway({ config: () => config });
+
+  const refused = await call("POST", "/generate", { body: { prompt: "x".repeat(400) } });
+  const accepted = await call("POST", "/generate", { body: { prompt: "x".repeat(200) } });
+
+  expect(await problemOf(refused)).toMatchObject({
+    status: 413,
+    code: "MESSAGE_TOO_LARGE",
+    detail: expect.stringMatching(/^the request has \d+ bytes; the queue takes at most 400$/),
+  });
+  expect(accepted.status).toBe(202);
+  expect([admitted.length, rows.length]).toEqual([1, 1]);
 });
 
 describe("a caller without a good key", () => {

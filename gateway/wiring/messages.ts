@@ -1,5 +1,6 @@
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { encodeRequest } from "../../adapters/amqp/messages.ts";
+import { publishOrEnd } from "../../adapters/amqp/publish-request.ts";
 import { createPublisher, type Publisher } from "../../adapters/amqp/publisher.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { Config } from "../../core/config/schema.ts";
@@ -17,6 +18,7 @@ export const openPublisher = (broker: AmqpConnection, { gateway, amqp }: Config)
     messagesMax: gateway.publish_messages_max,
     bytesMax: gateway.publish_bytes_max,
     confirmTimeoutMs: amqp.confirm_timeout_ms,
+    messageBytesMax: amqp.message_bytes_max,
   });
 
 /** What a gateway brings to RabbitMQ. `queues` are as the configuration in force has them. */
@@ -26,6 +28,8 @@ export const messagePorts = (
   queues: () => Topology,
 ): Pick<GatewayPorts, "publish" | "brokerUp"> => ({
   publish: (request) =>
-    publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
+    publishOrEnd(publisher, queues().results.name, request, () =>
+      publisher.publish(queues().requestsOf(request.head.model).name, encodeRequest(request)),
+    ),
   brokerUp: () => broker.state() === "up",
 });

@@ -118,9 +118,9 @@ export function preparePgBackRest(
           PGPASSWORD: state?.password,
           ...(state?.tls && {
             PGSSLMODE: "verify-full",
-            PGSSLROOTCERT: state.tls.ca,
-            PGSSLCERT: state.tls.client.cert,
-            PGSSLKEY: state.tls.client.key,
+            PGSSLROOTCERT: join(postgresFolder, "ca.pem"),
+            PGSSLCERT: join(postgresFolder, "client.pem"),
+            PGSSLKEY: join(postgresFolder, "client.key"),
           }),
           PGBACKREST_PG1_PORT: String(state?.ports["postgres"] ?? 5432),
         },

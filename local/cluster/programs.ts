@@ -6,12 +6,14 @@ import { cacheFolder, cacheKey } from "./cache.ts";
 /** The folder of each has a go.mod and a go.sum that pin every module of its programs. */
 const SOURCES = {
   etcd: { folder: "build/etcd", module: "go.etcd.io/etcd/server/v3" },
+  helm: { folder: "build/helm", module: "helm.sh/helm/v3" },
   kubernetes: { folder: "build/kubernetes", module: "k8s.io/kubernetes" },
 } as const;
 
-/** What a cluster of one machine consists of, and what each is built from; quick ones first. */
+/** What a cluster of one machine consists of or is used with, and the source of each; quick ones first. */
 const SOURCE_OF = {
   etcd: "etcd",
+  helm: "helm",
   kubectl: "kubernetes",
   "kube-apiserver": "kubernetes",
   "kube-scheduler": "kubernetes",
@@ -66,7 +68,7 @@ export function describeProgram(
   ) as [string, string];
   const version = mod.match(`${module} v(\\S+)`)?.[1];
   if (version === undefined) throw new Error(`${folder}/go.mod does not name ${module}`);
-  const flags = [...FLAGS, `-ldflags=${source === "etcd" ? "-s -w" : linkerFlags(version)}`];
+  const flags = [...FLAGS, `-ldflags=${source === "kubernetes" ? linkerFlags(version) : "-s -w"}`];
   const key = cacheKey(`${source}-${version}`, [
     mod,
     sum,

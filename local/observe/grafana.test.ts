@@ -72,3 +72,22 @@ test("the sources are those of the Compose file, at other addresses", async () =
     jsonData: { database: "tollgate" },
   });
 });
+
+test("an encrypted PostgreSQL of several is read from the first, with its certificates", () => {
+  const files = "sslmode=verify-full&sslrootcert=/c/ca.pem&sslcert=/c/own.pem&sslkey=/c/own.key";
+  const postgres = `postgres://u:p@one:5433,two/tollgate?${files}`;
+
+  const { datasources } = grafanaDatasources({ ...SOURCES, postgres });
+
+  expect(datasources[1]).toMatchObject({
+    url: "one:5433",
+    jsonData: {
+      database: "tollgate",
+      sslmode: "verify-full",
+      tlsConfigurationMethod: "file-path",
+      sslRootCertFile: "/c/ca.pem",
+      sslCertFile: "/c/own.pem",
+      sslKeyFile: "/c/own.key",
+    },
+  });
+});

@@ -1,3 +1,8 @@
+import {
+  type PostgresAddress,
+  type PostgresHost,
+  readPostgresUrl,
+} from "../../core/config/postgres-url.ts";
 import { DIRECT } from "../../adapters/process/direct.ts";
 import { accessSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -111,7 +116,8 @@ export function grafanaDatasources({ prometheus, postgres }: GrafanaSources): {
   apiVersion: 1;
   datasources: object[];
 } {
-  const server = new URL(postgres);
+  const { hosts, user, password, database, sslMode, tls } = readPostgresUrl(postgres);
+  const [first] = hosts;
   return {
     apiVersion: 1,
     datasources: [
@@ -127,27 +133,25 @@ export function grafanaDatasources({ prometheus, postgres }: GrafanaSources): {
         name: "PostgreSQL",
         type: "grafana-postgresql-datasource",
         access: "proxy",
-        url: server.host,
-        user: decodeURIComponent(server.username),
-        secureJsonData: { password: decodeURIComponent(server.password) },
-        jsonData: {
-          database: decodeURIComponent(server.pathname.slice(1)),
-          sslmode: server.searchParams.get("sslmode") ?? "disable",
-          ...certificateFiles(server.searchParams),
-        },
+        // It knows one server, and may read a standby.
+        url: first === undefined ? "" : hostText(first),
+        user,
+        secureJsonData: { password },
+        jsonData: { database, sslmode: sslMode ?? "disable", ...certificateFiles(tls) },
       },
     ],
   };
 }
 
-/** Those of a URL of PostgreSQL. */
-function certificateFiles(parameters: URLSearchParams): Record<string, string> {
-  const files = Object.entries({
-    sslRootCertFile: parameters.get("sslrootcert"),
-    sslCertFile: parameters.get("sslcert"),
-    sslKeyFile: parameters.get("sslkey"),
-  }).flatMap(([name, file]) => (file === null ? [] : [[name, file]]));
-  return files.length === 0
-    ? {}
-    : { tlsConfigurationMethod: "file-path", ...Object.fromEntries(files) };
+const hostText = ({ host, port }: PostgresHost): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+
+function certificateFiles({ ca, cert, key }: PostgresAddress["tls"]): Record<string, string> {
+  if (ca === undefined && cert === undefined) return {};
+  return {
+    tlsConfigurationMethod: "file-path",
+    ...(ca !== undefined && { sslRootCertFile: ca }),
+    ...(cert !== undefined && { sslCertFile: cert }),
+    ...(key !== undefined && { sslKeyFile: key }),
+  };
 }

@@ -32,18 +32,22 @@ export async function findFreePorts(count: number): Promise<number[]> {
 const CONNECT_PAUSE_MS = 10;
 
 /** True once something listens on the port; false when nothing does within the limit. */
-export async function waitForListener(port: number, limitMs: number): Promise<boolean> {
+export async function waitForListener(
+  port: number,
+  limitMs: number,
+  host = "127.0.0.1",
+): Promise<boolean> {
   const deadline = Date.now() + limitMs;
-  while (!(await canConnect(port))) {
+  while (!(await canConnect(port, host))) {
     if (Date.now() > deadline) return false;
     await Bun.sleep(CONNECT_PAUSE_MS);
   }
   return true;
 }
 
-function canConnect(port: number): Promise<boolean> {
+function canConnect(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host: "127.0.0.1" });
+    const socket = connect({ port, host });
     socket.once("connect", () => {
       socket.destroy();
       resolve(true);

@@ -11,6 +11,7 @@ policy=/usr/sbin/policy-rc.d
 mark='# written by tollgate during an installation'
 no_cluster=/etc/postgresql-common/createcluster.d/tollgate.conf
 before=$(mktemp -d)
+ours='^(postgresql|patroni|etcd|redis|rabbitmq|epmd|prometheus|pgbouncer)'
 
 # By their links, since a container or chroot may have no systemctl.
 list_enabled() {
@@ -45,10 +46,10 @@ restore() {
   rmdir --ignore-fail-on-non-empty -p "$(dirname "$no_cluster")" 2>/dev/null || true
 
   list_active >"$before/active.now"
-  comm -13 "$before/active" "$before/active.now" | grep -E '^(postgresql|redis|rabbitmq|epmd|prometheus)' |
+  comm -13 "$before/active" "$before/active.now" | grep -E "$ours" |
     while read -r unit; do systemctl stop "$unit" || true; done
   list_enabled >"$before/enabled.now"
-  comm -13 "$before/enabled" "$before/enabled.now" | grep -E '^(postgresql|redis|rabbitmq|epmd|prometheus)' |
+  comm -13 "$before/enabled" "$before/enabled.now" | grep -E "$ours" |
     while read -r unit; do disable "$unit" || true; done
   list_epmd >"$before/epmd.now"
   comm -13 "$before/epmd" "$before/epmd.now" |

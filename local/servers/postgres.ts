@@ -93,13 +93,15 @@ async function prepare(
   ];
 }
 
-/** Settings, with files that the user of PostgreSQL may read. */
+/** Settings, with files that the user of PostgreSQL may read; those of a client are for backups. */
 function encryptedOnly(folder: string, tls: LocalTls, runAs: Unprivileged): Record<string, string> {
   const file = (name: string): string => join(folder, name);
   for (const [name, source] of [
     ["ca.pem", tls.ca],
     ["server.pem", tls.server.cert],
     ["server.key", tls.server.key],
+    ["client.pem", tls.client.cert],
+    ["client.key", tls.client.key],
   ] as const) {
     copyFileSync(source, file(name));
     chmodSync(file(name), 0o600);

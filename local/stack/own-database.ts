@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from "bun";
 
 import { connectPostgres, type Sql } from "../../adapters/postgres/connect.ts";
+import { withDatabase } from "../../core/config/postgres-url.ts";
 
 /** A database that nobody else uses, on a server that others may use too. */
 export interface OwnDatabase {
@@ -15,10 +16,8 @@ const DEADLINE_MS = 35_000;
 export async function createDatabaseOn(serverUrl: string): Promise<OwnDatabase> {
   const name = `test_${randomUUIDv7().replaceAll("-", "")}`;
   await onServer(serverUrl, (sql) => sql`create database ${sql(name)}`);
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
   return {
-    url: url.toString(),
+    url: withDatabase(serverUrl, name),
     drop: () =>
       onServer(serverUrl, (sql) => sql`drop database if exists ${sql(name)} with (force)`),
   };

@@ -56,7 +56,7 @@ export interface StackOptions {
   /** More environment of a process at its first start, by its name: `{"worker-1": {CRASH_AT: "W1"}}`. */
   env?: Readonly<Record<string, Record<string, string>>>;
   /** The URLs that the processes are given, such as those of proxies, in place of the direct ones. */
-  through?: (direct: ServerUrls) => Promise<ServerUrls>;
+  through?: (direct: ServerUrls) => Promise<GivenUrls>;
   /** The same for the ML service's base URL. */
   throughMl?: (direct: string) => Promise<string>;
   /**
@@ -65,6 +65,9 @@ export interface StackOptions {
    */
   profileFolder?: string | undefined;
 }
+
+/** `postgresDirect`: past the pooler that `postgres` leads to. */
+type GivenUrls = ServerUrls & { postgresDirect?: string };
 
 /** A Tollgate of real processes, alone in its database, its queues and its index of Redis. */
 export interface Stack {
@@ -123,8 +126,10 @@ async function build(options: StackOptions, undo: Undo): Promise<Omit<Stack, "st
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
   const configPath = join(folder, "tollgate.yaml");
   const urls = await makeRoom(options, undo);
+  const given: GivenUrls = (await options.through?.(urls)) ?? urls;
   const env = {
-    ...serverEnvironment((await options.through?.(urls)) ?? urls),
+    ...serverEnvironment(given),
+    ...(given.postgresDirect !== undefined && { DATABASE_DIRECT_URL: given.postgresDirect }),
     TOLLGATE_AMQP__QUEUE_PREFIX: uniqueQueuePrefix(),
     TOLLGATE_SECRETS__ENCRYPTION_KEYS: generateEncryptionKey("k1"),
     TOLLGATE_SECRETS__KEY_PEPPER: generatePepper(),

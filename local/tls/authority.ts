@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
@@ -17,6 +17,8 @@ export interface CertificateWish {
   hosts?: readonly string[];
   /** How long it is valid from now on; below 0: it has ended already. */
   days?: number;
+  /** When it ends instead, Unix milliseconds; to the second. */
+  endsAtMs?: number;
 }
 
 /** An authority whose certificates one stack trusts, and nobody else. */
@@ -47,7 +49,7 @@ export async function makeAuthority(folder: string, name = "Tollgate"): Promise<
     ["-addext", "keyUsage=critical,keyCertSign,cRLSign"],
   );
 
-  async function issue({ name: own, hosts = [], days = DAYS }: CertificateWish) {
+  async function issue({ name: own, hosts = [], days = DAYS, endsAtMs }: CertificateWish) {
     const [cert, key] = [join(folder, `${own}.pem`), join(folder, `${own}.key`)];
     const [request, extensions] = [join(folder, `${own}.csr`), join(folder, `${own}.ext`)];
     await openssl([
@@ -71,17 +73,53 @@ export async function makeAuthority(folder: string, name = "Tollgate"): Promise<
         ...(names.length === 0 ? [] : [`subjectAltName=${names.join(",")}`]),
       ].join("\n"),
     );
-    await openssl(
-      ["x509", "-req", "-in", request, "-out", cert, "-sha256", "-days", String(days)],
-      ["-CA", ca, "-CAkey", caKey, "-extfile", extensions],
-      // openssl's own file of the last serial is torn by two at once.
-      ["-set_serial", `0x7f${randomBytes(15).toString("hex")}`],
-    );
+    if (endsAtMs !== undefined) await signUntil(endsAtMs, { request, extensions, cert });
+    else
+      await openssl(
+        ["x509", "-req", "-in", request, "-out", cert, "-sha256", "-days", String(days)],
+        ["-CA", ca, "-CAkey", caKey, "-extfile", extensions],
+        // openssl's own file of the last serial is torn by two at once.
+        ["-set_serial", `0x7f${randomBytes(15).toString("hex")}`],
+      );
     return { cert, key };
+  }
+
+  /** `openssl x509` counts in days before OpenSSL 3.4; `openssl ca` keeps a database, which nobody needs. */
+  async function signUntil(
+    endsAtMs: number,
+    { request, extensions, cert }: { request: string; extensions: string; cert: string },
+  ): Promise<void> {
+    const books = await mkdtemp(join(folder, "issued-"));
+    const config = join(books, "ca.cnf");
+    await writeFile(join(books, "index.txt"), "");
+    await writeFile(
+      config,
+      [
+        "[ca]",
+        "default_ca = own",
+        "[own]",
+        `database = ${join(books, "index.txt")}`,
+        `new_certs_dir = ${books}`,
+        "rand_serial = yes",
+        "default_md = sha256",
+        "policy = any",
+        "[any]",
+        "commonName = supplied",
+      ].join("\n"),
+    );
+    await openssl(
+      ["ca", "-batch", "-notext", "-config", config, "-cert", ca, "-keyfile", caKey],
+      ["-in", request, "-out", cert, "-extfile", extensions, "-enddate", asn1Time(endsAtMs)],
+    );
+    await rm(books, { recursive: true });
   }
 
   return { ca, issue };
 }
+
+/** `20261128123000Z` */
+const asn1Time = (ms: number): string =>
+  `${new Date(ms).toISOString().slice(0, 19).replaceAll(/[-:T]/g, "")}Z`;
 
 const isAddress = (host: string): boolean => /^[0-9.]+$/.test(host) || host.includes(":");
 

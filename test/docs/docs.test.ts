@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { parseConfig } from "../../core/config/parse.ts";
+import { readPostgresUrl } from "../../core/config/postgres-url.ts";
 import { FAULTS } from "../../ml-sim/faults.ts";
 import { SettingsSchema } from "../../ml-sim/settings.ts";
 import { configurationTable, faultsTable, metricsTable } from "./tables.ts";
@@ -42,8 +43,10 @@ describe("the configuration page", () => {
       ),
     );
 
-    const [sentinels, cluster, ml] = configs;
-    expect(configs.length).toBe(3);
+    const [groups, sentinels, cluster, ml] = configs;
+    expect(configs.length).toBe(4);
+    expect(readPostgresUrl(groups?.postgres.url ?? "").hosts.length).toBe(3);
+    expect(groups?.amqp.more_urls.length).toBe(2);
     expect(sentinels?.redis.sentinels?.nodes.length).toBe(3);
     expect(cluster?.redis.cluster?.nodes.length).toBe(2);
     expect(Object.keys(ml?.models ?? {})).toEqual([ml?.default_model ?? ""]);

@@ -1,6 +1,6 @@
 import { parseMetrics, sumOf } from "../../local/observe/prometheus-text.ts";
 import type { FaultCode } from "../../core/faults.ts";
-import { untilTrue } from "../../local/stack/eventually.ts";
+import { eventually, untilTrue } from "../../local/stack/eventually.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 import type { Scene } from "./scenarios.ts";
 
@@ -57,7 +57,10 @@ export async function untilAccepting({ load }: Scene): Promise<void> {
 
 /** The same for the whole way to a result. */
 export async function untilCompleting({ stack }: Scene): Promise<void> {
-  const before = await countCompleted(stack);
+  // Our own connection may have gone with a server.
+  const before = await eventually("the requests are counted", COMPLETING_LIMIT_MS, () =>
+    countCompleted(stack),
+  );
   await untilTrue(
     "requests are completed",
     COMPLETING_LIMIT_MS,

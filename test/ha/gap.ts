@@ -1,5 +1,7 @@
 import type { Load } from "../faults/history/load.ts";
+import { countCompleted } from "../faults/progress.ts";
 import type { Api } from "../support/stack/api.ts";
+import type { TestStack } from "../support/stack/stack.ts";
 
 /** Watches for how long at a time something does not go on. */
 export interface Gap {
@@ -37,16 +39,24 @@ function watch(everyMs: number, hasGoneOn: () => boolean | Promise<boolean>): Ga
   };
 }
 
-/** Of requests that are accepted, whosever they are. */
-export function watchAccepts(load: Load): Gap {
-  let before = load.counts().acknowledged;
-  return watch(LOOK_MS, () => {
-    const now = load.counts().acknowledged;
+/** Of a count that rises. */
+function watchCount(everyMs: number, read: () => number | Promise<number>): Gap {
+  let before = 0;
+  return watch(everyMs, async () => {
+    const now = await read();
     const hasGoneOn = now > before;
     before = now;
     return hasGoneOn;
   });
 }
+
+/** Of requests that are accepted, whosever they are. */
+export const watchAccepts = (load: Load): Gap =>
+  watchCount(LOOK_MS, () => load.counts().acknowledged);
+
+/** Of requests that are completed. */
+export const watchCompletions = (stack: TestStack): Gap =>
+  watchCount(ASK_MS, () => countCompleted(stack));
 
 /** Of the answers to one user who asks for what is left of the quota, which Redis has to say. */
 export function watchQuota(api: Api): Gap {

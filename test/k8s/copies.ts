@@ -1,8 +1,11 @@
 import { join } from "node:path";
 
+import { chartTemplates } from "./helm-chart.ts";
+import { build, findKustomize } from "./kustomize.ts";
 import type { PrometheusRule } from "./resources.ts";
 
 const ROOT = join(import.meta.dir, "../..");
+const TEMPLATES = join(ROOT, "k8s/helm/templates");
 
 export interface Copy {
   path: string;
@@ -22,6 +25,7 @@ export async function copies(): Promise<Copy[]> {
   const warning = "# Written by `bun test/k8s/copies.ts` from k8s/base/monitoring/rules.yaml.\n";
   return [
     { path: join(ROOT, "k8s/base/app/tollgate.yaml"), text: config },
+    { path: join(ROOT, "k8s/helm/files/tollgate.yaml"), text: config },
     {
       path: join(ROOT, "docker/prometheus-rules.yaml"),
       text: `${warning}${Bun.YAML.stringify({ groups: spec.groups }, null, 2)}\n`,
@@ -29,6 +33,15 @@ export async function copies(): Promise<Copy[]> {
   ];
 }
 
+/** The templates of the Helm chart that follow from `k8s/base`; null where it cannot be built. */
+export function chartCopies(): Copy[] | null {
+  const { command } = findKustomize();
+  if (command === null) return null;
+  const templates = chartTemplates(build(command, "base"));
+  return [...templates].map(([name, text]) => ({ path: join(TEMPLATES, name), text }));
+}
+
 if (import.meta.main) {
-  for (const { path, text } of await copies()) await Bun.write(path, text);
+  for (const { path, text } of [...(await copies()), ...(chartCopies() ?? [])])
+    await Bun.write(path, text);
 }

@@ -56,7 +56,7 @@ export function findKustomize(): { command: string[] } | { command: null; reason
 }
 
 /** The resources that `kubectl apply -k k8s/<root>` would send. */
-export function build(command: readonly string[], root: Root): Resource[] {
+export function build(command: readonly string[], root: Root | "base"): Resource[] {
   const { ok, out } = run([...command, join(ROOT, "k8s", root)]);
   if (!ok) throw new Error(`k8s/${root} cannot be built: ${out}`);
   return [Bun.YAML.parse(out)].flat() as Resource[];

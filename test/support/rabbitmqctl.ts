@@ -9,6 +9,8 @@ export interface ControlledNode {
   /** The folder that it was prepared in; the cookie lies there. */
   folder: string;
   epmdPort: number;
+  /** A command that becomes another one on the node's machine; none: it is this one. */
+  enter?: readonly string[];
 }
 
 const CONTROL_LIMIT_MS = 30_000;
@@ -18,13 +20,14 @@ const CONTROL_LIMIT_MS = 30_000;
  * seconds.
  */
 export async function runRabbitmqctl(
-  { node, folder, epmdPort }: ControlledNode,
+  { node, folder, epmdPort, enter = [] }: ControlledNode,
   args: readonly string[],
 ): Promise<string> {
   const searchPath = process.env["PATH"] ?? "";
   const server = findBinaries(searchPath).rabbitmq?.server;
   if (server === undefined) throw new Error("rabbitmq-server is not on this machine");
-  const control = Bun.spawn([join(dirname(server), "rabbitmqctl"), "-n", node, ...args], {
+  const rabbitmqctl = join(dirname(server), "rabbitmqctl");
+  const control = Bun.spawn([...enter, rabbitmqctl, "-n", node, ...args], {
     env: {
       PATH: searchPath,
       LANG: "C.UTF-8",

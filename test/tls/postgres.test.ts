@@ -5,14 +5,16 @@ import { join } from "node:path";
 import postgres from "postgres";
 
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
-import { openTlsFiles } from "../../adapters/tls/tls-files.ts";
+import { openTlsFiles, type TlsFiles } from "../../adapters/tls/tls-files.ts";
 import type { TlsConfig } from "../../core/config/tls-schema.ts";
 import { findFreePorts } from "../../local/processes/ports.ts";
 import { newPassword } from "../../local/servers/password.ts";
 import { type Authority, type Certificate, makeAuthority } from "../../local/tls/authority.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { preparePostgres } from "../faults/servers/postgres-node.ts";
 import { makeServerHome } from "../faults/servers/server-home.ts";
+import { recordMetrics } from "../support/metrics.ts";
 import { hasServerPrograms } from "../support/private-servers.ts";
 
 const START_LIMIT_MS = 60_000;
@@ -67,13 +69,21 @@ describe.skipIf(!hasServerPrograms())("PostgreSQL with certificates", () => {
     files: NonNullable<TlsConfig>,
     { host = "localhost", mode = "verify-full" } = {},
   ): Promise<Database> {
+    const tls = await openTlsFiles(files, { log: silentLog, name: "test", lookMs: 20 });
+    return openWith(tls, { host, mode });
+  }
+
+  function openWith(
+    tls: TlsFiles,
+    { host = "localhost", mode = "verify-full", poolMax = 1 } = {},
+  ): Database {
     const url = new URL(node.url);
     url.hostname = host;
     url.searchParams.set("sslmode", mode);
     return connectPostgres({
       url: url.toString(),
-      tls: await openTlsFiles(files, { log: silentLog, name: "test", lookMs: 20 }),
-      poolMax: 1,
+      tls,
+      poolMax,
       statementTimeoutMs: 2_000,
       deadlineMs: 3_000,
       name: "tls-test",
@@ -89,8 +99,10 @@ describe.skipIf(!hasServerPrograms())("PostgreSQL with certificates", () => {
         where pid = pg_backend_pid()`,
     );
 
-  async function causeOf(files: NonNullable<TlsConfig>, how = {}): Promise<string> {
-    const database = await open(files, how);
+  const causeOf = async (files: NonNullable<TlsConfig>, how = {}): Promise<string> =>
+    failureOf(await open(files, how));
+
+  async function failureOf(database: Database): Promise<string> {
     try {
       await whoAmI(database);
       return "it connected";
@@ -154,16 +166,7 @@ describe.skipIf(!hasServerPrograms())("PostgreSQL with certificates", () => {
   test("is spoken to with a renewed certificate by the next connection, and no call fails", async () => {
     const files = { ca: authority.ca, ...(await authority.issue({ name: "renewed", days: 10 })) };
     const tls = await openTlsFiles(files, { log: silentLog, name: "test", lookMs: 20 });
-    const url = new URL(node.url);
-    url.hostname = "localhost";
-    const database = connectPostgres({
-      url: `${url.toString()}?sslmode=verify-full`,
-      tls,
-      poolMax: 4,
-      statementTimeoutMs: 2_000,
-      deadlineMs: 3_000,
-      name: "tls-renewal",
-    });
+    const database = openWith(tls, { poolMax: 4 });
     const [before] = await whoAmI(database);
     const renewed = Promise.withResolvers<void>();
     tls.onRenewed(() => renewed.resolve());
@@ -193,4 +196,66 @@ describe.skipIf(!hasServerPrograms())("PostgreSQL with certificates", () => {
     await Promise.all([fresh.close(), database.close()]);
     tls.close();
   });
+
+  test("goes on when our certificate ends; new connections name it, until it is renewed", async () => {
+    const endsAtMs = inSeconds(3);
+    const files = {
+      ca: authority.ca,
+      ...(await authority.issue({ name: "ending", endsAtMs })),
+    };
+    const { metrics, value } = recordMetrics();
+    const told = Promise.withResolvers<unknown>();
+    const log = { ...silentLog, error: (fields: object) => told.resolve(fields) };
+    const tls = await openTlsFiles(files, { log, metrics, name: "test", lookMs: 20 });
+    const standing = openWith(tls);
+    const [before] = await whoAmI(standing);
+    const endShown = value("certificate_expires_timestamp_seconds", "test");
+    const sentence = `tls.cert: ${files.cert} expired on ${new Date(endsAtMs).toISOString()}`;
+
+    expect(await told.promise).toEqual({ server: "test", reason: sentence });
+    const refused = await failureOf(openWith(tls));
+    const [after] = await whoAmI(standing);
+    const renewed = Promise.withResolvers<void>();
+    tls.onRenewed(() => renewed.resolve());
+    await authority.issue({ name: "ending", days: 20 });
+    await renewed.promise;
+
+    expect(endShown).toBe(endsAtMs / 1_000);
+    expect(refused).toContain(sentence);
+    expect(after).toEqual(before);
+    expect(await failureOf(openWith(tls))).toBe("it connected");
+    const daysLeft =
+      (value("certificate_expires_timestamp_seconds", "test") - Date.now() / 1_000) / 86_400;
+    expect(daysLeft).toBeWithin(19.9, 20.1);
+    await standing.close();
+    tls.close();
+  });
+
+  test("whose certificate ends is spoken to on; new connections name it and its end", async () => {
+    const endsAtMs = inSeconds(3);
+    const brief = await authority.issue({ name: "brief", hosts: ["localhost"], endsAtMs });
+    const files = { ca: authority.ca, ...own };
+    const tls = await openTlsFiles(files, { log: silentLog, name: "test" });
+    await serve(brief);
+    try {
+      const standing = openWith(tls);
+      const [before] = await whoAmI(standing);
+      await untilTrue("it has ended", 10_000, () => Date.now() > endsAtMs);
+
+      const refused = await failureOf(openWith(tls));
+      const [after] = await whoAmI(standing);
+
+      const end = new Date(endsAtMs).toISOString();
+      expect(refused).toContain(`the server's certificate (CN=brief) expired on ${end}`);
+      expect(after).toEqual(before);
+      await standing.close();
+    } finally {
+      await serve(await authority.issue({ name: "server", hosts: ["localhost"] }));
+    }
+    expect(await failureOf(openWith(tls))).toBe("it connected");
+    tls.close();
+  });
 });
+
+/** So long from now, to the second, which certificates count in. */
+const inSeconds = (seconds: number): number => Math.ceil(Date.now() / 1_000 + seconds) * 1_000;

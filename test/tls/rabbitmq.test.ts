@@ -10,6 +10,7 @@ import { findFreePorts, waitForListener } from "../../local/processes/ports.ts";
 import { newPassword } from "../../local/servers/password.ts";
 import { LOCAL_RABBITMQ } from "../../local/servers/rabbitmq.ts";
 import { type Authority, type Certificate, makeAuthority } from "../../local/tls/authority.ts";
+import { untilTrue } from "../../local/stack/eventually.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { makeServerHome, requireBinaries } from "../faults/servers/server-home.ts";
 import { createServerProcess, type ServerProcess } from "../faults/servers/server-process.ts";
@@ -144,5 +145,52 @@ describe.skipIf(!hasServerPrograms())("RabbitMQ with certificates", () => {
     expect(await standing.withChannel(async () => standing.state())).toBe("up");
     await Promise.all([standing.close(), next.close()]);
     tls.close();
+  });
+
+  test("goes on when our certificate ends; new connections name it, until it is renewed", async () => {
+    const endsAtMs = Math.ceil(Date.now() / 1_000 + 3) * 1_000;
+    const files = { ca: authority.ca, ...(await authority.issue({ name: "ending", endsAtMs })) };
+    const tls = await openTlsFiles(files, { log: silentLog, name: "test", lookMs: 20 });
+    const standing = connectionWith(tls);
+    await standing.whenUp(CONNECT_MS);
+    // Erlang takes it for good until its last second is over.
+    await untilTrue("it has ended", 10_000, () => Date.now() > endsAtMs + 1_000);
+
+    const refused = await stateWith(files);
+    const isUp = await standing.withChannel(async () => standing.state());
+    const renewed = Promise.withResolvers<void>();
+    tls.onRenewed(() => renewed.resolve());
+    await authority.issue({ name: "ending", days: 20 });
+    await renewed.promise;
+    const next = connectionWith(tls);
+    await next.whenUp(CONNECT_MS);
+
+    const end = new Date(endsAtMs).toISOString();
+    expect(refused).toContain(`tls.cert: ${files.cert} expired on ${end}`);
+    expect(isUp).toBe("up");
+    await Promise.all([standing.close(), next.close()]);
+    tls.close();
+  });
+
+  test("whose certificate ends is spoken to on, and new connections name it and its end", async () => {
+    const endsAtMs = Math.ceil(Date.now() / 1_000 + 3) * 1_000;
+    const tls = await openTlsFiles({ ca: authority.ca, ...own }, { log: silentLog, name: "test" });
+    await serve(await authority.issue({ name: "brief", hosts: ["localhost"], endsAtMs }));
+    try {
+      const standing = connectionWith(tls);
+      await standing.whenUp(CONNECT_MS);
+      await untilTrue("it has ended", 10_000, () => Date.now() > endsAtMs);
+      const late = connectionWith(tls);
+
+      const refused = await late.whenUp(CONNECT_MS).catch((error: Error) => String(error.cause));
+
+      const end = new Date(endsAtMs).toISOString();
+      expect(refused).toContain(`the server's certificate (CN=brief) expired on ${end}`);
+      expect(await standing.withChannel(async () => standing.state())).toBe("up");
+      await Promise.all([standing.close(), late.close(100)]);
+    } finally {
+      await serve(await authority.issue({ name: "server", hosts: ["localhost"] }));
+      tls.close();
+    }
   });
 });

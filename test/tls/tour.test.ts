@@ -105,6 +105,17 @@ describe.skipIf(!isInstalled).each([
     UP_LIMIT_MS + TOUR_LIMIT_MS,
   );
 
+  test.skipIf(how === "plain" || Bun.which("pgbackrest") === null)(
+    "and its database can be backed up",
+    async () => {
+      const backup = await tollgate("backup");
+      const verified = await tollgate("backup", "verify");
+
+      expect([backup.exitCode, verified.exitCode]).toEqual([0, 0]);
+    },
+    UP_LIMIT_MS,
+  );
+
   test.skipIf(how === "plain")(
     "and none of its servers speaks to who does not encrypt",
     async () => {

@@ -1,13 +1,14 @@
+import { resultTooLarge } from "../../core/attempt/too-large.ts";
 import type { Delay } from "../../core/attempt/delay.ts";
 import type { UpstreamWords } from "../../core/attempt/outcome.ts";
 import type { RequestEnd } from "../../core/request/finish.ts";
 import type { InferenceResult } from "../../core/request/payload.ts";
 import type { RequestError } from "../../core/request/request.ts";
-import { type Backoff, backoffMs } from "../../runtime/backoff.ts";
 import { pause } from "../../runtime/schedule.ts";
 import type { OwnedDelivery } from "../deliveries/owned.ts";
-import type { WorkerPorts } from "../ports.ts";
+import type { DeadReason, WorkerPorts } from "../ports.ts";
 import { createMarks } from "./marks.ts";
+import { createUntilConfirmed, isTooLarge } from "./until-confirmed.ts";
 
 /** The end of a request as its worker knows it, before it is sealed and published. */
 export interface Ending extends Omit<RequestEnd, "completedAtMs" | "result"> {
@@ -83,31 +84,9 @@ type ConcludePorts = Pick<
  */
 const GIVE_BACK_MS = 700;
 
-/** Between two publishes of the same message. */
-const REPUBLISH_BACKOFF: Backoff = { firstMs: 100, longestMs: 5_000, jitter: 0.5 };
-
 export function createConclusions(ports: ConcludePorts): Conclusions {
   const { clearStarted, noteDelayed } = createMarks(ports);
-
-  /** Returns true when the broker has the message, false when the delivery was broken off first. */
-  async function publishUntilConfirmed(
-    owned: OwnedDelivery,
-    what: string,
-    publish: () => Promise<void>,
-  ): Promise<boolean> {
-    const { signal } = owned.brokenOff;
-    for (let failures = 1; !signal.aborted; failures += 1) {
-      try {
-        await publish();
-        return true;
-      } catch (error) {
-        const { requestId } = owned.request.head;
-        ports.log.warn({ err: error, what, failures, request_id: requestId }, "publish failed");
-        await pause(ports.schedule, backoffMs(REPUBLISH_BACKOFF, failures, ports.random()), signal);
-      }
-    }
-    return false;
-  }
+  const publishUntilConfirmed = createUntilConfirmed(ports);
 
   async function publishEnding(owned: OwnedDelivery, ending: Ending): Promise<boolean> {
     const { head } = owned.request;
@@ -156,6 +135,42 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
     else owned.delivery.requeue();
   }
 
+  const dead: Conclusions["dead"] = async (owned, { attempts, startedAtMs }, error, upstream) => {
+    const { head } = owned.request;
+    const { requestId, model } = head;
+    const { code } = error;
+    ports.log.warn({ request_id: requestId, model, code, attempts }, "request failed");
+    const nothing = { usage: null, result: null };
+    const detail =
+      upstream === undefined ? {} : { errorDetail: await ports.sealErrorDetail(head, upstream) };
+    const ending = {
+      ...nothing,
+      state: "failed",
+      attempts,
+      startedAtMs,
+      error,
+      ...detail,
+    } as const;
+    if (!(await publishEnding(owned, ending))) return giveBack(owned);
+    ports.reach("W3");
+    const reason = { ...error, ...detail, attempts, diedAtMs: ports.now() };
+    return (await publishDead(owned, reason)) ? owned.delivery.ack() : giveBack(owned);
+  };
+
+  /** Without its copy among the dead letters a request has ended all the same. */
+  async function publishDead(owned: OwnedDelivery, reason: DeadReason): Promise<boolean> {
+    try {
+      return await publishUntilConfirmed(owned, "dead letter", () =>
+        ports.publishDead(owned.request, reason),
+      );
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      const { requestId } = owned.request.head;
+      ports.log.error({ err: error, request_id: requestId }, "a dead letter is not kept");
+      return true;
+    }
+  }
+
   return {
     giveBack,
     handOver(owned) {
@@ -166,34 +181,16 @@ export function createConclusions(ports: ConcludePorts): Conclusions {
       return handOver(owned, timeOver);
     },
     async end(owned, ending) {
-      if (!(await publishEnding(owned, ending))) return giveBack(owned);
+      try {
+        if (!(await publishEnding(owned, ending))) return await giveBack(owned);
+      } catch (error) {
+        if (!isTooLarge(error)) throw error;
+        return await dead(owned, ending, resultTooLarge(error.message));
+      }
       ports.reach("W3");
       return owned.delivery.ack();
     },
-    async dead(owned, { attempts, startedAtMs }, error, upstream) {
-      const { head } = owned.request;
-      const { requestId, model } = head;
-      const { code } = error;
-      ports.log.warn({ request_id: requestId, model, code, attempts }, "request failed");
-      const nothing = { usage: null, result: null };
-      const detail =
-        upstream === undefined ? {} : { errorDetail: await ports.sealErrorDetail(head, upstream) };
-      const ending = {
-        ...nothing,
-        state: "failed",
-        attempts,
-        startedAtMs,
-        error,
-        ...detail,
-      } as const;
-      if (!(await publishEnding(owned, ending))) return giveBack(owned);
-      ports.reach("W3");
-      const reason = { ...error, ...detail, attempts, diedAtMs: ports.now() };
-      const isConfirmed = await publishUntilConfirmed(owned, "dead letter", () =>
-        ports.publishDead(owned.request, reason),
-      );
-      return isConfirmed ? owned.delivery.ack() : giveBack(owned);
-    },
+    dead,
     async retry(owned, delay, error) {
       const { attempt } = owned.request;
       // Before the publish: the next attempt may start, and mark so, as soon as the broker has the message.

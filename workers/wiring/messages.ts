@@ -8,6 +8,7 @@ import {
   encodeResult,
   encodeUnchanged,
 } from "../../adapters/amqp/messages.ts";
+import { publishOrEnd } from "../../adapters/amqp/publish-request.ts";
 import type { Publisher } from "../../adapters/amqp/publisher.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
@@ -37,6 +38,9 @@ export function messagePorts({
 > {
   const queueOf = ({ head }: QueuedRequest): string => queues().requestsOf(head.model).name;
 
+  const orEnd = (request: QueuedRequest, publish: () => Promise<void>): Promise<void> =>
+    publishOrEnd(publisher, queues().results.name, request, publish);
+
   return {
     consume: async (model, prefetch, onDelivery) => {
       const queue = queues().requestsOf(model).name;
@@ -53,14 +57,18 @@ export function messagePorts({
     },
     publishResult: (result) =>
       gatherResults(() => publisher.publish(queues().results.name, encodeResult(result))),
-    publishAgain: (request) => publisher.publish(queueOf(request), encodeRequest(request)),
-    publishPutOff: (request) => publisher.publish(queues().parking.name, encodeRequest(request)),
+    publishAgain: (request) =>
+      orEnd(request, () => publisher.publish(queueOf(request), encodeRequest(request))),
+    publishPutOff: (request) =>
+      orEnd(request, () => publisher.publish(queues().parking.name, encodeRequest(request))),
     publishRetry: (request, { stepMs, expirationMs }) =>
-      delays.into(stepMs, (exchange) =>
-        publisher.publishThrough(exchange, queueOf(request), {
-          ...encodeRequest(request),
-          expirationMs,
-        }),
+      orEnd(request, () =>
+        delays.into(stepMs, (exchange) =>
+          publisher.publishThrough(exchange, queueOf(request), {
+            ...encodeRequest(request),
+            expirationMs,
+          }),
+        ),
       ),
     publishDead: (request, reason) =>
       publisher.publish(queues().requestsDead.name, encodeDeadRequest(request, reason)),

@@ -34,7 +34,8 @@ export interface ReplicatedQueue {
   leader: string;
 }
 
-interface Node extends ControlledNode {
+/** A node that a test starts. */
+export interface ClusterNode extends ControlledNode {
   url: string;
   process: ServerProcess;
 }
@@ -49,11 +50,12 @@ const QueuesSchema = t.Array(
 );
 
 /** Makes nodes that start at the same time one cluster (https://www.rabbitmq.com/docs/cluster-formation). */
-const CLUSTER_CONFIG = [
-  "cluster_formation.peer_discovery_backend = classic_config",
-  ...NODES.map((node, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${node}`),
-  "",
-].join("\n");
+export const clusterConfig = (nodes: readonly string[]): string =>
+  [
+    "cluster_formation.peer_discovery_backend = classic_config",
+    ...nodes.map((node, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${node}`),
+    "",
+  ].join("\n");
 
 /** Starts the cluster on loopback, with ports, an epmd and data folders of its own. */
 export async function startRabbitmqCluster(): Promise<RabbitmqCluster> {
@@ -66,17 +68,13 @@ export async function startRabbitmqCluster(): Promise<RabbitmqCluster> {
   const lead = (): void =>
     address.leadTo(...nodes.filter(({ process }) => process.isRunning()).map(({ url }) => url));
 
-  const start = async (wanted: readonly Node[]): Promise<void> => {
+  const start = async (wanted: readonly ClusterNode[]): Promise<void> => {
     for (const { process } of wanted) process.start();
-    await Promise.all(wanted.map(untilReady));
-    const count = nodes.filter(({ process }) => process.isRunning()).length;
-    // A node answers AMQP somewhat before it counts as running, and until then the other command fails.
-    await runRabbitmqctl(first, ["await_startup"]);
-    await runRabbitmqctl(first, ["await_online_nodes", String(count)]);
+    await untilJoined(wanted, nodes.filter(({ process }) => process.isRunning()).length);
     lead();
   };
 
-  const named = (names: readonly string[]): Node[] =>
+  const named = (names: readonly string[]): ClusterNode[] =>
     nodes.filter(({ node }) => names.includes(node));
 
   async function remove(): Promise<void> {
@@ -105,18 +103,18 @@ export async function startRabbitmqCluster(): Promise<RabbitmqCluster> {
     queues: async () => {
       const living = nodes.find(({ process }) => process.isRunning());
       if (living === undefined) throw new Error("no node runs");
-      const columns = ["name", "members", "leader"];
-      const json = await runRabbitmqctl(living, ["list_queues", ...columns, "--formatter", "json"]);
-      return Value.Decode(QueuesSchema, JSON.parse(json));
+      return readQueues(living);
     },
     remove,
   };
 }
 
-async function prepareNodes(folder: string): Promise<{ epmd: ServerProcess; nodes: Node[] }> {
+async function prepareNodes(
+  folder: string,
+): Promise<{ epmd: ServerProcess; nodes: ClusterNode[] }> {
   const [epmdPort = 0, ...free] = await findFreePorts(1 + 2 * NODES.length);
   const [password, cookie] = [newPassword(), newPassword()];
-  const nodes: Node[] = [];
+  const nodes: ClusterNode[] = [];
   let epmd: ServerProcess | undefined;
   for (const node of NODES) {
     const [amqp = 0, dist = 0] = free.splice(0, 2);
@@ -124,7 +122,7 @@ async function prepareNodes(folder: string): Promise<{ epmd: ServerProcess; node
     const settings = { folder: own, password, ports: { amqp, dist, epmd: epmdPort } };
     const [names, server] = await LOCAL_RABBITMQ.prepare(settings, requireBinaries("rabbitmq"));
     if (names === undefined || server === undefined) throw new Error("RabbitMQ is two processes");
-    appendFileSync(join(own, "rabbitmq.conf"), CLUSTER_CONFIG);
+    appendFileSync(join(own, "rabbitmq.conf"), clusterConfig(NODES));
     writeFileSync(join(own, "home", ".erlang.cookie"), cookie, { mode: 0o400 });
     epmd ??= createServerProcess(names, { folder });
     const launch = { ...server, name: node, env: { ...server.env, RABBITMQ_NODENAME: node } };
@@ -135,7 +133,23 @@ async function prepareNodes(folder: string): Promise<{ epmd: ServerProcess; node
   return { epmd, nodes };
 }
 
-async function untilReady({ node, url, process }: Node): Promise<void> {
+/** Waits until nodes that were started answer, and the cluster has as many as that. */
+export async function untilJoined(started: readonly ClusterNode[], count: number): Promise<void> {
+  await Promise.all(started.map(untilReady));
+  const [first] = started;
+  if (first === undefined) return;
+  // A node answers AMQP somewhat before it counts as running, and until then the other command fails.
+  await runRabbitmqctl(first, ["await_startup"]);
+  await runRabbitmqctl(first, ["await_online_nodes", String(count)]);
+}
+
+export async function readQueues(node: ControlledNode): Promise<ReplicatedQueue[]> {
+  const columns = ["name", "members", "leader"];
+  const json = await runRabbitmqctl(node, ["list_queues", ...columns, "--formatter", "json"]);
+  return Value.Decode(QueuesSchema, JSON.parse(json));
+}
+
+async function untilReady({ node, url, process }: ClusterNode): Promise<void> {
   await eventually(`${node} answers`, READY_LIMIT_MS, async () => {
     if (!process.isRunning()) return "ended";
     await LOCAL_RABBITMQ.ping(url, PING_LIMIT_MS);

@@ -9,6 +9,7 @@ import { descendantsOf } from "../../support/private-servers.ts";
 export interface ServerProcess {
   start: () => void;
   isRunning: () => boolean;
+  pid: () => number | undefined;
   /** Such as SIGSTOP, which freezes it. */
   signal: (name: NodeJS.Signals) => void;
   /** SIGKILL to it and all its children at once, as when their machine loses power; waits for its end. */
@@ -45,6 +46,7 @@ export function createServerProcess(
       }
     },
     isRunning,
+    pid: () => child?.pid,
     signal: (signal) => child?.kill(signal),
     kill: async () => {
       if (child === undefined || !isRunning()) return;

@@ -1,13 +1,13 @@
 import type { Redis } from "ioredis";
 
-import { openClient } from "../../../adapters/postgres/open-client.ts";
+import { openClient } from "../../../adapters/postgres/primary.ts";
 import { createClient } from "../../../adapters/redis/client.ts";
 import { silentLog } from "../../../runtime/log.ts";
 import type { Books } from "../../../local/stack/books.ts";
 
 /** Columns of a database, as `table.column`, that hold a text anywhere, be they text, JSON or bytes. */
 export async function findInPostgres(url: string, text: string): Promise<string[]> {
-  const sql = openClient({ url }, { name: "search", max: 1 });
+  const { sql } = await openClient({ url }, { name: "search", max: 1 });
   try {
     const columns = await sql<{ table: string; column: string; type: string }[]>`
       select table_name as table, column_name as column, data_type as type

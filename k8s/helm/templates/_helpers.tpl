@@ -1,0 +1,28 @@
+{{- define "tollgate.image" -}}
+{{- $name := .Values.image.repository -}}
+{{- with .Values.image.digest -}}
+{{ printf "%s@%s" $name . | quote }}
+{{- else -}}
+{{ printf "%s:%s" $name (.Values.image.tag | default .Chart.AppVersion) | quote }}
+{{- end -}}
+{{- end -}}
+
+{{- define "tollgate.serversSecret" -}}
+{{ .Values.servers.existingSecret | default "tollgate-servers" }}
+{{- end -}}
+
+{{- define "tollgate.secretsSecret" -}}
+{{ .Values.secrets.existingSecret | default "tollgate-secrets" }}
+{{- end -}}
+
+{{- define "tollgate.kedaSecret" -}}
+{{ .Values.scaling.rabbitmq.existingSecret | default "keda-rabbitmq" }}
+{{- end -}}
+
+{{- /* The shipped configuration with what the values say. */ -}}
+{{- define "tollgate.config" -}}
+{{- $config := .Files.Get "files/tollgate.yaml" | fromYaml -}}
+{{- with .Values.models }}{{ $_ := set $config "models" . }}{{ end -}}
+{{- with .Values.tiers }}{{ $_ := set $config "tiers" . }}{{ end -}}
+{{- mergeOverwrite $config .Values.config | toYaml -}}
+{{- end -}}
