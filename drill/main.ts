@@ -15,10 +15,11 @@ program
   .addHelpText(
     "after",
     `
---build needs Go 1.24 or newer, takes a quarter of an hour on two cores, and is needed once: etcd and
-Kubernetes come from their Go modules, at versions and sums that this checkout names. It may be interrupted,
-and goes on where it was. Afterwards ./tollgate test runs the stage api. The programs, half a GB, are kept in
-TOLLGATE_CACHE, else $XDG_CACHE_HOME/tollgate, else ~/.cache/tollgate; Go's own caches take some GB more.
+--build needs Go 1.24 or newer, takes a quarter of an hour on two cores, and is needed once: etcd, Helm
+and Kubernetes come from their Go modules, at versions and sums that this checkout names. It may be
+interrupted, and goes on where it was. Afterwards ./tollgate test runs the stage api. The programs, half a
+GB, are kept in TOLLGATE_CACHE, else $XDG_CACHE_HOME/tollgate, else ~/.cache/tollgate; Go's own caches
+take some GB more.
 
 Examples:
   ./tollgate drill cluster --build`,

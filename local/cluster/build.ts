@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, rename, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
@@ -89,10 +89,11 @@ export async function buildProgram(
       if (/^\S+$/.test(line)) compiled += 1;
     }
     if ((await go.exited) !== 0) throw buildFailure(name, logPath, Date.now() - startedMs);
+    await rename(unfinished, path);
   } finally {
     clearInterval(telling);
+    await rm(unfinished, { force: true });
   }
-  await rename(unfinished, path);
   return { detail: version };
 }
 

@@ -35,8 +35,6 @@ export async function startApiServer(programs: {
     running.push(
       Bun.spawn([...WITH_PARENT, ...command], {
         cwd: folder,
-        // It lives for seconds: collecting garbage took a third of its CPU time.
-        env: { PATH: process.env["PATH"], GOGC: "400" },
         stdin: "ignore",
         stdout: log,
         stderr: log,

@@ -2,13 +2,15 @@ import { findDefinitions } from "../../local/cluster/definitions.ts";
 import { findProgram } from "../../local/cluster/programs.ts";
 import { startApiServer } from "./api-server.ts";
 import { until } from "../support/until.ts";
-import { type Kubectl, kubectlOn, mustRun } from "./kubectl.ts";
+import { type Client, clientOf, mustRun } from "./client.ts";
 
 const ESTABLISH_LIMIT_MS = 45_000;
 
 /** A Kubernetes API that the tests ask. */
 export interface Cluster {
-  kubectl: Kubectl;
+  kubectl: Client;
+  /** Runs another program on it. */
+  client: (program: string) => Client;
   stop: () => Promise<void>;
 }
 
@@ -19,13 +21,18 @@ interface Source {
   open: () => Promise<Cluster>;
 }
 
+function clusterOf(kubeconfig: string, kubectl: string, stop: Cluster["stop"]): Cluster {
+  const client = (program: string): Client => clientOf(kubeconfig, program);
+  return { kubectl: client(kubectl), client, stop };
+}
+
 /** The cluster of KUBECONFIG, else programs of the cache; null, and a line on stderr, without both. */
 export function findCluster(env: Record<string, string | undefined>): Source | null {
   const kubectl = findProgram("kubectl", env);
   const kubeconfig = env["KUBECONFIG"] ?? "";
   const others = kubectl ?? Bun.which("kubectl");
   if (kubeconfig !== "" && others !== null) {
-    const cluster = { kubectl: kubectlOn(others, kubeconfig), stop: async () => {} };
+    const cluster = clusterOf(kubeconfig, others, async () => {});
     return { isOwn: false, kubectl: others, open: () => Promise.resolve(cluster) };
   }
   const [etcd, apiServer] = [findProgram("etcd", env), findProgram("kube-apiserver", env)];
@@ -39,7 +46,7 @@ export function findCluster(env: Record<string, string | undefined>): Source | n
   }
   const open = async (): Promise<Cluster> => {
     const { kubeconfig: own, stop } = await startApiServer({ etcd, apiServer });
-    const cluster = { kubectl: kubectlOn(kubectl, own), stop };
+    const cluster = clusterOf(own, kubectl, stop);
     try {
       await establish(cluster.kubectl, definitions);
       return cluster;
@@ -56,7 +63,7 @@ interface CustomResourceDefinition {
 }
 
 /** Applies the operators' definitions, and waits until their resources are served. */
-async function establish(kubectl: Kubectl, definitions: readonly string[]): Promise<void> {
+async function establish(kubectl: Client, definitions: readonly string[]): Promise<void> {
   // One after the other takes twice as long: each kubectl asks only so often.
   await Promise.all(definitions.map((path) => mustRun(kubectl(["create", "-f", path]))));
   const list = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";

@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 
+import { CHART, findHelm, VALUES_NEEDED } from "../k8s/helm.ts";
 import { build, type Root, ROOTS } from "../k8s/kustomize.ts";
 import { isWorkload, ofKind } from "../k8s/resources.ts";
 import type { Resource } from "../k8s/schemas/check-schema.ts";
 import { type Cluster, findCluster } from "./cluster.ts";
-import { type Kubectl, mustRun, type Ran } from "./kubectl.ts";
+import { type Client, mustRun, type Ran } from "./client.ts";
 
 const source = findCluster(process.env);
 const isOwn = source?.isOwn === true;
+const helm = findHelm();
 /** As `kubectl apply -k` would build them, with the kustomize that is in kubectl. */
 const built = Object.fromEntries(
   source === null ? [] : ROOTS.map((root) => [root, build([source.kubectl, "kustomize"], root)]),
@@ -23,7 +25,7 @@ let cluster: Cluster | undefined;
 /** Groups and versions of its API. */
 let served = new Set<string>();
 
-const kubectl: Kubectl = (args, input) => {
+const kubectl: Client = (args, input) => {
   if (cluster === undefined) throw new Error("there is no cluster");
   return cluster.kubectl(args, input);
 };
@@ -114,7 +116,41 @@ describe.skipIf(source === null)("an API server", () => {
       expect(second).toEqual(first);
     },
   );
+
+  test.skipIf(!isOwn || helm === undefined)(
+    "takes the Helm chart with all that it has, installed and upgraded",
+    async () => {
+      const namespace = `tollgate-helm-${run}`;
+      const flags = ["--namespace", namespace, "--create-namespace", "--values", "-"];
+      const apply = (tag: string): Promise<Ran> | undefined =>
+        cluster?.client(helm ?? "")(
+          ["upgrade", "--install", "tollgate", CHART, ...flags],
+          JSON.stringify({ ...VALUES_WHOLE, image: { tag } }),
+        );
+
+      const installed = await apply("one");
+      const upgraded = await apply("two");
+
+      expect([installed, upgraded]).toMatchObject([
+        { exitCode: 0, err: "" },
+        { exitCode: 0, err: "" },
+      ]);
+      const image = "jsonpath={.spec.template.spec.containers[0].image}";
+      const kept = await mustRun(
+        kubectl(["get", "deployment", "gateway", "--namespace", namespace, "-o", image]),
+      );
+      expect(kept).toBe("tollgate:two");
+    },
+  );
 });
+
+/** Every part of the chart. */
+const VALUES_WHOLE = {
+  ...VALUES_NEEDED,
+  scaling: { ...VALUES_NEEDED.scaling, ml: { enabled: true } },
+  networkPolicies: { enabled: true },
+  ingress: { enabled: true, host: "tollgate.example.com" },
+};
 
 const isNamespace = ({ kind }: Resource): boolean => kind === "Namespace";
 const isServed = ({ apiVersion }: Resource): boolean => served.has(apiVersion);

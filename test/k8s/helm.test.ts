@@ -5,11 +5,10 @@ import { join } from "node:path";
 
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { chartCopies } from "./copies.ts";
-import { findHelm } from "./helm.ts";
+import { CHART, findHelm, VALUES_NEEDED as NEEDED } from "./helm.ts";
 import { build, findKustomize } from "./kustomize.ts";
 import type { Resource } from "./schemas/check-schema.ts";
 
-const CHART = join(PROJECT_ROOT, "k8s/helm");
 /** Without a cluster, Helm believes in an old one. */
 const TEMPLATE = ["template", "tollgate", CHART, "--kube-version", "1.34.0"];
 /** Not made from the base. */
@@ -34,13 +33,6 @@ test.skipIf(copies === null)(
     expect(Object.fromEntries(found)).toEqual(wanted);
   },
 );
-
-/** Enough for the chart to be whole. */
-const NEEDED = {
-  servers: { databaseUrl: "postgres://p", redisUrl: "redis://r", amqpUrl: "amqp://a" },
-  secrets: { encryptionKeys: "k1:AAAA", keyPepper: "pepper" },
-  scaling: { rabbitmq: { host: "http://r:15672/", username: "u", password: "p" } },
-};
 
 function run(args: readonly string[], values: object) {
   const ran = Bun.spawnSync([helm ?? "", ...args, "--values", "-"], {

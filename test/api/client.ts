@@ -4,12 +4,12 @@ export interface Ran {
   err: string;
 }
 
-/** Runs kubectl on one cluster; `input` is what `-f -` reads. */
-export type Kubectl = (args: readonly string[], input?: string) => Promise<Ran>;
+/** Runs kubectl or Helm on one cluster; `input` is what it reads from a file called `-`. */
+export type Client = (args: readonly string[], input?: string) => Promise<Ran>;
 
 const LIMIT_MS = 60_000;
 
-export function kubectlOn(program: string, kubeconfig: string): Kubectl {
+export function clientOf(kubeconfig: string, program: string): Client {
   return async (args, input = "") => {
     const run = Bun.spawn([program, ...args], {
       env: { ...process.env, KUBECONFIG: kubeconfig },
@@ -30,6 +30,6 @@ export function kubectlOn(program: string, kubeconfig: string): Kubectl {
 /** What it printed, of a run that must succeed. */
 export async function mustRun(run: Promise<Ran>): Promise<string> {
   const { exitCode, out, err } = await run;
-  if (exitCode !== 0) throw new Error(`kubectl ended with ${exitCode}: ${err}`);
+  if (exitCode !== 0) throw new Error(`it ended with ${exitCode}: ${err}`);
   return out;
 }
