@@ -73,7 +73,7 @@ export const TEST_STAGES: readonly TestStage[] = [
   {
     name: "tls",
     about: "certificates of every kind, and the tests of e2e with everything encrypted",
-    files: ["test/tls/**/*.test.ts", "test/e2e/**/!(openapi|up).test.ts"],
+    files: ["test/tls/**/*.test.ts", "test/e2e/**/!(openapi|pgbouncer|up).test.ts"],
     needsServers: true,
     isEncrypted: true,
     lane: "calm",
