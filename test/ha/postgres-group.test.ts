@@ -1,6 +1,5 @@
 import { afterAll, describe, expect } from "bun:test";
 
-import { untilAccepting, untilCompleting } from "../faults/progress.ts";
 import { type Scene, scenariosOnStack } from "../faults/scenarios.ts";
 import {
   canGroupPostgres,
@@ -10,7 +9,7 @@ import {
 } from "../support/postgres-group.ts";
 import { hasServerPrograms } from "../support/private-servers.ts";
 import { serverUrls } from "../support/servers.ts";
-import { watchAccepts } from "./gap.ts";
+import { failOver } from "./fail-over.ts";
 
 const REMOVE_LIMIT_MS = 30_000;
 /** A former primary rewinds what it wrote alone, and starts again. */
@@ -38,28 +37,20 @@ describe.skipIf(!isPossible)("with a primary of PostgreSQL and two standbys", ()
   });
   afterAll(() => group?.remove(), REMOVE_LIMIT_MS);
 
-  /** Returns when requests are accepted again; what is done last, `back`, is done under load too. */
-  async function failOver(
+  function without(
     scene: Scene,
     what: string,
     act: (on: PostgresGroup) => Promise<() => Promise<void>>,
   ): Promise<void> {
-    if (group === undefined) throw new Error("PostgreSQL did not start");
-    await untilCompleting(scene);
-    const gap = watchAccepts(scene.load);
-    const back = await act(group);
-    await untilAccepting(scene);
-    await back();
-    await untilCompleting(scene);
-    const gapMs = await gap.stop();
-    process.stdout.write(`${what}: nothing was accepted for ${gapMs} ms\n`);
-    expect(gapMs).toBeLessThan(GAP_MAX_MS);
+    const on = group;
+    if (on === undefined) throw new Error("PostgreSQL did not start");
+    return failOver(scene, { what, act: () => act(on), gapMaxMs: GAP_MAX_MS });
   }
 
   scenario(
     "the primary dies under load with its machine, is replaced, and comes back as a standby",
     (scene) =>
-      failOver(scene, "primary killed", async (on) => {
+      without(scene, "primary killed", async (on) => {
         await on.killPrimary();
         return on.revive;
       }),
@@ -68,13 +59,13 @@ describe.skipIf(!isPossible)("with a primary of PostgreSQL and two standbys", ()
 
   scenario(
     "the primary freezes under load, is replaced, and comes back as if nothing had happened",
-    (scene) => failOver(scene, "primary frozen", (on) => on.freezePrimary()),
+    (scene) => without(scene, "primary frozen", (on) => on.freezePrimary()),
     { limitMs },
   );
 
   scenario(
     "the primary lives, but nobody reaches it any more, until it is back as one of two",
-    (scene) => failOver(scene, "primary cut off", (on) => on.cutPrimaryOff("nobody")),
+    (scene) => without(scene, "primary cut off", (on) => on.cutPrimaryOff("nobody")),
     { limitMs },
   );
 
@@ -82,7 +73,7 @@ describe.skipIf(!isPossible)("with a primary of PostgreSQL and two standbys", ()
     "the primary lives, cut off from its standbys alone: its clients reach it, and it commits nothing",
     async (scene) => {
       let alone: Promise<string> | undefined;
-      await failOver(scene, "primary cut off from its standbys", (on) =>
+      await without(scene, "primary cut off from its standbys", (on) =>
         on.cutPrimaryOff("the test", (primaryUrl) => {
           alone = tryToCommit(primaryUrl);
         }),

@@ -1,11 +1,10 @@
-import { afterAll, describe, expect } from "bun:test";
+import { afterAll, describe } from "bun:test";
 
-import { untilAccepting, untilCompleting } from "../faults/progress.ts";
 import { type Scene, scenariosOnStack } from "../faults/scenarios.ts";
 import { hasServerPrograms } from "../support/private-servers.ts";
 import { type SentinelGroup, startSentinelGroup } from "../support/redis-sentinel-group.ts";
 import { serverUrls } from "../support/servers.ts";
-import { watchAccepts } from "./gap.ts";
+import { failOver } from "./fail-over.ts";
 
 const REMOVE_LIMIT_MS = 30_000;
 /** Sentinels take half a minute to make a replica of a master that was replaced and comes back. */
@@ -33,29 +32,21 @@ describe.skipIf(!hasServerPrograms()).each([
   });
   afterAll(() => group?.remove(), REMOVE_LIMIT_MS);
 
-  /** Returns when requests are accepted again; what is done last, `back`, is done under load too. */
-  async function failOver(
+  function without(
     scene: Scene,
     what: string,
     act: (on: SentinelGroup) => Promise<() => Promise<void>>,
   ): Promise<void> {
-    if (group === undefined) throw new Error("Redis did not start");
-    await untilCompleting(scene);
-    const gap = watchAccepts(scene.load);
-    const back = await act(group);
-    await untilAccepting(scene);
-    await back();
-    await untilCompleting(scene);
-    const gapMs = await gap.stop();
-    process.stdout.write(`${what}: nothing was accepted for ${gapMs} ms\n`);
-    expect(gapMs).toBeLessThan(GAP_MAX_MS);
+    const on = group;
+    if (on === undefined) throw new Error("Redis did not start");
+    return failOver(scene, { what, act: () => act(on), gapMaxMs: GAP_MAX_MS });
   }
 
   scenario(
     "the master dies under load, twice, and comes back as a replica",
     async (scene) => {
       for (let times = 1; times <= 2; times += 1)
-        await failOver(scene, "master killed", async (on) => {
+        await without(scene, "master killed", async (on) => {
           await on.killMaster();
           return on.revive;
         });
@@ -65,13 +56,13 @@ describe.skipIf(!hasServerPrograms()).each([
 
   scenario(
     "the master freezes under load, is replaced, and comes back as if nothing had happened",
-    (scene) => failOver(scene, "master frozen", (on) => on.freezeMaster()),
+    (scene) => without(scene, "master frozen", (on) => on.freezeMaster()),
     { limitMs },
   );
 
   scenario(
     "the master lives, but nobody reaches it any more, until it is back as one of two",
-    (scene) => failOver(scene, "master cut off", (on) => on.cutMasterOff()),
+    (scene) => without(scene, "master cut off", (on) => on.cutMasterOff()),
     { limitMs },
   );
 });
