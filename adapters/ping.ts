@@ -4,7 +4,7 @@ import { readPostgresUrl, withDatabase } from "../core/config/postgres-url.ts";
 import { openClient } from "./postgres/primary.ts";
 
 import { readAmqpUrl } from "../core/config/amqp-url.ts";
-import { filesOfUrl } from "./tls/tls-files.ts";
+import { checkTlsFiles, filesOfUrl } from "./tls/tls-files.ts";
 import { silentLog } from "../runtime/log.ts";
 import { createClient } from "./redis/client.ts";
 
@@ -14,6 +14,7 @@ import { createClient } from "./redis/client.ts";
  * @throws when it does not answer within the limit
  */
 export async function pingPostgres(url: string, limitMs: number): Promise<void> {
+  await checkTlsFiles(readPostgresUrl(url).tls);
   const connectTimeoutSeconds = limitMs / 1_000;
   const { sql } = await openClient(
     { url },
@@ -71,6 +72,7 @@ export async function pingRedis(url: string, limitMs: number): Promise<void> {
 /** Declares a queue that ends with its connection. @throws when RabbitMQ does not answer within the limit */
 export async function pingAmqp(url: string, limitMs: number): Promise<void> {
   const { tls, ...place } = readAmqpUrl(url);
+  await checkTlsFiles(tls);
   const socket = { timeout: limitMs, ...filesOfUrl(tls)?.current() };
   const connection = await within(limitMs, connect(place, socket));
   connection.on("error", () => {});

@@ -1,3 +1,4 @@
+import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
 import { join } from "node:path";
 
 import { migrateStep } from "../adapters/postgres/migrate-step.ts";
@@ -69,6 +70,7 @@ export async function bringUp(
   const file = configPath(callerEnv);
   const env = { ...callerEnv, ...secrets, TOLLGATE_CONFIG: file };
   const config = await readConfig(env);
+  requireNoOwnCertificates(config);
   const tls = isEncrypted ? await provideLocalTls(paths.tls) : undefined;
   const components = describeComponents(config, env, tls);
   await requireFreePorts(components);
@@ -123,6 +125,17 @@ export async function bringUp(
     progress.say("! Everything else runs. See what is wrong: ./tollgate status");
   }
   return { up, demo };
+}
+
+/** `up` calls what it starts, and knows nobody who vouches for certificates of others. */
+function requireNoOwnCertificates({ gateway, metrics }: Config): void {
+  const named = [gateway.tls && "gateway.tls", metrics.tls && "metrics.tls"].filter(Boolean);
+  if (named.length === 0) return;
+  throw new CommandFailure(
+    `up cannot call ports with certificates of yours: leave out ${named.join(" and ")}, or use ` +
+      "./tollgate up --tls, which makes some; with yours run the roles by themselves (docker/, k8s/)",
+    { exitCode: EXIT.usage },
+  );
 }
 
 function metricsUrls(

@@ -59,6 +59,7 @@ function deleteData(paths: StatePaths): void {
     paths.logs,
     paths.secretsEnv,
     paths.demoUser,
+    paths.tls,
     join(paths.dir, "test"),
   ]) {
     if (existsSync(path)) rmSync(path, { recursive: true, force: true });

@@ -47,6 +47,11 @@ export function filesOfUrl(named: NonNullable<TlsConfig>): ClientTls | undefined
   };
 }
 
+/** @throws {Error} naming the file, as `openTlsFiles` */
+export async function checkTlsFiles(files: NonNullable<TlsConfig>): Promise<void> {
+  await readMaterial(files);
+}
+
 /** Who reads certificates, and for which server; the metric tells when the first of them ends. */
 export interface TlsContext {
   log: Log;

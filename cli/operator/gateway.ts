@@ -187,10 +187,14 @@ async function call(url: string, limitMs: number, init: RequestInit): Promise<Re
     const signal = AbortSignal.timeout(limitMs);
     return await fetch(url, { ...init, ...directTo(url), redirect: "manual", signal });
   } catch (error) {
-    throw new CommandFailure(
-      `no gateway answers at ${url} (${reasonOf(error)}): does it run (./tollgate ps)?`,
-      { exitCode: EXIT.unreachable, cause: error },
-    );
+    const reason = reasonOf(error);
+    const advice = /CERT|VERIFY|SIGNATURE/.test(reason)
+      ? "its certificate is not believed: name the file of its authority by NODE_EXTRA_CA_CERTS"
+      : "does it run (./tollgate ps), and does its URL begin as it should (http, https)?";
+    throw new CommandFailure(`no gateway answers at ${url} (${reason}): ${advice}`, {
+      exitCode: EXIT.unreachable,
+      cause: error,
+    });
   }
 }
 

@@ -77,6 +77,14 @@ function requireLocal(env: Environment): "local" {
 const causeOf = (error: unknown): unknown =>
   error instanceof Fault ? (error.cause ?? error) : error;
 
+/** TLS says in many ways that certificates do not fit; a server that expects it cuts who speaks plain text. */
+function adviceOn(why: string): string {
+  return /certificate|\bssl\b|tls|self.signed|ECONNRESET/i.test(why)
+    ? "see to the certificates that its URL names, and whether it is to be encrypted " +
+        "(docs/configuration.md, Servers and TLS)"
+    : "start that server, or unset the variable";
+}
+
 async function checkGivenServers(env: Environment, progress: Progress): Promise<ServerUrls> {
   const urls = urlsFromEnvironment(env);
   if (urls === undefined) throw new Error("the source is the environment, but it names no servers");
@@ -87,7 +95,7 @@ async function checkGivenServers(env: Environment, progress: Progress): Promise<
       } catch (error) {
         throw new CommandFailure(
           `${SERVER_VARIABLES[name]}=${withoutPassword(urls[name])} does not answer: ` +
-            `${describeError(causeOf(error))}: start that server, or unset the variable`,
+            `${describeError(causeOf(error))}: ${adviceOn(describeError(causeOf(error)))}`,
           { cause: error },
         );
       }

@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -35,11 +35,18 @@ export const localTlsIn = (folder: string): LocalTls => ({
  */
 export async function provideLocalTls(folder: string): Promise<LocalTls> {
   const files = localTlsIn(folder);
-  if ([files.ca, files.server.cert, files.client.cert].every(lastsLong)) return files;
+  if (lastsLong(files.ca) && [files.server, files.client].every(isWhole)) return files;
   const authority = await makeAuthority(folder);
   await authority.issue({ name: "server", hosts: HOSTS });
   await authority.issue({ name: "client" });
   return files;
+}
+
+function isWhole({ cert, key }: LocalTls["server"]): boolean {
+  if (!lastsLong(cert) || !existsSync(key)) return false;
+  return new X509Certificate(readFileSync(cert)).checkPrivateKey(
+    createPrivateKey(readFileSync(key)),
+  );
 }
 
 function lastsLong(certificate: string): boolean {

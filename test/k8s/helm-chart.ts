@@ -104,6 +104,14 @@ function opened({ kind, metadata: { name } }: Resource, tree: Tree): void {
       }
       break;
     }
+    case "PodMonitor":
+      for (const endpoint of at(tree, "spec")["podMetricsEndpoints"] as Tree[]) {
+        endpoint["scheme"] = expression(
+          'include "tollgate.scheme" (dict "of" "metrics" "root" .) | lower',
+        );
+        endpoint["tlsConfig"] = expression("toJson .Values.monitoring.tlsConfig");
+      }
+      break;
     case "TriggerAuthentication":
       for (const secret of at(tree, "spec")["secretTargetRef"] as Tree[])
         secret["name"] = expression('include "tollgate.kedaSecret" .');
@@ -125,6 +133,12 @@ function openPod(tree: Tree, role: string): void {
   };
   const pod = at(template, "spec");
   const [container] = pod["containers"] as [Tree];
+  for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"]) {
+    const asked = (container[probe] as { httpGet?: Tree } | undefined)?.httpGet;
+    if (asked === undefined) continue;
+    const of = asked["port"] === "metrics" ? "metrics" : "gateway";
+    asked["scheme"] = expression(`include "tollgate.scheme" (dict "of" "${of}" "root" .)`);
+  }
   container["image"] = expression('include "tollgate.image" .');
   container["imagePullPolicy"] = expression(".Values.image.pullPolicy");
   if (role !== "migrate") container["resources"] = expression(`toJson .Values.${role}.resources`);

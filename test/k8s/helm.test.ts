@@ -57,6 +57,8 @@ function comparable(resource: Resource): unknown {
     .replaceAll('"migrate-1"', '"migrate"')
     .replaceAll(/"annotations":(\{"checksum\/config":"[0-9a-f]+"\}|\{\}),?/g, "")
     .replaceAll(/,"imagePullPolicy":"IfNotPresent"/g, "")
+    .replaceAll(/,?"scheme":"(HTTP|http)"/g, "")
+    .replaceAll(/,?"tlsConfig":\{\}/g, "")
     .replaceAll(/"image":"tollgate(:0\.1\.0)?"/g, '"image":"tollgate"');
   return JSON.parse(text.replaceAll(",}", "}"));
 }
@@ -120,6 +122,14 @@ describe.skipIf(helm === undefined)("the chart", () => {
     expect(worker).toMatchObject({ spec: { replicas: 5 } });
   });
 
+  test("asks ports with a certificate by https", () => {
+    const tls = { cert: "/tls/tls.crt", key: "/tls/tls.key" };
+    const all = rendered({ ...NEEDED, config: { metrics: { tls }, gateway: { tls } } });
+
+    const schemes = JSON.stringify(all).match(/"scheme":"\w+"/g);
+    expect(new Set(schemes)).toEqual(new Set(['"scheme":"HTTPS"', '"scheme":"https"']));
+  });
+
   test("asks its own namespace's metrics, wherever it is", () => {
     const queries = JSON.stringify(rendered(NEEDED, "elsewhere")).match(/namespace=\\"\w+\\"/g);
 
@@ -131,6 +141,11 @@ describe.skipIf(helm === undefined)("the chart", () => {
     [{ ...NEEDED, secrets: {} }, "secrets.encryptionKeys, or secrets.existingSecret, must be set"],
     [{ ...NEEDED, scaling: {} }, "scaling.rabbitmq must have host, username and password"],
     [{ ...NEEDED, wroker: {} }, "wroker"],
+    [{ ...NEEDED, config: { gateway: { port: 81 } } }, "the chart's pods listen on 8080"],
+    [
+      { ...NEEDED, servers: { ...NEEDED.servers, existingSecret: "a" } },
+      "servers: give the URLs or existingSecret, not both",
+    ],
   ])("says what is missing or unknown: %#", (values, message) => {
     expect(run(TEMPLATE, values).err).toContain(message);
   });

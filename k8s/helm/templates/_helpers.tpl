@@ -21,8 +21,14 @@
 
 {{- /* The shipped configuration with what the values say. */ -}}
 {{- define "tollgate.config" -}}
+{{- if dig "gateway" "port" "" .Values.config }}{{ fail "config.gateway.port: the chart's pods listen on 8080" }}{{ end -}}
 {{- $config := .Files.Get "files/tollgate.yaml" | fromYaml -}}
 {{- with .Values.models }}{{ $_ := set $config "models" . }}{{ end -}}
 {{- with .Values.tiers }}{{ $_ := set $config "tiers" . }}{{ end -}}
 {{- mergeOverwrite $config .Values.config | toYaml -}}
+{{- end -}}
+
+{{- /* How a port is asked: by the part of the configuration that may have a certificate for it. */ -}}
+{{- define "tollgate.scheme" -}}
+{{ if dig .of "tls" "cert" "" .root.Values.config }}HTTPS{{ else }}HTTP{{ end }}
 {{- end -}}
