@@ -94,10 +94,12 @@ async function start(context: RoleContext): Promise<RunningRole> {
       await wait(delayMs);
       gateway.beginDrain();
       const untilMs = Date.now() + drainMs;
+      const untilShare = (share: number): Promise<void> =>
+        wait(Math.max(0, untilMs - (1 - share) * drainMs - Date.now()));
       // A caller who sends a body for ever must not keep the rest from an orderly end.
-      await Promise.race([listener.stop(), wait(drainMs / 2)]);
+      await Promise.race([listener.stop(), untilShare(0.5)]);
       // Streams may go on to their end; what is not at its end then is read on at another gateway.
-      await Promise.race([gateway.streamsOver(), wait(0.8 * drainMs)]);
+      await Promise.race([gateway.streamsOver(), untilShare(0.8)]);
       await gateway.endDrain(Math.max(0, untilMs - Date.now()));
       await publisher.close();
       await amqp.close();

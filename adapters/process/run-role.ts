@@ -48,6 +48,13 @@ export async function runRole(
 ): Promise<void> {
   const log = createLog(role);
   process.on("unhandledRejection", (error) => log.error({ err: error }, "unhandled rejection"));
+  // At once: to the first process of a container a signal that nobody handles is lost.
+  let stop = (signal: string): void => {
+    log.info({ signal }, "stopped before the start was over");
+    process.exit(0);
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
   try {
     const config = await watchConfig(env["TOLLGATE_CONFIG"] ?? "tollgate.yaml", env, log);
     log.setLevel(config.current().log_level);
@@ -62,36 +69,9 @@ export async function runRole(
     const readiness = () => (running ?? starting).readiness();
     const metricsServer = serveMetrics({ host, port, registry, readiness, tls, log });
 
-    let stopping = false;
-    const stop = (signal: string): void => {
-      if (running === undefined) {
-        log.info({ signal }, "stopped before the start was over");
-        process.exit(0);
-      }
-      if (stopping) {
-        log.warn({ signal }, "second signal: exit at once");
-        process.exit(1);
-      }
-      stopping = true;
-      log.info({ signal }, "stopping");
-      const { graceMs } = running;
-      setTimeout(() => {
-        log.error({ grace_ms: graceMs }, "the grace is over: exit with work left to others");
-        process.exit(1);
-      }, graceMs + EXIT_MARGIN_MS).unref();
-      void running
-        .stop()
-        .catch((error: unknown) => log.error({ err: error }, "stopping failed"))
-        .finally(() => {
-          config.stop();
-          void metricsServer.stop(true).finally(() => process.exit(0));
-        });
-    };
-    process.on("SIGTERM", () => stop("SIGTERM"));
-    process.on("SIGINT", () => stop("SIGINT"));
     process.on("SIGHUP", () => void config.reload());
 
-    running = await start({
+    const started = await start({
       config,
       env,
       log,
@@ -99,6 +79,28 @@ export async function runRole(
       reach: createCrashPoints(env),
       untilThere: starting.untilThere,
     });
+    running = started;
+    let stopping = false;
+    stop = (signal) => {
+      if (stopping) {
+        log.warn({ signal }, "second signal: exit at once");
+        process.exit(1);
+      }
+      stopping = true;
+      log.info({ signal }, "stopping");
+      const { graceMs } = started;
+      setTimeout(() => {
+        log.error({ grace_ms: graceMs }, "the grace is over: exit with work left to others");
+        process.exit(1);
+      }, graceMs + EXIT_MARGIN_MS).unref();
+      void started
+        .stop()
+        .catch((error: unknown) => log.error({ err: error }, "stopping failed"))
+        .finally(() => {
+          config.stop();
+          void metricsServer.stop(true).finally(() => process.exit(0));
+        });
+    };
     log.info({ metrics_port: metricsServer.port }, "ready");
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);

@@ -32,6 +32,8 @@ const TELL_EVERY_MS = 30_000;
 export function createStartWait({ log, now, pause }: StartWaitOptions): StartWait {
   const isThere: Record<string, boolean> = {};
 
+  let hasWaited = false;
+
   async function until(name: string, ask: () => Promise<unknown>): Promise<void> {
     isThere[name] = false;
     let toldAtMs = -Infinity;
@@ -45,6 +47,7 @@ export function createStartWait({ log, now, pause }: StartWaitOptions): StartWai
           toldAtMs = now();
           log.warn({ missing: name, err: error }, "waiting for what is missing");
         }
+        hasWaited = true;
         await pause(PAUSE_MS);
       }
     }
@@ -54,7 +57,11 @@ export function createStartWait({ log, now, pause }: StartWaitOptions): StartWai
 
   return {
     untilThere: async (needs) => {
-      await Promise.all(Object.entries(needs).map(([name, ask]) => until(name, ask)));
+      // What was there when another one was missing may have gone meanwhile: once more, until all are.
+      do {
+        hasWaited = false;
+        await Promise.all(Object.entries(needs).map(([name, ask]) => until(name, ask)));
+      } while (hasWaited);
     },
     readiness: () => Promise.resolve({ ...isThere, started: false }),
   };

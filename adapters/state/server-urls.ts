@@ -24,6 +24,6 @@ export function serverEnvironment(urls: ServerUrls): Record<string, string> {
 export function withoutPassword(url: string): string {
   // Several hosts make no URL by the standard.
   return url
-    .replace(/^([a-z]+:\/\/[^:@/?]*):[^@/?]*@/, "$1:***@")
+    .replace(/^([a-z]+:\/\/[^:@/?]*):.*@/, "$1:***@")
     .replaceAll(/([?&]password=)[^&]*/g, "$1***");
 }

@@ -80,17 +80,17 @@ function listenEncrypted(
     if (isAlone && !letLatestListen(port))
       log.info({ port }, "connections that are just being made may fail while certificates change");
     retired.add(old);
-    await retire(old);
-    retired.delete(old);
+    await untilUnused(old);
+    // A long answer may still go on; nobody else comes to it.
+    void old.stop().finally(() => retired.delete(old));
   }
 
-  async function retire(old: Listener): Promise<void> {
+  async function untilUnused(old: Listener): Promise<void> {
     old.reload({
       routes: {},
       fetch: async (request: Request, server: Listener) => closing(await answer(request, server)),
     });
     await Bun.sleep(wanted.idleTimeout * 1_000 + USED_MS);
-    await old.stop();
   }
 
   const stopFollowing = files.onRenewed(() => {

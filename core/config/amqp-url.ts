@@ -1,3 +1,4 @@
+import { parameterText } from "./redis-url.ts";
 import type { TlsConfig } from "./tls-schema.ts";
 
 /** Where one node of RabbitMQ is and how to log in. */
@@ -28,9 +29,9 @@ export function readAmqpUrl(url: string): AmqpAddress {
     throw new Error("is not of the form amqp[s]://user:password@host:port/vhost");
   const tls: NonNullable<TlsConfig> = {};
   for (const [name, value] of parts.searchParams) {
-    if (!(name in FILES))
+    if (!Object.hasOwn(FILES, name))
       throw new Error(
-        `has the parameter ${name}, which is not known here; ${Object.keys(FILES).join(", ")} are, and ` +
+        `has ${parameterText(name)}, which is not known here; ${Object.keys(FILES).join(", ")} are, and ` +
           "amqp.heartbeat_seconds is the heartbeat",
       );
     tls[FILES[name as keyof typeof FILES]] = value;

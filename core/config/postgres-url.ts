@@ -1,3 +1,4 @@
+import { parameterText } from "./redis-url.ts";
 import { isThisMachine } from "./this-machine.ts";
 
 /** One server. A host that begins with a slash is a folder of sockets. */
@@ -56,6 +57,10 @@ export function readPostgresUrl(url: string): PostgresAddress {
     return value;
   };
 
+  if (authority.includes("@") || path.includes("@"))
+    throw new Error(
+      "has an @ behind that of its login; write @ and / of a password as %40 and %2F",
+    );
   const hosts = hostsOf(take("host") ?? decode(authority, "host"), take("port"), authority);
   const [user, password] = splitOnce(login, ":");
   const address: PostgresAddress = {
@@ -167,8 +172,8 @@ function sslModeOf(
 }
 
 function checkWithoutEffect(name: string, value: string): void {
-  const values = WITHOUT_EFFECT[name];
-  if (values === undefined) throw new Error(`has the parameter ${name}, which is not known here`);
+  const values = Object.hasOwn(WITHOUT_EFFECT, name) ? WITHOUT_EFFECT[name] : undefined;
+  if (values === undefined) throw new Error(`has ${parameterText(name)}, which is not known here`);
   if (values !== null && !values.includes(value))
     throw new Error(`has ${name}=${value}, which cannot be done; leave it out`);
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { readAmqpUrl } from "./amqp-url.ts";
+import { readPostgresUrl } from "./postgres-url.ts";
 import { readRedisUrl } from "./redis-url.ts";
 
 test("a URL of Redis names certificates as redis-py does, and the client sees none of it", () => {
@@ -34,3 +35,20 @@ test.each([
 ])("a parameter that is not known is named, and not passed on: %#", (read, message) => {
   expect(read).toThrow(message);
 });
+
+test.each([readRedisUrl, readAmqpUrl, readPostgresUrl])(
+  "a password with a ? or an @ that is not written as %%XX is not shown: %p",
+  (read) => {
+    const scheme = { readRedisUrl: "redis", readAmqpUrl: "amqp", readPostgresUrl: "postgres" };
+    for (const password of ["12?s3cret", "12/s3cret"]) {
+      const url = `${scheme[read.name as keyof typeof scheme]}://u:${password}@host/d`;
+      let said = "";
+      try {
+        read(url);
+      } catch (error) {
+        said = (error as Error).message;
+      }
+      expect(said).not.toContain("s3cret");
+    }
+  },
+);

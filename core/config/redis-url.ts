@@ -15,11 +15,13 @@ export function readRedisUrl(text: string): RedisAddress {
   const url = URL.parse(text);
   if (url === null || !isDecodable(url.username + url.password))
     throw new Error("must be a URL; write special characters of its user name and password as %XX");
+  if (!/^\/?\d{0,5}$/.test(url.pathname))
+    throw new Error("must name its database by a number, such as /0");
   const tls: NonNullable<TlsConfig> = {};
   for (const [name, value] of url.searchParams) {
-    if (!(name in FILES))
+    if (!Object.hasOwn(FILES, name))
       throw new Error(
-        `has the parameter ${name}, which is not known here; ${Object.keys(FILES).join(", ")} are, ` +
+        `has ${parameterText(name)}, which is not known here; ${Object.keys(FILES).join(", ")} are, ` +
           "and the database is its path: /0",
       );
     tls[FILES[name as keyof typeof FILES]] = value;
@@ -27,6 +29,10 @@ export function readRedisUrl(text: string): RedisAddress {
   url.search = "";
   return { url: url.href, tls };
 }
+
+/** A name as it may be shown: a badly written password may look like one. */
+export const parameterText = (name: string): string =>
+  /^[a-z_]{1,40}$/i.test(name) ? `the parameter ${name}` : "a parameter";
 
 function isDecodable(text: string): boolean {
   try {

@@ -77,7 +77,7 @@ function requireLocal(env: Environment): "local" {
 const causeOf = (error: unknown): unknown =>
   error instanceof Fault ? (error.cause ?? error) : error;
 
-/** TLS says in many ways that certificates do not fit; a server that expects it cuts who speaks plain text. */
+/** TLS says in many ways that certificates do not fit; a server that expects it cuts off plain text. */
 function adviceOn(why: string): string {
   return /certificate|\bssl\b|tls|self.signed|ECONNRESET/i.test(why)
     ? "see to the certificates that its URL names, and whether it is to be encrypted " +
