@@ -27,14 +27,14 @@ export async function buildImages(options: {
   groups: readonly Image["group"][];
 }): Promise<void> {
   const { env, progress, signal, groups } = options;
-  const describe = await describeArchives(env);
+  const archives = await describeArchives(env);
   const names = groups.flatMap(imagesOf).filter((name) => name !== "node");
-  if (names.some((name) => !existsSync(describe(name).path))) requireBuilders(env);
+  if (names.some((name) => !existsSync(archives[name].path))) requireBuilders(env);
 
   for (const name of names) {
     const { reference } = IMAGES[name];
     await progress.step(`image ${reference.replace("docker.io/library/", "")}`, async () => {
-      const { path } = describe(name);
+      const { path } = archives[name];
       if (existsSync(path)) return { detail: "was there" };
       const buildah = createBuildah(name, env, signal);
       await store(name, buildah);
@@ -52,13 +52,13 @@ export async function buildImages(options: {
   }
 
   function tagOf(name: ImageName): string {
-    return `localhost/${describe(name).key}`;
+    return `localhost/${archives[name].key}`;
   }
 
   /** The image is in Buildah's storage afterwards: from its archive, or made. */
   async function store(name: ImageName, buildah: Buildah): Promise<void> {
     if (isBase(name) && (await buildah.isStored(tagOf(name)))) return;
-    const { path } = describe(name);
+    const { path } = archives[name];
     if (existsSync(path)) return buildah.load(path, tagOf(name));
     const { base } = IMAGES[name];
     if (base !== undefined) await store(base, buildah);
