@@ -10,6 +10,7 @@ import { describeProgram } from "../programs.ts";
 import { describeArchives, dockerfileOf, recipeFolder } from "./archives.ts";
 import { type Buildah, createBuildah } from "./buildah.ts";
 import { BASES, type Image, IMAGES, type ImageName, imagesOf } from "./images.ts";
+import { pruneCheckouts } from "./prune.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -47,12 +48,19 @@ export async function buildImages(options: {
         await rm(unfinished, { force: true });
       }
       if (!isBase(name)) await buildah.remove(tagOf(name));
+      if (name === "tollgate") await prune(buildah);
       return {};
     });
   }
 
   function tagOf(name: ImageName): string {
     return `localhost/${archives[name].key}`;
+  }
+
+  async function prune(buildah: Buildah): Promise<void> {
+    const kept = new Set(Object.values(archives).map(({ key }) => key));
+    for (const key of await pruneCheckouts(cacheFolder(env), kept, Date.now()))
+      if (await buildah.isStored(`localhost/${key}`)) await buildah.remove(`localhost/${key}`);
   }
 
   /** The image is in Buildah's storage afterwards: from its archive, or made. */
