@@ -61,7 +61,9 @@ async function start(context: RoleContext): Promise<RunningRole> {
     { ...ourProcess, ...finishing, ...messages, random: Math.random },
     settings.collector,
   );
-  const lock = await openKeeperLock(servers.direct, `${name}-keeper`, log);
+  const lock = await context.untilDone("postgres", () =>
+    openKeeperLock(servers.direct, `${name}-keeper`, log),
+  );
   const remembered = redisPorts(redis, quota, config.current);
   const modelGauges = createModelGauges({ ...ourProcess, ...remembered }, () =>
     Object.keys(config.current().models),

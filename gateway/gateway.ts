@@ -74,7 +74,8 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     app,
     /** Resolves when the gateway may accept. */
     start: async () => {
-      await Promise.all([outbox.start(), lanes.start(), models.start()]);
+      await outbox.start();
+      await Promise.all([lanes.start(), models.start()]);
       waitingGauges.start();
     },
     /** Brings the gauges up to date. */

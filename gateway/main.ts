@@ -79,7 +79,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
     // A gateway without the broker still accepts, up to the bound of the outbox.
   });
   const gateway = createGateway(ports, { version: packageJson.version, readiness });
-  await gateway.start();
+  await context.untilDone("postgres", gateway.start);
   registry.onScrape(gateway.observe);
   const { host, port } = settings.gateway;
   const listener = await openDoor(gateway.app, settings, context);
