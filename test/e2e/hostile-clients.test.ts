@@ -9,7 +9,11 @@ import { untilTrue } from "../../local/stack/eventually.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 
-const test = testsOnStack({ gateways: 2 });
+const BODY_TIMEOUT_MS = 2_000;
+const test = testsOnStack({
+  gateways: 2,
+  settings: { gateway: { body_timeout_ms: BODY_TIMEOUT_MS } },
+});
 
 /** A gateway that keeps others waiting for so long was busy with one caller at their expense. */
 const BLOCKED_MS = 500;
@@ -95,6 +99,41 @@ test(`${DRIPPING} connections that never finish their call do not keep others wa
 
   for (const socket of sockets) socket.destroy();
   expect(ended.status).toBe("completed");
+});
+
+test("uploads that do not end are bounded by their user's bytes, delay nobody else, and are cut", async (stack) => {
+  const { hostname, port } = new URL(stack.gateways[0]?.url ?? "");
+  const user = await stack.addUser();
+  // Of a megabyte each; a user may have 32.
+  const replies = Array.from({ length: 40 }, () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    let reply = "";
+    const socket = connect(Number(port), hostname);
+    socket.on("data", (data) => (reply += data.toString()));
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(reply.split("\r\n")[0] ?? ""));
+    socket.write(
+      `POST /generate HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${user.apiKey}\r\n` +
+        "Content-Type: application/json\r\nContent-Length: 1048576\r\n\r\n{",
+    );
+    return promise;
+  });
+  const other = stack.api(await stack.addUser());
+
+  const accepted = await other.generate({ prompt: "in between" });
+  const ended = await other.untilEnded(accepted.request_id);
+
+  const seen = Object.groupBy(await Promise.all(replies), (line) => line);
+  expect(ended.status).toBe("completed");
+  expect(
+    Object.fromEntries(Object.entries(seen).map(([line, all]) => [line, all?.length])),
+  ).toEqual({
+    "HTTP/1.1 429 Too Many Requests": 8,
+    "HTTP/1.1 408 Request Timeout": 32,
+  });
+  // Its place is free again.
+  const { request_id: id } = await stack.api(user).generate({ prompt: "a whole one" });
+  expect((await stack.api(user).untilEnded(id)).status).toBe("completed");
 });
 
 test("a revoked key is refused on every gateway at once; what it had accepted completes", async (stack) => {
