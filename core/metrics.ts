@@ -66,6 +66,12 @@ export const METRICS = {
     labels: ["by"],
     roles: ["gateway"],
   },
+  gateway_forged_key_records_total: {
+    type: "counter",
+    help: "Records of API keys in Redis that no gateway had written, or not for this key or time; not believed",
+    labels: [],
+    roles: ["gateway"],
+  },
   gateway_insert_batch_rows: {
     type: "histogram",
     help: "Rows of one group commit",

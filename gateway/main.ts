@@ -54,9 +54,15 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const signals = createSignals(redis, redisSettings);
   const sealer = createSealer(settings.secrets.encryption_keys);
 
+  const hashKey = createKeyHash(settings.secrets.key_pepper);
+  const onForged = (): void => {
+    registry.metrics.gateway_forged_key_records_total.add(1);
+    log.warn({}, "a record of an API key in Redis is not ours: it is not believed");
+  };
+
   const ports: GatewayPorts = {
     ...databasePorts(database, randomUUID()),
-    ...redisPorts(redis, signals, sealer),
+    ...redisPorts(redis, signals, sealer, { hash: hashKey, now: clock.now, onForged }),
     config: config.current,
     metrics: registry.metrics,
     log,
@@ -64,7 +70,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
     schedule: after,
     newId: createIdSource(),
     reach,
-    hashKey: createKeyHash(settings.secrets.key_pepper),
+    hashKey,
     countTokens: createTokenCounter().count,
     admit: quota.gate.admitOrRebuild,
     readQuota: quota.gate.readOrRebuild,

@@ -19,7 +19,7 @@ import { notePublisher } from "../../adapters/postgres/publishers.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import type { Sealer } from "../../adapters/crypto/envelope.ts";
 import { createDeltaStreams } from "../../adapters/redis/delta-streams.ts";
-import { createKeyCache } from "../../adapters/redis/key-cache.ts";
+import { createKeyCache, type KeyCacheOptions } from "../../adapters/redis/key-cache.ts";
 import { createLanes } from "../../adapters/redis/lanes.ts";
 import { createModelHealthStore } from "../../adapters/redis/model-health.ts";
 import { createRequestHints } from "../../adapters/redis/request-hints.ts";
@@ -96,8 +96,13 @@ type RedisPorts = Pick<
 >;
 
 /** What a gateway keeps in Redis and hears through it, quotas aside. */
-export function redisPorts(redis: RedisConnection, signals: Signals, sealer: Sealer): RedisPorts {
-  const keyCache = createKeyCache(redis, KeyRecord);
+export function redisPorts(
+  redis: RedisConnection,
+  signals: Signals,
+  sealer: Sealer,
+  keyCacheOptions: KeyCacheOptions,
+): RedisPorts {
+  const keyCache = createKeyCache(redis, KeyRecord, keyCacheOptions);
   const hints = createRequestHints(redis);
   const lanes = createLanes(redis);
   return {

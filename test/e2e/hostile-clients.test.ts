@@ -101,7 +101,7 @@ test(`${DRIPPING} connections that never finish their call do not keep others wa
   expect(ended.status).toBe("completed");
 });
 
-test("uploads that do not end are bounded by their user's bytes, delay nobody else, and are cut", async (stack) => {
+test("uploads that do not end are bounded by their user's bytes, and are cut", async (stack) => {
   const { hostname, port } = new URL(stack.gateways[0]?.url ?? "");
   const user = await stack.addUser();
   // Of a megabyte each; a user may have 32.

@@ -83,7 +83,7 @@ function docsOf(summary: string, body: NonNullable<DocumentDecoration["requestBo
       200: { description: "The answer, with a receipt; or its pieces as server-sent events" },
       404: problemReply("There is no such model"),
       408: problemReply(
-        "Not ready yet: SDKs ask again by themselves and get the same request; or the body did not come in time",
+        "Not ready yet: SDKs ask again and get the same request. Or the body did not come in time",
       ),
       409: problemReply("It was cancelled"),
       422: problemReply("A field is not valid"),
