@@ -2,7 +2,7 @@ import { keepTiers } from "../adapters/config/keep-tiers.ts";
 import { createDepthReader } from "../adapters/amqp/depth-reader.ts";
 import { noteTiers } from "../adapters/postgres/tiers.ts";
 import {
-  answers,
+  createAnswers,
   followQueues,
   openBroker,
   START_LOOK_MS,
@@ -87,9 +87,10 @@ async function start(context: RoleContext): Promise<RunningRole> {
   keeper.start();
   modelGauges.start();
 
+  const postgresAnswers = createAnswers(database.ping);
   return {
     readiness: async () => ({
-      postgres: await answers(database.ping),
+      postgres: await postgresAnswers(),
       redis: redis.isReady(),
       broker: consuming.state() !== "down",
     }),

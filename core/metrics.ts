@@ -68,7 +68,7 @@ export const METRICS = {
   },
   gateway_forged_key_records_total: {
     type: "counter",
-    help: "Records of API keys in Redis that no gateway had written, or not for this key or time; not believed",
+    help: "Records of API keys in Redis that are of no gateway, or of another key or time",
     labels: [],
     roles: ["gateway"],
   },

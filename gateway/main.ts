@@ -6,7 +6,7 @@ import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import { createIdSource } from "../adapters/ids/id-source.ts";
 import { createServerClock } from "../adapters/postgres/server-clock.ts";
 import {
-  answers,
+  createAnswers,
   followQueues,
   openBroker,
   START_LOOK_MS,
@@ -53,20 +53,17 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const quota = createLiveQuota(redis, database, config.current);
   const signals = createSignals(redis, redisSettings);
   const sealer = createSealer(settings.secrets.encryption_keys);
-
   const hashKey = createKeyHash(settings.secrets.key_pepper);
-  const onForged = (): void => {
-    registry.metrics.gateway_forged_key_records_total.add(1);
-    log.warn({}, "a record of an API key in Redis is not ours: it is not believed");
-  };
+  const { metrics } = registry;
+  const { now } = clock;
 
   const ports: GatewayPorts = {
     ...databasePorts(database, randomUUID()),
-    ...redisPorts(redis, signals, sealer, { hash: hashKey, now: clock.now, onForged }),
+    ...redisPorts(redis, signals, sealer, { hashKey, now, metrics, log }),
     config: config.current,
-    metrics: registry.metrics,
+    metrics,
     log,
-    now: clock.now,
+    now,
     schedule: after,
     newId: createIdSource(),
     reach,
@@ -79,8 +76,9 @@ async function start(context: RoleContext): Promise<RunningRole> {
     open: sealer.open,
     ...messagePorts(amqp, publisher, queues),
   };
+  const postgresAnswers = createAnswers(clock.check);
   const readiness = async () => ({
-    postgres: await answers(clock.check),
+    postgres: await postgresAnswers(),
     redis: redis.isReady(),
     // A gateway without the broker still accepts, up to the bound of the outbox.
   });

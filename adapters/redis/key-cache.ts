@@ -80,8 +80,8 @@ export function createKeyCache<Schema extends TSchema>(
 }
 
 /**
- * Call this after a change of a key was committed. For as long as a record would have lived none is cached, so
- * that all read PostgreSQL.
+ * Call this after a change of a key was committed. For as long as a record would have lived none is cached,
+ * so that all read PostgreSQL.
  *
  * @throws {Fault} QUOTA_UNAVAILABLE
  */

@@ -19,7 +19,7 @@ import { notePublisher } from "../../adapters/postgres/publishers.ts";
 import type { RedisConnection } from "../../adapters/redis/connection.ts";
 import type { Sealer } from "../../adapters/crypto/envelope.ts";
 import { createDeltaStreams } from "../../adapters/redis/delta-streams.ts";
-import { createKeyCache, type KeyCacheOptions } from "../../adapters/redis/key-cache.ts";
+import { createKeyCache } from "../../adapters/redis/key-cache.ts";
 import { createLanes } from "../../adapters/redis/lanes.ts";
 import { createModelHealthStore } from "../../adapters/redis/model-health.ts";
 import { createRequestHints } from "../../adapters/redis/request-hints.ts";
@@ -100,9 +100,16 @@ export function redisPorts(
   redis: RedisConnection,
   signals: Signals,
   sealer: Sealer,
-  keyCacheOptions: KeyCacheOptions,
+  { hashKey, now, metrics, log }: Pick<GatewayPorts, "hashKey" | "now" | "metrics" | "log">,
 ): RedisPorts {
-  const keyCache = createKeyCache(redis, KeyRecord, keyCacheOptions);
+  const keyCache = createKeyCache(redis, KeyRecord, {
+    hash: hashKey,
+    now,
+    onForged: () => {
+      metrics.gateway_forged_key_records_total.add(1);
+      log.warn({}, "a record of an API key in Redis is not ours: it is not believed");
+    },
+  });
   const hints = createRequestHints(redis);
   const lanes = createLanes(redis);
   return {
