@@ -12,15 +12,17 @@ export function findDuplicateMember(text: string, value: unknown): string | unde
 /** Those outside of strings. */
 function countColons(text: string): number {
   let count = 0;
-  let at = 0;
   let colon = text.indexOf(":");
+  let quote = text.indexOf('"');
   while (colon !== -1) {
-    const quote = text.indexOf('"', at);
-    for (; colon !== -1 && (quote === -1 || colon < quote); colon = text.indexOf(":", colon + 1))
+    if (quote === -1 || colon < quote) {
       count += 1;
-    if (quote === -1) break;
-    at = stringEnd(text, quote);
-    if (colon !== -1 && colon < at) colon = text.indexOf(":", at);
+      colon = text.indexOf(":", colon + 1);
+      continue;
+    }
+    const end = stringEnd(text, quote);
+    if (colon < end) colon = text.indexOf(":", end);
+    quote = text.indexOf('"', end);
   }
   return count;
 }
