@@ -1,6 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 
+import { findDuplicateMember } from "../../core/json/duplicate-member.ts";
 import { JsonText } from "../../core/json/json-text.ts";
 import { Fault, type FaultDetail, invalidField, invalidFields } from "../../core/faults.ts";
 import { wordsOf } from "./field-errors.ts";
@@ -15,23 +16,29 @@ const DEPTH_MAX = 32;
  */
 const MEMBERS_MAX = 1_000;
 
+/** A body that was read. */
+export interface JsonBody {
+  value: unknown;
+  text: JsonText;
+  bytes: number;
+}
+
 /**
- * Checks the media type, the size and the depth, decodes and parses. A byte order mark is passed over (RFC
- * 8259, 8.1).
+ * Checks the media type, the size, the depth and that no member is there twice; decodes and parses. A byte
+ * order mark is passed over (RFC 8259, 8.1).
  *
  * @throws {Fault} CONTENT_TYPE_UNSUPPORTED, CONTENT_ENCODING_UNSUPPORTED, BODY_TOO_LARGE, BODY_NOT_JSON,
  *   BODY_INVALID
  */
-export async function readJson(
-  request: Request,
-  bytesMax: number,
-): Promise<{ value: unknown; text: JsonText; bytes: number }> {
+export async function readJson(request: Request, bytesMax: number): Promise<JsonBody> {
   checkContentType(request.headers.get("content-type") ?? "");
   const bytes = await readBody(request, bytesMax);
   const text = textOf(bytes);
   const value = parse(text);
   const excess = excessOf(value);
   if (excess !== undefined) throw invalidField(excess.field, excess.message);
+  const twice = findDuplicateMember(text, value);
+  if (twice !== undefined) throw invalidField(twice, "is there twice");
   return { value, text: new JsonText(text, value), bytes: bytes.byteLength };
 }
 
