@@ -20,6 +20,7 @@ import { createLiveQuota } from "../adapters/quota/live-quota.ts";
 import { openRoleRedis, redisOptions } from "../adapters/process/redis.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
+import { requirePepper } from "../core/config/pepper.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { createGateway } from "./gateway.ts";
 import type { GatewayPorts } from "./ports.ts";
@@ -33,6 +34,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const { log, registry, reach } = context;
   const config = keepTiers(context.config);
   const settings = config.current();
+  const hashKey = createKeyHash(requirePepper(settings));
   const name = `tollgate-gateway-${process.pid}`;
 
   const database = await openPostgres(settings, name, { log, metrics: registry.metrics });
@@ -53,7 +55,6 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const quota = createLiveQuota(redis, database, config.current);
   const signals = createSignals(redis, redisSettings);
   const sealer = createSealer(settings.secrets.encryption_keys);
-  const hashKey = createKeyHash(settings.secrets.key_pepper);
   const { metrics } = registry;
   const { now } = clock;
 

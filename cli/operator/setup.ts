@@ -34,10 +34,7 @@ const NAMES: Readonly<Record<ServerName, readonly string[]>> = {
 const SERVERS: readonly ServerName[] = ["postgres", "redis", "amqp"];
 
 /** Fits the schema and opens nothing. */
-const NO_SECRETS = {
-  [SECRET_VARIABLES.encryptionKeys]: "none",
-  [SECRET_VARIABLES.keyPepper]: "this command was given no secrets",
-};
+const NO_KEYS = "none";
 
 /**
  * The configuration that a command works with: of the environment if that names servers or a configuration
@@ -105,13 +102,13 @@ function requireSecrets(
   const another =
     up === undefined ? "" : `; for ./tollgate up name no servers, and ${configOf(up)} or no file`;
   throw new CommandFailure(
-    `${missing.join(" and ")} must be set: the values that the components of this system run with${another}`,
+    `${missing.join(" and ")} must be set: the values that the gateways of this system run with${another}`,
     { exitCode: EXIT.usage },
   );
 }
 
-/** The secrets of an environment, where there are none values that fit the schema and open nothing. */
-const secretsOf = (env: Environment): Environment =>
-  Object.fromEntries(
-    Object.values(SECRET_VARIABLES).map((name) => [name, env[name] || NO_SECRETS[name]]),
-  );
+/** The secrets of an environment, as far as it has them. */
+const secretsOf = (env: Environment): Environment => ({
+  [SECRET_VARIABLES.encryptionKeys]: env[SECRET_VARIABLES.encryptionKeys] || NO_KEYS,
+  [SECRET_VARIABLES.keyPepper]: env[SECRET_VARIABLES.keyPepper],
+});

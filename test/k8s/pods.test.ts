@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { SECRET_VARIABLES } from "../../adapters/state/secrets.ts";
 
 import { built, installations } from "./built.ts";
 import { configOf, podOf, workload } from "./config.ts";
@@ -99,6 +100,18 @@ describe.skipIf(built === null).each(installations)("pods of k8s/%s", (_root, re
 
     expect(wanted.length).toBeGreaterThan(0);
     expect(wanted.filter(({ name, key }) => keys.get(name)?.includes(key) !== true)).toEqual([]);
+  });
+
+  test("are given the pepper of API keys where they are gateways, and else nowhere", () => {
+    const given = resources
+      .filter(isWorkload)
+      .filter((one) =>
+        containersOf(podOf(one)).some(({ env = [] }) =>
+          env.some(({ name }) => name === SECRET_VARIABLES.keyPepper),
+        ),
+      );
+
+    expect(given.map(({ metadata }) => metadata.name)).toEqual(["gateway"]);
   });
 
   test("mount only config maps and secrets that exist", () => {

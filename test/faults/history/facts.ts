@@ -3,6 +3,7 @@ import type { AuditReport } from "../../../core/audit/run-audit.ts";
 import type { DurableState } from "../../../core/request/request.ts";
 import type { SimTotals } from "../../../ml-sim/stats.ts";
 import type { TestStack } from "../../support/stack/stack.ts";
+import { requirePepper } from "../../../core/config/pepper.ts";
 
 export interface RequestFact {
   requestId: string;
@@ -78,7 +79,7 @@ export async function readFacts({ books, simulator, config }: TestStack): Promis
     (sql) => sql<LedgerRow[]>`
       select request_id, prompt_tokens, completion_tokens, executions, failed_executions from token_logs`,
   );
-  const hash = createKeyHash(config.secrets.key_pepper);
+  const hash = createKeyHash(requirePepper(config));
   return {
     requests: requests.map((row) => ({
       requestId: row.request_id,
