@@ -31,8 +31,8 @@ const PURPOSE = "tollgate message signature 1";
 /**
  * Signs messages with a key derived from the first encryption key, and believes those signed by any. Whoever
  * can write into RabbitMQ has none of them. A signature is over the type, the id, the body and our own
- * headers; not over the queue, nor what the broker changes (headers that begin with `x-`). So a message can be
- * lost, repeated and moved to another queue, but none can be made or changed.
+ * headers; not over the queue, nor what the broker changes (headers that begin with `x-`). So a message can
+ * be lost, repeated and moved to another queue, but none can be made or changed.
  *
  * Every version must keep to this, as to `encodeUnchanged`: it judges before it looks at the version.
  *

@@ -195,11 +195,10 @@ export function planRetry(
 ): RetryPlan {
   const isOpen = standing?.state === "queued";
   switch (content.kind) {
-    case "unreadable":
-      return {
-        kind: "impossible",
-        reason: `${content.why === "unreadable" ? "it cannot be read" : "it is not believed"} (${content.reason})`,
-      };
+    case "unreadable": {
+      const what = content.why === "unreadable" ? "it cannot be read" : "it is not believed";
+      return { kind: "impossible", reason: `${what} (${content.reason})` };
+    }
     case "request":
       return isOpen
         ? { kind: "give-back", to: "requests", request: { ...content.request, attempt: 1 } }

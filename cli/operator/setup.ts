@@ -18,8 +18,8 @@ export type ServerName = keyof ServerUrls;
 export interface Needs {
   servers: readonly ServerName[];
   /**
-   * Those that it uses: `encryptionKeys` where content is opened or messages are read and written, `keyPepper`
-   * where API keys are hashed. It runs where others are not known.
+   * Those that it uses: `encryptionKeys` where content is opened or messages are read and written,
+   * `keyPepper` where API keys are hashed. It runs where others are not known.
    */
   secrets: readonly SecretName[];
 }

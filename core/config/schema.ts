@@ -221,7 +221,7 @@ export const ConfigSchema = t.Object(
           t.String({
             minLength: 32,
             description:
-              "Secret under which API keys are hashed; gateways and commands about keys need it, nobody else.",
+              "Secret under which API keys are hashed; only gateways and commands about keys need it.",
           }),
         ),
       },
