@@ -3,6 +3,7 @@ import { createProgram, runProgram } from "../adapters/terminal/program.ts";
 import { createProgress } from "../adapters/terminal/progress.ts";
 import { buildCluster } from "../local/cluster/build.ts";
 import { cacheFolder } from "../local/cluster/cache.ts";
+import { type DrillFlags, drillOnCluster, phaseNames } from "./cluster-command.ts";
 
 const program = createProgram("tollgate drill").description(
   "rehearse on a real Kubernetes what the tests cannot show",
@@ -12,6 +13,15 @@ program
   .command("cluster")
   .description("a cluster on this machine")
   .option("--build", "build its programs, and fetch the definitions of the operators", false)
+  .option("--kubeconfig <file>", "drill on this cluster (default: KUBECONFIG)")
+  .option("--only <phases>", `some of ${phaseNames.join(", ")}`)
+  .option("--minutes <n>", "how long pods are killed", "10")
+  .option("--seed <n>", "which pods are killed", String(Date.now() % 1_000_000))
+  .option("--next-image <image>", "what is rolled out", "tollgate:next")
+  .option("--out <folder>", "where the timeline, its picture and histories go")
+  .option("--keep", "leave Tollgate there afterwards", false)
+  .option("--json", "print the findings as JSON", false)
+  .option("--own", "the cluster is nobody else's: its Prometheus may be stopped", false)
   .addHelpText(
     "after",
     `
@@ -21,24 +31,38 @@ interrupted, and goes on where it was. Afterwards ./tollgate test runs the stage
 GB, are kept in TOLLGATE_CACHE, else $XDG_CACHE_HOME/tollgate, else ~/.cache/tollgate; Go's own caches
 take some GB more.
 
+The drill applies k8s/overlays/dev in the namespace tollgate, which must not be there, and removes it
+afterwards. The cluster needs what docs/kubernetes.md says, and the images tollgate:dev and --next-image.
+
+Exit codes: 0 all that was judged holds, ${EXIT.failed} something does not, ${EXIT.usage} wrong use.
+
 Examples:
-  ./tollgate drill cluster --build`,
+  ./tollgate drill cluster --build
+  ./tollgate drill cluster --kubeconfig ~/.kube/config --only wake,triggers`,
   )
   .action(cluster);
 
-async function cluster({ build }: { build: boolean }): Promise<void> {
-  if (!build) {
-    throw new CommandFailure(
-      "the drill itself is not there yet: only ./tollgate drill cluster --build is",
-      { exitCode: EXIT.usage },
-    );
-  }
+interface Flags extends Omit<DrillFlags, "kubeconfig"> {
+  build: boolean;
+  kubeconfig?: string;
+}
+
+async function cluster({ build, ...flags }: Flags): Promise<void> {
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => interrupt.abort());
-  const progress = createProgress(process.stdout);
-  await buildCluster(process.env, progress, interrupt.signal);
-  progress.say(`All is in ${cacheFolder(process.env)}. Try: ./tollgate test api`);
+  const progress = createProgress(flags.json ? process.stderr : process.stdout);
+  if (build) {
+    await buildCluster(process.env, progress, interrupt.signal);
+    progress.say(`All is in ${cacheFolder(process.env)}. Try: ./tollgate test api`);
+    return;
+  }
+  const kubeconfig = flags.kubeconfig ?? process.env["KUBECONFIG"] ?? "";
+  if (kubeconfig === "")
+    throw new CommandFailure("say which cluster, by --kubeconfig or KUBECONFIG", {
+      exitCode: EXIT.usage,
+    });
+  await drillOnCluster({ ...flags, kubeconfig }, progress, interrupt.signal);
 }
 
 await runProgram(program, process.env);

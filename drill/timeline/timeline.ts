@@ -1,0 +1,79 @@
+/** What is read every few seconds; null: it could not be read. */
+export interface Reading {
+  /** Replicas that are wanted, by Deployment, and those of them that are ready. */
+  replicas: Record<string, { wanted: number; ready: number }>;
+  /** Messages in the queues of requests, ready or with a worker. */
+  queued: number | null;
+  /** Requests without a terminal state. */
+  waiting: number | null;
+  /** Age of the oldest request that could run, seconds. */
+  oldestSeconds: number | null;
+  /** Estimated tokens of requests that could run. */
+  tokensRunnable: number | null;
+  /** Tokens that the ML service processed, per minute, over the last minute. */
+  tokensPerMinute: number | null;
+}
+
+export interface Sample extends Reading {
+  /** Since the beginning of the timeline. */
+  atSeconds: number;
+}
+
+/** Something that happened, such as the beginning of a phase. */
+export interface Mark {
+  atSeconds: number;
+  text: string;
+  /** A phase begins; other marks are remarks inside one. */
+  isPhase: boolean;
+}
+
+export interface Timeline {
+  /** ISO 8601. */
+  startedAt: string;
+  samples: Sample[];
+  marks: Mark[];
+}
+
+export interface Recorder {
+  timeline: Timeline;
+  mark: (text: string, isPhase?: boolean) => void;
+  stop: () => Promise<void>;
+}
+
+const EVERY_MS = 2_000;
+
+/** Reads again two seconds after the last reading has come. */
+export function startRecorder(read: () => Promise<Reading | undefined>): Recorder {
+  const startedMs = Date.now();
+  const timeline: Timeline = {
+    startedAt: new Date(startedMs).toISOString(),
+    samples: [],
+    marks: [],
+  };
+  const now = (): number => Math.round((Date.now() - startedMs) / 100) / 10;
+  const stopping = new AbortController();
+
+  async function keepReading(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const reading = await read();
+      if (reading !== undefined) timeline.samples.push({ atSeconds: now(), ...reading });
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, EVERY_MS);
+        stopping.signal.addEventListener("abort", () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  const running = keepReading();
+  return {
+    timeline,
+    mark: (text, isPhase = false) => void timeline.marks.push({ atSeconds: now(), text, isPhase }),
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
