@@ -3,6 +3,7 @@ import { createProgram, runProgram } from "../adapters/terminal/program.ts";
 import { createProgress } from "../adapters/terminal/progress.ts";
 import { buildCluster } from "../local/cluster/build.ts";
 import { cacheFolder } from "../local/cluster/cache.ts";
+import { GROUPS } from "../local/cluster/sources.ts";
 import { type DrillFlags, drillOnCluster, phaseNames } from "./cluster-command.ts";
 
 const program = createProgram("tollgate drill").description(
@@ -12,7 +13,8 @@ const program = createProgram("tollgate drill").description(
 program
   .command("cluster")
   .description("a cluster on this machine")
-  .option("--build", "build its programs, and fetch the definitions of the operators", false)
+  .option("--build", "build its programs and images, and fetch what operators bring", false)
+  .option("--production", "with --build: what k8s/overlays/production needs too", false)
   .option("--kubeconfig <file>", "drill on this cluster (default: KUBECONFIG)")
   .option("--only <phases>", `some of ${phaseNames.join(", ")}`)
   .option("--minutes <n>", "how long pods are killed", "10")
@@ -25,11 +27,12 @@ program
   .addHelpText(
     "after",
     `
---build needs Go 1.24 or newer, takes a quarter of an hour on two cores, and is needed once: etcd, Helm
-and Kubernetes come from their Go modules, at versions and sums that this checkout names. It may be
-interrupted, and goes on where it was. Afterwards ./tollgate test runs the stage api. The programs, half a
-GB, are kept in TOLLGATE_CACHE, else $XDG_CACHE_HOME/tollgate, else ~/.cache/tollgate; Go's own caches
-take some GB more.
+--build needs Go 1.24 or newer (which fetches the newer Go that KEDA asks for), root, and of Debian's packages
+buildah and debootstrap. It is needed once and takes most of an hour on two cores; after a quarter of one
+./tollgate test can run the stage api. etcd, Helm, Kubernetes, KEDA and the other parts come from their Go
+modules, at versions and sums that this checkout names; images of the servers are made of Debian 13. It may be
+interrupted, and goes on where it was. All is kept in TOLLGATE_CACHE, else $XDG_CACHE_HOME/tollgate, else
+~/.cache/tollgate; Go's own caches take some GB more.
 
 The drill applies k8s/overlays/dev in the namespace tollgate, which must not be there, and removes it
 afterwards. The cluster needs what docs/kubernetes.md says, and the images tollgate:dev and --next-image.
@@ -38,22 +41,25 @@ Exit codes: 0 all that was judged holds, ${EXIT.failed} something does not, ${EX
 
 Examples:
   ./tollgate drill cluster --build
+  ./tollgate drill cluster --build --production
   ./tollgate drill cluster --kubeconfig ~/.kube/config --only wake,triggers`,
   )
   .action(cluster);
 
 interface Flags extends Omit<DrillFlags, "kubeconfig"> {
   build: boolean;
+  production: boolean;
   kubeconfig?: string;
 }
 
-async function cluster({ build, ...flags }: Flags): Promise<void> {
+async function cluster({ build, production, ...flags }: Flags): Promise<void> {
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => interrupt.abort());
   const progress = createProgress(flags.json ? process.stderr : process.stdout);
   if (build) {
-    await buildCluster(process.env, progress, interrupt.signal);
+    const groups = production ? GROUPS : GROUPS.filter((group) => group !== "production");
+    await buildCluster(process.env, progress, interrupt.signal, groups);
     progress.say(`All is in ${cacheFolder(process.env)}. Try: ./tollgate test api`);
     return;
   }
