@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { CommandFailure } from "../../../adapters/terminal/failure.ts";
@@ -45,7 +45,17 @@ export function makeGroups(name: string): string[] {
         "command needs them: use another cluster by KUBECONFIG, such as one of kind",
     );
   const folders = hierarchies.map((hierarchy) => groupFolder(hierarchy, name));
-  for (const folder of folders) makeGroup(folder);
+  const made: string[] = [];
+  try {
+    for (const folder of folders) {
+      makeGroup(folder);
+      made.push(folder);
+    }
+  } catch (error) {
+    for (const folder of made) rmdirSync(folder);
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandFailure(`no control group can be made here: ${why}`, { cause: error });
+  }
   return folders;
 }
 

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { CommandFailure, EXIT } from "../../../adapters/terminal/failure.ts";
-import { findProgram, type ProgramName } from "../programs.ts";
+import { findProgram } from "../programs.ts";
+import type { ProgramName } from "../sources.ts";
 
 const BUILT = [
   "etcd",
@@ -12,6 +13,7 @@ const BUILT = [
   "kubelet",
   "kube-proxy",
   "kubectl",
+  "kube-router",
 ] as const satisfies readonly ProgramName[];
 /** Where each built program is. */
 export type Programs = Record<(typeof BUILT)[number], string>;

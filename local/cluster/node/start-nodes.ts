@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
@@ -9,6 +9,7 @@ import { apiCommands, controllerCommands } from "./control-plane.ts";
 import { makeCredentials } from "./credentials.ts";
 import { type Machine, startMachine } from "./machine.ts";
 import { enterNetwork, plugTogether, routePods } from "./network.ts";
+import { policyCommand } from "./node-commands.ts";
 import { writePodNetwork } from "./node-files.ts";
 import { requirePrograms, systemPath } from "./programs-needed.ts";
 import { importImages, runNode } from "./run-node.ts";
@@ -61,9 +62,8 @@ export async function startNodes(plan: ClusterPlan): Promise<RunningCluster> {
   const { programs, cniPlugins } = requirePrograms(plan.env);
   const env = { ...plan.env, PATH: systemPath(plan.env) };
   const nodes = Array.from({ length: count }, (_, index) => `node-${index + 1}`);
-  const folder = plan.folder ?? mkdtempSync(join(tmpdir(), "tollgate-cluster-"));
-  if (plan.folder !== undefined) mkdirSync(folder, { mode: 0o700 });
-  const groups = makeGroups(basename(folder));
+  const folder = makeFolder(plan.folder);
+  const groups = makeGroupsFor(folder);
   const sweeper = startSweeper(folder, groups);
 
   try {
@@ -107,6 +107,10 @@ export async function startNodes(plan: ClusterPlan): Promise<RunningCluster> {
         await kubectl(["wait", ...names, "--for=condition=Ready", "--timeout=5s"]);
         return true;
       });
+      for (const machine of machines.all) {
+        const { name, command } = policyCommand(programs["kube-router"], machine.name, kubeconfig);
+        machine.start(name, command);
+      }
       return {};
     });
 
@@ -123,6 +127,22 @@ export async function startNodes(plan: ClusterPlan): Promise<RunningCluster> {
     };
   } catch (error) {
     await sweeper.sweep();
+    throw error;
+  }
+}
+
+function makeFolder(wanted: string | undefined): string {
+  if (wanted === undefined) return mkdtempSync(join(tmpdir(), "tollgate-cluster-"));
+  // One that is there is somebody's: it would be removed at the end.
+  mkdirSync(wanted, { mode: 0o700 });
+  return wanted;
+}
+
+function makeGroupsFor(folder: string): string[] {
+  try {
+    return makeGroups(basename(folder));
+  } catch (error) {
+    rmdirSync(folder);
     throw error;
   }
 }
