@@ -43,9 +43,10 @@ export async function drillOnOwnCluster(
 /** The same as on our own command line. */
 export function argumentsOf(flags: Omit<DrillFlags, "kubeconfig" | "own">): string[] {
   const { only, minutes, seed, out, nextImage, keep, json } = flags;
+  const values = ["--minutes", minutes, "--seed", seed, "--next-image", nextImage];
   return [
+    ...values,
     ...(only === undefined ? [] : ["--only", only]),
-    ...["--minutes", minutes, "--seed", seed, "--next-image", nextImage],
     ...(out === undefined ? [] : ["--out", out]),
     ...(keep ? ["--keep"] : []),
     ...(json ? ["--json"] : []),

@@ -37,7 +37,8 @@ export const deadModel: Phase = {
       ];
     } finally {
       await holdReplicas(scene, "ml", null);
-      await scene.tollgate(["model", "resume", MODEL]);
+      // It says so by its exit code where nobody has paused the model.
+      await scene.tollgate(["model", "resume", MODEL]).catch(() => {});
     }
   },
 };
@@ -56,7 +57,7 @@ const untilPaused = (scene: Scene): Promise<true> =>
     async () => {
       const list = await scene.tollgate(["model", "list", "--json"]);
       const models = JSON.parse(list) as { model: string; state: string }[];
-      return models.some(({ model, state }) => model === MODEL && state !== "ok")
+      return models.some(({ model, state }) => model === MODEL && state === "paused")
         ? true
         : undefined;
     },
