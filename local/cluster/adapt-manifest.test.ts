@@ -46,7 +46,7 @@ describe("an operator's manifest", () => {
   });
 
   test("lets metrics-server trust kubelets that sign for themselves", () => {
-    const adapted = adapt([deployment("registry.k8s.io/metrics-server/metrics-server:v0.0.1")]);
+    const adapted = adapt([deployment("gcr.io/k8s-staging-metrics-server/metrics-server:master")]);
 
     expect(containerOf(adapted, 0)).toMatchObject({ args: ["--kubelet-insecure-tls"] });
   });

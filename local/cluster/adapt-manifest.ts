@@ -41,20 +41,15 @@ function containersOf({ spec }: Resource): Container[] {
   return [...(template?.spec?.containers ?? []), ...(template?.spec?.initContainers ?? [])];
 }
 
-/** Our image of a repository, whatever the tag. */
+/** Our image of that name, whatever the tag; a module may name a registry for what is not released. */
 function ownImage(named: string): string {
-  const repository = repositoryOf(named);
-  const image = Object.values(IMAGES).find(
-    ({ reference }) => repositoryOf(reference) === repository,
-  );
+  const image = Object.values(IMAGES).find(({ reference }) => nameOf(reference) === nameOf(named));
   if (image === undefined) throw new Error(`no image is made for ${named}`);
   return image.reference;
 }
 
-function repositoryOf(reference: string): string {
-  const bare = reference.replace(/@.*$/, "").replace(/:[^/]*$/, "");
-  return bare.split("/")[0]?.includes(".") === true ? bare : `docker.io/${bare}`;
-}
+const nameOf = (reference: string): string =>
+  (reference.split("/").at(-1) ?? "").replace(/[@:].*$/, "");
 
 function moveFromDefault({ metadata, subjects }: Resource, namespace: string): void {
   for (const place of [metadata, ...(subjects ?? [])])

@@ -18,25 +18,30 @@ export function dockerfileOf({ programs = {}, user = "65532:65532" }: Image): st
   return ["FROM scratch", ...copies, `USER ${user}`, `ENTRYPOINT ["${paths[0]}"]`, ""].join("\n");
 }
 
-/** Where the image of each name is, or will be once it is made: another one when what it is made of changes. */
-export async function describeArchives(
-  env: Environment,
-): Promise<(name: ImageName) => { path: string; key: string }> {
+export interface Archive {
+  /** Another one when what the image is made of changes. */
+  key: string;
+  path: string;
+}
+
+/** Where the image of each name is, or will be once it is made. */
+export async function describeArchives(env: Environment): Promise<Record<ImageName, Archive>> {
   const checkout = await checkoutDigest();
-  return function describe(name): { path: string; key: string } {
-    const image = IMAGES[name];
+  const described = {} as Record<ImageName, Archive>;
+  for (const [name, image] of Object.entries(IMAGES) as [ImageName, Image][]) {
     const key = cacheKey(`image-${name}`, [
       image.reference,
       ...(image.isDockerfile ? recipeTexts(name) : [dockerfileOf(image)]),
-      ...(image.base === undefined ? [] : [describe(image.base).key]),
-      ...(name === "tollgate" ? [checkout, describe("node").key] : []),
+      ...(image.base === undefined ? [] : [described[image.base].key]),
+      ...(name === "tollgate" ? [checkout, described.node.key] : []),
       // The folder's name tells what the program was made of.
       ...Object.values(image.programs ?? {}).map((program) =>
         basename(dirname(describeProgram(program, env).path)),
       ),
     ]);
-    return { key, path: join(cacheFolder(env), key, "image.tar") };
-  };
+    described[name] = { key, path: join(cacheFolder(env), key, "image.tar") };
+  }
+  return described;
 }
 
 const recipeTexts = (name: ImageName): string[] =>
@@ -53,11 +58,11 @@ export async function imageArchives(
   env: Environment,
   group: Image["group"],
 ): Promise<readonly string[]> {
-  const describe = await describeArchives(env);
+  const archives = await describeArchives(env);
   return imagesOf(group)
     .filter((name) => name !== "node")
     .map((name) => {
-      const { path } = describe(name);
+      const { path } = archives[name];
       if (!existsSync(path)) throw new CommandFailure(notMade(name, group));
       return path;
     });

@@ -58,7 +58,7 @@ describe.skipIf(process.getuid?.() !== 0)("an image", () => {
 
     expect(String(failure)).toContain("the image pause is not made: no space left (log: ");
     expect(readdirSync(join(folder, "cache", "buildah"))).toEqual([]);
-    const { path } = (await describeArchives(env))("pause");
+    const { path } = (await describeArchives(env)).pause;
     expect(existsSync(path)).toBe(false);
   });
 
@@ -70,7 +70,7 @@ describe.skipIf(process.getuid?.() !== 0)("an image", () => {
     echo "$*" >> ${folder}/calls`);
 
     await build();
-    const { path } = (await describeArchives(env))("pause");
+    const { path } = (await describeArchives(env)).pause;
     const calls = await Bun.file(join(folder, "calls")).text();
     await build();
 

@@ -10,6 +10,7 @@ import { describeProgram } from "../programs.ts";
 import { describeArchives, dockerfileOf, recipeFolder } from "./archives.ts";
 import { type Buildah, createBuildah } from "./buildah.ts";
 import { BASES, type Image, IMAGES, type ImageName, imagesOf } from "./images.ts";
+import { pruneCheckouts } from "./prune.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -27,14 +28,14 @@ export async function buildImages(options: {
   groups: readonly Image["group"][];
 }): Promise<void> {
   const { env, progress, signal, groups } = options;
-  const describe = await describeArchives(env);
+  const archives = await describeArchives(env);
   const names = groups.flatMap(imagesOf).filter((name) => name !== "node");
-  if (names.some((name) => !existsSync(describe(name).path))) requireBuilders(env);
+  if (names.some((name) => !existsSync(archives[name].path))) requireBuilders(env);
 
   for (const name of names) {
     const { reference } = IMAGES[name];
     await progress.step(`image ${reference.replace("docker.io/library/", "")}`, async () => {
-      const { path } = describe(name);
+      const { path } = archives[name];
       if (existsSync(path)) return { detail: "was there" };
       const buildah = createBuildah(name, env, signal);
       await store(name, buildah);
@@ -47,18 +48,25 @@ export async function buildImages(options: {
         await rm(unfinished, { force: true });
       }
       if (!isBase(name)) await buildah.remove(tagOf(name));
+      if (name === "tollgate") await prune(buildah);
       return {};
     });
   }
 
   function tagOf(name: ImageName): string {
-    return `localhost/${describe(name).key}`;
+    return `localhost/${archives[name].key}`;
+  }
+
+  async function prune(buildah: Buildah): Promise<void> {
+    const kept = new Set(Object.values(archives).map(({ key }) => key));
+    for (const key of await pruneCheckouts(cacheFolder(env), kept, Date.now()))
+      if (await buildah.isStored(`localhost/${key}`)) await buildah.remove(`localhost/${key}`);
   }
 
   /** The image is in Buildah's storage afterwards: from its archive, or made. */
   async function store(name: ImageName, buildah: Buildah): Promise<void> {
     if (isBase(name) && (await buildah.isStored(tagOf(name)))) return;
-    const { path } = describe(name);
+    const { path } = archives[name];
     if (existsSync(path)) return buildah.load(path, tagOf(name));
     const { base } = IMAGES[name];
     if (base !== undefined) await store(base, buildah);

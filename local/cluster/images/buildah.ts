@@ -1,5 +1,7 @@
 import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 
 import { shortPath, statePaths } from "../../../adapters/state/paths.ts";
 import { CommandFailure } from "../../../adapters/terminal/failure.ts";
@@ -51,10 +53,18 @@ export function createBuildah(
       timeout: STEP_LIMIT_MS,
       signal,
     });
-    const texts = [child.stdout, child.stderr].map((stream) => new Response(stream).text());
-    const [out = "", err = ""] = await Promise.all(texts);
-    await appendFile(logPath, out + err);
+    const [out] = await Promise.all([logged(child.stdout), logged(child.stderr)]);
     return { out, exitCode: await child.exited };
+  }
+
+  /** The text of a stream, whose lines are in the log as they come. */
+  async function logged(stream: ReadableStream<Uint8Array>): Promise<string> {
+    let text = "";
+    for await (const line of createInterface({ input: Readable.fromWeb(stream) })) {
+      text += `${line}\n`;
+      await appendFile(logPath, `${line}\n`);
+    }
+    return text;
   }
 
   async function run(command: readonly string[]): Promise<string> {

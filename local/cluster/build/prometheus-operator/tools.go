@@ -1,6 +1,7 @@
 //go:build tools
 
-// Package prometheusoperator keeps in go.mod and go.sum what these programs are made of; `go mod tidy` reads it.
+// Package prometheusoperator keeps in go.mod and go.sum what these programs are made of.
+// `go mod tidy` reads it.
 package prometheusoperator
 
 import (

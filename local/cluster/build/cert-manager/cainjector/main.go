@@ -1,5 +1,5 @@
-// Package main is the part of cert-manager that writes authorities into the configurations of webhooks, as its
-// library has it. It takes the arguments of the original and uses none.
+// Package main is the part of cert-manager that writes authorities into the configurations of webhooks, as
+// its library has it. It takes the arguments of the original and uses none.
 package main
 
 import (
