@@ -2,7 +2,7 @@ import { keepTiers } from "../adapters/config/keep-tiers.ts";
 import { createDepthReader } from "../adapters/amqp/depth-reader.ts";
 import { noteTiers } from "../adapters/postgres/tiers.ts";
 import {
-  answers,
+  createAnswers,
   followQueues,
   openBroker,
   START_LOOK_MS,
@@ -61,7 +61,9 @@ async function start(context: RoleContext): Promise<RunningRole> {
     { ...ourProcess, ...finishing, ...messages, random: Math.random },
     settings.collector,
   );
-  const lock = await openKeeperLock(servers.direct, `${name}-keeper`, log);
+  const lock = await context.untilDone("postgres", () =>
+    openKeeperLock(servers.direct, `${name}-keeper`, log),
+  );
   const remembered = redisPorts(redis, quota, config.current);
   const modelGauges = createModelGauges({ ...ourProcess, ...remembered }, () =>
     Object.keys(config.current().models),
@@ -85,9 +87,10 @@ async function start(context: RoleContext): Promise<RunningRole> {
   keeper.start();
   modelGauges.start();
 
+  const postgresAnswers = createAnswers(database.ping);
   return {
     readiness: async () => ({
-      postgres: await answers(database.ping),
+      postgres: await postgresAnswers(),
       redis: redis.isReady(),
       broker: consuming.state() !== "down",
     }),

@@ -66,6 +66,12 @@ export const FAULTS = {
     retryable: true,
     title: "The answer is not ready yet; the same call again goes on waiting for it",
   },
+  BODY_TOO_SLOW: {
+    status: 408,
+    domain: "client",
+    retryable: true,
+    title: "The body did not come in time",
+  },
   REQUEST_TERMINAL: {
     status: 409,
     domain: "client",

@@ -66,6 +66,12 @@ export const METRICS = {
     labels: ["by"],
     roles: ["gateway"],
   },
+  gateway_forged_key_records_total: {
+    type: "counter",
+    help: "Records of API keys in Redis that are of no gateway, or of another key or time",
+    labels: [],
+    roles: ["gateway"],
+  },
   gateway_insert_batch_rows: {
     type: "histogram",
     help: "Rows of one group commit",

@@ -7,6 +7,7 @@ import { createOutbox } from "./accept/outbox.ts";
 import { createParkedNews } from "./accept/parked-news.ts";
 import { createStore } from "./accept/store.ts";
 import { createApp } from "./http/app.ts";
+import { createWithBody } from "./http/body-bounds.ts";
 import { apiKeyOf } from "./http/headers.ts";
 import { createRespond } from "./http/respond.ts";
 import { createHoldCalls } from "./openai/hold-call.ts";
@@ -55,6 +56,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       ports,
       respond: createRespond(ports),
       authenticate: (headers) => authenticate(apiKeyOf(headers)),
+      withBody: createWithBody(ports),
       accept,
       calls,
       streams,
@@ -74,7 +76,8 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     app,
     /** Resolves when the gateway may accept. */
     start: async () => {
-      await Promise.all([outbox.start(), lanes.start(), models.start()]);
+      await outbox.start();
+      await Promise.all([lanes.start(), models.start()]);
       waitingGauges.start();
     },
     /** Brings the gauges up to date. */

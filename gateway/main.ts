@@ -6,7 +6,7 @@ import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import { createIdSource } from "../adapters/ids/id-source.ts";
 import { createServerClock } from "../adapters/postgres/server-clock.ts";
 import {
-  answers,
+  createAnswers,
   followQueues,
   openBroker,
   START_LOOK_MS,
@@ -53,18 +53,21 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const quota = createLiveQuota(redis, database, config.current);
   const signals = createSignals(redis, redisSettings);
   const sealer = createSealer(settings.secrets.encryption_keys);
+  const hashKey = createKeyHash(settings.secrets.key_pepper);
+  const { metrics } = registry;
+  const { now } = clock;
 
   const ports: GatewayPorts = {
     ...databasePorts(database, randomUUID()),
-    ...redisPorts(redis, signals, sealer),
+    ...redisPorts(redis, signals, sealer, { hashKey, now, metrics, log }),
     config: config.current,
-    metrics: registry.metrics,
+    metrics,
     log,
-    now: clock.now,
+    now,
     schedule: after,
     newId: createIdSource(),
     reach,
-    hashKey: createKeyHash(settings.secrets.key_pepper),
+    hashKey,
     countTokens: createTokenCounter().count,
     admit: quota.gate.admitOrRebuild,
     readQuota: quota.gate.readOrRebuild,
@@ -73,13 +76,14 @@ async function start(context: RoleContext): Promise<RunningRole> {
     open: sealer.open,
     ...messagePorts(amqp, publisher, queues),
   };
+  const postgresAnswers = createAnswers(clock.check);
   const readiness = async () => ({
-    postgres: await answers(clock.check),
+    postgres: await postgresAnswers(),
     redis: redis.isReady(),
     // A gateway without the broker still accepts, up to the bound of the outbox.
   });
   const gateway = createGateway(ports, { version: packageJson.version, readiness });
-  await gateway.start();
+  await context.untilDone("postgres", gateway.start);
   registry.onScrape(gateway.observe);
   const { host, port } = settings.gateway;
   const listener = await openDoor(gateway.app, settings, context);

@@ -1,5 +1,6 @@
 import type postgres from "postgres";
 
+import { Fault } from "../../core/faults.ts";
 import { isRefusedSetting } from "./errors.ts";
 import type { PostgresServer } from "./open-client.ts";
 import { openClient } from "./primary.ts";
@@ -38,14 +39,19 @@ export async function requireSession(sql: postgres.Sql, setting: string): Promis
  * The same for a server, on a connection of its own.
  *
  * @throws {NoSession}
- * @throws {NoPrimary} and what postgres.js throws when the server does not answer
+ * @throws {Fault} STORE_UNAVAILABLE with its cause when the server does not answer
  */
 export async function checkSession(server: PostgresServer): Promise<void> {
   const settings = { lock_timeout: 5_000 };
-  const { sql } = await openClient(server, { name: "tollgate-session-check", max: 1, settings });
   try {
-    await requireSession(sql, "lock_timeout");
-  } finally {
-    await sql.end({ timeout: 1 });
+    const { sql } = await openClient(server, { name: "tollgate-session-check", max: 1, settings });
+    try {
+      await requireSession(sql, "lock_timeout");
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  } catch (cause) {
+    if (cause instanceof NoSession) throw cause;
+    throw new Fault("STORE_UNAVAILABLE", "PostgreSQL failed: session check", { cause });
   }
 }

@@ -6,7 +6,7 @@ import { until } from "../../test/support/until.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { parseConfig } from "../../core/config/parse.ts";
 import { queueDepths } from "../amqp/inspect.ts";
-import { followQueues } from "./connections.ts";
+import { createAnswers, followQueues } from "./connections.ts";
 
 let broker: TestBroker;
 
@@ -60,4 +60,36 @@ test("a reload declares the queues of what is new, and leaves those of a removed
     return [...depths.values()].every((depth) => depth !== null);
   }, 5_000);
   await deleteQueues(connection.withChannel, [...queues().queues, old]);
+});
+
+test("a server is asked at most once a second whether it answers", async () => {
+  let nowMs = 0;
+  let asked = 0;
+  const replies: PromiseWithResolvers<void>[] = [];
+  const answers = createAnswers(
+    () => {
+      asked += 1;
+      const reply = Promise.withResolvers<void>();
+      replies.push(reply);
+      return reply.promise;
+    },
+    () => nowMs,
+  );
+
+  const first = Array.from({ length: 100 }, answers);
+  // It takes its time, and is not asked again meanwhile.
+  nowMs = 5_000;
+  first.push(answers());
+  replies[0]?.resolve();
+  expect(new Set(await Promise.all(first))).toEqual(new Set([true]));
+  nowMs = 5_999;
+  expect(await answers()).toBe(true);
+  expect(asked).toBe(1);
+
+  nowMs = 6_000;
+  const second = answers();
+  replies[1]?.reject(new Error("it has gone"));
+
+  expect(await second).toBe(false);
+  expect(asked).toBe(2);
 });

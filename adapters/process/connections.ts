@@ -78,10 +78,30 @@ export function followQueues(
   return () => queues;
 }
 
-/** Whether a server answers, for readiness. */
-export function answers(ping: () => Promise<unknown>): Promise<boolean> {
-  return ping().then(
-    () => true,
-    () => false,
-  );
+/** How long it counts that a server has answered, or has not. */
+const ANSWER_COUNTS_MS = 1_000;
+
+/**
+ * Tells whether a server answers, for readiness. It is asked at most once a second, whoever asks for it how
+ * often: anybody may.
+ */
+export function createAnswers(
+  ping: () => Promise<unknown>,
+  now: () => number = () => performance.now(),
+): () => Promise<boolean> {
+  let answer: Promise<boolean> | undefined;
+  let countsUntilMs = Number.POSITIVE_INFINITY;
+  return () => {
+    if (answer !== undefined && now() < countsUntilMs) return answer;
+    countsUntilMs = Number.POSITIVE_INFINITY;
+    answer = ping()
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        countsUntilMs = now() + ANSWER_COUNTS_MS;
+      });
+    return answer;
+  };
 }

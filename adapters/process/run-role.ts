@@ -8,18 +8,17 @@ import { createMetricsRegistry, type MetricsRegistry } from "../metrics/registry
 import { type Readiness, serveMetrics } from "../metrics/server.ts";
 import { openTlsFiles } from "../tls/tls-files.ts";
 import { createCrashPoints } from "./crash-points.ts";
-import { createStartWait, type Needs } from "./start-wait.ts";
+import { createStartWait, type StartWait } from "./start-wait.ts";
 
 type Environment = Record<string, string | undefined>;
 
-export interface RoleContext {
+/** With how to wait for what a start needs; readiness tells meanwhile what is missing. */
+export interface RoleContext extends Pick<StartWait, "untilThere" | "untilDone"> {
   config: LiveConfig;
   env: Environment;
   log: Log;
   registry: MetricsRegistry;
   reach: ReachCrashPoint;
-  /** Waits for what the role cannot begin without; readiness tells meanwhile what is missing. */
-  untilThere: (needs: Needs) => Promise<void>;
 }
 
 export interface RunningRole {
@@ -78,6 +77,7 @@ export async function runRole(
       registry,
       reach: createCrashPoints(env),
       untilThere: starting.untilThere,
+      untilDone: starting.untilDone,
     });
     running = started;
     let stopping = false;

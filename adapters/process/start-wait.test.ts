@@ -69,3 +69,28 @@ test("what waiting does not mend ends the start at once", async () => {
   expect(await waiting.catch((error: unknown) => error)).toBe(wrong);
   expect(nowMs()).toBe(0);
 });
+
+test("a step whose server has gone since is tried until it succeeds, which is once", async () => {
+  const { wait, said } = createWorld();
+  const missing = thereAfter(3);
+  let done = 0;
+
+  const result = await wait.untilDone("postgres", async () => {
+    await missing();
+    done += 1;
+    return "lock";
+  });
+
+  expect([result, done]).toEqual(["lock", 1]);
+  expect(said).toEqual([{ missing: "postgres", err: away }, { found: "postgres" }]);
+  expect(await wait.readiness()).toEqual({ postgres: true, started: false });
+});
+
+test("a step that waiting does not mend ends the start at once", async () => {
+  const { wait } = createWorld();
+  const wrong = new Error("a pooler in the way");
+
+  const failed = await wait.untilDone("postgres", () => Promise.reject(wrong)).catch((e) => e);
+
+  expect(failed).toBe(wrong);
+});

@@ -16,6 +16,13 @@ export interface StartWait {
    * @throws at once what waiting does not mend
    */
   untilThere: (needs: Needs) => Promise<void>;
+  /**
+   * Runs a step that needs what has this name until it succeeds, because that may have gone meanwhile.
+   * A step that throws must have begun nothing.
+   *
+   * @throws at once what waiting does not mend
+   */
+  untilDone: <Result>(name: string, step: () => Promise<Result>) => Promise<Result>;
   /** What is there so far; `started` is false for as long as this is asked. */
   readiness: () => Promise<Readiness>;
 }
@@ -34,13 +41,15 @@ export function createStartWait({ log, now, pause }: StartWaitOptions): StartWai
 
   let hasWaited = false;
 
-  async function until(name: string, ask: () => Promise<unknown>): Promise<void> {
+  async function until<Result>(name: string, ask: () => Promise<Result>): Promise<Result> {
     isThere[name] = false;
     let toldAtMs = -Infinity;
     for (;;) {
       try {
-        await ask();
-        break;
+        const result = await ask();
+        isThere[name] = true;
+        if (toldAtMs > -Infinity) log.info({ found: name }, "what was missing is there");
+        return result;
       } catch (error) {
         if (!(error instanceof Fault) || !error.spec.retryable) throw error;
         if (now() - toldAtMs >= TELL_EVERY_MS) {
@@ -51,8 +60,6 @@ export function createStartWait({ log, now, pause }: StartWaitOptions): StartWai
         await pause(PAUSE_MS);
       }
     }
-    isThere[name] = true;
-    if (toldAtMs > -Infinity) log.info({ found: name }, "what was missing is there");
   }
 
   return {
@@ -63,6 +70,7 @@ export function createStartWait({ log, now, pause }: StartWaitOptions): StartWai
         await Promise.all(Object.entries(needs).map(([name, ask]) => until(name, ask)));
       } while (hasWaited);
     },
+    untilDone: until,
     readiness: () => Promise.resolve({ ...isThere, started: false }),
   };
 }

@@ -1,7 +1,13 @@
 import { readRedisUrl } from "../../core/config/redis-url.ts";
 import { Redis } from "ioredis";
 import { joinWrites } from "../sockets/join-writes.ts";
-import { type Greeting, readGreeting, RedisSetupError, setupProblem } from "./greeting.ts";
+import {
+  type Greeting,
+  readGreeting,
+  RedisSetupError,
+  requireDatabase,
+  setupProblem,
+} from "./greeting.ts";
 import { reconnectMs, type RedisOptions, targetOptions } from "./options.ts";
 import { replyErrorCode } from "./replies.ts";
 import { skipUnreadTraces } from "./untraced.ts";
@@ -104,10 +110,10 @@ function openClient(
   client.on("connect", () => joinWrites(client.stream));
   client.on("ready", () => {
     const seen = connection;
-    void look(
-      seen,
-      Array.from(scripts, (lua) => client.script("LOAD", lua)),
-    );
+    void look(seen, [
+      requireDatabase(client),
+      ...Array.from(scripts, (lua) => client.script("LOAD", lua)),
+    ]);
     looking = setInterval(() => void look(seen), LOOK_MS);
   });
   client.on("close", () => {

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 
 import type { RedisOptions } from "./options.ts";
+import { replyErrorCode } from "./replies.ts";
 
 /** Redis runs in another way than the configuration says; waiting does not help. */
 export class RedisSetupError extends Error {
@@ -39,6 +40,23 @@ export async function readGreeting(client: Redis): Promise<Greeting> {
     isMaster: valueOf("role") !== "slave",
     mode: valueOf("redis_mode"),
   };
+}
+
+/**
+ * Makes sure that a connection has the database that the URL names: the library goes on in database 0 where
+ * the server refuses it.
+ *
+ * @throws {RedisSetupError} when the server has no such database, or the user may not choose one
+ */
+export async function requireDatabase(client: Redis): Promise<void> {
+  const { db = 0 } = client.options;
+  if (db === 0) return;
+  try {
+    await client.select(db);
+  } catch (error) {
+    if (replyErrorCode(error) === undefined) throw error;
+    throw new RedisSetupError(`redis.url names the database ${db}: ${(error as Error).message}`);
+  }
 }
 
 /** What is wrong with the configuration, by what the server says of itself; undefined: nothing. */

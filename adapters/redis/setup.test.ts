@@ -37,6 +37,18 @@ test("a cluster that is configured where there is none is refused at once, with 
   expect(String(error)).toContain("remove redis.cluster");
 });
 
+test("a database that the server does not have is refused at once", async () => {
+  const url = new URL(redisUrl());
+  url.pathname = "/99999";
+
+  const error = await refusalOf({ url: url.href });
+
+  expect(error).toBeInstanceOf(RedisSetupError);
+  expect(String(error)).toContain(
+    "redis.url names the database 99999: ERR DB index is out of range",
+  );
+});
+
 test("a user and a password of the URL may have any character, percent-encoded", async () => {
   const [user, password] = ["us@er/ö", "p@:s/s%25?#&+ ü"];
   const admin = connect({ url: redisUrl() });

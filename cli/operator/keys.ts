@@ -9,10 +9,9 @@ import {
   type NewApiKey,
 } from "../../adapters/postgres/api-keys.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
-import { createKeyCache } from "../../adapters/redis/key-cache.ts";
+import { deleteCachedKey } from "../../adapters/redis/key-cache.ts";
 import { checkApiKey, displayOfApiKey } from "../../core/api-key.ts";
 import type { Config } from "../../core/config/schema.ts";
-import { KeyRecord } from "../../core/key-record.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import type { Operation } from "./operate.ts";
 import { isUuid } from "./users.ts";
@@ -84,12 +83,12 @@ export async function forgetKeys(
   keyHashes: readonly Uint8Array[],
 ): Promise<void> {
   try {
-    const cache = createKeyCache(await redis(), KeyRecord);
+    const connection = await redis();
     const { announceKeyChange } = await signals();
     for (const hash of keyHashes) {
       // As gateway/accept/authenticate.ts writes it.
       const text = Buffer.from(hash).toString("base64url");
-      await cache.delete(text);
+      await deleteCachedKey(connection, text);
       await announceKeyChange(text);
     }
   } catch (error) {

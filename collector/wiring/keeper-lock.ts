@@ -11,6 +11,7 @@ const DEADLINE_MS = 2_000;
  * The lock that makes one collector the keeper; `name` is that of its connection.
  *
  * @throws {NoSession} when a pooler leads to a connection that is shared
+ * @throws {Fault} STORE_UNAVAILABLE when the server does not answer
  */
 export async function openKeeperLock(
   server: PostgresServer,

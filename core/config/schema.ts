@@ -66,6 +66,15 @@ const gateway = t.Object(
       },
     ),
     body_bytes_max: count(1_048_576, "Largest body of a call."),
+    bodies_bytes_max: count(
+      134_217_728,
+      "Bytes of bodies being read or accepted, counted before they come; more get 503.",
+    ),
+    user_bodies_bytes_max: count(33_554_432, "The same of one user; more get 429."),
+    body_timeout_ms: ms(
+      30_000,
+      "How long a body may take to come; then 408, and the connection is closed.",
+    ),
     prompt_bytes_max: count(524_288, "Largest prompt in UTF-8 bytes."),
     metadata_bytes_max: count(4_096, "Largest metadata as JSON."),
     n_max: count(8, "Most choices of one request."),
@@ -98,6 +107,7 @@ const gateway = t.Object(
       "How often waiting long-polls are read again, in case a wake-up was lost.",
     ),
     waiters_max: count(20_000, "Long-polls waiting at once; more do not wait."),
+    user_waiters_max: count(5_000, "The same of one user."),
     queue_ttl_seconds_default: count(
       86_400,
       "How long a request may wait for its first attempt when the caller does not say.",

@@ -15,6 +15,13 @@ const DEPTH_MAX = 32;
  */
 const MEMBERS_MAX = 1_000;
 
+/** A body that was read. */
+export interface JsonBody {
+  value: unknown;
+  text: JsonText;
+  bytes: number;
+}
+
 /**
  * Checks the media type, the size and the depth, decodes and parses. A byte order mark is passed over (RFC
  * 8259, 8.1).
@@ -22,10 +29,7 @@ const MEMBERS_MAX = 1_000;
  * @throws {Fault} CONTENT_TYPE_UNSUPPORTED, CONTENT_ENCODING_UNSUPPORTED, BODY_TOO_LARGE, BODY_NOT_JSON,
  *   BODY_INVALID
  */
-export async function readJson(
-  request: Request,
-  bytesMax: number,
-): Promise<{ value: unknown; text: JsonText; bytes: number }> {
+export async function readJson(request: Request, bytesMax: number): Promise<JsonBody> {
   checkContentType(request.headers.get("content-type") ?? "");
   const bytes = await readBody(request, bytesMax);
   const text = textOf(bytes);

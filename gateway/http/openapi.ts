@@ -98,6 +98,7 @@ export const CALLER_PROBLEMS = {
 /** What every route that takes a body may return besides. */
 export const BODY_PROBLEMS = {
   400: problemReply("Not JSON in UTF-8, or the Host is not valid"),
+  408: problemReply("The body did not come in time"),
   413: problemReply("Body too large"),
   415: problemReply("Not application/json, or an encoding that is not taken", ["accept-encoding"]),
 } as const satisfies Responses;

@@ -157,29 +157,24 @@ describe("waiting for a request", () => {
     expect(await reply.json()).toMatchObject({ status: "queued" });
   });
 
-  test("is not done above the bound on waiting calls: they return the present state at once", async () => {
-    const { call, stored, gateway } = createFakeGateway({}, { waiters_max: 1 });
-    stored.set(ID, storedRequest(ID));
-    const waiting = call("GET", `/status/${ID}?wait=30`);
-    await untilIdle();
+  test.each([
+    ["all users", { waiters_max: 1 }],
+    ["one user", { user_waiters_max: 1 }],
+  ])(
+    "is not done above the bound on waiting calls of %s: the present state comes at once",
+    async (_whose, bound) => {
+      const { call, stored, gateway } = createFakeGateway({}, bound);
+      stored.set(ID, storedRequest(ID));
+      const waiting = call("GET", `/status/${ID}?wait=30`);
+      await untilIdle();
 
-    const second = await call("GET", `/status/${ID}?wait=30`);
-    gateway.beginDrain();
+      const second = await call("GET", `/status/${ID}?wait=30`);
+      gateway.beginDrain();
 
-    expect(await second.json()).toMatchObject({ status: "queued" });
-    expect((await waiting).status).toBe(200);
-  });
-
-  test("ends at once when the gateway drains", async () => {
-    const { call, stored, gateway } = createFakeGateway();
-    stored.set(ID, storedRequest(ID));
-    const response = call("GET", `/status/${ID}?wait=30`);
-    await untilIdle();
-
-    gateway.beginDrain();
-
-    expect((await response).status).toBe(200);
-  });
+      expect(await second.json()).toMatchObject({ status: "queued" });
+      expect((await waiting).status).toBe(200);
+    },
+  );
 
   test.each(["51", "-1", "1.5", "soon"])(
     "refuses a wait of %s and says what is allowed",

@@ -27,7 +27,7 @@ export interface StatusReader {
   read: (lookup: OwnRef) => Promise<RequestView>;
   /**
    * Waits until the request has ended or `waitMs` is over, then reads; does not wait while `waiters_max`
-   * calls do.
+   * calls do, or `user_waiters_max` of this user.
    *
    * @throws {Fault} as `read`
    */
@@ -99,8 +99,7 @@ export function createStatusReader(
   return {
     read: async (lookup) => view(await find(lookup), lookup.tier),
     readAfter: async (lookup, waitMs, signal) => {
-      if (waiters.count() >= ports.config().gateway.waiters_max)
-        return view(await find(lookup), lookup.tier);
+      if (!waiters.hasRoom(lookup.userId)) return view(await find(lookup), lookup.tier);
       // Registered before the first read, so that an end between the two is not missed.
       return readWhenOver(lookup, waiters.wait(lookup, waitMs, signal));
     },

@@ -19,6 +19,8 @@ export interface Waiters {
   /** Waits until the end, however long that takes: of a stream. */
   waitLong: (lookup: RequestRef, signal: AbortSignal) => Waiter;
   count: () => number;
+  /** Whether one more of a user may wait. */
+  hasRoom: (userId: string) => boolean;
   /** Ends every wait but the long ones at once: a stopping gateway returns the present state. */
   endAll: () => void;
   /** Ends the long ones too: the time of the stopping gateway is over. */
@@ -46,13 +48,22 @@ const RECHECK_ROWS_MAX = 1_000;
  */
 export function createWaiters(ports: Ports): Waiters {
   const byRequest = new Map<string, Set<Entry>>();
+  const byUser = new Map<string, number>();
   let waiting = 0;
 
+  function tally(userId: string, one: 1 | -1): void {
+    waiting += one;
+    const own = (byUser.get(userId) ?? 0) + one;
+    if (own > 0) byUser.set(userId, own);
+    else byUser.delete(userId);
+  }
+
   function remove(entry: Entry): void {
-    const entries = byRequest.get(entry.lookup.requestId);
+    const { requestId, userId } = entry.lookup;
+    const entries = byRequest.get(requestId);
     if (entries?.delete(entry) !== true) return;
-    waiting -= 1;
-    if (entries.size === 0) byRequest.delete(entry.lookup.requestId);
+    tally(userId, -1);
+    if (entries.size === 0) byRequest.delete(requestId);
   }
 
   function wakeRequest(requestId: string, reason: WakeReason): void {
@@ -117,7 +128,7 @@ export function createWaiters(ports: Ports): Waiters {
       const entries = byRequest.get(lookup.requestId);
       if (entries === undefined) byRequest.set(lookup.requestId, new Set([entry]));
       else entries.add(entry);
-      waiting += 1;
+      tally(lookup.userId, 1);
     });
     return { ended, cancel };
   }
@@ -131,6 +142,10 @@ export function createWaiters(ports: Ports): Waiters {
     wait: (lookup, waitMs, signal) => add(lookup, waitMs, signal, { isLong: false }),
     waitLong: (lookup, signal) => add(lookup, LONG_MS, signal, { isLong: true }),
     count: () => waiting,
+    hasRoom: (userId) => {
+      const { waiters_max: max, user_waiters_max: userMax } = ports.config().gateway;
+      return waiting < max && (byUser.get(userId) ?? 0) < userMax;
+    },
     endAll: () => end(({ isLong }) => !isLong),
     endLong: () => end(() => true),
     stop,

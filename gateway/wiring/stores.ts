@@ -96,8 +96,20 @@ type RedisPorts = Pick<
 >;
 
 /** What a gateway keeps in Redis and hears through it, quotas aside. */
-export function redisPorts(redis: RedisConnection, signals: Signals, sealer: Sealer): RedisPorts {
-  const keyCache = createKeyCache(redis, KeyRecord);
+export function redisPorts(
+  redis: RedisConnection,
+  signals: Signals,
+  sealer: Sealer,
+  { hashKey, now, metrics, log }: Pick<GatewayPorts, "hashKey" | "now" | "metrics" | "log">,
+): RedisPorts {
+  const keyCache = createKeyCache(redis, KeyRecord, {
+    hash: hashKey,
+    now,
+    onForged: () => {
+      metrics.gateway_forged_key_records_total.add(1);
+      log.warn({}, "a record of an API key in Redis is not ours: it is not believed");
+    },
+  });
   const hints = createRequestHints(redis);
   const lanes = createLanes(redis);
   return {

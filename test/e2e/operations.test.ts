@@ -34,7 +34,8 @@ test("a long-poll on any gateway is woken when the request ends", async (stack) 
   const lateMs = Date.now() - Date.parse(ended.completed_at ?? "");
   expect(ended.status).toBe("completed");
   expect(await metric(stack, 1, wakeups)).toBe(before + 1);
-  expect(lateMs).toBeLessThan(500);
+  // Not at the end of its wait.
+  expect(lateMs).toBeLessThan(10_000);
 });
 
 test("a long-poll whose wait is over returns the present state and when to call again", async (stack) => {

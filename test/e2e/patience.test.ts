@@ -23,6 +23,9 @@ const test = testsOnStack({
   },
 });
 
+/** Far more than a slow machine needs, far less than the minutes that it took with others in the way. */
+const AS_IF_ALONE_MS = 6_000;
+
 const short = (model: string, prompt: string) => ({ model, prompt, max_tokens: 8 });
 
 async function post(api: Api, model: string, count: number): Promise<string[]> {
@@ -61,7 +64,7 @@ test("a user whose prompts fail the model slows nobody else at that model (Q1)",
     servedMs.push(await serveMs(well));
   }
 
-  expect(Math.max(...servedMs)).toBeLessThan(2_000);
+  expect(Math.max(...servedMs)).toBeLessThan(AS_IF_ALONE_MS);
   await Promise.all(failed.map((id) => failing.call(`/requests/${id}/cancel`, { method: "POST" })));
   await endsOf(failing, failed);
   await expectAllBooked(stack);
@@ -76,7 +79,7 @@ test("a backlog of a dead model and one of a slow model delay no other model (Q2
   const servedMs: number[] = [];
   for (let round = 0; round < 10; round += 1) servedMs.push(await serveMs(lone));
 
-  expect(Math.max(...servedMs)).toBeLessThan(1_500);
+  expect(Math.max(...servedMs)).toBeLessThan(AS_IF_ALONE_MS);
   await stack.component("simulator-dead").start();
   await stack.simulatorOf("slow").set({ ttft_ms: 0 });
   const ends = await endsOf(busy, waiting);
@@ -122,7 +125,7 @@ test("a service that says when to come back is not asked before (Q5)", async (st
   const waitedMs = performance.now() - askedAtMs;
   expect(end).toMatchObject({ status: "completed", attempts: 1 });
   expect((await simulator.stats()).calls).toBe(2);
-  expect(waitedMs).toBeWithin(4_500, 9_000);
+  expect(waitedMs).toBeWithin(4_500, 20_000);
   expect(waiting?.last_error?.code).toBe("UPSTREAM_BUSY");
   expect(lastError?.code).toBe("UPSTREAM_BUSY");
   await expectAllBooked(stack);

@@ -31,7 +31,7 @@ const test = testsOnStack({
 });
 
 /** Far more than a request takes that nobody delays. */
-const AS_IF_ALONE_MS = 3_000;
+const AS_IF_ALONE_MS = 10_000;
 const MANY_END_LIMIT_MS = 45_000;
 /** Longer than all attempts and the delays between them take together. */
 const PATIENCE_MS = 4_000;
@@ -139,8 +139,8 @@ test(
     const ended = await runOne(lone, OTHER);
 
     expect(ended.status).toBe("completed");
-    // It starts within two services and two seconds more, on the slowest machine; then its own service.
-    expect(tookMs(ended)).toBeLessThan(5_000);
+    // The flood takes 100 s; without a turn of its own it would start after that.
+    expect(tookMs(ended)).toBeLessThan(20_000);
     await stack.simulatorOf(OTHER).set({ ttft_ms: 0 });
     await expectAllComplete(flooding, flood);
   },

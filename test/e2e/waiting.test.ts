@@ -93,7 +93,7 @@ test("a request with a deadline goes before older ones, and expires unbilled aft
   const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
 
   const early = await api.generate({ prompt: "early", max_tokens: 8, deadline: inMs(60_000) });
-  const late = await api.generate({ prompt: "late", max_tokens: 8, deadline: inMs(150) });
+  const late = await api.generate({ prompt: "late", max_tokens: 8, deadline: inMs(300) });
   const [earlyEnd, lateEnd, ...ends] = await endsOf(
     api,
     [early, late].map((r) => r.request_id).concat(ids),

@@ -7,7 +7,7 @@ import type { Waiting } from "../../../core/queue/lane.ts";
 import type { AcceptedRequest } from "../../accept/accept.ts";
 import { excessesOf, unknownModelOf } from "../../accept/excesses.ts";
 import { nativeAsk } from "../../accept/native-ask.ts";
-import { compileBody, readJson } from "../body.ts";
+import { compileBody, type JsonBody } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
 import { jsonResponse } from "../json-response.ts";
 import {
@@ -24,6 +24,7 @@ import { quotaFault } from "../quota-fault.ts";
 import { rateHeaders } from "../rate-headers.ts";
 import { AcceptedReply } from "../schemas.ts";
 import { waitingReply } from "../status-reply.ts";
+import type { Principal } from "../../ports.ts";
 import type { RouteParts } from "./parts.ts";
 
 const DOCS: DocumentDecoration = {
@@ -86,14 +87,28 @@ function acceptedResponse(
  * `POST /generate` and its alias. Checks in one order: draining, API key, media type, size, JSON, schema,
  * idempotency key; then the work.
  */
-export function generateRoute({ ports, respond, authenticate, accept, isDraining }: RouteParts) {
+export function generateRoute({
+  ports,
+  respond,
+  authenticate,
+  withBody,
+  accept,
+  isDraining,
+}: RouteParts) {
   const checkBody = compileBody(GenerateBody);
 
   async function generate(request: Request): Promise<Response> {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
     const principal = await authenticate(request.headers);
+    return withBody(request, principal.userId, (body) => generateFrom(request, principal, body));
+  }
+
+  async function generateFrom(
+    request: Request,
+    principal: Principal,
+    { value, text, bytes }: JsonBody,
+  ): Promise<Response> {
     const config = ports.config();
-    const { value, text, bytes } = await readJson(request, config.gateway.body_bytes_max);
     const ask = nativeAsk(
       checkBody(value, excessesOf(value, config), unknownModelOf(value, config)),
       text,

@@ -16,7 +16,8 @@ import {
 import { callerLimitSeconds, onDisconnectOf, triesOf } from "../../openai/headers.ts";
 import type { DoorCall, HeldRequest } from "../../openai/hold-call.ts";
 import { answerOf } from "../../openai/replies.ts";
-import { type CheckBody, compileBody, readJson } from "../body.ts";
+import type { Principal } from "../../ports.ts";
+import { type CheckBody, compileBody, type JsonBody } from "../body.ts";
 import { idempotencyKeyOf } from "../headers.ts";
 import { jsonResponse } from "../json-response.ts";
 import {
@@ -36,6 +37,17 @@ type StreamOptions = { include_usage?: boolean | null } | null | undefined;
 interface Read {
   call: DoorCall;
   body: JsonText;
+}
+
+/** A call whose request is there. */
+interface Begun extends Read {
+  held: HeldRequest;
+}
+
+/** How a route's body is read. */
+interface Dialect<Schema extends TSchema> {
+  checkBody: CheckBody<Schema>;
+  askOf: (value: Static<Schema>, body: JsonText) => Ask;
 }
 
 const parameters = [
@@ -70,7 +82,9 @@ function docsOf(summary: string, body: NonNullable<DocumentDecoration["requestBo
       ...BODY_PROBLEMS,
       200: { description: "The answer, with a receipt; or its pieces as server-sent events" },
       404: problemReply("There is no such model"),
-      408: problemReply("Not ready yet: SDKs ask again by themselves and get the same request"),
+      408: problemReply(
+        "Not ready yet: SDKs ask again and get the same request. Or the body did not come in time",
+      ),
       409: problemReply("It was cancelled"),
       422: problemReply("A field is not valid"),
       429: problemReply("Over quota"),
@@ -88,19 +102,16 @@ function inDialect(error: unknown): unknown {
 
 /** `POST /v1/chat/completions`, `/v1/completions` and `/v1/embeddings`. */
 export function openaiRoutes(parts: RouteParts) {
-  const { ports, respond, authenticate, calls, streams, isDraining } = parts;
+  const { ports, respond, authenticate, withBody, calls, streams, isDraining } = parts;
 
-  async function read<Schema extends TSchema>(
-    request: Request,
-    checkBody: CheckBody<Schema>,
-    askOf: (value: Static<Schema>, body: JsonText) => Ask,
-  ): Promise<Read> {
-    if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
-    const { headers, signal } = request;
-    const principal = await authenticate(headers);
+  function read<Schema extends TSchema>(
+    { headers, signal }: Request,
+    principal: Principal,
+    { value, text, bytes }: JsonBody,
+    { checkBody, askOf }: Dialect<Schema>,
+  ): Read {
     const config = ports.config();
-    const { gateway, openai, models, default_model } = config;
-    const { value, text, bytes } = await readJson(request, gateway.body_bytes_max);
+    const { openai, models, default_model } = config;
     const ask = askOf(
       checkBody(value, excessesOf(value, config), unknownModelOf(value, config)),
       text,
@@ -118,11 +129,23 @@ export function openaiRoutes(parts: RouteParts) {
     return { call, body: text };
   }
 
-  async function answer({ call, body }: Read, headers: Headers): Promise<Response> {
-    if (call.ask.isStreamed) streams.checkRoom(call.principal.userId);
-    const held = await calls.begin(call).catch((error: unknown) => {
-      throw inDialect(error);
+  async function begin<Schema extends TSchema>(
+    request: Request,
+    dialect: Dialect<Schema>,
+  ): Promise<Begun> {
+    if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
+    const principal = await authenticate(request.headers);
+    return withBody(request, principal.userId, async (json) => {
+      const { call, body } = read(request, principal, json, dialect);
+      if (call.ask.isStreamed) streams.checkRoom(principal.userId);
+      const held = await calls.begin(call).catch((error: unknown) => {
+        throw inDialect(error);
+      });
+      return { call, body, held };
     });
+  }
+
+  async function answer({ call, body, held }: Begun, headers: Headers): Promise<Response> {
     if (call.ask.isStreamed) {
       const options = memberOf(body, "stream_options")?.parse() as StreamOptions;
       const includeUsage = options?.include_usage === true;
@@ -137,11 +160,11 @@ export function openaiRoutes(parts: RouteParts) {
   function route<Schema extends TSchema>(
     name: string,
     schema: Schema,
-    askOf: (value: Static<Schema>, body: JsonText) => Ask,
+    askOf: Dialect<Schema>["askOf"],
   ) {
-    const checkBody = compileBody(schema);
+    const dialect = { checkBody: compileBody(schema), askOf };
     return ({ request }: { request: Request }) =>
-      respond(name, async () => answer(await read(request, checkBody, askOf), request.headers));
+      respond(name, async () => answer(await begin(request, dialect), request.headers));
   }
 
   return new Elysia({ name: "openai" })

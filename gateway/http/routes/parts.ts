@@ -7,6 +7,7 @@ import type { ListRequests } from "../../read/list-requests.ts";
 import type { StatusReader } from "../../read/status.ts";
 import type { ReadAlong } from "../../stream/read-along.ts";
 import type { Readers } from "../../stream/readers.ts";
+import type { WithBody } from "../body-bounds.ts";
 import type { Respond } from "../respond.ts";
 
 /** What routes work with. */
@@ -18,6 +19,7 @@ export interface RouteParts {
   respond: Respond;
   /** Whose API key a call carries. */
   authenticate: (headers: Headers) => Principal | Promise<Principal>;
+  withBody: WithBody;
   accept: Accept;
   calls: HoldCalls;
   streams: StreamAnswers;

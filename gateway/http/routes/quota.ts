@@ -5,7 +5,7 @@ import { excessesOf, unknownModelOf } from "../../accept/excesses.ts";
 import { nativeAsk } from "../../accept/native-ask.ts";
 import { estimateOf, planRequest } from "../../accept/plan.ts";
 import { planTurn } from "../../accept/turn.ts";
-import { compileBody, readJson } from "../body.ts";
+import { compileBody, type JsonBody } from "../body.ts";
 import { jsonResponse } from "../json-response.ts";
 import {
   BODY_PROBLEMS,
@@ -18,6 +18,7 @@ import {
 import { explainReply, quotaReply } from "../quota-reply.ts";
 import { rateHeaders } from "../rate-headers.ts";
 import { ExplainReply, QuotaReply } from "../schemas.ts";
+import type { Principal } from "../../ports.ts";
 import type { RouteParts } from "./parts.ts";
 
 const QUOTA_DOCS: DocumentDecoration = {
@@ -39,11 +40,12 @@ const EXPLAIN_DOCS: DocumentDecoration = {
     ...BODY_PROBLEMS,
     200: jsonReply("Whether it fits now", ExplainReply),
     422: problemReply("A field is not valid"),
+    429: problemReply("Your calls under way have too large bodies", ["retry-after"]),
   },
 };
 
 /** `GET /quota` and `POST /quota/explain`. */
-export function quotaRoutes({ ports, respond, authenticate }: RouteParts) {
+export function quotaRoutes({ ports, respond, authenticate, withBody }: RouteParts) {
   const checkBody = compileBody(GenerateBody);
 
   async function readQuota(request: Request): Promise<Response> {
@@ -54,9 +56,15 @@ export function quotaRoutes({ ports, respond, authenticate }: RouteParts) {
   }
 
   async function explain(request: Request): Promise<Response> {
-    const { userId, tier } = await authenticate(request.headers);
+    const principal = await authenticate(request.headers);
+    return withBody(request, principal.userId, (body) => explainFrom(principal, body));
+  }
+
+  async function explainFrom(
+    { userId, tier }: Principal,
+    { value, text }: JsonBody,
+  ): Promise<Response> {
     const config = ports.config();
-    const { value, text } = await readJson(request, config.gateway.body_bytes_max);
     const body = checkBody(value, excessesOf(value, config), unknownModelOf(value, config));
     const plan = planRequest(nativeAsk(body, text), config);
     planTurn(plan, tier, ports.now(), config);
