@@ -1,9 +1,12 @@
 import { expect, test } from "bun:test";
 
 import { CommandFailure } from "../adapters/terminal/failure.ts";
-import { choosePhases, phaseNames } from "./cluster-command.ts";
+import { chooseRounds, phaseNames } from "./cluster-command.ts";
 
-const namesOf = (only: string | undefined): string[] => choosePhases(only).map(({ name }) => name);
+const namesOf = (only: string | undefined): string[] =>
+  chooseRounds(only)
+    .flat()
+    .map(({ name }) => name);
 
 test("without a choice every phase runs", () => {
   expect(namesOf(undefined)).toEqual(phaseNames);
@@ -14,8 +17,8 @@ test("phases that are named run in the drill's order, after Tollgate is applied"
 });
 
 test("a phase that there is not is refused, with those that there are", () => {
-  expect(() => choosePhases("wake,sleep")).toThrow(CommandFailure);
-  expect(() => choosePhases("wake,sleep")).toThrow(
+  expect(() => chooseRounds("wake,sleep")).toThrow(CommandFailure);
+  expect(() => chooseRounds("wake,sleep")).toThrow(
     "there is no phase sleep; there are apply, wake",
   );
 });

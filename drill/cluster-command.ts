@@ -6,7 +6,7 @@ import type { Progress } from "../adapters/terminal/progress.ts";
 import { findProgram } from "../local/cluster/programs.ts";
 import type { Phase } from "./phase.ts";
 import { apply } from "./phases/apply.ts";
-import { PHASES } from "./phases/all.ts";
+import { ROUNDS } from "./phases/all.ts";
 import { formatReport, isKept } from "./report.ts";
 import { runDrill } from "./run-drill.ts";
 
@@ -23,7 +23,7 @@ export interface DrillFlags {
   own: boolean;
 }
 
-export const phaseNames = PHASES.map(({ name }) => name);
+export const phaseNames = ROUNDS.flat().map(({ name }) => name);
 
 /** Runs the drill on the cluster of a kubeconfig; the exit code says whether all that was judged holds. */
 export async function drillOnCluster(
@@ -40,7 +40,7 @@ export async function drillOnCluster(
   const outcomes = await runDrill({
     program: { kubectl, kubeconfig: flags.kubeconfig },
     helmPath: findProgram("helm", process.env) ?? Bun.which("helm") ?? undefined,
-    phases: choosePhases(flags.only),
+    rounds: chooseRounds(flags.only),
     isOwn: flags.own,
     nextImage: flags.nextImage,
     killMinutes: positive("--minutes", flags.minutes),
@@ -58,8 +58,8 @@ export async function drillOnCluster(
 }
 
 /** `apply` comes first, whatever is named. @throws {CommandFailure} for a name that there is not */
-export function choosePhases(only: string | undefined): Phase[] {
-  if (only === undefined) return [...PHASES];
+export function chooseRounds(only: string | undefined): Phase[][] {
+  if (only === undefined) return ROUNDS.map((round) => [...round]);
   const wanted = only.split(",").map((name) => name.trim());
   const unknown = wanted.filter((name) => !phaseNames.includes(name));
   if (unknown.length > 0)
@@ -67,7 +67,8 @@ export function choosePhases(only: string | undefined): Phase[] {
       `--only: there is no phase ${unknown.join(", ")}; there are ${phaseNames.join(", ")}`,
       { exitCode: EXIT.usage },
     );
-  return PHASES.filter((phase) => phase === apply || wanted.includes(phase.name));
+  const isWanted = (phase: Phase): boolean => phase === apply || wanted.includes(phase.name);
+  return ROUNDS.map((round) => round.filter(isWanted)).filter(({ length }) => length > 0);
 }
 
 function positive(flag: string, text: string): number {

@@ -21,7 +21,7 @@ export interface DrillOptions extends Pick<
   "program" | "isOwn" | "nextImage" | "killMinutes" | "seed" | "folder" | "say" | "signal"
 > {
   helmPath: string | undefined;
-  phases: readonly Phase[];
+  rounds: readonly (readonly Phase[])[];
   /** Tollgate stays, for a look at it. */
   keep: boolean;
 }
@@ -53,7 +53,7 @@ export async function runDrill(options: DrillOptions): Promise<PhaseOutcome[]> {
       },
     });
     try {
-      return await runPhases(scene, recorder, isThere ? without(options.phases) : options.phases);
+      return await runRounds(scene, recorder, isThere ? withoutApply(options) : options.rounds);
     } finally {
       await recorder.stop();
       await writeTimeline(recorder, folder);
@@ -66,7 +66,8 @@ export async function runDrill(options: DrillOptions): Promise<PhaseOutcome[]> {
 }
 
 /** What an earlier run of the drill has left on purpose is gone on with. */
-const without = (phases: readonly Phase[]): Phase[] => phases.filter((phase) => phase !== apply);
+const withoutApply = ({ rounds }: DrillOptions): Phase[][] =>
+  rounds.map((round) => round.filter((phase) => phase !== apply));
 
 async function findOwnNamespace(api: KubeApi): Promise<boolean> {
   const found = await api.find<{ metadata: Meta }>(`/api/v1/namespaces/${NAMESPACE}`);
@@ -78,28 +79,20 @@ async function findOwnNamespace(api: KubeApi): Promise<boolean> {
   );
 }
 
-async function runPhases(
+async function runRounds(
   scene: Scene,
   recorder: Recorder,
-  phases: readonly Phase[],
+  rounds: readonly (readonly Phase[])[],
 ): Promise<PhaseOutcome[]> {
   const outcomes: PhaseOutcome[] = [];
-  if (!phases.includes(apply)) await quicken(scene);
-  for (const phase of phases) {
-    const { name, title } = phase;
-    const skipped = phase.reasonToSkip?.(scene);
-    if (skipped !== undefined) {
-      outcomes.push({ phase: name, title, seconds: 0, findings: [], skipped });
-      continue;
-    }
-    recorder.mark(name, true);
-    scene.say(`${name}: ${title}`);
-    const outcome = await runPhase(scene, phase);
-    outcomes.push(outcome);
-    // What it has not finished would be judged by the others.
-    const isApplied = phase !== apply || outcome.findings.every(({ isKept }) => isKept);
-    if (!isApplied && outcome.findings.some(({ what }) => what === ENDED)) break;
-    if (phase === apply) await quicken(scene);
+  if (!rounds.flat().includes(apply)) await quicken(scene);
+  for (const round of rounds) {
+    const found = await Promise.all(round.map((phase) => runPhase(scene, recorder, phase)));
+    outcomes.push(...found);
+    if (!round.includes(apply)) continue;
+    // Of what did not become ready nothing can be judged.
+    if (found.some(({ findings }) => findings.some(({ what }) => what === ENDED))) break;
+    await quicken(scene);
   }
   return outcomes;
 }
@@ -107,7 +100,15 @@ async function runPhases(
 const ENDED = "the phase comes to its end";
 
 /** What goes wrong in a phase is a finding of it. */
-async function runPhase(scene: Scene, { name, title, run }: Phase): Promise<PhaseOutcome> {
+async function runPhase(
+  scene: Scene,
+  recorder: Recorder,
+  { name, title, run, reasonToSkip }: Phase,
+): Promise<PhaseOutcome> {
+  const skipped = reasonToSkip?.(scene);
+  if (skipped !== undefined) return { phase: name, title, seconds: 0, findings: [], skipped };
+  recorder.mark(name, true);
+  scene.say(`${name}: ${title}`);
   const startedMs = performance.now();
   const seconds = (): number => Math.round((performance.now() - startedMs) / 1_000);
   try {

@@ -10,16 +10,16 @@ import { services } from "./services.ts";
 import { triggers } from "./triggers.ts";
 import { wake } from "./wake.ts";
 
-/** In the order in which they run. `apply` always does, the others when they are named. */
-export const PHASES: readonly Phase[] = [
-  apply,
-  wake,
-  triggers,
-  services,
-  deadModel,
-  fallback,
-  policies,
-  rollOut,
-  kills,
-  helm,
+/** In the order in which they run; those of one round do so at once. `apply` always does. */
+export const ROUNDS: readonly (readonly Phase[])[] = [
+  [apply],
+  [wake],
+  [triggers],
+  [services],
+  [deadModel],
+  [fallback],
+  [policies],
+  [rollOut],
+  // In a namespace of its own, which nobody kills.
+  [kills, helm],
 ];
