@@ -1,3 +1,5 @@
+import { basename, dirname } from "node:path";
+
 import { installBasics, installOperators } from "./add-ons/add-ons.ts";
 import { imageArchives } from "./images/archives.ts";
 import { operatorManifests } from "./manifests.ts";
@@ -14,13 +16,14 @@ export type { ClusterPlan, RunningCluster } from "./node/start-nodes.ts";
  */
 export async function startCluster(plan: ClusterPlan): Promise<RunningCluster> {
   const { env, progress, signal } = plan;
-  const archives = await imageArchives(env, "dev");
+  const archives = [...(await imageArchives(env, "dev")), ...(plan.images ?? [])];
+  const lasting = archives.filter((archive) => !isOfCheckout(archive));
   const manifests = operatorManifests(env);
-  const cluster = await startNodes(plan);
+  const cluster = await startNodes({ ...plan, images: lasting });
   try {
     const kubectl = createKubectl(cluster, signal);
-    await progress.step("images", async () => {
-      await cluster.loadImages(archives);
+    await progress.step("images of this checkout", async () => {
+      await cluster.loadImages(archives.filter(isOfCheckout));
       return {};
     });
     await installBasics(kubectl, { ...cluster, progress });
@@ -31,3 +34,7 @@ export async function startCluster(plan: ClusterPlan): Promise<RunningCluster> {
     throw error;
   }
 }
+
+/** Every change of the checkout makes others; the name of its folder tells what an archive is. */
+const isOfCheckout = (archive: string): boolean =>
+  basename(dirname(archive)).startsWith("image-tollgate-");

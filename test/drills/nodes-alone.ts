@@ -1,5 +1,5 @@
 /**
- * A process that starts a cluster with the images of the archives it is given, prints what reaches it as a
+ * A process that starts a cluster with the images of the archives that it is given, prints what reaches it as a
  * line of JSON, and stops it when it is interrupted.
  */
 import { startNodes } from "../../local/cluster/node/start-nodes.ts";
@@ -12,8 +12,8 @@ const cluster = await startNodes({
   progress: { say: () => {}, step: (_label, act) => act() },
   signal: interrupt.signal,
   nodes: 2,
+  images: process.argv.slice(2),
 });
-await cluster.loadImages(process.argv.slice(2));
 process.stdout.write(`${JSON.stringify(cluster)}\n`);
 await new Promise((resolve) => {
   interrupt.signal.addEventListener("abort", resolve, { once: true });

@@ -12,7 +12,7 @@ import { WITH_PARENT } from "../../local/processes/processes.ts";
 import { until } from "../support/until.ts";
 
 const END_LIMIT_MS = 30_000;
-const PAUSE = (await describeArchives(process.env))("pause").path;
+const PAUSE = (await describeArchives(process.env)).pause.path;
 
 function canStart(): boolean {
   const why =

@@ -4,9 +4,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import { CommandFailure } from "../../../adapters/terminal/failure.ts";
+import { takeLock } from "../../processes/lock.ts";
 import { describeProgram } from "../programs.ts";
 import { describeArchives, imageArchives } from "./archives.ts";
+import { storageFolder } from "./buildah.ts";
 import { buildImages } from "./build.ts";
+import { ownStorage } from "./storage.ts";
 
 let folder: string;
 let env: Record<string, string>;
@@ -52,19 +55,42 @@ describe.skipIf(process.getuid?.() !== 0)("an image", () => {
   };
 
   test("that cannot be made leaves nothing behind, and the failure says why", async () => {
-    pretendBuildah('echo "no space left" >&2; exit 1');
+    pretendBuildah('case $* in *" bud "*) echo "no space left" >&2; exit 1 ;; esac');
 
     const failure = await build();
 
     expect(String(failure)).toContain("the image pause is not made: no space left (log: ");
-    expect(readdirSync(join(folder, "cache", "buildah"))).toEqual([]);
+    expect(readdirSync(storageFolder(env))).toEqual([]);
     const { path } = (await describeArchives(env)).pause;
     expect(existsSync(path)).toBe(false);
+  });
+
+  test("that was interrupted is made from the start, without what it left", async () => {
+    mkdirSync(join(storageFolder(env), "pause-Ab12"), { recursive: true });
+    pretendBuildah('case $* in *" bud "*) exit 1 ;; esac');
+
+    await build();
+
+    expect(readdirSync(storageFolder(env))).toEqual([]);
+  });
+
+  test("is not made while another process makes images in the same cache", async () => {
+    pretendBuildah("exit 0");
+    const lock = takeLock(join(storageFolder(env), "lock"));
+    const said: string[] = [];
+
+    await expect(
+      ownStorage(env, { say: (line) => said.push(line) }, AbortSignal.timeout(10)),
+    ).rejects.toThrow();
+
+    expect(said).toEqual([`process ${process.pid} makes images: this waits for it`]);
+    if ("release" in lock) lock.release();
   });
 
   test("appears in its place when it is whole, and is not made again", async () => {
     pretendBuildah(`case $* in
       *debian*) exit 1 ;;
+      *" rm --all") exit 0 ;;
       *" push "*) all="$*"; archive=\${all##*docker-archive:}; echo image > "\${archive%%:*}" ;;
     esac
     echo "$*" >> ${folder}/calls`);

@@ -20,6 +20,7 @@ export interface Buildah {
   save: (tag: string, path: string, reference: string) => Promise<void>;
   load: (path: string, tag: string) => Promise<void>;
   remove: (tag: string) => Promise<void>;
+  removeContainers: () => Promise<void>;
 }
 
 export interface BuildStep {
@@ -29,13 +30,17 @@ export interface BuildStep {
   args: Readonly<Record<string, string>>;
 }
 
+/** Has Buildah's storage, and beside it the contexts of images that are being made. */
+export const storageFolder = (env: Record<string, string | undefined>): string =>
+  join(cacheFolder(env), "buildah");
+
 /** Buildah without a daemon, with a storage of its own in the cache, for one image. */
 export function createBuildah(
   image: string,
   env: Record<string, string | undefined>,
   signal: AbortSignal,
 ): Buildah {
-  const folder = join(cacheFolder(env), "buildah");
+  const folder = storageFolder(env);
   const storage = ["--root", join(folder, "storage"), "--runroot", join(folder, "run")];
   const logPath = join(statePaths().logs, `image-${image}.log`);
   let isBegun = false;
@@ -98,6 +103,9 @@ export function createBuildah(
     },
     remove: async (tag) => {
       await buildah("rmi", tag);
+    },
+    removeContainers: async () => {
+      await buildah("rm", "--all");
     },
   };
 }

@@ -6,6 +6,9 @@ import { DNS_SERVICE } from "./network.ts";
 export const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
 export const PAUSE_IMAGE = "registry.k8s.io/pause:3.10";
 
+/** Where a node's images and containers are. */
+export const containerdRoot = (folder: string): string => join(folder, "containerd");
+
 /** Files of a node, in the folder of its machine. */
 export interface NodeFiles {
   containerd: string;
@@ -40,7 +43,7 @@ function containerdText({
   cniPlugins: string;
 }): string {
   return `version = 2
-root = "${join(folder, "containerd")}"
+root = "${containerdRoot(folder)}"
 state = "/run/containerd"
 [grpc]
   address = "${CONTAINERD_SOCKET}"

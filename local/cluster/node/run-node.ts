@@ -1,9 +1,10 @@
-import { runCommand } from "../run-command.ts";
+import { type ContainerdClient, createContainerdClient } from "./containerd-client.ts";
 import type { Credentials } from "./credentials.ts";
+import { copyStore } from "./image-store.ts";
 import type { Machine } from "./machine.ts";
 import { addressOf } from "./network.ts";
 import { nodeCommands } from "./node-commands.ts";
-import { CONTAINERD_SOCKET, writeNodeFiles } from "./node-files.ts";
+import { CONTAINERD_SOCKET, containerdRoot, writeNodeFiles } from "./node-files.ts";
 import type { Programs } from "./programs-needed.ts";
 import { waitFor, type Watch } from "./wait-for.ts";
 
@@ -13,18 +14,18 @@ interface NodeParts {
   programs: Programs;
   cniPlugins: string;
   credentials: Credentials;
+  imageStore: string;
   env: Environment;
   watch: Watch;
 }
 
 const CONTAINERD_LIMIT_MS = 30_000;
-const IMPORT_LIMIT_MS = 10 * 60_000;
 
 /** Starts what makes a machine a node. It registers by itself, and is ready once its pods have a network. */
 export async function runNode(
   machine: Machine,
   index: number,
-  { programs, cniPlugins, credentials, env, watch }: NodeParts,
+  { programs, cniPlugins, credentials, imageStore, env, watch }: NodeParts,
 ): Promise<void> {
   const { name, folder } = machine;
   const address = addressOf(index);
@@ -39,31 +40,21 @@ export async function runNode(
       proxy: credentials.kubeconfigOf("system:kube-proxy"),
     },
   });
+  await copyStore(imageStore, containerdRoot(folder));
   machine.start(containerd.name, containerd.command);
+  const client = containerdOf(machine, { env, signal: watch.signal });
   await waitFor("containerd serves", CONTAINERD_LIMIT_MS, watch, async () => {
-    await ctr(machine, ["version"], { env });
+    await client.ask();
     return true;
   });
   for (const { name: program, command } of others) machine.start(program, command);
 }
 
-/** Puts the images of the archives into a node. */
-export async function importImages(
-  machine: Machine,
-  archives: readonly string[],
-  options: { env: Environment; signal: AbortSignal },
-): Promise<void> {
-  for (const archive of archives)
-    await ctr(machine, ["images", "import", archive], { ...options, limitMs: IMPORT_LIMIT_MS });
-}
-
-/** containerd's own client; the kubelet's images and containers are in a namespace of their own there. */
-async function ctr(
+/** Asks the containerd of a machine. */
+export const containerdOf = (
   { pid }: Machine,
-  args: readonly string[],
-  options: { env: Environment; signal?: AbortSignal; limitMs?: number },
-): Promise<void> {
+  options: { env: Environment; signal: AbortSignal },
+): ContainerdClient => {
   const inMachine = ["nsenter", "--target", String(pid), "--mount", "--"];
-  const client = ["ctr", `--address=${CONTAINERD_SOCKET}`, "--namespace=k8s.io"];
-  await runCommand([...inMachine, ...client, ...args], options);
-}
+  return createContainerdClient(inMachine, CONTAINERD_SOCKET, options);
+};

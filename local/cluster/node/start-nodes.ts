@@ -12,7 +12,8 @@ import { enterNetwork, plugTogether, routePods } from "./network.ts";
 import { policyCommand } from "./node-commands.ts";
 import { writePodNetwork } from "./node-files.ts";
 import { requirePrograms, systemPath } from "./programs-needed.ts";
-import { importImages, runNode } from "./run-node.ts";
+import { containerdOf, runNode } from "./run-node.ts";
+import { prepareStore } from "./image-store.ts";
 import { startSweeper } from "./sweeper.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -47,6 +48,8 @@ export interface ClusterPlan {
   signal: AbortSignal;
   /** How many; default 1. */
   nodes?: number;
+  /** Archives of images that nodes begin with. They are unpacked once, and kept so in the cache. */
+  images?: readonly string[];
   /** Is made, and removed at the end; default: one in the folder for temporary files. */
   folder?: string;
 }
@@ -61,6 +64,10 @@ export async function startNodes(plan: ClusterPlan): Promise<RunningCluster> {
   const { progress, signal, nodes: count = 1 } = plan;
   const { programs, cniPlugins } = requirePrograms(plan.env);
   const env = { ...plan.env, PATH: systemPath(plan.env) };
+  const images = plan.images ?? [];
+  const store = await progress.step("images", () =>
+    prepareStore({ env, archives: images, signal }),
+  );
   const nodes = Array.from({ length: count }, (_, index) => `node-${index + 1}`);
   const folder = makeFolder(plan.folder);
   const groups = makeGroupsFor(folder);
@@ -94,7 +101,7 @@ export async function startNodes(plan: ClusterPlan): Promise<RunningCluster> {
       return {};
     });
     await progress.step("nodes", async () => {
-      const parts = { programs, cniPlugins, credentials, env, watch };
+      const parts = { programs, cniPlugins, credentials, imageStore: store.folder, env, watch };
       await Promise.all(machines.all.map((machine, index) => runNode(machine, index, parts)));
       const ranges = await waitFor("each node has addresses for pods", NODES_LIMIT_MS, watch, () =>
         readPodRanges(kubectl, nodes),
@@ -120,7 +127,9 @@ export async function startNodes(plan: ClusterPlan): Promise<RunningCluster> {
       folder,
       loadImages: async (archives) => {
         await Promise.all(
-          machines.all.map((machine) => importImages(machine, archives, { env, signal })),
+          machines.all.map((machine) =>
+            containerdOf(machine, { env, signal }).importImages(archives),
+          ),
         );
       },
       stop: sweeper.sweep,
