@@ -7,9 +7,11 @@ ARG DEBIAN_IMAGE=debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef0621
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
-# The Bun that the tests run with. npm picks the binary of the platform; more than one, or another version, ends the build.
+# The Bun that the tests run with, by the hash in the lockfile. npm picks the binary of the platform; more than
+# one, or another version, ends the build.
 COPY .bun-version ./
-RUN npm install --prefix /bun --ignore-scripts --no-audit --no-fund "bun@$(cat .bun-version)" \
+COPY bootstrap/bun /bun
+RUN npm ci --prefix /bun --ignore-scripts --no-audit --no-fund \
     && install /bun/node_modules/@oven/bun-linux-*/bin/bun /usr/local/bin/bun \
     && test "$(bun --version)" = "$(cat .bun-version)"
 COPY package.json bun.lock bunfig.toml ./

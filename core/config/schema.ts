@@ -65,6 +65,7 @@ const gateway = t.Object(
           "page is everybody's. Never with credentials.",
       },
     ),
+    docs: t.Boolean({ default: true, description: "Serve the API's documentation at /docs." }),
     body_bytes_max: count(1_048_576, "Largest body of a call."),
     bodies_bytes_max: count(
       134_217_728,

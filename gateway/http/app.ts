@@ -1,6 +1,7 @@
 import { Elysia } from "elysia";
 
 import { Fault } from "../../core/faults.ts";
+import { withBrowserHeaders } from "./browser-headers.ts";
 import { docsPage } from "./docs-page.ts";
 import { type Handle, withFront } from "./front.ts";
 import { methodsAt } from "./known-routes.ts";
@@ -19,8 +20,9 @@ import { statusRoute } from "./routes/status.ts";
 import { usageRoute } from "./routes/usage.ts";
 
 /** 405 when the path exists for another method, else 404. */
-function unknownRoute(methods: readonly string[]): Fault {
-  if (methods.length === 0) return new Fault("ROUTE_UNKNOWN", "there is no such route; see /docs");
+function unknownRoute(methods: readonly string[], hasDocs: boolean): Fault {
+  if (methods.length === 0)
+    return new Fault("ROUTE_UNKNOWN", `there is no such route${hasDocs ? "; see /docs" : ""}`);
   const allowed = methods.join(", ");
   return new Fault("METHOD_UNSUPPORTED", `this route takes ${allowed}`, {
     headers: { allow: allowed },
@@ -29,8 +31,9 @@ function unknownRoute(methods: readonly string[]): Fault {
 
 /** The HTTP API: one file per route in `routes/`. */
 export function createApp(parts: RouteParts, version: string) {
+  const { docs: hasDocs, tls } = parts.ports.config().gateway;
   const app = new Elysia({ normalize: false })
-    .use(docsPage(version, (): readonly DocumentedRoute[] => app.routes))
+    .use(hasDocs ? docsPage(version, (): readonly DocumentedRoute[] => app.routes) : new Elysia())
     .use(generateRoute(parts))
     .use(statusRoute(parts))
     .use(eventsRoute(parts))
@@ -43,7 +46,7 @@ export function createApp(parts: RouteParts, version: string) {
     .use(healthRoutes(parts))
     .onError(({ code, error, request }) => {
       if (code === "NOT_FOUND")
-        return problemResponse(unknownRoute(methodsAt(request.url, app.routes)));
+        return problemResponse(unknownRoute(methodsAt(request.url, app.routes), hasDocs));
       parts.ports.log.error({ err: error, code }, "unexpected error in a route");
       return problemResponse(new Fault("INTERNAL", "an unexpected error", { cause: error }));
     });
@@ -52,6 +55,8 @@ export function createApp(parts: RouteParts, version: string) {
     methodsAt: (url: string) => methodsAt(url, app.routes),
   };
   // Elysia's type of a handler does not say what it returns.
-  app.wrap((handle) => withFront(handle as unknown as Handle, front));
+  app.wrap((handle) =>
+    withBrowserHeaders(withFront(handle as unknown as Handle, front), tls !== undefined),
+  );
   return app;
 }

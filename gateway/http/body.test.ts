@@ -119,3 +119,12 @@ describe("an encoded body", () => {
     },
   );
 });
+
+test("a member that is there twice is refused by its place, wherever it is", async () => {
+  const body = '{"prompt":"a","metadata":{"order":1,"order":2}}';
+
+  expect(await refusalOf(body)).toMatchObject({
+    code: "BODY_INVALID",
+    details: [{ field: "/metadata/order", message: "is there twice" }],
+  });
+});

@@ -1,6 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 
+import { findDuplicateMember } from "../../core/json/duplicate-member.ts";
 import { JsonText } from "../../core/json/json-text.ts";
 import { Fault, type FaultDetail, invalidField, invalidFields } from "../../core/faults.ts";
 import { wordsOf } from "./field-errors.ts";
@@ -23,8 +24,8 @@ export interface JsonBody {
 }
 
 /**
- * Checks the media type, the size and the depth, decodes and parses. A byte order mark is passed over (RFC
- * 8259, 8.1).
+ * Checks the media type, the size, the depth and that no member is there twice; decodes and parses. A byte
+ * order mark is passed over (RFC 8259, 8.1).
  *
  * @throws {Fault} CONTENT_TYPE_UNSUPPORTED, CONTENT_ENCODING_UNSUPPORTED, BODY_TOO_LARGE, BODY_NOT_JSON,
  *   BODY_INVALID
@@ -36,6 +37,8 @@ export async function readJson(request: Request, bytesMax: number): Promise<Json
   const value = parse(text);
   const excess = excessOf(value);
   if (excess !== undefined) throw invalidField(excess.field, excess.message);
+  const twice = findDuplicateMember(text, value);
+  if (twice !== undefined) throw invalidField(twice, "is there twice");
   return { value, text: new JsonText(text, value), bytes: bytes.byteLength };
 }
 

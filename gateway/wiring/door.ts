@@ -22,6 +22,8 @@ export async function openDoor(
       open: (options) => {
         app.listen({
           ...options,
+          // Otherwise Bun's reply to an error shows its message, its stack and our source.
+          development: false,
           // Above our own limit, so that a body somewhat too large gets a problem document instead of a bare
           // 413.
           maxRequestBodySize: bodyBytesMax * 4,

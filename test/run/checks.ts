@@ -1,4 +1,5 @@
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
+import { findAdvisories } from "./advisories.ts";
 import { findLongLines, LINE_CHARS_MAX } from "./line-length.ts";
 import type { StageResult } from "./stages.ts";
 
@@ -16,6 +17,19 @@ const CHECKS: readonly Check[] = [
   { name: "lint", mend: "try: bunx oxlint --fix", run: tool("oxlint") },
   { name: "types", mend: "try: bunx tsc", run: tool("tsc") },
   { name: "dead code", mend: "try: bunx knip", run: tool("knip") },
+  {
+    name: "advisories",
+    mend: "raise the version of what is named",
+    run: async (signal) => {
+      const found = await findAdvisories(process.env, signal);
+      if (found.kind === "unknown")
+        console.warn(`SKIPPED, known weaknesses of packages: ${found.reason}`);
+      return {
+        isPassed: found.kind !== "found",
+        output: found.kind === "found" ? found.output : "",
+      };
+    },
+  },
   {
     name: "line length",
     mend: `at most ${LINE_CHARS_MAX} characters a line`,
