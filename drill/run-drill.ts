@@ -47,9 +47,9 @@ export async function runDrill(options: DrillOptions): Promise<PhaseOutcome[]> {
       api,
       kubectl: clientOf(program.kubeconfig, program.kubectl),
       helm: helmPath === undefined ? undefined : clientOf(program.kubeconfig, helmPath),
-      mark: (text) => {
-        recorder.mark(text);
-        say(`  ${text}`);
+      mark: (text, kind = "remark") => {
+        recorder.mark(text, kind);
+        say(kind === "trial" ? `  ${text}:` : `  ${text}`);
       },
     });
     try {
@@ -107,7 +107,7 @@ async function runPhase(
 ): Promise<PhaseOutcome> {
   const skipped = reasonToSkip?.(scene);
   if (skipped !== undefined) return { phase: name, title, seconds: 0, findings: [], skipped };
-  recorder.mark(name, true);
+  recorder.mark(name, "phase");
   scene.say(`${name}: ${title}`);
   const startedMs = performance.now();
   const seconds = (): number => Math.round((performance.now() - startedMs) / 1_000);

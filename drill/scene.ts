@@ -6,6 +6,7 @@ import { type Client, mustRun } from "../local/cluster/client.ts";
 import type { KubeApi } from "./kube/api.ts";
 import { forwardPort, type ForwardWish, type PortForward } from "./kube/port-forward.ts";
 import type { Deployment } from "./kube/resources.ts";
+import type { MarkKind } from "./timeline/timeline.ts";
 import { type AgentPod, type AgentPodWish, startAgentPod } from "./load/agent-pod.ts";
 
 /** The namespace of `k8s/overlays/dev`. */
@@ -30,8 +31,8 @@ export interface SceneOptions {
   /** Where histories and the timeline are written. */
   folder: string;
   say: (line: string) => void;
-  /** A remark on the timeline; it is said as well. */
-  mark: (text: string) => void;
+  /** Puts a remark on the timeline, or the beginning of a trial, and says it. */
+  mark: (text: string, kind?: MarkKind) => void;
   signal: AbortSignal;
 }
 

@@ -7,7 +7,8 @@ import { queryPrometheus } from "../timeline/read-cluster.ts";
 const ZERO_LIMIT_MS = 4 * 60_000;
 const KNOWN_LIMIT_MS = 120_000;
 const DONE_LIMIT_MS = 4 * 60_000;
-const WATCH_MS = 60_000;
+/** KEDA looks every ten seconds, the autoscaler every fifteen. */
+const WATCH_MS = 40_000;
 const LOOK_EVERY_MS = 1_000;
 const MODEL = "sim-chat";
 /** By their number alone they would wake seven workers. */

@@ -34,7 +34,7 @@ interface Trial {
 
 async function judge(scene: Scene, { name, trigger, atLeast, keepBusy }: Trial): Promise<Finding> {
   await untilReplicas(scene, name, (wanted) => wanted === atLeast, RETURN_LIMIT_MS);
-  scene.mark(`work for ${trigger} of ${name}`);
+  scene.mark(`${name} by ${trigger}`, "trial");
   const work = await keepBusy(scene);
   const sinceMs = Date.now();
   const over = new AbortController();

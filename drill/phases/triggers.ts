@@ -85,7 +85,7 @@ async function tryTrigger(scene: Scene, work: Work): Promise<Finding[]> {
   const { trigger, before, requests } = work;
   await untilReplicas(scene, "worker", (wanted) => wanted === 0, ZERO_LIMIT_MS);
   await prepare(scene, work);
-  scene.mark(`work for ${trigger}`);
+  scene.mark(trigger, "trial");
   if (before !== undefined) {
     await post(scene, before);
     await untilReplicas(scene, "worker", (wanted) => wanted > 0, GROWTH_LIMIT_MS);

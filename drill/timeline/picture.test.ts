@@ -18,8 +18,9 @@ const timeline: Timeline = {
   startedAt: "2026-11-21T10:00:00.000Z",
   samples: [sample(0, 0, 0), sample(60, 5, 10), sample(90, 5, null), sample(120, 0, 4)],
   marks: [
-    { atSeconds: 30, text: "queue < length", isPhase: true },
-    { atSeconds: 31, text: "a remark", isPhase: false },
+    { atSeconds: 30, text: "wake & sleep", kind: "phase" },
+    { atSeconds: 40, text: "queue < length", kind: "trial" },
+    { atSeconds: 41, text: "a remark", kind: "remark" },
   ],
 };
 
@@ -30,14 +31,15 @@ describe("the picture of a timeline", () => {
   const svg = drawTimeline(timeline);
 
   test("has replicas as steps from zero up and back, over the whole width and height", () => {
-    expect(pathOf(svg, "a", 0)).toBe("M52 194H500V64H724V64H948V194");
+    expect(pathOf(svg, "a", 0)).toBe("M52 214H500V84H724V84H948V214");
   });
 
   test("has a gap where nothing could be read", () => {
     expect(pathOf(svg, "b", 1).match(/M/g)).toHaveLength(2);
   });
 
-  test("names phases as text, whatever they contain, and leaves remarks out", () => {
+  test("names phases and what they try as text, whatever it contains, and no remarks", () => {
+    expect(svg).toContain(">wake &amp; sleep</text>");
     expect(svg).toContain(">queue &lt; length</text>");
     expect(svg).not.toContain("a remark");
   });

@@ -48,27 +48,30 @@ const PANELS: readonly Panel[] = [
 const WIDTH = 960;
 const LEFT = 52;
 const RIGHT = 12;
-const TOP = 64;
+const TOP = 84;
 const PANEL = 130;
 const GAP = 34;
 const BOTTOM = 30;
 const HEIGHT = TOP + PANELS.length * (PANEL + GAP) - GAP + BOTTOM;
-const LABEL_ROWS = 3;
-const LABEL_PX = 13;
+const LABEL_PX = 12;
+/** Names of phases stand above those of what they try; in each of them names take turns. */
+const LABEL_ROWS = { phase: { first: 0, count: 3 }, trial: { first: 3, count: 2 } };
 
 /** Reads well on white and on black: whoever shows it says which by `prefers-color-scheme`. */
 const STYLE = `
 text { font: 11px system-ui, sans-serif; fill: #57606a; }
 .title { font-weight: 600; fill: #24292f; }
 .grid { stroke: #d0d7de; stroke-width: 1; }
-.phase { stroke: #8c959f; stroke-width: 1; stroke-dasharray: 3 3; }
+.phase { stroke: #8c959f; stroke-width: 1; }
+.trial { stroke: #8c959f; stroke-width: 1; stroke-dasharray: 2 4; }
+text.phase { stroke: none; font-weight: 600; } text.trial { stroke: none; font-size: 10px; }
 .a, .b, .c { fill: none; stroke-width: 1.75; stroke-linejoin: round; }
 .a { stroke: #0969da; } .b { stroke: #bc4c00; } .c { stroke: #1a7f37; }
 text.a, text.b, text.c { stroke: none; font-weight: 600; }
 text.a { fill: #0969da; } text.b { fill: #bc4c00; } text.c { fill: #1a7f37; }
 @media (prefers-color-scheme: dark) {
   text { fill: #8b949e; } .title { fill: #e6edf3; }
-  .grid { stroke: #30363d; } .phase { stroke: #6e7681; }
+  .grid { stroke: #30363d; } .phase, .trial { stroke: #6e7681; }
   .a { stroke: #58a6ff; } .b { stroke: #f0883e; } .c { stroke: #3fb950; }
   text.a { fill: #58a6ff; } text.b { fill: #f0883e; } text.c { fill: #3fb950; }
 }`;
@@ -83,11 +86,11 @@ export function drawTimeline({ samples, marks, startedAt }: Timeline): string {
   const seconds = Math.max(60, ...samples.map(({ atSeconds }) => atSeconds));
   const x = (atSeconds: number): number => LEFT + (atSeconds / seconds) * (WIDTH - LEFT - RIGHT);
   const panels = PANELS.map((panel, at) => drawPanel(panel, samples, x, topOf(at)));
-  const phases = marks.filter(({ isPhase }) => isPhase);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"
 aria-label="Replicas, requests and tokens while the drill ran on ${escaped(startedAt)}">
 <style>${STYLE}</style>
-${drawPhases(phases, x)}
+${drawMarks(marks, "phase", x)}
+${drawMarks(marks, "trial", x)}
 ${panels.join("\n")}
 ${minuteTicks(seconds)
   .map((at) => `<text x="${px(x(at))}" y="${HEIGHT - 10}" text-anchor="middle">${clock(at)}</text>`)
@@ -156,15 +159,21 @@ function pathOf(
   return path;
 }
 
-/** Names of phases that are short take turns in their height, so that they do not cover each other. */
-function drawPhases(phases: readonly Mark[], x: (atSeconds: number) => number): string {
-  return phases
+/** Neighbours may be close: their names take turns in height, so that they do not cover each other. */
+function drawMarks(
+  marks: readonly Mark[],
+  kind: "phase" | "trial",
+  x: (atSeconds: number) => number,
+): string {
+  const { first, count } = LABEL_ROWS[kind];
+  return marks
+    .filter((mark) => mark.kind === kind)
     .map(({ atSeconds, text }, at) => {
-      const y = 12 + (at % LABEL_ROWS) * LABEL_PX;
+      const y = 11 + (first + (at % count)) * LABEL_PX;
       const left = px(x(atSeconds));
       return (
-        `<path class="phase" d="M${left} ${y + 3}V${HEIGHT - BOTTOM}"/>` +
-        `<text x="${px(x(atSeconds) + 3)}" y="${y}">${escaped(text)}</text>`
+        `<path class="${kind}" d="M${left} ${y + 3}V${HEIGHT - BOTTOM}"/>` +
+        `<text class="${kind}" x="${px(x(atSeconds) + 3)}" y="${y}">${escaped(text)}</text>`
       );
     })
     .join("\n");

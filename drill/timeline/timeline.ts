@@ -19,12 +19,13 @@ export interface Sample extends Reading {
   atSeconds: number;
 }
 
-/** Something that happened, such as the beginning of a phase. */
+/** The beginning of a phase, of something that it tries, or something else that happened. */
+export type MarkKind = "phase" | "trial" | "remark";
+
 export interface Mark {
   atSeconds: number;
   text: string;
-  /** A phase begins; other marks are remarks inside one. */
-  isPhase: boolean;
+  kind: MarkKind;
 }
 
 export interface Timeline {
@@ -36,7 +37,7 @@ export interface Timeline {
 
 export interface Recorder {
   timeline: Timeline;
-  mark: (text: string, isPhase?: boolean) => void;
+  mark: (text: string, kind: MarkKind) => void;
   stop: () => Promise<void>;
 }
 
@@ -70,7 +71,7 @@ export function startRecorder(read: () => Promise<Reading | undefined>): Recorde
   const running = keepReading();
   return {
     timeline,
-    mark: (text, isPhase = false) => void timeline.marks.push({ atSeconds: now(), text, isPhase }),
+    mark: (text, kind) => void timeline.marks.push({ atSeconds: now(), text, kind }),
     stop: async () => {
       stopping.abort();
       await running;
