@@ -13,7 +13,7 @@ import { quicken } from "./scaling/quicken.ts";
 import { createScene, NAMESPACE, type Scene, type SceneOptions } from "./scene.ts";
 import { drawTimeline } from "./timeline/picture.ts";
 import { readCluster } from "./timeline/read-cluster.ts";
-import { type Recorder, startRecorder } from "./timeline/timeline.ts";
+import { type Recorder, startRecorder, timelineText } from "./timeline/timeline.ts";
 import { until } from "./until.ts";
 
 export interface DrillOptions extends Pick<
@@ -130,7 +130,7 @@ async function runPhase(
 }
 
 async function writeTimeline({ timeline }: Recorder, folder: string): Promise<void> {
-  await Bun.write(join(folder, "timeline.json"), `${JSON.stringify(timeline)}\n`);
+  await Bun.write(join(folder, "timeline.json"), timelineText(timeline));
   await Bun.write(join(folder, "timeline.svg"), drawTimeline(timeline));
 }
 

@@ -9,12 +9,16 @@ export interface Victim {
   pod: string;
 }
 
+/** Whether every server has a ready pod. */
+export const isWhole = (victims: Victims): boolean =>
+  SERVERS.every((name) => (victims.get(name)?.length ?? 0) > 0);
+
 /** Draws a role or server that has a ready pod, and one of its pods. `random` is in [0, 1). */
 export function drawVictim(victims: Victims, random: () => number): Victim | undefined {
-  const isWhole = SERVERS.every((name) => (victims.get(name)?.length ?? 0) > 0);
+  const mayTakeServer = isWhole(victims);
   const names = [...victims.keys()].filter((name) => {
     const isServer = (SERVERS as readonly string[]).includes(name);
-    return (isWhole || !isServer) && (victims.get(name)?.length ?? 0) > 0;
+    return (mayTakeServer || !isServer) && (victims.get(name)?.length ?? 0) > 0;
   });
   const of = names[Math.floor(random() * names.length)];
   const pods = victims.get(of ?? "") ?? [];

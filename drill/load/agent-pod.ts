@@ -161,7 +161,7 @@ export async function startAgentPod(tools: Tools, wish: AgentPodWish): Promise<A
 
 function startSteady({ program, signal }: Tools, command: string[], path: string): SteadyLoad {
   const tally: LoadTally = { acknowledged: 0, refused: {}, unanswered: 0 };
-  const file = createWriteStream(path, { flags: "a" });
+  const file = createWriteStream(path);
   const run = Bun.spawn([...WITH_PARENT, program.kubectl, ...command], {
     env: { ...process.env, KUBECONFIG: program.kubeconfig },
     stdin: "pipe",

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { mustRun } from "../../local/cluster/client.ts";
 import { seededRandom } from "../../ml-sim/faults.ts";
 import { checkLoads } from "../judge/check-loads.ts";
-import { drawVictim, SERVERS, type Victims } from "../judge/draw-victim.ts";
+import { drawVictim, isWhole, SERVERS, type Victims } from "../judge/draw-victim.ts";
 import { isReady } from "../kube/resources.ts";
-import type { Finding, Phase } from "../phase.ts";
+import { type Finding, type Phase, within } from "../phase.ts";
 import { GATEWAY_URL, NAMESPACE, type Scene } from "../scene.ts";
 import { pause, until } from "../until.ts";
 import { podsOf, untilReplicas } from "../workload.ts";
@@ -15,6 +15,8 @@ const WORKER_LIMIT_MS = 120_000;
 const HEAL_LIMIT_MS = 4 * 60_000;
 const PAUSE_MS = { min: 2_000, max: 8_000 };
 const TELL_EVERY_MS = 60_000;
+/** RabbitMQ starts in half a minute on a busy machine. */
+const AWAY_SECONDS_MAX = 120;
 const ROLES = ["gateway", "worker", "collector"] as const;
 
 export const kills: Phase = {
@@ -33,42 +35,57 @@ export const kills: Phase = {
       () => scene.say(`  load: ${JSON.stringify(load.tally())}`),
       TELL_EVERY_MS,
     );
-    let killed: Record<string, number>;
+    let kills: Kills;
     try {
       await untilReplicas(scene, "worker", (wanted) => wanted > 0, WORKER_LIMIT_MS);
-      killed = await killForMinutes(scene);
+      kills = await killForMinutes(scene);
       await untilHealed(scene);
     } finally {
       clearInterval(tellLoad);
       await load.stop();
     }
     scene.mark("no more pods are killed");
-    return [describeKills(killed), ...(await checkLoads(scene))];
+    return [...judgeKills(kills), ...(await checkLoads(scene))];
   },
 };
 
-const describeKills = (killed: Record<string, number>): Finding => {
-  const each = Object.entries(killed).map(([name, count]) => `${name} ${count}`);
-  return {
-    what: "pods of every role and server are killed",
-    isKept: [...ROLES, ...SERVERS].every((name) => (killed[name] ?? 0) > 0),
-    seen: each.join(", "),
-  };
-};
+interface Kills {
+  /** Pods, by their role or server. */
+  killed: Record<string, number>;
+  /** The longest time in which a server was not ready. */
+  awaySeconds: number;
+}
 
-async function killForMinutes(scene: Scene): Promise<Record<string, number>> {
+function judgeKills({ killed, awaySeconds }: Kills): Finding[] {
+  const each = Object.entries(killed).map(([name, count]) => `${name} ${count}`);
+  return [
+    {
+      what: "pods of every role and server are killed",
+      isKept: [...ROLES, ...SERVERS].every((name) => (killed[name] ?? 0) > 0),
+      seen: each.join(", "),
+    },
+    within("a server that was killed is ready again", awaySeconds, AWAY_SECONDS_MAX),
+  ];
+}
+
+async function killForMinutes(scene: Scene): Promise<Kills> {
   const random = seededRandom(scene.seed);
   const untilMs = performance.now() + scene.killMinutes * 60_000;
   const killed: Record<string, number> = {};
+  let awaySeconds = 0;
+  let wholeAtMs = performance.now();
   while (performance.now() < untilMs) {
     await pause(PAUSE_MS.min + random() * (PAUSE_MS.max - PAUSE_MS.min), scene.signal);
-    const victim = drawVictim(await lookForVictims(scene), random);
+    const victims = await lookForVictims(scene);
+    if (isWhole(victims)) wholeAtMs = performance.now();
+    awaySeconds = Math.max(awaySeconds, (performance.now() - wholeAtMs) / 1_000);
+    const victim = drawVictim(victims, random);
     if (victim === undefined) continue;
     await killPod(scene, victim);
     killed[victim.of] = (killed[victim.of] ?? 0) + 1;
     scene.say(`  killed ${victim.pod}`);
   }
-  return killed;
+  return { killed, awaySeconds };
 }
 
 async function lookForVictims(scene: Scene): Promise<Victims> {

@@ -6,14 +6,14 @@ export const SCALED = ["worker", "gateway", "ml"] as const;
 
 const PROMETHEUS = "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy";
 
-/** The value of a query that has one; null where it has none, or Prometheus does not answer. */
+/** The value of a query that has one, as a whole number; null where it has none, or Prometheus does not answer. */
 export async function queryPrometheus(api: KubeApi, query: string): Promise<number | null> {
   try {
     const { data } = await api.get<{ data: { result: { value: [number, string] }[] } }>(
       `${PROMETHEUS}/api/v1/query?query=${encodeURIComponent(query)}`,
     );
     const value = Number(data.result[0]?.value[1]);
-    return Number.isFinite(value) ? value : null;
+    return Number.isFinite(value) ? Math.round(value) : null;
   } catch {
     // It is taken away in one of the phases.
     return null;

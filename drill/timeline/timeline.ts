@@ -2,7 +2,7 @@
 export interface Reading {
   /** Replicas that are wanted, by Deployment, and those of them that are ready. */
   replicas: Record<string, { wanted: number; ready: number }>;
-  /** Messages in the queues of requests, ready or with a worker. */
+  /** Messages that are ready in the queues of requests. */
   queued: number | null;
   /** Requests without a terminal state. */
   waiting: number | null;
@@ -35,6 +35,14 @@ export interface Timeline {
   marks: Mark[];
 }
 
+/** As JSON, with a line for each sample and mark. */
+export function timelineText({ startedAt, samples, marks }: Timeline): string {
+  const lines = (items: readonly unknown[]): string =>
+    items.map((item) => JSON.stringify(item)).join(",\n");
+  const start = JSON.stringify(startedAt);
+  return `{"startedAt":${start},"marks":[\n${lines(marks)}\n],"samples":[\n${lines(samples)}\n]}\n`;
+}
+
 export interface Recorder {
   timeline: Timeline;
   mark: (text: string, kind: MarkKind) => void;
@@ -43,8 +51,11 @@ export interface Recorder {
 
 const EVERY_MS = 2_000;
 
-/** Reads again two seconds after the last reading has come. */
-export function startRecorder(read: () => Promise<Reading | undefined>): Recorder {
+/** Reads again `everyMs` after the last reading has come. */
+export function startRecorder(
+  read: () => Promise<Reading | undefined>,
+  everyMs = EVERY_MS,
+): Recorder {
   const startedMs = Date.now();
   const timeline: Timeline = {
     startedAt: new Date(startedMs).toISOString(),
@@ -59,7 +70,7 @@ export function startRecorder(read: () => Promise<Reading | undefined>): Recorde
       const reading = await read();
       if (reading !== undefined) timeline.samples.push({ atSeconds: now(), ...reading });
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, EVERY_MS);
+        const timer = setTimeout(resolve, everyMs);
         stopping.signal.addEventListener("abort", () => {
           clearTimeout(timer);
           resolve();
