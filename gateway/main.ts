@@ -11,7 +11,7 @@ import {
   openBroker,
   START_LOOK_MS,
 } from "../adapters/process/connections.ts";
-import { amqpServer } from "../adapters/process/broker.ts";
+import { amqpServer, openSignatures } from "../adapters/process/broker.ts";
 import { openPostgres } from "../adapters/process/postgres.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { askForSchema } from "../adapters/process/schema.ts";
@@ -41,7 +41,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const amqp = openBroker(config.current, rabbitmq, name, log);
   const queues = followQueues(config, amqp, log);
-  const publisher = openPublisher(amqp, settings);
+  const publisher = openPublisher(amqp, settings, openSignatures(config.current));
   const clock = createServerClock(database, log);
   await context.untilThere({
     postgres: clock.check,

@@ -1,7 +1,7 @@
 import type { Config } from "../../core/config/schema.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import type { StatePaths } from "../../adapters/state/paths.ts";
-import { readEnvFile, SECRET_VARIABLES } from "../../adapters/state/secrets.ts";
+import { readEnvFile, SECRET_VARIABLES, type SecretName } from "../../adapters/state/secrets.ts";
 import {
   SERVER_VARIABLES,
   serverEnvironment,
@@ -18,10 +18,10 @@ export type ServerName = keyof ServerUrls;
 export interface Needs {
   servers: readonly ServerName[];
   /**
-   * Whether keys are hashed or content is opened. Without it the command runs where no secrets are known, and
-   * must not use them.
+   * Those that it uses: `encryptionKeys` where content is opened or messages are read and written, `keyPepper`
+   * where API keys are hashed. It runs where others are not known.
    */
-  secrets: boolean;
+  secrets: readonly SecretName[];
 }
 
 /** Every way to name a server in the environment. */
@@ -56,7 +56,7 @@ export async function readSetup(
   const { postgres } = await readConfig({ ...named, ...secretsOf(env) });
   const isUps = up?.postgres === postgres.url;
   const known = { ...(isUps ? readEnvFile(paths.secretsEnv) : undefined), ...env };
-  if (needs.secrets) requireSecrets(known, up);
+  requireSecrets(needs.secrets, known, up);
   return { config: await readConfig({ ...named, ...secretsOf(known) }), up };
 }
 
@@ -95,8 +95,12 @@ function systemOf(
 const configOf = (up: UpJson): string => up.config ?? configPath({});
 
 /** @throws {CommandFailure} naming those that are missing */
-function requireSecrets(env: Environment, up: UpJson | undefined): void {
-  const missing = Object.values(SECRET_VARIABLES).filter((name) => !env[name]);
+function requireSecrets(
+  needed: readonly SecretName[],
+  env: Environment,
+  up: UpJson | undefined,
+): void {
+  const missing = needed.map((secret) => SECRET_VARIABLES[secret]).filter((name) => !env[name]);
   if (missing.length === 0) return;
   const another =
     up === undefined ? "" : `; for ./tollgate up name no servers, and ${configOf(up)} or no file`;

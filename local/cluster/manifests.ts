@@ -52,8 +52,8 @@ function manifestPath(name: ManifestName, env: Environment): string {
 
 /**
  * How metrics-server and the operators that the drill needs are installed, as their modules say, with images
- * that are never pulled. To be applied in this order, and by the server: some definitions are too long for the
- * annotation of a client.
+ * that are never pulled. To be applied in this order, and by the server: some definitions are too long for
+ * the annotation of a client.
  *
  * @throws {CommandFailure} when one is not there, with the command that makes it
  */

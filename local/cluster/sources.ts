@@ -71,8 +71,8 @@ export const SOURCES = {
 export type SourceName = keyof typeof SOURCES;
 
 /**
- * The programs, by the source and by the package below its module (with a dot first: below our own folder); quick
- * ones first.
+ * The programs, by the source and by the package below its module (with a dot first: below our own folder);
+ * quick ones first.
  */
 export const PACKAGE_OF = {
   pause: ["pause", "."],

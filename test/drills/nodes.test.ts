@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 
 import { describeArchives } from "../../local/cluster/images/archives.ts";
 import { createKubectl } from "../../local/cluster/kubectl.ts";
+import { groupFolder, parseHierarchies } from "../../local/cluster/node/control-groups.ts";
 import { whyNoCluster } from "../../local/cluster/node/programs-needed.ts";
 import type { RunningCluster } from "../../local/cluster/node/start-nodes.ts";
 import { WITH_PARENT } from "../../local/processes/processes.ts";
@@ -89,7 +90,9 @@ const linksHere = (): string[] => readdirSync("/sys/class/net").sort();
 /** What there is of a cluster: its folder, control groups, processes and mounts. */
 function leftOf(folder: string): string[] {
   const name = basename(folder);
-  const groups = new Bun.Glob(`**/${name}`).scanSync({ cwd: "/sys/fs/cgroup", onlyFiles: false });
+  // Below our own, as those of the process that started it.
+  const hierarchies = parseHierarchies(readFileSync("/proc/self/cgroup", "utf8"));
+  const groups = hierarchies.map((hierarchy) => groupFolder(hierarchy, name)).filter(existsSync);
   const processes = readdirSync("/proc").filter((pid) => commandOf(pid).includes(folder));
   const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
   return [

@@ -23,7 +23,7 @@ async function ackWithoutWork(
     const depths = await stack.books.depths();
     return (depths[queue] ?? 0) > 1;
   });
-  const post = openPostOffice(stack.books);
+  const post = openPostOffice(stack);
   const [, ...kept] = await post.takeAll(queue);
   for (const message of kept) await post.put(queue, message);
   await post.close();

@@ -27,7 +27,9 @@ if (before === null) sayLeftOut("an upgrade from the release before", "it is not
 afterAll(() => before?.remove());
 
 describe.skipIf(before === null)("the release with one queue for all models", () => {
-  const scenario = scenariosOnStack(() => Promise.resolve({ simulator: { ttft_ms: 20 } }));
+  const scenario = scenariosOnStack(() =>
+    Promise.resolve({ simulator: { ttft_ms: 20 }, settings: { amqp: { accept_unsigned: true } } }),
+  );
   const load = {
     ratePerSecond: 80,
     modelOf: (op: number) => MODELS[op % MODELS.length],

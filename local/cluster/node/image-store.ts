@@ -1,5 +1,5 @@
 import { existsSync, statSync, writeFileSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 
@@ -10,6 +10,9 @@ import { createContainerdClient } from "./containerd-client.ts";
 import { waitFor } from "./wait-for.ts";
 
 const START_LIMIT_MS = 30_000;
+const PREFIX = "node-images";
+/** They take some GB, and there is another one after each change of an image. */
+const UNUSED_MS = 24 * 60 * 60_000;
 const COPY_LIMIT_MS = 5 * 60_000;
 
 interface Wish {
@@ -29,9 +32,14 @@ export async function prepareStore({
   signal,
 }: Wish): Promise<{ folder: string; detail: string }> {
   const names = archives.map((path) => basename(dirname(path)));
-  const folder = join(cacheFolder(env), cacheKey("node-images", names));
-  if (existsSync(folder)) return { folder, detail: `${archives.length}, were there` };
-  await mkdir(cacheFolder(env), { recursive: true });
+  const cache = cacheFolder(env);
+  const folder = join(cache, cacheKey(PREFIX, names));
+  if (existsSync(folder)) {
+    await utimes(folder, new Date(), new Date());
+    return { folder, detail: `${archives.length}, were there` };
+  }
+  await mkdir(cache, { recursive: true });
+  await removeUnused(cache, Date.now() - UNUSED_MS);
   const unfinished = await mkdtemp(`${folder}.`);
   try {
     await fillStore(unfinished, { env, archives, signal });
@@ -43,6 +51,15 @@ export async function prepareStore({
     await rm(unfinished, { recursive: true, force: true });
   }
   return { folder, detail: `${archives.length}` };
+}
+
+/** Removes stores that were last used before then, and what of one was never finished. */
+export async function removeUnused(cache: string, beforeMs: number): Promise<void> {
+  for (const name of await readdir(cache)) {
+    const path = join(cache, name);
+    if (!name.startsWith(`${PREFIX}-`) || statSync(path).mtimeMs >= beforeMs) continue;
+    await rm(path, { recursive: true, force: true });
+  }
 }
 
 async function fillStore(root: string, { env, archives, signal }: Wish): Promise<void> {
