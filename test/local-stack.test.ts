@@ -9,7 +9,7 @@ import { type Stack, startStack } from "../local/stack/stack.ts";
 import { untilTrue } from "../local/stack/eventually.ts";
 import { silentLog } from "../runtime/log.ts";
 import { serverUrls } from "./support/servers.ts";
-import { createApi } from "./support/stack/api.ts";
+import { createApi } from "../history/api.ts";
 import { makeUser } from "./support/stack/users.ts";
 import { requirePepper } from "../core/config/pepper.ts";
 

@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 
 import type { OutgoingMessage } from "../../adapters/amqp/messages.ts";
 import type { AcceptedReply } from "../../gateway/http/schemas.ts";
-import type { Api } from "../support/stack/api.ts";
+import type { Api } from "../../history/api.ts";
 import { generateMany, untilAllEnded } from "../support/stack/crowd.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { openPostOffice, type PostOffice } from "../support/stack/post-office.ts";

@@ -7,7 +7,7 @@ import { HEALTHY } from "../../core/queue/model-health.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { openPostOffice } from "../support/stack/post-office.ts";
 import type { TestStack } from "../support/stack/stack.ts";
-import { violationsOf } from "./history/check.ts";
+import { violationsOf } from "../../history/check.ts";
 import { type Bug, testFindsBug } from "./seeded-bugs.ts";
 
 const MODEL = "sim-chat";

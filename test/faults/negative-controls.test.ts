@@ -6,7 +6,7 @@ import { dayOf } from "../../core/quota/windows.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { openPostOffice } from "../support/stack/post-office.ts";
 import type { TestStack } from "../support/stack/stack.ts";
-import { violationsOf } from "./history/check.ts";
+import { violationsOf } from "../../history/check.ts";
 import { type Bug, testFindsBug } from "./seeded-bugs.ts";
 
 /**

@@ -37,6 +37,15 @@ test("files that repeat another one are equal to it (bun test/k8s/copies.ts writ
 });
 
 describe.skipIf(built === null).each(installations)("pods of k8s/%s", (_root, resources) => {
+  test("leave the files of their volumes to their owner when they start again", () => {
+    const groups = resources.filter(isWorkload).flatMap((one) => {
+      const { fsGroup, fsGroupChangePolicy } = podOf(one).securityContext ?? {};
+      return fsGroup === undefined ? [] : [{ name: one.metadata.name, fsGroupChangePolicy }];
+    });
+
+    expect(groups.filter((group) => group.fsGroupChangePolicy !== "OnRootMismatch")).toEqual([]);
+  });
+
   test("fit the pod security standard `restricted`, with a read-only root for our own image", () => {
     const problems = resources.filter(isWorkload).flatMap((one) => {
       const { securityContext } = podOf(one);

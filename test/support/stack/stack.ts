@@ -1,5 +1,5 @@
 import { type Stack, type StackOptions, startStack } from "../../../local/stack/stack.ts";
-import { type Api, createApi } from "./api.ts";
+import { type Api, createApi } from "../../../history/api.ts";
 import { quickSettings } from "./quick-settings.ts";
 import { makeUser, type TestUser, type UserLimitsWish } from "./users.ts";
 import { requirePepper } from "../../../core/config/pepper.ts";

@@ -1,8 +1,8 @@
-import type { FaultCode } from "../../../core/faults.ts";
-import type { AcceptedReply, StatusReply } from "../../../gateway/http/schemas.ts";
-import type { GenerateBody } from "../../../core/request/generate-body.ts";
-import { isTerminal } from "../../../core/request/request.ts";
-import { eventually } from "../../../local/stack/eventually.ts";
+import type { FaultCode } from "../core/faults.ts";
+import type { AcceptedReply, StatusReply } from "../gateway/http/schemas.ts";
+import type { GenerateBody } from "../core/request/generate-body.ts";
+import { isTerminal } from "../core/request/request.ts";
+import { eventually } from "../local/stack/eventually.ts";
 
 /** An RFC 9457 problem as the gateway sends it. */
 export interface Problem {

@@ -1,4 +1,4 @@
-import { percentile } from "../../../bench/statistics.ts";
+import { percentile } from "../local/percentile.ts";
 import type { RequestFact } from "./facts.ts";
 import type { Operation } from "./operations.ts";
 

@@ -1,14 +1,19 @@
-import type { StatusReply } from "../../../gateway/http/schemas.ts";
-import { type Backoff, backoffMs } from "../../../runtime/backoff.ts";
-import { type Api, createApi } from "../../support/stack/api.ts";
-import type { TestUser } from "../../support/stack/users.ts";
+import type { StatusReply } from "../gateway/http/schemas.ts";
+import { type Backoff, backoffMs } from "../runtime/backoff.ts";
+import { type Api, createApi } from "./api.ts";
 import type { HistoryWriter } from "./history.ts";
+
+/** A user whose requests the load makes. */
+export interface Caller {
+  userId: string;
+  apiKey: string;
+}
 
 export interface LoadOptions {
   gateways: readonly string[];
-  users: readonly TestUser[];
+  users: readonly Caller[];
   ratePerSecond: number;
-  history: HistoryWriter;
+  history: Pick<HistoryWriter, "write">;
   /** Number of the first operation; default 0. */
   firstOp?: number;
   /** The prompt of an operation; it must be its own. Default: `load N`. */
@@ -46,12 +51,20 @@ export const LOAD_MAX_TOKENS = 64;
 /** One operation: the same at each of its calls. */
 interface Wanted {
   op: number;
-  user: TestUser;
+  user: Caller;
   key: string;
   body: { prompt: string; max_tokens: number; model?: string };
   group: string | null;
 }
 
+const NONE: LoadCounts = {
+  attempted: 0,
+  acknowledged: 0,
+  refused: 0,
+  unknown: 0,
+  skipped: 0,
+  open: 0,
+};
 const TICK_MS = 10;
 const OPEN_MAX = 2_000;
 const CALL_LIMIT_MS = 5_000;
@@ -78,14 +91,7 @@ export function startLoad({
   readEvery = 5,
   patienceMs = 20_000,
 }: LoadOptions): Load {
-  const counts: LoadCounts = {
-    attempted: 0,
-    acknowledged: 0,
-    refused: 0,
-    unknown: 0,
-    skipped: 0,
-    open: 0,
-  };
+  const counts = { ...NONE };
   const run = crypto.randomUUID().slice(0, 8);
   const apis = new Map<string, Api>();
   const startedAtMs = performance.now();
@@ -93,7 +99,7 @@ export function startLoad({
   let turn = 0;
   let begun = 0;
 
-  function apiOf(gateway: string, { apiKey }: TestUser): Api {
+  function apiOf(gateway: string, { apiKey }: Caller): Api {
     const name = `${gateway} ${apiKey}`;
     const api = apis.get(name) ?? createApi(gateway, apiKey);
     apis.set(name, api);
@@ -134,7 +140,7 @@ export function startLoad({
     }
   }
 
-  async function readEnd(op: number, user: TestUser, requestId: string): Promise<void> {
+  async function readEnd(op: number, user: Caller, requestId: string): Promise<void> {
     const deadlineMs = performance.now() + READ_LIMIT_MS;
     while (performance.now() < deadlineMs) {
       try {

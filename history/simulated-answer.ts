@@ -1,4 +1,4 @@
-import { countPromptTokens, makeOutput } from "../../../ml-sim/text.ts";
+import { countPromptTokens, makeOutput } from "../ml-sim/text.ts";
 
 /**
  * What the simulator answers to a prompt for one choice under its default settings: text, and the tokens it

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import type { AuditReport } from "../../../core/audit/run-audit.ts";
-import { simulatedAnswer } from "../../support/stack/simulated-answer.ts";
+import type { AuditReport } from "../core/audit/run-audit.ts";
+import { simulatedAnswer } from "./simulated-answer.ts";
 import { checkRun, type Violation, violationsOf } from "./check.ts";
 import type { Facts } from "./facts.ts";
 import { LOAD_MAX_TOKENS } from "./load.ts";

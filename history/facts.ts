@@ -1,9 +1,9 @@
-import { createKeyHash } from "../../../adapters/crypto/key-hash.ts";
-import type { AuditReport } from "../../../core/audit/run-audit.ts";
-import type { DurableState } from "../../../core/request/request.ts";
-import type { SimTotals } from "../../../ml-sim/stats.ts";
-import type { TestStack } from "../../support/stack/stack.ts";
-import { requirePepper } from "../../../core/config/pepper.ts";
+import { createKeyHash } from "../adapters/crypto/key-hash.ts";
+import type { AuditReport } from "../core/audit/run-audit.ts";
+import type { DurableState } from "../core/request/request.ts";
+import type { SimTotals } from "../ml-sim/stats.ts";
+import type { Books } from "../local/stack/books.ts";
+import { requirePepper } from "../core/config/pepper.ts";
 
 export interface RequestFact {
   requestId: string;
@@ -65,7 +65,14 @@ interface LedgerRow {
   failed_executions: number;
 }
 
-export async function readFacts({ books, simulator, config }: TestStack): Promise<Facts> {
+/** Where to read; a stack has all of it. */
+export interface FactSources {
+  books: Pick<Books, "database" | "audit" | "holds" | "depths">;
+  simulator: { stats: () => Promise<SimTotals> };
+  config: { secrets: { key_pepper: string } };
+}
+
+export async function readFacts({ books, simulator, config }: FactSources): Promise<Facts> {
   const requests = await books.database.run(
     "read all requests",
     (sql) => sql<RequestRow[]>`

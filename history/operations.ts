@@ -1,4 +1,4 @@
-import type { RequestState } from "../../../core/request/request.ts";
+import type { RequestState } from "../core/request/request.ts";
 import type { HistoryEvent } from "./history.ts";
 
 /** One request that a client wants, over all its calls with the same Idempotency-Key. */

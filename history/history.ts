@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 
-import type { RequestState } from "../../../core/request/request.ts";
+import type { RequestState } from "../core/request/request.ts";
 
 /**
  * What a client did and saw. `ok` and `fail`: the client knows the outcome. `info`: it does not; the call may
@@ -42,14 +42,19 @@ export interface HistoryWriter {
   close: () => Promise<void>;
 }
 
+/** Stamps events and hands each on as a line with its end. */
+export const stampedLines =
+  (take: (line: string) => void): HistoryWriter["write"] =>
+  (event) => {
+    const stamped = { ...event, monotonicMs: Math.round(performance.now()), wallMs: Date.now() };
+    take(`${JSON.stringify(stamped)}\n`);
+  };
+
 export function openHistory(path: string): HistoryWriter {
   const sink = Bun.file(path).writer({ highWaterMark: 1 << 16 });
   return {
     path,
-    write: (event) => {
-      const stamped = { ...event, monotonicMs: Math.round(performance.now()), wallMs: Date.now() };
-      void sink.write(`${JSON.stringify(stamped)}\n`);
-    },
+    write: stampedLines((line) => void sink.write(line)),
     close: async () => void (await sink.end()),
   };
 }

@@ -1,6 +1,6 @@
-import { isTerminal } from "../../../core/request/request.ts";
-import { simulatedAnswer } from "../../support/stack/simulated-answer.ts";
-import type { FaultCode } from "../../../core/faults.ts";
+import { isTerminal } from "../core/request/request.ts";
+import { simulatedAnswer } from "./simulated-answer.ts";
+import type { FaultCode } from "../core/faults.ts";
 import type { Facts, LedgerFact, RequestFact } from "./facts.ts";
 import { LOAD_MAX_TOKENS } from "./load.ts";
 import { endOf, type Operation } from "./operations.ts";
