@@ -1,9 +1,10 @@
 import { createKeyHash } from "../adapters/crypto/key-hash.ts";
 import type { AuditReport } from "../core/audit/run-audit.ts";
+import { requirePepper } from "../core/config/pepper.ts";
+import type { Config } from "../core/config/schema.ts";
 import type { DurableState } from "../core/request/request.ts";
 import type { SimTotals } from "../ml-sim/stats.ts";
 import type { Books } from "../local/stack/books.ts";
-import { requirePepper } from "../core/config/pepper.ts";
 
 export interface RequestFact {
   requestId: string;
@@ -69,7 +70,7 @@ interface LedgerRow {
 export interface FactSources {
   books: Pick<Books, "database" | "audit" | "holds" | "depths">;
   simulator: { stats: () => Promise<SimTotals> };
-  config: { secrets: { key_pepper: string } };
+  config: Pick<Config, "secrets">;
 }
 
 export async function readFacts({ books, simulator, config }: FactSources): Promise<Facts> {
