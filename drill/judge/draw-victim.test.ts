@@ -13,7 +13,7 @@ const whole: Victims = new Map([
 
 function drawMany(victims: Victims): Set<string> {
   const random = seededRandom(7);
-  return new Set(Array.from({ length: 200 }, () => drawVictim(victims, random)?.pod ?? "none"));
+  return new Set(Array.from({ length: 200 }, () => drawVictim(victims, {}, random)?.pod ?? "none"));
 }
 
 test("every pod that is ready may be drawn, and no other", () => {
@@ -28,14 +28,20 @@ test("while a server is away, none of the others is drawn", () => {
   expect([...drawMany(broken)].toSorted()).toEqual(["gateway-a", "gateway-b"]);
 });
 
+test("whoever was killed least often is next", () => {
+  const killed = { gateway: 2, postgres: 1, redis: 2, rabbitmq: 2 };
+
+  expect(drawVictim(whole, killed, () => 0.99)?.of).toBe("postgres");
+});
+
 test("where nothing is ready, nobody is drawn", () => {
-  expect(drawVictim(new Map([["gateway", []]]), () => 0)).toBeUndefined();
+  expect(drawVictim(new Map([["gateway", []]]), {}, () => 0)).toBeUndefined();
 });
 
 test("a seed draws the same pods in the same order", () => {
   const draw = (): (string | undefined)[] => {
     const random = seededRandom(11);
-    return Array.from({ length: 20 }, () => drawVictim(whole, random)?.pod);
+    return Array.from({ length: 20 }, () => drawVictim(whole, {}, random)?.pod);
   };
 
   expect(draw()).toEqual(draw());

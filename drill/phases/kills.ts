@@ -35,17 +35,17 @@ export const kills: Phase = {
       () => scene.say(`  load: ${JSON.stringify(load.tally())}`),
       TELL_EVERY_MS,
     );
-    let kills: Kills;
+    let done: Kills;
     try {
       await untilReplicas(scene, "worker", (wanted) => wanted > 0, WORKER_LIMIT_MS);
-      kills = await killForMinutes(scene);
+      done = await killForMinutes(scene);
       await untilHealed(scene);
     } finally {
       clearInterval(tellLoad);
       await load.stop();
     }
     scene.mark("no more pods are killed");
-    return [...judgeKills(kills), ...(await checkLoads(scene))];
+    return [...judgeKills(done), ...(await checkLoads(scene))];
   },
 };
 
@@ -79,7 +79,7 @@ async function killForMinutes(scene: Scene): Promise<Kills> {
     const victims = await lookForVictims(scene);
     if (isWhole(victims)) wholeAtMs = performance.now();
     awaySeconds = Math.max(awaySeconds, (performance.now() - wholeAtMs) / 1_000);
-    const victim = drawVictim(victims, random);
+    const victim = drawVictim(victims, killed, random);
     if (victim === undefined) continue;
     await killPod(scene, victim);
     killed[victim.of] = (killed[victim.of] ?? 0) + 1;

@@ -6,7 +6,7 @@ export const SCALED = ["worker", "gateway", "ml"] as const;
 
 const PROMETHEUS = "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy";
 
-/** The value of a query that has one, as a whole number; null where it has none, or Prometheus does not answer. */
+/** The value of a query, as a whole number; null where it has none, or Prometheus does not answer. */
 export async function queryPrometheus(api: KubeApi, query: string): Promise<number | null> {
   try {
     const { data } = await api.get<{ data: { result: { value: [number, string] }[] } }>(
