@@ -52,6 +52,9 @@ create table operator_actions (
   action text not null,
   target text not null,
   detail jsonb default '{}'::jsonb not null,
+  reason text,
+  before jsonb,
+  after jsonb,
   constraint operator_actions_pkey PRIMARY KEY (action_id)
 );
 
@@ -209,6 +212,8 @@ CREATE INDEX idempotency_keys_calls ON public.idempotency_keys USING btree (user
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING brin (created_at) WITH (pages_per_range='16');
 
 CREATE INDEX idempotency_keys_request_id ON public.idempotency_keys USING btree (request_id);
+
+CREATE INDEX operator_actions_actor ON public.operator_actions USING btree (actor, action_id);
 
 CREATE INDEX operator_actions_target ON public.operator_actions USING btree (target, action_id);
 

@@ -1,6 +1,7 @@
 import type { KeyRecord } from "../../core/key-record.ts";
 import { bytesArray } from "./arrays.ts";
-import type { Database } from "./connect.ts";
+import type { Database, Sql } from "./connect.ts";
+import { type Act, noteChanges } from "./operator-actions.ts";
 
 /** What is stored of a key; the key itself is not stored. */
 export interface NewApiKey {
@@ -37,18 +38,38 @@ interface KeyRow {
   usable: boolean;
 }
 
-/** Adds a key. @throws a data fault (`isForeignKeyViolation`) when there is no such user */
-export async function addKey(database: Database, key: NewApiKey): Promise<void> {
-  await database.run(
+/** Adds a key and notes it. Returns whether there is such a user. */
+export async function addKey(database: Database, key: NewApiKey, act: Act): Promise<boolean> {
+  const rows = await database.run(
     "add a key",
     (sql) => sql`
-      insert into api_keys (key_id, user_id, key_hash, prefix, last4, name, expires_at)
-      values (
-        ${key.keyId}, ${key.userId}, ${key.keyHash}, ${key.prefix}, ${key.last4}, ${key.name},
-        ${key.expiresAtMs}::timestamptz
-      )`,
+      with added as (
+        insert into api_keys (key_id, user_id, key_hash, prefix, last4, name, expires_at)
+        select
+          ${key.keyId}::uuid, user_id, ${key.keyHash}::bytea, ${key.prefix}, ${key.last4}, ${key.name},
+          ${key.expiresAtMs}::timestamptz
+        from users
+        where user_id = ${key.userId}
+        returning key_id, user_id, prefix, last4, expires_at
+      ),
+      noted as (${noteChanges(
+        sql,
+        act,
+        "key.add",
+        sql`
+          select
+            key_id as target, jsonb_build_object('user_id', user_id) as detail, null::jsonb as before,
+            ${keyJson(sql)} as after
+          from added`,
+      )})
+      select from added`,
   );
+  return rows.length > 0;
 }
+
+/** What is noted of a key. Not its name, which may be a person's and would outlive them. */
+const keyJson = (sql: Sql) =>
+  sql`jsonb_build_object('prefix', prefix, 'last4', last4, 'expires_at', expires_at)`;
 
 /** All keys of a user, revoked ones too, oldest first. */
 export async function listKeys(database: Database, userId: string): Promise<ApiKey[]> {
@@ -108,28 +129,48 @@ export async function keyHashesOf(database: Database, userId: string): Promise<U
 }
 
 /**
- * Revokes a key and returns its hash, so that the caches can be told; undefined: there is no such key.
- * Revoking again changes nothing.
+ * Revokes a key, notes it, and returns its hash, so that the caches can be told; undefined: there is no such
+ * key. Revoking again is noted and changes nothing.
  */
 export async function revokeKey(
   database: Database,
   keyId: string,
+  act: Act,
 ): Promise<Uint8Array | undefined> {
   const [row] = await database.run(
     "revoke a key",
     (sql) => sql<{ key_hash: Buffer }[]>`
-      update api_keys
-      set revoked_at = coalesce(revoked_at, now())
-      where key_id = ${keyId}
-      returning key_hash`,
+      with before as (
+        select key_id, user_id, revoked_at from api_keys where key_id = ${keyId} for update
+      ),
+      revoked as (
+        update api_keys k
+        set revoked_at = coalesce(k.revoked_at, now())
+        from before b
+        where k.key_id = b.key_id
+        returning k.key_id, k.key_hash, k.revoked_at
+      ),
+      noted as (${noteChanges(
+        sql,
+        act,
+        "key.revoke",
+        sql`
+          select
+            key_id as target, jsonb_build_object('user_id', b.user_id) as detail,
+            jsonb_build_object('revoked_at', b.revoked_at) as before,
+            jsonb_build_object('revoked_at', r.revoked_at) as after
+          from revoked r
+          join before b using (key_id)`,
+      )})
+      select key_hash from revoked`,
   );
   return row?.key_hash;
 }
 
 /**
- * Adds `successor` for the owner of the key `keyId`, which stays usable for `overlapMs` more, at most.
- * Returns the old key's hash, so that the caches can be told; undefined: there is no usable key of that id,
- * and nothing was added.
+ * Adds `successor` for the owner of the key `keyId`, which stays usable for `overlapMs` more, at most, and
+ * notes it. Returns the old key's hash, so that the caches can be told; undefined: there is no usable key of
+ * that id, and nothing was added.
  */
 export async function rotateKey(
   database: Database,
@@ -138,20 +179,30 @@ export async function rotateKey(
     overlapMs,
     successor,
   }: { keyId: string; overlapMs: number; successor: Omit<NewApiKey, "userId"> },
+  act: Act,
 ): Promise<{ userId: string; keyHash: Uint8Array } | undefined> {
   const [row] = await database.run(
     "rotate a key",
     (sql) => sql<{ user_id: string; key_hash: Buffer }[]>`
-      with rotated as (
-        update api_keys
-        set
-          expires_at = least(expires_at, now() + make_interval(secs => ${overlapMs / 1_000}::float8)),
-          meant_expires_at = case when rotated_at is null then expires_at else meant_expires_at end,
-          rotated_at = now()
+      with before as (
+        select key_id, expires_at
+        from api_keys
         where key_id = ${keyId}
           and revoked_at is null
           and (expires_at is null or expires_at > now())
-        returning user_id, key_hash
+        for update
+      ),
+      rotated as (
+        update api_keys k
+        set
+          expires_at =
+            least(k.expires_at, now() + make_interval(secs => ${overlapMs / 1_000}::float8)),
+          meant_expires_at =
+            case when k.rotated_at is null then k.expires_at else k.meant_expires_at end,
+          rotated_at = now()
+        from before b
+        where k.key_id = b.key_id
+        returning k.key_id, k.user_id, k.key_hash, k.expires_at
       ),
       added as (
         insert into api_keys (key_id, user_id, key_hash, prefix, last4, name, expires_at)
@@ -159,7 +210,22 @@ export async function rotateKey(
           ${successor.keyId}::uuid, user_id, ${successor.keyHash}::bytea, ${successor.prefix},
           ${successor.last4}, ${successor.name}, ${successor.expiresAtMs}::timestamptz
         from rotated
-      )
+        returning key_id, user_id, prefix, last4, expires_at
+      ),
+      noted as (${noteChanges(
+        sql,
+        act,
+        "key.rotate",
+        sql`
+          select
+            r.key_id as target,
+            jsonb_build_object('user_id', r.user_id, 'successor_id', a.key_id, 'successor', a.key) as detail,
+            jsonb_build_object('expires_at', b.expires_at) as before,
+            jsonb_build_object('expires_at', r.expires_at) as after
+          from rotated r
+          join before b using (key_id)
+          cross join (select key_id, ${keyJson(sql)} as key from added) a`,
+      )})
       select user_id, key_hash from rotated`,
   );
   return row && { userId: row.user_id, keyHash: row.key_hash };

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 
 import { type ApiKey, listKeys, revokeKey, rotateKey } from "../../adapters/postgres/api-keys.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { parseDuration, parseLifetime } from "../operator/arguments.ts";
 import { forgetKeys, giveKey, type MintedKey, mintKey, requireKey } from "../operator/keys.ts";
 import { operate } from "../operator/operate.ts";
@@ -27,7 +28,7 @@ Examples:
   registerRevoke(key);
 }
 
-interface NewKeyOptions {
+interface NewKeyOptions extends ActOptions {
   name?: string;
   expires?: string;
   json?: boolean;
@@ -40,6 +41,8 @@ function registerAdd(key: Command): void {
     .argument("<user>")
     .option("--name <name>", "what the key is for", "")
     .option("--expires <duration>", "how long it works, such as 90d or 24h (default: for ever)")
+    .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print {key_id, user_id, api_key, expires_at}")
     .addHelpText(
       "after",
@@ -52,10 +55,14 @@ Example:
 
 async function add(who: string, options: NewKeyOptions): Promise<void> {
   const expiresAtMs = expiryOf(options.expires);
-  await operate({ servers: ["postgres"], secrets: ["keyPepper"] }, async ({ config, database }) => {
-    const { userId } = await requireUser(database, who);
+  await operate({ servers: ["postgres"], secrets: ["keyPepper"] }, async (operation) => {
+    const { userId } = await requireUser(operation.database, who);
     const about = { name: options.name ?? "", expiresAtMs };
-    printNewKey(userId, await giveKey(database, config, userId, about), options.json === true);
+    printNewKey(
+      userId,
+      await giveKey(operation, userId, about, actOf(options)),
+      options.json === true,
+    );
   });
 }
 
@@ -146,6 +153,8 @@ function registerRotate(key: Command): void {
       "--expires <duration>",
       "how long the new one works (default: as long as the old one was meant to)",
     )
+    .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print {key_id, user_id, api_key, expires_at} of the new key")
     .addHelpText(
       "after",
@@ -168,11 +177,11 @@ async function rotate(text: string, options: NewKeyOptions & { overlap: string }
       name: options.name ?? old.name,
       expiresAtMs: expiresAtMs ?? sameLifetime(old, Date.now()),
     });
-    const rotated = await rotateKey(database, {
-      keyId: old.keyId,
-      overlapMs,
-      successor: successor.record,
-    });
+    const rotated = await rotateKey(
+      database,
+      { keyId: old.keyId, overlapMs, successor: successor.record },
+      actOf(options),
+    );
     if (rotated === undefined) {
       throw new CommandFailure(
         `the key ${old.keyId} is ${stateOf(old)}: ` +
@@ -201,6 +210,8 @@ function registerRevoke(key: Command): void {
     .command("revoke")
     .description("end a key for good, on all gateways within a second")
     .argument("<key>")
+    .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .addHelpText(
       "after",
       `
@@ -212,13 +223,13 @@ Example:
     .action(revoke);
 }
 
-async function revoke(text: string): Promise<void> {
+async function revoke(text: string, options: ActOptions): Promise<void> {
   // The key itself is looked up by its hash.
   const secrets = text.startsWith("tg_") ? (["keyPepper"] as const) : [];
   await operate({ servers: ["postgres", "redis"], secrets }, async (operation) => {
     const { config, database } = operation;
     const { keyId, prefix, last4 } = await requireKey(database, config, text);
-    const keyHash = await revokeKey(database, keyId);
+    const keyHash = await revokeKey(database, keyId, actOf(options));
     if (keyHash !== undefined) await forgetKeys(operation, [keyHash]);
     printLine(`the key ${prefix}…${last4} (${keyId}) is revoked`);
   });

@@ -9,6 +9,7 @@ import {
   type NewApiKey,
 } from "../../adapters/postgres/api-keys.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
+import type { Act } from "../../adapters/postgres/operator-actions.ts";
 import { deleteCachedKey } from "../../adapters/redis/key-cache.ts";
 import { checkApiKey, displayOfApiKey } from "../../core/api-key.ts";
 import { requirePepper } from "../../core/config/pepper.ts";
@@ -35,15 +36,16 @@ export function mintKey(
   return { apiKey, record };
 }
 
+/** @throws {CommandFailure} when there is no such user any more */
 export async function giveKey(
-  database: Database,
-  config: Pick<Config, "secrets">,
+  { database, config }: Pick<Operation, "database" | "config">,
   userId: string,
   about: { name: string; expiresAtMs: number | null },
+  act: Act,
 ): Promise<MintedKey> {
   const minted = mintKey(config, about);
-  await addKey(database, { ...minted.record, userId });
-  return minted;
+  if (await addKey(database, { ...minted.record, userId }, act)) return minted;
+  throw new CommandFailure(`the user ${userId} was deleted meanwhile`);
 }
 
 /**
