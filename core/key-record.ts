@@ -11,3 +11,10 @@ export const KeyRecord = Type.Object({
   expiresAtMs: Type.Union([Type.Number(), Type.Null()]),
 });
 export type KeyRecord = Static<typeof KeyRecord>;
+
+/** Keys that changed lately. */
+export interface KeyChanges {
+  /** Where the next reading goes on; a number that grows, unless the store was set back. */
+  horizon: string;
+  changes: readonly { changeId: number; keyHash: string }[];
+}

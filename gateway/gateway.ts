@@ -31,7 +31,7 @@ export interface GatewayOptions {
 
 /** Puts the parts of the gateway together. */
 export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
-  const authenticate = createAuthenticate(ports);
+  const { authenticate, watch: keys } = createAuthenticate(ports);
   const outbox = createOutbox(ports);
   const store = createStore(ports);
   const waiters = createWaiters(ports);
@@ -77,7 +77,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     /** Resolves when the gateway may accept. */
     start: async () => {
       await outbox.start();
-      await Promise.all([lanes.start(), models.start()]);
+      await Promise.all([lanes.start(), models.start(), keys.start()]);
       waitingGauges.start();
     },
     /** Brings the gauges up to date. */
@@ -105,6 +105,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       waiters.stop();
       lanes.stop();
       models.stop();
+      keys.stop();
       waitingGauges.stop();
     },
   };

@@ -208,7 +208,7 @@ function sameLifetime({ createdAtMs, meantExpiresAtMs }: ApiKey, nowMs: number):
 function registerRevoke(key: Command): void {
   key
     .command("revoke")
-    .description("end a key for good, on all gateways within a second")
+    .description("end a key for good, on all gateways within a second, or 2 without Redis")
     .argument("<key>")
     .option(...ACTOR_OPTION)
     .option(...REASON_OPTION)

@@ -6,6 +6,7 @@ import type { GatewayPorts } from "../../gateway/ports.ts";
 
 export interface KeyStoreSubject {
   readStoredKeys: GatewayPorts["readStoredKeys"];
+  readKeyChanges: GatewayPorts["readKeyChanges"];
   /** Returns the id of a new user. */
   addUser: () => Promise<string>;
   addKey: (key: {
@@ -84,6 +85,37 @@ export function describeKeyStoreContract(
 
       const found = await subject.readStoredKeys([revoked.keyHash, kept.keyHash]);
       expect(found.map((key) => key?.keyId)).toEqual([undefined, kept.keyId]);
+    });
+
+    /** Whose key was changed since a reading; null: ever. */
+    async function changesSince(horizon: string | null) {
+      const read = await subject.readKeyChanges({ horizon, sinceMs: 60_000, limit: 1_000 });
+      return { horizon: read.horizon, hashes: new Set(read.changes.map(({ keyHash }) => keyHash)) };
+    }
+    const textOf = ({ keyHash }: { keyHash: Buffer }): string => keyHash.toString("base64url");
+
+    test("that change are told to whoever asks what changed, and those of others are not", async () => {
+      const [one, other] = [await subject.addUser(), await subject.addUser()];
+      const revoked = await addKey(one);
+      const { horizon } = await changesSince(null);
+      const kept = await addKey(one);
+      const others = await addKey(other);
+
+      await subject.revokeKey(revoked.keyId);
+      const first = await changesSince(horizon);
+      await subject.setUserActive(one, false);
+      const second = await changesSince(horizon);
+      await subject.setTier(other, "gold");
+      const third = await changesSince(horizon);
+      const ever = await changesSince(null);
+
+      const all = [revoked, kept, others].map(textOf);
+      const told = (hashes: Set<string>) => all.map((hash) => hashes.has(hash));
+      expect(told(first.hashes)).toEqual([true, false, false]);
+      expect(told(second.hashes)).toEqual([true, true, false]);
+      expect(told(third.hashes)).toEqual([true, true, true]);
+      expect(told(ever.hashes)).toEqual([true, true, true]);
+      expect(BigInt(third.horizon)).toBeGreaterThanOrEqual(BigInt(horizon));
     });
 
     test("cannot be read while the server is away", async () => {

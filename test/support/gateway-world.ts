@@ -146,6 +146,7 @@ export function createFakeGateway(
     readCachedKey: keyCache.get,
     cacheKey: keyCache.set,
     readStoredKeys: keys.readStoredKeys,
+    readKeyChanges: keys.readKeyChanges,
     countTokens: (text) => text.length,
     admit: (admission) => {
       world.admitted.push(admission.requestId);
