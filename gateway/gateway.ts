@@ -2,6 +2,7 @@ import { createAccept } from "./accept/accept.ts";
 import { createAuthenticate } from "./accept/authenticate.ts";
 import { boundAccepts } from "./accept/bound-accepts.ts";
 import { createBrokenCalls } from "./accept/broken-calls.ts";
+import { checkRoute } from "./accept/key-scopes.ts";
 import { createLanes } from "./accept/lanes.ts";
 import { createOutbox } from "./accept/outbox.ts";
 import { createParkedNews } from "./accept/parked-news.ts";
@@ -55,7 +56,11 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     {
       ports,
       respond: createRespond(ports),
-      authenticate: (headers) => authenticate(apiKeyOf(headers)),
+      authenticate: async (headers, route) => {
+        const principal = await authenticate(apiKeyOf(headers));
+        checkRoute(principal, route);
+        return principal;
+      },
       withBody: createWithBody(ports),
       accept,
       calls,

@@ -3,7 +3,7 @@ import type { Config } from "../core/config/schema.ts";
 import type { Finish, FinishReply } from "../core/request/finish.ts";
 import type { CallClaim, CallEnd, CallState } from "../core/request/call.ts";
 import type { DeltaEntry } from "../core/request/delta-entry.ts";
-import type { KeyChanges, KeyRecord } from "../core/key-record.ts";
+import type { KeyChanges, KeyRecord, KeyScopes } from "../core/key-record.ts";
 import type { QueuedRequest } from "../core/request/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { LaneView, ParkedRef, WorkerNote } from "../core/queue/lane.ts";
@@ -29,7 +29,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Schedule } from "../runtime/schedule.ts";
 
 /** A caller who has shown a valid key. */
-export interface Principal {
+export interface Principal extends KeyScopes {
   keyId: string;
   userId: string;
   /** null: the default tier. */

@@ -14,12 +14,16 @@ create table api_keys (
   revoked_at timestamp with time zone,
   rotated_at timestamp with time zone,
   meant_expires_at timestamp with time zone,
+  models text[],
+  routes text[],
   constraint api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
   constraint api_keys_key_hash_key UNIQUE (key_hash),
   constraint api_keys_last4_check CHECK ((length(last4) = 4)),
+  constraint api_keys_models_check CHECK ((cardinality(models) > 0)),
   constraint api_keys_name_check CHECK ((length(name) <= 200)),
   constraint api_keys_pkey PRIMARY KEY (key_id),
   constraint api_keys_prefix_check CHECK ((length(prefix) <= 16)),
+  constraint api_keys_routes_check CHECK (((cardinality(routes) > 0) AND (routes <@ ARRAY['submit'::text, 'read'::text, 'cancel'::text]))),
   constraint api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(user_id) ON DELETE CASCADE
 );
 

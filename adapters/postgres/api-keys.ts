@@ -1,10 +1,10 @@
-import type { KeyRecord } from "../../core/key-record.ts";
-import { bytesArray } from "./arrays.ts";
+import type { KeyRecord, KeyRoute, KeyScopes } from "../../core/key-record.ts";
+import { bytesArray, textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
 import { type Act, noteChanges } from "./operator-actions.ts";
 
 /** What is stored of a key; the key itself is not stored. */
-export interface NewApiKey {
+export interface NewApiKey extends KeyScopes {
   keyId: string;
   userId: string;
   /** HMAC-SHA-256 of the key, 32 bytes. */
@@ -36,6 +36,8 @@ interface KeyRow {
   meant_expires_at: number | null;
   revoked_at: number | null;
   usable: boolean;
+  models: string[] | null;
+  routes: KeyRoute[] | null;
 }
 
 /** Adds a key and notes it. Returns whether there is such a user. */
@@ -44,13 +46,16 @@ export async function addKey(database: Database, key: NewApiKey, act: Act): Prom
     "add a key",
     (sql) => sql`
       with added as (
-        insert into api_keys (key_id, user_id, key_hash, prefix, last4, name, expires_at)
+        insert into api_keys (
+          key_id, user_id, key_hash, prefix, last4, name, expires_at, models, routes
+        )
         select
           ${key.keyId}::uuid, user_id, ${key.keyHash}::bytea, ${key.prefix}, ${key.last4}, ${key.name},
-          ${key.expiresAtMs}::timestamptz
+          ${key.expiresAtMs}::timestamptz, ${scopeArray(key.models)}::text[],
+          ${scopeArray(key.routes)}::text[]
         from users
         where user_id = ${key.userId}
-        returning key_id, user_id, prefix, last4, expires_at
+        returning key_id, user_id, prefix, last4, expires_at, models, routes
       ),
       noted as (${noteChanges(
         sql,
@@ -69,7 +74,11 @@ export async function addKey(database: Database, key: NewApiKey, act: Act): Prom
 
 /** What is noted of a key. Not its name, which may be a person's and would outlive them. */
 const keyJson = (sql: Sql) =>
-  sql`jsonb_build_object('prefix', prefix, 'last4', last4, 'expires_at', expires_at)`;
+  sql`jsonb_build_object(
+    'prefix', prefix, 'last4', last4, 'expires_at', expires_at, 'models', models, 'routes', routes
+  )`;
+
+const scopeArray = (scope: readonly string[] | null) => (scope === null ? null : textArray(scope));
 
 /** All keys of a user, revoked ones too, oldest first. */
 export async function listKeys(database: Database, userId: string): Promise<ApiKey[]> {
@@ -78,6 +87,7 @@ export async function listKeys(database: Database, userId: string): Promise<ApiK
     (sql) => sql<KeyRow[]>`
       select
         key_id, user_id, prefix, last4, name, created_at, expires_at, revoked_at,
+        to_jsonb(models) as models, to_jsonb(routes) as routes,
         case when rotated_at is null then expires_at else meant_expires_at end as meant_expires_at,
         revoked_at is null and (expires_at is null or expires_at > now()) as usable
       from api_keys
@@ -98,6 +108,8 @@ const keyOf = (row: KeyRow): ApiKey => ({
   meantExpiresAtMs: row.meant_expires_at,
   revokedAtMs: row.revoked_at,
   usable: row.usable,
+  models: row.models,
+  routes: row.routes,
 });
 
 /** A key by its id, revoked or not. */
@@ -107,6 +119,7 @@ export async function findKey(database: Database, keyId: string): Promise<ApiKey
     (sql) => sql<KeyRow[]>`
       select
         key_id, user_id, prefix, last4, name, created_at, expires_at, revoked_at,
+        to_jsonb(models) as models, to_jsonb(routes) as routes,
         case when rotated_at is null then expires_at else meant_expires_at end as meant_expires_at,
         revoked_at is null and (expires_at is null or expires_at > now()) as usable
       from api_keys
@@ -178,7 +191,12 @@ export async function rotateKey(
     keyId,
     overlapMs,
     successor,
-  }: { keyId: string; overlapMs: number; successor: Omit<NewApiKey, "userId"> },
+  }: {
+    keyId: string;
+    overlapMs: number;
+    /** It may be used for what the old one may. */
+    successor: Omit<NewApiKey, "userId" | keyof KeyScopes>;
+  },
   act: Act,
 ): Promise<{ userId: string; keyHash: Uint8Array } | undefined> {
   const [row] = await database.run(
@@ -202,15 +220,17 @@ export async function rotateKey(
           rotated_at = now()
         from before b
         where k.key_id = b.key_id
-        returning k.key_id, k.user_id, k.key_hash, k.expires_at
+        returning k.key_id, k.user_id, k.key_hash, k.expires_at, k.models, k.routes
       ),
       added as (
-        insert into api_keys (key_id, user_id, key_hash, prefix, last4, name, expires_at)
+        insert into api_keys (
+          key_id, user_id, key_hash, prefix, last4, name, expires_at, models, routes
+        )
         select
           ${successor.keyId}::uuid, user_id, ${successor.keyHash}::bytea, ${successor.prefix},
-          ${successor.last4}, ${successor.name}, ${successor.expiresAtMs}::timestamptz
+          ${successor.last4}, ${successor.name}, ${successor.expiresAtMs}::timestamptz, models, routes
         from rotated
-        returning key_id, user_id, prefix, last4, expires_at
+        returning key_id, user_id, prefix, last4, expires_at, models, routes
       ),
       noted as (${noteChanges(
         sql,
@@ -249,9 +269,12 @@ export async function findKeys(
         active: boolean;
         tier: string | null;
         expires_at: number | null;
+        models: string[] | null;
+        routes: KeyRoute[] | null;
       }[]
     >`
-      select k.key_hash, k.key_id, k.user_id, u.active, q.tier, k.expires_at
+      select k.key_hash, k.key_id, k.user_id, u.active, q.tier, k.expires_at,
+        to_jsonb(k.models) as models, to_jsonb(k.routes) as routes
       from api_keys k
       join users u using (user_id)
       left join quotas q on q.user_id = k.user_id and q.reset_frequency = 'daily'
@@ -269,6 +292,8 @@ export async function findKeys(
         userActive: row.active,
         tier: row.tier,
         expiresAtMs: row.expires_at,
+        models: row.models,
+        routes: row.routes,
       }
     );
   });

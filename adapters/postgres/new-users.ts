@@ -1,5 +1,6 @@
 import { foldEmail } from "../../core/email.ts";
 import { WINDOW_KINDS } from "../../core/quota/windows.ts";
+import type { KeyScopes } from "../../core/key-record.ts";
 import type { NewApiKey } from "./api-keys.ts";
 import { bytesArray, numberArray, textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
@@ -11,8 +12,8 @@ export interface NewUser {
   email: string;
   /** Of all windows. */
   tier: string;
-  /** null: none yet. */
-  key: Omit<NewApiKey, "userId"> | null;
+  /** For everything; null: none yet. */
+  key: Omit<NewApiKey, "userId" | keyof KeyScopes> | null;
 }
 
 /**

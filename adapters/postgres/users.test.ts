@@ -36,6 +36,8 @@ const newKey = (userId: string, overrides: Partial<NewApiKey> = {}): NewApiKey =
   last4: "wxyz",
   name: "laptop",
   expiresAtMs: null,
+  models: null,
+  routes: null,
   ...overrides,
 });
 

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 
 import { type ApiKey, listKeys, revokeKey, rotateKey } from "../../adapters/postgres/api-keys.ts";
-import { CommandFailure } from "../../adapters/terminal/failure.ts";
+import type { Config } from "../../core/config/schema.ts";
+import { KEY_ROUTES, type KeyRoute } from "../../core/key-record.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { parseDuration, parseLifetime } from "../operator/arguments.ts";
 import { forgetKeys, giveKey, type MintedKey, mintKey, requireKey } from "../operator/keys.ts";
@@ -41,6 +43,8 @@ function registerAdd(key: Command): void {
     .argument("<user>")
     .option("--name <name>", "what the key is for", "")
     .option("--expires <duration>", "how long it works, such as 90d or 24h (default: for ever)")
+    .option("--models <models>", "the only models of its requests, such as sim-chat,sim-json")
+    .option("--routes <routes>", "the only things that it may do, of submit,read,cancel")
     .option(...ACTOR_OPTION)
     .option(...REASON_OPTION)
     .option("--json", "print {key_id, user_id, api_key, expires_at}")
@@ -48,22 +52,53 @@ function registerAdd(key: Command): void {
       "after",
       `
 Example:
-  ./tollgate key add ada@example.org --name laptop --expires 90d`,
+  ./tollgate key add ada@example.org --name laptop --expires 90d
+  ./tollgate key add ada@example.org --name dashboard --routes read`,
     )
     .action(add);
 }
 
-async function add(who: string, options: NewKeyOptions): Promise<void> {
+async function add(who: string, options: NewKeyOptions & ScopeOptions): Promise<void> {
   const expiresAtMs = expiryOf(options.expires);
+  const routes = parseRoutes(options.routes);
   await operate({ servers: ["postgres"], secrets: ["keyPepper"] }, async (operation) => {
     const { userId } = await requireUser(operation.database, who);
-    const about = { name: options.name ?? "", expiresAtMs };
+    const models = parseModels(options.models, operation.config);
+    const about = { name: options.name ?? "", expiresAtMs, models, routes };
     printNewKey(
       userId,
       await giveKey(operation, userId, about, actOf(options)),
       options.json === true,
     );
   });
+}
+
+interface ScopeOptions {
+  models?: string;
+  routes?: string;
+}
+
+/** @throws {CommandFailure} naming what there is */
+function parseRoutes(text: string | undefined): KeyRoute[] | null {
+  if (text === undefined) return null;
+  const isRoute = (name: string): name is KeyRoute => KEY_ROUTES.some((route) => route === name);
+  const names = text.split(",");
+  const routes = names.filter(isRoute);
+  if (routes.length === names.length) return [...new Set(routes)];
+  throw new CommandFailure(`--routes ${text} is not valid: give some of ${KEY_ROUTES.join(",")}`, {
+    exitCode: EXIT.usage,
+  });
+}
+
+/** @throws {CommandFailure} naming what there is */
+function parseModels(text: string | undefined, { models }: Pick<Config, "models">) {
+  if (text === undefined) return null;
+  const names = [...new Set(text.split(","))];
+  if (names.every((name) => Object.hasOwn(models, name))) return names;
+  throw new CommandFailure(
+    `--models ${text} is not valid: give some of ${Object.keys(models).join(",")}`,
+    { exitCode: EXIT.usage },
+  );
 }
 
 const expiryOf = (expires: string | undefined): number | null =>
@@ -116,8 +151,11 @@ async function list(who: string, options: { json?: boolean }): Promise<void> {
       stateOf(key),
       formatInstant(key.createdAtMs),
       key.expiresAtMs === null ? "never" : formatInstant(key.expiresAtMs),
+      key.models?.join(",") ?? "all",
+      key.routes?.join(",") ?? "all",
     ]);
-    const heading = ["KEY ID", "KEY", "NAME", "STATE", "ADDED (UTC)", "EXPIRES (UTC)"];
+    const times = ["ADDED (UTC)", "EXPIRES (UTC)"];
+    const heading = ["KEY ID", "KEY", "NAME", "STATE", ...times, "MODELS", "ROUTES"];
     printLine(formatTable(heading, rows));
   });
 }
@@ -139,6 +177,8 @@ function keyJson(key: ApiKey) {
     created_at: iso(key.createdAtMs),
     expires_at: iso(key.expiresAtMs),
     revoked_at: iso(key.revokedAtMs),
+    models: key.models,
+    routes: key.routes,
   };
 }
 
@@ -159,7 +199,7 @@ function registerRotate(key: Command): void {
     .addHelpText(
       "after",
       `
-The old key's end takes effect on all gateways; --overlap 0s ends it within a second.
+The new key may be used for what the old one may. The old key's end takes effect on all gateways; --overlap 0s ends it within a second.
 
 Example:
   ./tollgate key rotate 01980f6e-8a3e-7000-8000-3f1d5b0c9a11 --overlap 7d`,

@@ -15,7 +15,7 @@ import type { SealedField } from "../../core/request/stored-request.ts";
 import type { RequestHead } from "../../core/request/request.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { type Gateway, type PostReply, postRequest } from "../operator/gateway.ts";
-import { forgetKeys, giveKey } from "../operator/keys.ts";
+import { ALL_SCOPES, forgetKeys, giveKey } from "../operator/keys.ts";
 import type { Operation } from "../operator/operate.ts";
 
 /** Long enough for one request. */
@@ -112,7 +112,8 @@ export function createResubmitter(
     await takeBack(userId);
     const [first] = lent.keys();
     if (lent.size >= KEYS_MAX && first !== undefined) await takeBack(first);
-    const about = { name: "dead retry", expiresAtMs: Date.now() + keyLifeMs };
+    const expiresAtMs = Date.now() + keyLifeMs;
+    const about = { name: "dead retry", expiresAtMs, ...ALL_SCOPES };
     const { apiKey, record } = await giveKey(operation, userId, about, act);
     const made = { apiKey, keyId: record.keyId, madeAtMs: Date.now() };
     lent.set(userId, made);

@@ -3,7 +3,7 @@ import { findUserByEmail } from "../../adapters/postgres/users.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { actOf } from "./actor.ts";
-import { giveKey } from "./keys.ts";
+import { ALL_SCOPES, giveKey } from "./keys.ts";
 import { createUser } from "./users.ts";
 
 const DEMO = { name: "Demo", email: "demo@example.org" };
@@ -16,7 +16,7 @@ export async function createDemoUser(config: Config): Promise<{ userId: string; 
     const userId =
       (await findUserByEmail(database, DEMO.email))?.userId ??
       (await createUser(database, { ...DEMO, tier: config.default_tier, key: null }, act));
-    const about = { name: "made by ./tollgate up", expiresAtMs: null };
+    const about = { name: "made by ./tollgate up", expiresAtMs: null, ...ALL_SCOPES };
     const { apiKey } = await giveKey({ database, config }, userId, about, act);
     return { userId, apiKey };
   } finally {

@@ -13,6 +13,7 @@ import type { Act } from "../../adapters/postgres/operator-actions.ts";
 import { deleteCachedKey } from "../../adapters/redis/key-cache.ts";
 import { checkApiKey, displayOfApiKey } from "../../core/api-key.ts";
 import { requirePepper } from "../../core/config/pepper.ts";
+import type { KeyScopes } from "../../core/key-record.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
@@ -22,8 +23,11 @@ import { isUuid } from "./users.ts";
 /** A key that nobody has yet; `apiKey` is shown once and stored nowhere. */
 export interface MintedKey {
   apiKey: string;
-  record: Omit<NewApiKey, "userId">;
+  record: Omit<NewApiKey, "userId" | keyof KeyScopes>;
 }
+
+/** Of a key that may be used for all that its user may. */
+export const ALL_SCOPES: KeyScopes = { models: null, routes: null };
 
 export function mintKey(
   config: Pick<Config, "secrets">,
@@ -41,11 +45,12 @@ export function mintKey(
 export async function giveKey(
   { database, config }: Pick<Operation, "database" | "config">,
   userId: string,
-  about: { name: string; expiresAtMs: number | null },
+  about: { name: string; expiresAtMs: number | null } & KeyScopes,
   act: Act,
 ): Promise<MintedKey> {
   const minted = mintKey(config, about);
-  if (await addKey(database, { ...minted.record, userId }, act)) return minted;
+  const { models, routes } = about;
+  if (await addKey(database, { ...minted.record, userId, models, routes }, act)) return minted;
   throw new CommandFailure(`the user ${userId} was deleted meanwhile`);
 }
 

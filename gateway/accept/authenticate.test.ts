@@ -11,6 +11,8 @@ const RECORD: KeyRecord = {
   userActive: true,
   tier: null,
   expiresAtMs: null,
+  models: null,
+  routes: null,
 };
 const BODY = { body: { prompt: "hello" } };
 

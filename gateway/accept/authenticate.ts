@@ -157,8 +157,8 @@ export function createAuthenticate(ports: Ports): {
     }
     if (!record.userActive)
       throw new Fault("USER_INACTIVE", "the user of this key is inactive; ask the operator");
-    const { keyId, userId, tier } = record;
-    return { keyId, userId, tier };
+    const { keyId, userId, tier, models, routes } = record;
+    return { keyId, userId, tier, models, routes };
   }
 
   const authenticate: Authenticate = (key) => {

@@ -14,7 +14,7 @@ function world() {
   const clock = createFakeClock(HOUR_MS);
   const server = createFakeServer("STORE_UNAVAILABLE");
   const store = createFakeKeyStore(server);
-  store.add(KEY, { keyId: "k", userId: "u", expiresAtMs: null });
+  store.add(KEY, { keyId: "k", userId: "u", expiresAtMs: null, models: null, routes: null });
   const forgotten: string[] = [];
   const watch = createKeyWatch(
     { log: silentLog, now: clock.now, schedule: clock.schedule, ...store },

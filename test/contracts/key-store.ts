@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomUUIDv7 } from "bun";
 import { randomBytes } from "node:crypto";
 
+import type { KeyScopes } from "../../core/key-record.ts";
 import type { GatewayPorts } from "../../gateway/ports.ts";
 
 export interface KeyStoreSubject {
@@ -9,12 +10,14 @@ export interface KeyStoreSubject {
   readKeyChanges: GatewayPorts["readKeyChanges"];
   /** Returns the id of a new user. */
   addUser: () => Promise<string>;
-  addKey: (key: {
-    keyId: string;
-    userId: string;
-    keyHash: Uint8Array;
-    expiresAtMs: number | null;
-  }) => Promise<void>;
+  addKey: (
+    key: {
+      keyId: string;
+      userId: string;
+      keyHash: Uint8Array;
+      expiresAtMs: number | null;
+    } & KeyScopes,
+  ) => Promise<void>;
   revokeKey: (keyId: string) => Promise<void>;
   setUserActive: (userId: string, isActive: boolean) => Promise<void>;
   /** Of the daily window. */
@@ -22,6 +25,8 @@ export interface KeyStoreSubject {
   setAway: (isAway: boolean) => Promise<void>;
   stop: () => Promise<void>;
 }
+
+const SCOPES: KeyScopes = { models: ["m1", "m2"], routes: ["submit", "read"] };
 
 /** What the store of API keys promises to authentication. */
 export function describeKeyStoreContract(
@@ -36,7 +41,13 @@ export function describeKeyStoreContract(
     afterAll(() => subject.stop());
 
     async function addKey(userId: string, expiresAtMs: number | null = null) {
-      const key = { keyId: randomUUIDv7(), userId, keyHash: randomBytes(32), expiresAtMs };
+      const key = {
+        keyId: randomUUIDv7(),
+        userId,
+        keyHash: randomBytes(32),
+        expiresAtMs,
+        ...SCOPES,
+      };
       await subject.addKey(key);
       return key;
     }
@@ -49,9 +60,9 @@ export function describeKeyStoreContract(
 
       const owner = { userId, userActive: true, tier: null };
       expect(found).toEqual([
-        { keyId: expired.keyId, ...owner, expiresAtMs: expired.expiresAtMs },
+        { keyId: expired.keyId, ...owner, expiresAtMs: expired.expiresAtMs, ...SCOPES },
         undefined,
-        { keyId: plain.keyId, ...owner, expiresAtMs: null },
+        { keyId: plain.keyId, ...owner, expiresAtMs: null, ...SCOPES },
       ]);
     });
 
