@@ -5,6 +5,7 @@ import { registerDead } from "./commands/dead.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerGenerate } from "./commands/generate.ts";
 import { registerKey } from "./commands/key.ts";
+import { registerLog } from "./commands/log.ts";
 import { registerLogs } from "./commands/logs.ts";
 import { registerMigrate } from "./commands/migrate.ts";
 import { registerModel } from "./commands/model.ts";
@@ -58,6 +59,7 @@ for (const register of [
   registerRequest,
   registerModel,
   registerAudit,
+  registerLog,
   registerDead,
 ]) {
   register(program);

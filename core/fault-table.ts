@@ -36,6 +36,12 @@ export const FAULTS = {
     title: "The API key is unknown or revoked",
   },
   USER_INACTIVE: { status: 401, domain: "client", retryable: false, title: "The user is inactive" },
+  KEY_SCOPE: {
+    status: 403,
+    domain: "client",
+    retryable: false,
+    title: "The API key may not be used for this",
+  },
   REQUEST_UNKNOWN: {
     status: 404,
     domain: "client",

@@ -2,6 +2,7 @@ import { createAccept } from "./accept/accept.ts";
 import { createAuthenticate } from "./accept/authenticate.ts";
 import { boundAccepts } from "./accept/bound-accepts.ts";
 import { createBrokenCalls } from "./accept/broken-calls.ts";
+import { checkRoute } from "./accept/key-scopes.ts";
 import { createLanes } from "./accept/lanes.ts";
 import { createOutbox } from "./accept/outbox.ts";
 import { createParkedNews } from "./accept/parked-news.ts";
@@ -31,7 +32,7 @@ export interface GatewayOptions {
 
 /** Puts the parts of the gateway together. */
 export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
-  const authenticate = createAuthenticate(ports);
+  const { authenticate, watch: keys } = createAuthenticate(ports);
   const outbox = createOutbox(ports);
   const store = createStore(ports);
   const waiters = createWaiters(ports);
@@ -55,7 +56,11 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     {
       ports,
       respond: createRespond(ports),
-      authenticate: (headers) => authenticate(apiKeyOf(headers)),
+      authenticate: async (headers, route) => {
+        const principal = await authenticate(apiKeyOf(headers));
+        checkRoute(principal, route);
+        return principal;
+      },
       withBody: createWithBody(ports),
       accept,
       calls,
@@ -77,7 +82,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
     /** Resolves when the gateway may accept. */
     start: async () => {
       await outbox.start();
-      await Promise.all([lanes.start(), models.start()]);
+      await Promise.all([lanes.start(), models.start(), keys.start()]);
       waitingGauges.start();
     },
     /** Brings the gauges up to date. */
@@ -105,6 +110,7 @@ export function createGateway(ports: GatewayPorts, options: GatewayOptions) {
       waiters.stop();
       lanes.stop();
       models.stop();
+      keys.stop();
       waitingGauges.stop();
     },
   };

@@ -3,7 +3,7 @@ import type { Config } from "../core/config/schema.ts";
 import type { Finish, FinishReply } from "../core/request/finish.ts";
 import type { CallClaim, CallEnd, CallState } from "../core/request/call.ts";
 import type { DeltaEntry } from "../core/request/delta-entry.ts";
-import type { KeyRecord } from "../core/key-record.ts";
+import type { KeyChanges, KeyRecord, KeyScopes } from "../core/key-record.ts";
 import type { QueuedRequest } from "../core/request/messages.ts";
 import type { Metrics } from "../core/metrics.ts";
 import type { LaneView, ParkedRef, WorkerNote } from "../core/queue/lane.ts";
@@ -29,7 +29,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Schedule } from "../runtime/schedule.ts";
 
 /** A caller who has shown a valid key. */
-export interface Principal {
+export interface Principal extends KeyScopes {
   keyId: string;
   userId: string;
   /** null: the default tier. */
@@ -59,6 +59,15 @@ export interface GatewayPorts {
   cacheKey: (keyHash: string, record: KeyRecord) => Promise<void>;
   /** Reads all by one query; returns them in order. */
   readStoredKeys: (keyHashes: Buffer[]) => Promise<(KeyRecord | undefined)[]>;
+  /**
+   * Which keys changed since the reading that returned `horizon`, at most `limit`; some may be told again.
+   * null: within the last `sinceMs`.
+   */
+  readKeyChanges: (query: {
+    horizon: string | null;
+    sinceMs: number;
+    limit: number;
+  }) => Promise<KeyChanges>;
   onKeyChange: (listener: (keyHash: string) => void) => void;
 
   countTokens: (text: string) => number | Promise<number>;

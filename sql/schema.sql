@@ -14,12 +14,16 @@ create table api_keys (
   revoked_at timestamp with time zone,
   rotated_at timestamp with time zone,
   meant_expires_at timestamp with time zone,
+  models text[],
+  routes text[],
   constraint api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
   constraint api_keys_key_hash_key UNIQUE (key_hash),
   constraint api_keys_last4_check CHECK ((length(last4) = 4)),
+  constraint api_keys_models_check CHECK ((cardinality(models) > 0)),
   constraint api_keys_name_check CHECK ((length(name) <= 200)),
   constraint api_keys_pkey PRIMARY KEY (key_id),
   constraint api_keys_prefix_check CHECK ((length(prefix) <= 16)),
+  constraint api_keys_routes_check CHECK (((cardinality(routes) > 0) AND (routes <@ ARRAY['submit'::text, 'read'::text, 'cancel'::text]))),
   constraint api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(user_id) ON DELETE CASCADE
 );
 
@@ -37,6 +41,14 @@ create table idempotency_keys (
   constraint idempotency_keys_tries_check CHECK ((tries >= 0))
 );
 
+create table key_changes (
+  change_id bigint not null,
+  xact xid8 default pg_current_xact_id() not null,
+  changed_at timestamp with time zone default now() not null,
+  key_hash bytea not null,
+  constraint key_changes_pkey PRIMARY KEY (change_id)
+);
+
 create table model_pauses (
   model text not null,
   paused_by text not null,
@@ -52,6 +64,9 @@ create table operator_actions (
   action text not null,
   target text not null,
   detail jsonb default '{}'::jsonb not null,
+  reason text,
+  before jsonb,
+  after jsonb,
   constraint operator_actions_pkey PRIMARY KEY (action_id)
 );
 
@@ -210,6 +225,12 @@ CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING brin (
 
 CREATE INDEX idempotency_keys_request_id ON public.idempotency_keys USING btree (request_id);
 
+CREATE INDEX key_changes_changed_at ON public.key_changes USING btree (changed_at);
+
+CREATE INDEX key_changes_xact ON public.key_changes USING btree (xact);
+
+CREATE INDEX operator_actions_actor ON public.operator_actions USING btree (actor, action_id);
+
 CREATE INDEX operator_actions_target ON public.operator_actions USING btree (target, action_id);
 
 CREATE INDEX parked_order ON public.parked USING btree (model, user_id, priority, expires_at, request_id);
@@ -355,6 +376,48 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION public.note_key_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into key_changes (key_hash) values (old.key_hash);
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.note_key_changes_of_user()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into key_changes (key_hash)
+  select key_hash
+  from api_keys
+  where user_id = coalesce(new.user_id, old.user_id)
+    and revoked_at is null
+    and created_at < now();
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.prune_key_changes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from key_changes
+  where change_id in (
+    select change_id
+    from key_changes
+    where changed_at < now() - interval '1 hour'
+    limit 1000
+    for update skip locked
+  );
+  return null;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.refuse_ledger_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -379,8 +442,20 @@ CREATE OR REPLACE FUNCTION public.uuid_floor(day date)
  IMMUTABLE PARALLEL SAFE
 RETURN (rpad(lpad(to_hex(((EXTRACT(epoch FROM day) * (1000)::numeric))::bigint), 12, '0'::text), 32, '0'::text))::uuid;
 
+CREATE TRIGGER api_keys_changed AFTER UPDATE ON public.api_keys FOR EACH ROW WHEN ((((old.revoked_at IS DISTINCT FROM new.revoked_at) OR (old.expires_at IS DISTINCT FROM new.expires_at)) OR (old.user_id IS DISTINCT FROM new.user_id))) EXECUTE FUNCTION note_key_change();
+
+CREATE TRIGGER api_keys_deleted AFTER DELETE ON public.api_keys FOR EACH ROW EXECUTE FUNCTION note_key_change();
+
+CREATE TRIGGER key_changes_prune AFTER INSERT ON public.key_changes FOR EACH STATEMENT EXECUTE FUNCTION prune_key_changes();
+
 CREATE TRIGGER operator_actions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.operator_actions FOR EACH STATEMENT EXECUTE FUNCTION refuse_operator_action_change();
+
+CREATE TRIGGER quotas_tier_changed AFTER UPDATE ON public.quotas FOR EACH ROW WHEN (((new.reset_frequency = 'daily'::text) AND (old.tier IS DISTINCT FROM new.tier))) EXECUTE FUNCTION note_key_changes_of_user();
+
+CREATE TRIGGER quotas_tier_set AFTER INSERT ON public.quotas FOR EACH ROW WHEN ((new.reset_frequency = 'daily'::text)) EXECUTE FUNCTION note_key_changes_of_user();
 
 CREATE TRIGGER token_logs_add_to_days AFTER INSERT ON public.token_logs REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION add_to_token_days();
 
 CREATE TRIGGER token_logs_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.token_logs FOR EACH STATEMENT EXECUTE FUNCTION refuse_ledger_change();
+
+CREATE TRIGGER users_activity_changed AFTER UPDATE ON public.users FOR EACH ROW WHEN ((old.active IS DISTINCT FROM new.active)) EXECUTE FUNCTION note_key_changes_of_user();

@@ -6,7 +6,6 @@ import postgres from "postgres";
  */
 const DATA_FAULT_CLASSES = ["22", "23"];
 const UNIQUE_VIOLATION = "23505";
-const FOREIGN_KEY_VIOLATION = "23503";
 const READ_ONLY = "25006";
 
 /**
@@ -23,11 +22,6 @@ export function isDataFault(error: unknown): boolean {
 /** A value that must be unique is taken already. */
 export function isUniqueViolation(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === UNIQUE_VIOLATION;
-}
-
-/** The row that this one belongs to does not exist. */
-export function isForeignKeyViolation(error: unknown): boolean {
-  return error instanceof postgres.PostgresError && error.code === FOREIGN_KEY_VIOLATION;
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { UserLimits, UserQuota } from "../../core/quota/limits.ts";
 import type { QuotaTruth } from "../../core/quota/quota.ts";
 import type { WindowKind } from "../../core/quota/windows.ts";
-import { textArray } from "./arrays.ts";
+import { numberArray, textArray } from "./arrays.ts";
 import type { Database, Sql } from "./connect.ts";
+import { type Act, noteChanges } from "./operator-actions.ts";
 
 /** A user's `QuotaTruth` before the configured tiers complete the limits (`effectiveLimits`). */
 export interface StoredQuota {
@@ -10,10 +11,6 @@ export interface StoredQuota {
   limits: UserLimits;
   days: QuotaTruth["days"];
   holds: QuotaTruth["holds"];
-}
-
-export interface QuotaSetting extends UserQuota {
-  userId: string;
 }
 
 interface TruthRow {
@@ -158,24 +155,89 @@ function addRow(
   }
 }
 
-/**
- * Sets one window of a user. null limits: the tier's; -1: none. Redis keeps the old limits until it is told.
- *
- * @throws a data fault (`isForeignKeyViolation`) when there is no such user
- */
-export async function setQuota(database: Database, quota: QuotaSetting): Promise<void> {
-  await database.run(
-    "set a quota",
-    (sql) => sql`
-      insert into quotas (user_id, tier, reset_frequency, request_limit, token_limit)
-      values (${quota.userId}, ${quota.tier}, ${quota.window}, ${quota.requests}, ${quota.tokens})
-      on conflict (user_id, reset_frequency) do update
-      set
-        tier = excluded.tier,
-        request_limit = excluded.request_limit,
-        token_limit = excluded.token_limit`,
-  );
+/** What to store of a user's limits; windows that are absent stay. null limits: the tier's; -1: none. */
+export interface LimitSettings {
+  quotas: readonly UserQuota[];
+  /** Requests that may be open at once; undefined: stays. */
+  concurrentRequests: number | null | undefined;
 }
+
+/**
+ * Sets limits of a user and notes what they were. Redis keeps the old limits until it is told. Returns
+ * whether there is such a user.
+ */
+export async function setLimits(
+  database: Database,
+  userId: string,
+  { quotas, concurrentRequests }: LimitSettings,
+  act: Act,
+): Promise<boolean> {
+  const isConcurrencySet = concurrentRequests !== undefined;
+  const rows = await database.run(
+    "set limits",
+    (sql) => sql`
+      with before as (
+        select user_id, concurrent_limit from users where user_id = ${userId} for update
+      ),
+      given as (
+        select *
+        from unnest(
+          ${textArray(quotas.map(({ window }) => window))}::text[],
+          ${textArray(quotas.map(({ tier }) => tier))}::text[],
+          ${numberArray(quotas.map(({ requests }) => requests))}::bigint[],
+          ${numberArray(quotas.map(({ tokens }) => tokens))}::bigint[]
+        ) as t (reset_frequency, tier, request_limit, token_limit)
+      ),
+      quotas_before as (
+        select jsonb_object_agg(q.reset_frequency, ${quotaJson(sql)}) as quotas
+        from quotas q
+        join before using (user_id)
+        where q.reset_frequency in (select reset_frequency from given)
+      ),
+      written as (
+        insert into quotas (user_id, reset_frequency, tier, request_limit, token_limit)
+        select b.user_id, g.reset_frequency, g.tier, g.request_limit, g.token_limit
+        from given g
+        cross join before b
+        cross join quotas_before
+        on conflict (user_id, reset_frequency) do update
+        set
+          tier = excluded.tier,
+          request_limit = excluded.request_limit,
+          token_limit = excluded.token_limit
+      ),
+      limited as (
+        update users u
+        set concurrent_limit = ${concurrentRequests ?? null}
+        from before b
+        where u.user_id = b.user_id
+          and ${isConcurrencySet}::boolean
+      ),
+      noted as (${noteChanges(
+        sql,
+        act,
+        "user.quota",
+        sql`
+          select
+            b.user_id as target, '{}'::jsonb as detail,
+            coalesce(quotas, '{}') || ${concurrencyJson(sql, isConcurrencySet, sql`b.concurrent_limit`)}
+              as before,
+            (select coalesce(jsonb_object_agg(q.reset_frequency, ${quotaJson(sql)}), '{}') from given q)
+              || ${concurrencyJson(sql, isConcurrencySet, sql`${concurrentRequests ?? null}::integer`)}
+              as after
+          from before b
+          cross join quotas_before`,
+      )})
+      select from before`,
+  );
+  return rows.length > 0;
+}
+
+const quotaJson = (sql: Sql) => sql`
+  jsonb_build_object('tier', q.tier, 'requests', q.request_limit, 'tokens', q.token_limit)`;
+
+const concurrencyJson = (sql: Sql, isSet: boolean, value: ReturnType<Sql>) =>
+  isSet ? sql`jsonb_build_object('concurrent_requests', ${value})` : sql`'{}'::jsonb`;
 
 /** The tiers stored for a user, by window; a window that is absent has the default tier. */
 export type WindowTiers = Partial<Record<WindowKind, string>>;

@@ -6,9 +6,9 @@ import {
   createMigratedDatabase,
   type MigratedDatabase,
   newUser,
+  setQuota,
 } from "../../test/support/postgres.ts";
 import type { Database } from "./connect.ts";
-import { setQuota } from "./quotas.ts";
 import { noteTiers, readTiers, tierUsers } from "./tiers.ts";
 
 let server: MigratedDatabase;

@@ -1,6 +1,7 @@
 import { foldEmail } from "../../core/email.ts";
 import { textArray } from "./arrays.ts";
 import type { Database } from "./connect.ts";
+import { type Act, noteChanges } from "./operator-actions.ts";
 import { FIRST_ID, pageOf } from "./request-rows.ts";
 import type { Page } from "../../core/request/stored-request.ts";
 
@@ -12,13 +13,6 @@ export interface User {
   active: boolean;
   /** Requests that may be open at once. null: the tier's; -1: no limit. */
   concurrentRequests: number | null;
-}
-
-export interface NewUser {
-  userId: string;
-  name: string;
-  email: string;
-  concurrentRequests?: number | null;
 }
 
 interface UserRow {
@@ -38,22 +32,6 @@ const userOf = (row: UserRow): User => ({
   active: row.active,
   concurrentRequests: row.concurrent_limit,
 });
-
-/**
- * @throws a data fault (`isUniqueViolation`) if the id is taken, or the email in any spelling of it
- * (`foldEmail`)
- */
-export async function addUser(database: Database, user: NewUser): Promise<void> {
-  await database.run(
-    "add a user",
-    (sql) => sql`
-      insert into users (user_id, name, email, email_folded, concurrent_limit)
-      values (
-        ${user.userId}, ${user.name}, ${user.email}, ${foldEmail(user.email)},
-        ${user.concurrentRequests ?? null}
-      )`,
-  );
-}
 
 export async function findUser(database: Database, userId: string): Promise<User | undefined> {
   const [row] = await database.run(
@@ -182,29 +160,39 @@ export async function listUsers(
   return pageOf(rows, limit, (row) => row.user_id, userOf);
 }
 
-/** Returns whether there is such a user. Gateways serve cached keys until they are told. */
+/**
+ * Notes it, also when nothing changes. Returns whether there is such a user. Gateways serve cached keys until
+ * they are told.
+ */
 export async function setUserActive(
   database: Database,
   userId: string,
   active: boolean,
+  act: Act,
 ): Promise<boolean> {
-  const { count } = await database.run(
+  const rows = await database.run(
     "set a user's activity",
-    (sql) => sql`update users set active = ${active} where user_id = ${userId}`,
+    (sql) => sql`
+      with before as (
+        select user_id, active from users where user_id = ${userId} for update
+      ),
+      changed as (
+        update users u
+        set active = ${active}
+        from before b
+        where u.user_id = b.user_id
+      ),
+      noted as (${noteChanges(
+        sql,
+        act,
+        active ? "user.activate" : "user.deactivate",
+        sql`
+          select
+            user_id as target, '{}'::jsonb as detail, jsonb_build_object('active', active) as before,
+            jsonb_build_object('active', ${active}::boolean) as after
+          from before`,
+      )})
+      select from before`,
   );
-  return count > 0;
-}
-
-/** null: the tier's; -1: no limit. Returns whether there is such a user. */
-export async function setConcurrentLimit(
-  database: Database,
-  userId: string,
-  concurrentRequests: number | null,
-): Promise<boolean> {
-  const { count } = await database.run(
-    "set a user's concurrency",
-    (sql) =>
-      sql`update users set concurrent_limit = ${concurrentRequests} where user_id = ${userId}`,
-  );
-  return count > 0;
+  return rows.length > 0;
 }

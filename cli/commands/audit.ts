@@ -1,13 +1,15 @@
 import type { Command } from "commander";
 
+import { noteActions } from "../../adapters/postgres/operator-actions.ts";
 import { after } from "../../adapters/process/timers.ts";
 import { createAuditPorts } from "../../adapters/quota/audit-ports.ts";
 import { createLiveQuota } from "../../adapters/quota/live-quota.ts";
 import { type AuditReport, runAudit } from "../../core/audit/run-audit.ts";
 import { pause } from "../../runtime/schedule.ts";
-import type { Difference } from "../../core/audit/difference.ts";
+import type { Difference, UserDifference } from "../../core/audit/difference.ts";
 import type { RequestCounts } from "../../core/audit/books.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { adviceOn, describeDifference } from "../operator/audit-text.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import {
@@ -20,7 +22,7 @@ import { tiersInForce } from "../operator/tiers.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
 import { formatNumber, printJson, printLine } from "../../adapters/terminal/table.ts";
 
-interface AuditOptions {
+interface AuditOptions extends ActOptions {
   repair?: boolean;
   queues?: boolean;
   json?: boolean;
@@ -35,6 +37,8 @@ export function registerAudit(program: Command): void {
       "rebuild users whose counters in Redis are wrong from PostgreSQL, look again",
     )
     .option("--queues", "also check that PostgreSQL knows the requests of all dead letters")
+    .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print the report as an object")
     .addHelpText(
       "after",
@@ -74,12 +78,19 @@ export async function auditWith(operation: Operation, options: AuditOptions): Pr
   const redis = await operation.redis();
   const amqp = options.queues === true ? await operation.amqp() : undefined;
   const limits = await tiersInForce(operation);
+  const auditPorts = createAuditPorts(
+    database,
+    redis,
+    createLiveQuota(redis, database, () => limits),
+  );
   const ports = {
-    ...createAuditPorts(
-      database,
-      redis,
-      createLiveQuota(redis, database, () => limits),
-    ),
+    ...auditPorts,
+    rebuildUser: async (userId: string, differences: readonly UserDifference[]) => {
+      const repair = { action: "audit.repair", target: userId, detail: {} };
+      const before = differences.map(differenceJson);
+      await noteActions(database, [{ ...actOf(options), ...repair, before }]);
+      await auditPorts.rebuildUser(userId, differences);
+    },
     ...(amqp && { browseQueues: (limit: number) => browseDeadLetters(amqp, queues, limit) }),
     pause: (ms: number, signal: AbortSignal) => pause(after, ms, signal),
   };

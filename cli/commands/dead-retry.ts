@@ -21,7 +21,7 @@ import { fitsFilter, type LetterFilter } from "../dead/letter-filter.ts";
 import { createResubmitter } from "../dead/resubmit.ts";
 import { createRetryAll, describeRetried, type RetriedLetters } from "../dead/retry-all.ts";
 import { type RetryPorts, retryLetter, retryPorts } from "../dead/retry-letter.ts";
-import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { findGateway } from "../operator/gateway.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import {
@@ -31,13 +31,12 @@ import {
   readFilter,
 } from "../requests/filter.ts";
 
-interface RetryOptions extends FilterOptions {
+interface RetryOptions extends FilterOptions, ActOptions {
   all?: boolean;
   code?: string;
   queue?: string;
   toModel?: string;
   url?: string;
-  actor?: string;
   yes?: boolean;
   json?: boolean;
 }
@@ -61,6 +60,7 @@ export function registerRetry(dead: Command): void {
     .option("--to-model <model>", "another model, for the new requests")
     .option("--url <url>", "the gateway (default: TOLLGATE_URL, or the one of up)")
     .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("-y, --yes", "of many: do not ask")
     .option("--json", "print {request_id, is_new}; of many, what became of each")
     .addHelpText(
@@ -93,8 +93,9 @@ async function retry(id: string | undefined, options: RetryOptions): Promise<voi
   await operate(needs, async (operation) => {
     const gateway = findGateway(options.url, process.env, operation.up);
     const keyLifeMs = id === undefined ? BULK_KEY_LIFE_MS : undefined;
-    const resubmitter = createResubmitter(operation, gateway, keyLifeMs);
-    const { ports, close } = retryPorts(operation, resubmitter, { actor: actorOf(options.actor) });
+    const act = actOf(options);
+    const resubmitter = createResubmitter(operation, gateway, act, keyLifeMs);
+    const { ports, close } = retryPorts(operation, resubmitter, act);
     try {
       if (id === undefined) await retryMany(operation, ports, which, options);
       else await retryOne(operation, ports, id, options);

@@ -2,7 +2,7 @@ import { errorDetailOf } from "../../adapters/amqp/messages.ts";
 import type { Command } from "commander";
 
 import { standings } from "../../adapters/postgres/open-requests.ts";
-import { noteActions } from "../../adapters/postgres/operator-actions.ts";
+import { type Act, noteActions } from "../../adapters/postgres/operator-actions.ts";
 import { requireYes } from "../../adapters/terminal/confirm.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
@@ -21,7 +21,7 @@ import {
 } from "../dead/dead-letters.ts";
 import { formatLetter, formatLetters, letterJson } from "../dead/dead-text.ts";
 import { openContent } from "../dead/resubmit.ts";
-import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { parseCount } from "../operator/arguments.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { isUuid } from "../operator/users.ts";
@@ -81,6 +81,7 @@ function registerShow(dead: Command): void {
     .argument("<id>")
     .option("--reveal", "also open the sealed content, which is a user's; that you did is noted")
     .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print an object")
     .addHelpText(
       "after",
@@ -92,9 +93,8 @@ Examples:
     .action(show);
 }
 
-interface ShowOptions {
+interface ShowOptions extends ActOptions {
   reveal?: boolean;
-  actor?: string;
   json?: boolean;
 }
 
@@ -106,7 +106,7 @@ async function show(id: string, options: ShowOptions): Promise<void> {
     const standing = await standingOf(operation, id);
     const content = reveal ? contentOf(operation, letter) : undefined;
     const upstream = reveal ? upstreamOf(operation, letter) : undefined;
-    if (reveal) await note(operation, options.actor, "dead.reveal", id, {});
+    if (reveal) await note(operation, actOf(options), "dead.reveal", id, {});
     if (options.json === true) {
       const { headers } = letter.message;
       const now = standing && { state: standing.state, billed_tokens: standing.billedTokens };
@@ -123,12 +123,12 @@ async function show(id: string, options: ShowOptions): Promise<void> {
 
 async function note(
   { database }: Operation,
-  actor: string | undefined,
+  act: Act,
   action: string,
   target: string,
   detail: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  await noteActions(database, [{ actor: actorOf(actor), action, target, detail }]);
+  await noteActions(database, [{ ...act, action, target, detail }]);
 }
 
 async function standingOf({ database }: Operation, id: string) {
@@ -150,10 +150,9 @@ function upstreamOf(operation: Operation, { content, message }: DeadLetter): unk
   return openContent(operation, content.head, sealed, "error_detail");
 }
 
-interface DropOptions {
+interface DropOptions extends ActOptions {
   all?: boolean;
   queue?: string;
-  actor?: string;
   yes?: boolean;
 }
 
@@ -165,6 +164,7 @@ function registerDrop(dead: Command): void {
     .option("--all", "every letter, those without an id too")
     .option("--queue <queue>", "with --all: requests or results only")
     .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("-y, --yes", "with --all: do not ask")
     .addHelpText(
       "after",
@@ -188,7 +188,7 @@ async function drop(id: string | undefined, options: DropOptions): Promise<void>
     if (id === undefined) return dropAll(operation, which, options);
     const box = await letterBox(operation);
     await requireLetter(box, id);
-    await note(operation, options.actor, "dead.drop", id, {});
+    await note(operation, actOf(options), "dead.drop", id, {});
     await dropLetters(box, id);
     printLine(printable(`the letter ${id} is dropped`));
   });
@@ -197,14 +197,14 @@ async function drop(id: string | undefined, options: DropOptions): Promise<void>
 async function dropAll(
   operation: Operation,
   which: readonly DeadQueue[],
-  { actor, yes }: DropOptions,
+  { yes, ...options }: DropOptions,
 ): Promise<void> {
   const { queues } = operation;
   const amqp = await operation.amqp();
   const count = await countLetters(amqp, queues, which);
   if (count > 0) {
     requireYes(yes === true, `drop ${formatCount(count, "dead letter")} for good`);
-    await note(operation, actor, "dead.drop", "all dead letters", {
+    await note(operation, actOf(options), "dead.drop", "all dead letters", {
       queues: which,
       letters: count,
     });

@@ -1,7 +1,10 @@
 import type { Command } from "commander";
 
 import { type ApiKey, listKeys, revokeKey, rotateKey } from "../../adapters/postgres/api-keys.ts";
-import { CommandFailure } from "../../adapters/terminal/failure.ts";
+import type { Config } from "../../core/config/schema.ts";
+import { KEY_ROUTES, type KeyRoute } from "../../core/key-record.ts";
+import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { parseDuration, parseLifetime } from "../operator/arguments.ts";
 import { forgetKeys, giveKey, type MintedKey, mintKey, requireKey } from "../operator/keys.ts";
 import { operate } from "../operator/operate.ts";
@@ -27,7 +30,7 @@ Examples:
   registerRevoke(key);
 }
 
-interface NewKeyOptions {
+interface NewKeyOptions extends ActOptions {
   name?: string;
   expires?: string;
   json?: boolean;
@@ -40,23 +43,62 @@ function registerAdd(key: Command): void {
     .argument("<user>")
     .option("--name <name>", "what the key is for", "")
     .option("--expires <duration>", "how long it works, such as 90d or 24h (default: for ever)")
+    .option("--models <models>", "the only models of its requests, such as sim-chat,sim-json")
+    .option("--routes <routes>", "the only things that it may do, of submit,read,cancel")
+    .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print {key_id, user_id, api_key, expires_at}")
     .addHelpText(
       "after",
       `
 Example:
-  ./tollgate key add ada@example.org --name laptop --expires 90d`,
+  ./tollgate key add ada@example.org --name laptop --expires 90d
+  ./tollgate key add ada@example.org --name dashboard --routes read`,
     )
     .action(add);
 }
 
-async function add(who: string, options: NewKeyOptions): Promise<void> {
+async function add(who: string, options: NewKeyOptions & ScopeOptions): Promise<void> {
   const expiresAtMs = expiryOf(options.expires);
-  await operate({ servers: ["postgres"], secrets: ["keyPepper"] }, async ({ config, database }) => {
-    const { userId } = await requireUser(database, who);
-    const about = { name: options.name ?? "", expiresAtMs };
-    printNewKey(userId, await giveKey(database, config, userId, about), options.json === true);
+  const routes = parseRoutes(options.routes);
+  await operate({ servers: ["postgres"], secrets: ["keyPepper"] }, async (operation) => {
+    const { userId } = await requireUser(operation.database, who);
+    const models = parseModels(options.models, operation.config);
+    const about = { name: options.name ?? "", expiresAtMs, models, routes };
+    printNewKey(
+      userId,
+      await giveKey(operation, userId, about, actOf(options)),
+      options.json === true,
+    );
   });
+}
+
+interface ScopeOptions {
+  models?: string;
+  routes?: string;
+}
+
+/** @throws {CommandFailure} naming what there is */
+function parseRoutes(text: string | undefined): KeyRoute[] | null {
+  if (text === undefined) return null;
+  const isRoute = (name: string): name is KeyRoute => KEY_ROUTES.some((route) => route === name);
+  const names = text.split(",");
+  const routes = names.filter(isRoute);
+  if (routes.length === names.length) return [...new Set(routes)];
+  throw new CommandFailure(`--routes ${text} is not valid: give some of ${KEY_ROUTES.join(",")}`, {
+    exitCode: EXIT.usage,
+  });
+}
+
+/** @throws {CommandFailure} naming what there is */
+function parseModels(text: string | undefined, { models }: Pick<Config, "models">) {
+  if (text === undefined) return null;
+  const names = [...new Set(text.split(","))];
+  if (names.every((name) => Object.hasOwn(models, name))) return names;
+  throw new CommandFailure(
+    `--models ${text} is not valid: give some of ${Object.keys(models).join(",")}`,
+    { exitCode: EXIT.usage },
+  );
 }
 
 const expiryOf = (expires: string | undefined): number | null =>
@@ -109,8 +151,11 @@ async function list(who: string, options: { json?: boolean }): Promise<void> {
       stateOf(key),
       formatInstant(key.createdAtMs),
       key.expiresAtMs === null ? "never" : formatInstant(key.expiresAtMs),
+      key.models?.join(",") ?? "all",
+      key.routes?.join(",") ?? "all",
     ]);
-    const heading = ["KEY ID", "KEY", "NAME", "STATE", "ADDED (UTC)", "EXPIRES (UTC)"];
+    const times = ["ADDED (UTC)", "EXPIRES (UTC)"];
+    const heading = ["KEY ID", "KEY", "NAME", "STATE", ...times, "MODELS", "ROUTES"];
     printLine(formatTable(heading, rows));
   });
 }
@@ -132,6 +177,8 @@ function keyJson(key: ApiKey) {
     created_at: iso(key.createdAtMs),
     expires_at: iso(key.expiresAtMs),
     revoked_at: iso(key.revokedAtMs),
+    models: key.models,
+    routes: key.routes,
   };
 }
 
@@ -146,11 +193,13 @@ function registerRotate(key: Command): void {
       "--expires <duration>",
       "how long the new one works (default: as long as the old one was meant to)",
     )
+    .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print {key_id, user_id, api_key, expires_at} of the new key")
     .addHelpText(
       "after",
       `
-The old key's end takes effect on all gateways; --overlap 0s ends it within a second.
+The new key may be used for what the old one may. The old key's end takes effect on all gateways; --overlap 0s ends it within a second.
 
 Example:
   ./tollgate key rotate 01980f6e-8a3e-7000-8000-3f1d5b0c9a11 --overlap 7d`,
@@ -168,11 +217,11 @@ async function rotate(text: string, options: NewKeyOptions & { overlap: string }
       name: options.name ?? old.name,
       expiresAtMs: expiresAtMs ?? sameLifetime(old, Date.now()),
     });
-    const rotated = await rotateKey(database, {
-      keyId: old.keyId,
-      overlapMs,
-      successor: successor.record,
-    });
+    const rotated = await rotateKey(
+      database,
+      { keyId: old.keyId, overlapMs, successor: successor.record },
+      actOf(options),
+    );
     if (rotated === undefined) {
       throw new CommandFailure(
         `the key ${old.keyId} is ${stateOf(old)}: ` +
@@ -199,8 +248,10 @@ function sameLifetime({ createdAtMs, meantExpiresAtMs }: ApiKey, nowMs: number):
 function registerRevoke(key: Command): void {
   key
     .command("revoke")
-    .description("end a key for good, on all gateways within a second")
+    .description("end a key for good, on all gateways within a second, or 2 without Redis")
     .argument("<key>")
+    .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .addHelpText(
       "after",
       `
@@ -212,13 +263,13 @@ Example:
     .action(revoke);
 }
 
-async function revoke(text: string): Promise<void> {
+async function revoke(text: string, options: ActOptions): Promise<void> {
   // The key itself is looked up by its hash.
   const secrets = text.startsWith("tg_") ? (["keyPepper"] as const) : [];
   await operate({ servers: ["postgres", "redis"], secrets }, async (operation) => {
     const { config, database } = operation;
     const { keyId, prefix, last4 } = await requireKey(database, config, text);
-    const keyHash = await revokeKey(database, keyId);
+    const keyHash = await revokeKey(database, keyId, actOf(options));
     if (keyHash !== undefined) await forgetKeys(operation, [keyHash]);
     printLine(`the key ${prefix}…${last4} (${keyId}) is revoked`);
   });

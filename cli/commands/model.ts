@@ -5,7 +5,7 @@ import { createLanes } from "../../adapters/redis/lanes.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import { formatInstant, printJson, printLine } from "../../adapters/terminal/table.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
-import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { serverConditions } from "../status/conditions.ts";
 import { look } from "../status/look.ts";
@@ -54,9 +54,8 @@ async function list({ json }: { json?: boolean }): Promise<void> {
   });
 }
 
-interface PauseOptions {
+interface PauseOptions extends ActOptions {
   reason: string;
-  actor?: string;
   json?: boolean;
 }
 
@@ -82,13 +81,13 @@ Example:
     .action(pause);
 }
 
-async function pause(model: string, { reason, actor, json }: PauseOptions): Promise<void> {
+async function pause(model: string, { reason, json, ...options }: PauseOptions): Promise<void> {
   if (reason.trim() === "")
     throw new CommandFailure("--reason says why: it must not be empty", { exitCode: EXIT.usage });
   await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     requireModel(model, operation);
-    const by = actorOf(actor);
-    const before = await pauseModel(operation.database, { model, by, reason });
+    const act = { ...actOf({ ...options, reason }), reason };
+    const before = await pauseModel(operation.database, model, act);
     await announce(operation, model, true);
     if (json === true) printJson({ model, paused: true, was_paused: before !== undefined });
     else if (before === undefined) printLine(printable(`the model ${model} is paused`));
@@ -108,6 +107,7 @@ function registerResume(model: Command): void {
     .description("end an operator's pause of a model")
     .argument("<model>")
     .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print {model, paused, was_paused}")
     .addHelpText(
       "after",
@@ -125,10 +125,10 @@ Example:
 
 async function resume(
   model: string,
-  { actor, json }: Pick<PauseOptions, "actor" | "json">,
+  { json, ...options }: ActOptions & { json?: boolean },
 ): Promise<void> {
   await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
-    const before = await resumeModel(operation.database, { model, by: actorOf(actor) });
+    const before = await resumeModel(operation.database, model, actOf(options));
     if (before === undefined) {
       requireModel(model, operation);
       if (json === true) printJson({ model, paused: false, was_paused: false });

@@ -10,7 +10,7 @@ import {
 import { requireYes } from "../../adapters/terminal/confirm.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { formatCount, printJson, printLine } from "../../adapters/terminal/table.ts";
-import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { describeStanding } from "../dead/dead-text.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { cancelAll, cancelPorts, describeCounts } from "../requests/cancel-all.ts";
@@ -28,9 +28,7 @@ import {
   requireRequestId,
 } from "../requests/filter.ts";
 
-interface CancelOptions extends FilterOptions {
-  reason?: string;
-  actor?: string;
+interface CancelOptions extends FilterOptions, ActOptions {
   yes?: boolean;
   json?: boolean;
 }
@@ -44,8 +42,8 @@ export function registerCancel(request: Command): void {
     .option(...FILTER_OPTIONS.model)
     .option(...FILTER_OPTIONS.olderThan)
     .option("--status <status>", "queued (no worker executes it) or in_progress only")
-    .option("--reason <text>", "why, to be noted with each")
     .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("-y, --yes", "do not ask")
     .option("--json", "print {cancelled, stopping, spared, ended}")
     .addHelpText(
@@ -71,7 +69,7 @@ async function cancel(idTexts: string[], options: CancelOptions): Promise<void> 
   const status = parseStatus(options.status, ["queued", "in_progress"]);
   requireOneWay(ids, options);
   const order: CancelOrder = {
-    actor: actorOf(options.actor),
+    ...actOf(options),
     which: status === undefined ? "all" : WHICH[status],
     detail: detailOf(options),
   };
@@ -102,13 +100,10 @@ function requireOneWay(ids: readonly string[], options: CancelOptions): void {
 }
 
 /** What is noted with each request. */
-function detailOf({ reason, user, model, olderThan, status }: CancelOptions) {
+function detailOf({ user, model, olderThan, status }: CancelOptions) {
   const filter = { user, model, older_than: olderThan, status };
   const given = Object.entries(filter).filter(([, value]) => value !== undefined);
-  return {
-    ...(reason === undefined ? {} : { reason }),
-    ...(given.length === 0 ? {} : { filter: Object.fromEntries(given) }),
-  };
+  return given.length === 0 ? {} : { filter: Object.fromEntries(given) };
 }
 
 async function cancelByFilter(

@@ -14,7 +14,7 @@ import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import { printJson, printLine } from "../../adapters/terminal/table.ts";
 import type { AttemptHints } from "../../core/attempt/start.ts";
 import { isTerminal, REQUEST_STATES } from "../../core/request/request.ts";
-import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { parseCount } from "../operator/arguments.ts";
 import { describeStanding } from "../dead/dead-text.ts";
 import { operate, type Operation } from "../operator/operate.ts";
@@ -120,9 +120,8 @@ async function list(options: ListOptions): Promise<void> {
   });
 }
 
-interface ShowOptions {
+interface ShowOptions extends ActOptions {
   reveal?: boolean;
-  actor?: string;
   json?: boolean;
 }
 
@@ -133,6 +132,7 @@ function registerShow(request: Command): void {
     .argument("<id>")
     .option("--reveal", "also open the sealed content, which is a user's; that you did is noted")
     .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print an object")
     .addHelpText(
       "after",
@@ -158,7 +158,7 @@ async function show(idText: string, options: ShowOptions): Promise<void> {
       const content = contentOf(operation, known.request);
       const about = { user_id: known.request.userId, model: known.request.model };
       const action = { action: "request.reveal", target: id, detail: about };
-      await noteActions(operation.database, [{ actor: actorOf(options.actor), ...action }]);
+      await noteActions(operation.database, [{ ...actOf(options), ...action }]);
       revealed = { content };
     }
     if (options.json === true) {

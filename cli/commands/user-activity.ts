@@ -1,21 +1,20 @@
 import type { Command } from "commander";
 
 import { keyHashesOf } from "../../adapters/postgres/api-keys.ts";
-import { noteActions } from "../../adapters/postgres/operator-actions.ts";
+import type { Act } from "../../adapters/postgres/operator-actions.ts";
 import { countOpen } from "../../adapters/postgres/search-requests.ts";
 import { setUserActive, type User } from "../../adapters/postgres/users.ts";
 import { printable } from "../../adapters/terminal/printable.ts";
 import { printJson, printLine } from "../../adapters/terminal/table.ts";
-import { ACTOR_OPTION, actorOf } from "../operator/actor.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { forgetKeys } from "../operator/keys.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { requireUser } from "../operator/users.ts";
 import { cancelAll, describeCounts } from "../requests/cancel-all.ts";
 import { type CancelCounts, sumOf } from "../requests/cancel-requests.ts";
 
-interface ActivityOptions {
+interface ActivityOptions extends ActOptions {
   cancelRunning?: boolean;
-  actor?: string;
   json?: boolean;
 }
 
@@ -34,6 +33,7 @@ export function registerActivity(user: Command): void {
       "also break off what workers execute; it is billed for what it used",
     )
     .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print {user_id, active, cancelled, stopping, spared, ended}")
     .addHelpText(
       "after",
@@ -51,6 +51,7 @@ Example:
     .description("let an inactive user's keys work again")
     .argument("<user>")
     .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print {user_id, active}")
     .addHelpText(
       "after",
@@ -66,7 +67,7 @@ Example:
 async function activate(who: string, options: ActivityOptions): Promise<void> {
   await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     const user = await requireUser(operation.database, who);
-    await setActivity(operation, user, true, actorOf(options.actor));
+    await setActivity(operation, user, true, actOf(options));
     if (options.json === true) printJson({ user_id: user.userId, active: true });
     else printLine(`${nameOf(user)} is active`);
   });
@@ -75,10 +76,10 @@ async function activate(who: string, options: ActivityOptions): Promise<void> {
 async function deactivate(who: string, options: ActivityOptions): Promise<void> {
   await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     const user = await requireUser(operation.database, who);
-    const actor = actorOf(options.actor);
-    await setActivity(operation, user, false, actor);
+    const act = actOf(options);
+    await setActivity(operation, user, false, act);
     const which = options.cancelRunning === true ? "all" : "waiting";
-    const counts = await cancelOpen(operation, user, { actor, which });
+    const counts = await cancelOpen(operation, user, act, which);
     if (options.json === true) {
       printJson({ user_id: user.userId, active: false, ...counts });
       return;
@@ -94,12 +95,10 @@ async function setActivity(
   operation: Operation,
   { userId }: User,
   active: boolean,
-  actor: string,
+  act: Act,
 ): Promise<void> {
   const { database } = operation;
-  const action = active ? "user.activate" : "user.deactivate";
-  await noteActions(database, [{ actor, action, target: userId, detail: {} }]);
-  await setUserActive(database, userId, active);
+  await setUserActive(database, userId, active, act);
   await forgetKeys(operation, await keyHashesOf(database, userId));
 }
 
@@ -107,10 +106,11 @@ async function setActivity(
 async function cancelOpen(
   operation: Operation,
   { userId }: User,
-  { actor, which }: { actor: string; which: "all" | "waiting" },
+  act: Act,
+  which: "all" | "waiting",
 ): Promise<CancelCounts> {
   const filter = { userId };
-  const order = { actor, which, detail: { reason: "the user was deactivated" } };
+  const order = { ...act, which, detail: { because: "the user was deactivated" } };
   const seen = new Set<string>();
   const open = await countOpen(operation.database, filter);
   const first = await cancelAll(operation, filter, order, { total: open, seen });

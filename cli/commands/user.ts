@@ -1,13 +1,15 @@
 import type { Command } from "commander";
 
 import { keyHashesOf } from "../../adapters/postgres/api-keys.ts";
-import { findLimits, findTiers, setQuota } from "../../adapters/postgres/quotas.ts";
-import { listUsers, setConcurrentLimit, type User } from "../../adapters/postgres/users.ts";
+import type { Act } from "../../adapters/postgres/operator-actions.ts";
+import { findLimits, findTiers, setLimits } from "../../adapters/postgres/quotas.ts";
+import { listUsers, type User } from "../../adapters/postgres/users.ts";
 import { createLiveQuota } from "../../adapters/quota/live-quota.ts";
 import { effectiveLimits, type UserLimits } from "../../core/quota/limits.ts";
 import { CommandFailure, describeError } from "../../adapters/terminal/failure.ts";
+import { ACTOR_OPTION, type ActOptions, actOf, REASON_OPTION } from "../operator/actor.ts";
 import { parseCount, parseLimit } from "../operator/arguments.ts";
-import { forgetKeys, giveKey } from "../operator/keys.ts";
+import { forgetKeys, mintKey } from "../operator/keys.ts";
 import { changedQuotas, type LimitChange } from "../operator/limits.ts";
 import { operate, type Operation } from "../operator/operate.ts";
 import { formatQuota, reportQuota } from "../operator/quota-report.ts";
@@ -49,6 +51,8 @@ function registerAdd(user: Command): void {
       "whose quotas the user gets (default: default_tier of the configuration)",
     )
     .option("--no-key", "add no key")
+    .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print {user_id, name, email, tier, key_id, api_key}")
     .addHelpText(
       "after",
@@ -63,7 +67,7 @@ Examples:
 async function add(
   nameGiven: string,
   emailGiven: string | undefined,
-  options: { email?: string; tier?: string; key: boolean; json?: boolean },
+  options: ActOptions & { email?: string; tier?: string; key: boolean; json?: boolean },
 ): Promise<void> {
   const { name, email } = nameAndEmail(nameGiven, emailGiven, options.email);
   const secrets = options.key ? (["keyPepper"] as const) : [];
@@ -71,10 +75,9 @@ async function add(
     const { config, database } = operation;
     const tier = requireTier(options.tier ?? config.default_tier, config);
     await rememberTier(operation, tier);
-    const userId = await createUser(database, { name, email, tier });
-    const key = options.key
-      ? await giveKey(database, config, userId, { name: "first", expiresAtMs: null })
-      : undefined;
+    const key = options.key ? mintKey(config, { name: "first", expiresAtMs: null }) : undefined;
+    const about = { name, email, tier, key: key?.record ?? null };
+    const userId = await createUser(database, about, actOf(options));
     if (options.json === true) {
       const made = key && { key_id: key.record.keyId, api_key: key.apiKey };
       printJson({ user_id: userId, name, email, tier, ...made });
@@ -123,7 +126,7 @@ async function list(options: { limit: string; after?: string; json?: boolean }):
   });
 }
 
-interface QuotaOptions {
+interface QuotaOptions extends ActOptions {
   tier?: string;
   dailyRequests?: string;
   dailyTokens?: string;
@@ -145,6 +148,8 @@ function registerQuota(user: Command): void {
     .option(`--monthly-requests ${limit}`, "per UTC month")
     .option(`--monthly-tokens ${limit}`, "likewise")
     .option(`--concurrent ${limit}`, "requests open at once")
+    .option(...ACTOR_OPTION)
+    .option(...REASON_OPTION)
     .option("--json", "print the report as an object")
     .addHelpText(
       "after",
@@ -168,7 +173,7 @@ async function quota(who: string, options: QuotaOptions): Promise<void> {
     const { config, database } = operation;
     if (change.tier !== undefined) requireTier(change.tier, config);
     const user = await requireUser(database, who);
-    await changeLimits(operation, user, change);
+    await changeLimits(operation, user, change, actOf(options));
 
     const inForce = await tiersInForce(operation);
     const live = createLiveQuota(await operation.redis(), database, () => inForce);
@@ -206,17 +211,22 @@ function changeOf(options: QuotaOptions): LimitChange {
 }
 
 /** PostgreSQL first, then Redis: limits only, never counters, so that what settles meanwhile is kept. */
-async function changeLimits(operation: Operation, user: User, change: LimitChange): Promise<void> {
+async function changeLimits(
+  operation: Operation,
+  user: User,
+  change: LimitChange,
+  act: Act,
+): Promise<void> {
   const { config, database } = operation;
   const { userId } = user;
   const quotas = changedQuotas(await storedLimits(operation, user), change, config.default_tier);
   if (quotas.length === 0 && change.concurrentRequests === undefined) return;
   if (change.tier !== undefined) await rememberTier(operation, change.tier);
-  for (const changed of quotas) await setQuota(database, { userId, ...changed });
+  const { concurrentRequests } = change;
+  if (!(await setLimits(database, userId, { quotas, concurrentRequests }, act)))
+    throw deletedMeanwhile(user);
   // Gateways know a user's tier, and so how urgent their requests may be, with the keys.
   if (change.tier !== undefined) await forgetKeys(operation, await keyHashesOf(database, userId));
-  if (change.concurrentRequests !== undefined)
-    await setConcurrentLimit(database, userId, change.concurrentRequests);
 
   // Read again: of two operators at once, whoever comes last tells Redis what both have stored.
   const inForce = await tiersInForce(operation);
@@ -237,8 +247,11 @@ async function changeLimits(operation: Operation, user: User, change: LimitChang
   }
 }
 
-async function storedLimits({ database }: Operation, { userId, name }: User): Promise<UserLimits> {
-  const limits = await findLimits(database, userId);
-  if (limits === undefined) throw new CommandFailure(`the user ${name} was deleted meanwhile`);
+async function storedLimits({ database }: Operation, user: User): Promise<UserLimits> {
+  const limits = await findLimits(database, user.userId);
+  if (limits === undefined) throw deletedMeanwhile(user);
   return limits;
 }
+
+const deletedMeanwhile = ({ name }: User): CommandFailure =>
+  new CommandFailure(`the user ${name} was deleted meanwhile`);

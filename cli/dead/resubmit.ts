@@ -2,6 +2,7 @@ import { createSealer, UnreadableRecord } from "../../adapters/crypto/envelope.t
 import { revokeKey } from "../../adapters/postgres/api-keys.ts";
 import { findRequests } from "../../adapters/postgres/find-requests.ts";
 import { findUser } from "../../adapters/postgres/users.ts";
+import type { Act } from "../../adapters/postgres/operator-actions.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import { JsonText } from "../../core/json/json-text.ts";
 import {
@@ -14,7 +15,7 @@ import type { SealedField } from "../../core/request/stored-request.ts";
 import type { RequestHead } from "../../core/request/request.ts";
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
 import { type Gateway, type PostReply, postRequest } from "../operator/gateway.ts";
-import { forgetKeys, giveKey } from "../operator/keys.ts";
+import { ALL_SCOPES, forgetKeys, giveKey } from "../operator/keys.ts";
 import type { Operation } from "../operator/operate.ts";
 
 /** Long enough for one request. */
@@ -90,9 +91,10 @@ interface LentKey {
 export function createResubmitter(
   operation: Operation,
   gateway: Omit<Gateway, "apiKey">,
+  act: Act,
   keyLifeMs: number = KEY_LIFE_MS,
 ): Resubmitter {
-  const { config, database } = operation;
+  const { database } = operation;
   /** By user, the one made first in front. */
   const lent = new Map<string, LentKey>();
 
@@ -100,7 +102,7 @@ export function createResubmitter(
     const key = lent.get(userId);
     lent.delete(userId);
     if (key === undefined) return;
-    const keyHash = await revokeKey(database, key.keyId);
+    const keyHash = await revokeKey(database, key.keyId, act);
     if (keyHash !== undefined) await forgetKeys(operation, [keyHash]);
   }
 
@@ -110,8 +112,9 @@ export function createResubmitter(
     await takeBack(userId);
     const [first] = lent.keys();
     if (lent.size >= KEYS_MAX && first !== undefined) await takeBack(first);
-    const about = { name: "dead retry", expiresAtMs: Date.now() + keyLifeMs };
-    const { apiKey, record } = await giveKey(database, config, userId, about);
+    const expiresAtMs = Date.now() + keyLifeMs;
+    const about = { name: "dead retry", expiresAtMs, ...ALL_SCOPES };
+    const { apiKey, record } = await giveKey(operation, userId, about, act);
     const made = { apiKey, keyId: record.keyId, madeAtMs: Date.now() };
     lent.set(userId, made);
     return made;

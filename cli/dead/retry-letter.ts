@@ -1,7 +1,7 @@
 import { encodeResult } from "../../adapters/amqp/messages.ts";
 import { createPublisher, type Publisher } from "../../adapters/amqp/publisher.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
-import { noteActions } from "../../adapters/postgres/operator-actions.ts";
+import { type Act, noteActions } from "../../adapters/postgres/operator-actions.ts";
 import { parkRequests } from "../../adapters/postgres/parked.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
@@ -21,12 +21,6 @@ export type Retried =
   /** The gateway did not accept it now. */
   | { kind: "refused"; failure: CommandFailure; isQuota: boolean }
   | { kind: "impossible"; reason: string };
-
-export interface RetryOrder {
-  actor: string;
-  /** Another model, for new requests. */
-  toModel: string | undefined;
-}
 
 /** What a retry does, so that it can be tried without servers. */
 export interface RetryPorts {
@@ -90,7 +84,7 @@ async function sendAnew(
 export function retryPorts(
   operation: Operation,
   resubmitter: Pick<Resubmitter, "send">,
-  { actor }: Pick<RetryOrder, "actor">,
+  act: Act,
 ): { ports: RetryPorts; close: () => Promise<void> } {
   const { database, queues, config } = operation;
   let publisher: Publisher | undefined;
@@ -120,7 +114,7 @@ export function retryPorts(
     },
     send: resubmitter.send,
     note: (target, detail) =>
-      noteActions(database, [{ actor, action: "dead.retry", target, detail }]),
+      noteActions(database, [{ ...act, action: "dead.retry", target, detail }]),
   };
   return { ports, close: async () => publisher?.close() };
 }

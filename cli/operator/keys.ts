@@ -9,10 +9,13 @@ import {
   type NewApiKey,
 } from "../../adapters/postgres/api-keys.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
+import type { Act } from "../../adapters/postgres/operator-actions.ts";
 import { deleteCachedKey } from "../../adapters/redis/key-cache.ts";
 import { checkApiKey, displayOfApiKey } from "../../core/api-key.ts";
 import { requirePepper } from "../../core/config/pepper.ts";
+import type { KeyScopes } from "../../core/key-record.ts";
 import type { Config } from "../../core/config/schema.ts";
+import { printable } from "../../adapters/terminal/printable.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import type { Operation } from "./operate.ts";
 import { isUuid } from "./users.ts";
@@ -20,8 +23,11 @@ import { isUuid } from "./users.ts";
 /** A key that nobody has yet; `apiKey` is shown once and stored nowhere. */
 export interface MintedKey {
   apiKey: string;
-  record: Omit<NewApiKey, "userId">;
+  record: Omit<NewApiKey, "userId" | keyof KeyScopes>;
 }
+
+/** Of a key that may be used for all that its user may. */
+export const ALL_SCOPES: KeyScopes = { models: null, routes: null };
 
 export function mintKey(
   config: Pick<Config, "secrets">,
@@ -35,15 +41,17 @@ export function mintKey(
   return { apiKey, record };
 }
 
+/** @throws {CommandFailure} when there is no such user any more */
 export async function giveKey(
-  database: Database,
-  config: Pick<Config, "secrets">,
+  { database, config }: Pick<Operation, "database" | "config">,
   userId: string,
-  about: { name: string; expiresAtMs: number | null },
+  about: { name: string; expiresAtMs: number | null } & KeyScopes,
+  act: Act,
 ): Promise<MintedKey> {
   const minted = mintKey(config, about);
-  await addKey(database, { ...minted.record, userId });
-  return minted;
+  const { models, routes } = about;
+  if (await addKey(database, { ...minted.record, userId, models, routes }, act)) return minted;
+  throw new CommandFailure(`the user ${userId} was deleted meanwhile`);
 }
 
 /**
@@ -75,9 +83,8 @@ async function findKeyByText(
 }
 
 /**
- * Makes every gateway read these keys from PostgreSQL again. Call it after the change was committed.
- *
- * @throws {CommandFailure} when Redis does not answer: gateways may go on with what they have cached
+ * Makes every gateway read these keys from PostgreSQL again, at once. Call it after the change was committed.
+ * Where Redis does not answer they learn of it from PostgreSQL, which is said.
  */
 export async function forgetKeys(
   { redis, signals }: Pick<Operation, "redis" | "signals">,
@@ -93,10 +100,9 @@ export async function forgetKeys(
       await announceKeyChange(text);
     }
   } catch (error) {
-    throw new CommandFailure(
-      "the change is stored, but gateways may use what they have cached for minutes, because Redis does " +
-        `not answer (${describeError(error)}): repeat the command when it does`,
-      { cause: error },
+    process.stderr.write(
+      `tollgate: Redis does not answer (${printable(describeError(error))}): gateways learn of the change ` +
+        "from PostgreSQL, within 2 seconds\n",
     );
   }
 }

@@ -2,9 +2,9 @@ import { randomUUIDv7 } from "bun";
 
 import type { Database } from "../../adapters/postgres/connect.ts";
 import { isUniqueViolation } from "../../adapters/postgres/errors.ts";
-import { setQuota } from "../../adapters/postgres/quotas.ts";
+import { addUsers, type NewUser } from "../../adapters/postgres/new-users.ts";
+import type { Act } from "../../adapters/postgres/operator-actions.ts";
 import {
-  addUser,
   findUser,
   findUserByEmail,
   findUsersByName,
@@ -12,7 +12,6 @@ import {
 } from "../../adapters/postgres/users.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { foldEmail, isEmail } from "../../core/email.ts";
-import { WINDOW_KINDS } from "../../core/quota/windows.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -30,19 +29,20 @@ export function requireTier(tier: string, { tiers }: Pick<Config, "tiers">): str
 }
 
 /**
- * Adds a user with the quotas of a tier; returns the id.
+ * Adds a user with the quotas of a tier and a first key, if any; returns the id.
  *
  * @throws {CommandFailure} when the email is taken or a value is not valid
  */
 export async function createUser(
   database: Database,
-  { name, email, tier }: { name: string; email: string; tier: string },
+  { name, email, tier, key }: Omit<NewUser, "userId">,
+  act: Act,
 ): Promise<string> {
   const problem = nameProblem(name) ?? emailProblem(email);
   if (problem !== undefined) throw new CommandFailure(problem, { exitCode: EXIT.usage });
   const userId = randomUUIDv7();
   try {
-    await addUser(database, { userId, name, email });
+    await addUsers(database, [{ userId, name, email, tier, key }], act);
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw new CommandFailure(
@@ -51,8 +51,6 @@ export async function createUser(
       { cause: error },
     );
   }
-  for (const window of WINDOW_KINDS)
-    await setQuota(database, { userId, window, tier, requests: null, tokens: null });
   return userId;
 }
 

@@ -6,7 +6,7 @@ import type { Finish } from "../../core/request/finish.ts";
 import type { Settlement } from "../../core/quota/quota.ts";
 import { type CancelOrder, type CancelPorts, cancelRequests } from "./cancel-requests.ts";
 
-const ORDER: CancelOrder = { actor: "ops@desk", detail: { reason: "flood" }, which: "all" };
+const ORDER: CancelOrder = { actor: "ops@desk", reason: "flood", detail: {}, which: "all" };
 
 const requestOf = (requestId: string): OpenRequest => ({ requestId, userId: "u", model: "m" });
 
@@ -144,9 +144,10 @@ test("each is noted with who, what and why before anything is done to it", async
   expect(noted).toEqual([
     {
       actor: "ops@desk",
+      reason: "flood",
       action: "request.cancel",
       target: "a",
-      detail: { user_id: "u", model: "m", reason: "flood" },
+      detail: { user_id: "u", model: "m" },
     },
   ]);
 });

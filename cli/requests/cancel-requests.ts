@@ -1,4 +1,4 @@
-import type { OperatorAction } from "../../adapters/postgres/operator-actions.ts";
+import type { Act, OperatorAction } from "../../adapters/postgres/operator-actions.ts";
 import type { OpenRequest } from "../../adapters/postgres/search-requests.ts";
 import { type Finish, type FinishReply, settlementOf } from "../../core/request/finish.ts";
 import type { AttemptHints } from "../../core/attempt/start.ts";
@@ -23,8 +23,7 @@ export interface CancelPorts {
 }
 
 /** Who cancels, and what for. */
-export interface CancelOrder {
-  actor: string;
+export interface CancelOrder extends Act {
   /** Noted with each request: what was asked for. */
   detail: Readonly<Record<string, unknown>>;
   /** `waiting`: a request that a worker executes is let go on. `running`: only those. */
@@ -97,10 +96,10 @@ async function chosen(
 
 function actionOf(
   { requestId, userId, model }: OpenRequest,
-  { actor, detail }: CancelOrder,
+  { actor, reason, detail }: CancelOrder,
 ): OperatorAction {
   const about = { user_id: userId, model, ...detail };
-  return { actor, action: "request.cancel", target: requestId, detail: about };
+  return { actor, reason, action: "request.cancel", target: requestId, detail: about };
 }
 
 /** Ends and settles what no worker executes; returns how many of them this call ended. */

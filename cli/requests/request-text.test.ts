@@ -39,7 +39,17 @@ const WAITS: KnownRequest = {
   parked: { priority: "high", attempt: 2 },
   waiting: { reason: "fair_share", ahead: 12, startsInSeconds: 90, lastError: null },
   actions: [
-    { actor: "o\u001B[2J", action: "request.reveal", target: "r1", detail: {}, atMs: AT_MS },
+    {
+      actor: "o\u001B[2J",
+      action: "request.reveal",
+      target: "r1",
+      detail: {},
+      reason: null,
+      before: null,
+      after: null,
+      actionId: 1,
+      atMs: AT_MS,
+    },
   ],
 };
 

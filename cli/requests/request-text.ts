@@ -101,9 +101,10 @@ export function knownJson(known: KnownRequest) {
       metadata: request.metadata?.byteLength ?? 0,
       result: request.result?.byteLength ?? 0,
     },
-    operator_actions: actions.map(({ actor, action, detail, atMs }) => ({
+    operator_actions: actions.map(({ actor, reason, action, detail, atMs }) => ({
       at: instant(atMs),
       actor,
+      reason,
       action,
       detail,
     })),
@@ -139,10 +140,11 @@ export function formatKnown(known: KnownRequest, atMs: number): string {
   if (request.errorCode !== null)
     lines.push(["error", `${request.errorCode}: ${request.errorMessage ?? ""}`]);
   lines.push(["content", contentText(request)]);
-  for (const { actor, action, detail, atMs: actedAtMs } of actions)
+  for (const { actor, reason, action, detail, atMs: actedAtMs } of actions)
     lines.push([
       "operator",
-      `${formatInstant(actedAtMs)} UTC ${action} by ${actor} ${JSON.stringify(detail)}`,
+      `${formatInstant(actedAtMs)} UTC ${action} by ${actor}${reason === null ? "" : `: ${reason}`} ` +
+        JSON.stringify(detail),
     ]);
   const width = Math.max(...lines.map(([label]) => label.length));
   return lines.map(([label, value]) => printable(`${label.padEnd(width)}  ${value}`)).join("\n");

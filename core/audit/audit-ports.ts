@@ -1,4 +1,5 @@
 import type { Page, RequestStanding } from "../request/stored-request.ts";
+import type { UserDifference } from "./difference.ts";
 import type { LedgerAnomaly, LedgerBooks, QuotaBooks, RequestCounts, SumAnomaly } from "./books.ts";
 
 /**
@@ -25,6 +26,9 @@ export interface AuditPorts {
   standings: (requestIds: readonly string[]) => Promise<(RequestStanding | undefined)[]>;
   /** Ids of the messages ready in the queues, at most `limit`; absent: the queues are not looked into. */
   browseQueues?: (limit: number) => Promise<{ queue: string; requestId: string }[]>;
-  /** Forgets the user in Redis and loads it from PostgreSQL; who asks in between waits for the same load. */
-  rebuildUser: (userId: string) => Promise<void>;
+  /**
+   * Forgets the user, who differs in this, in Redis and loads it from PostgreSQL; who asks in between waits
+   * for the same load.
+   */
+  rebuildUser: (userId: string, differences: readonly UserDifference[]) => Promise<void>;
 }

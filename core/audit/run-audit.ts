@@ -166,7 +166,7 @@ async function confirmUsers(
 }
 
 async function repairUsers(ports: Ports, users: UserDifferences): Promise<number> {
-  for (const userId of users.keys()) await ports.rebuildUser(userId);
+  for (const [userId, differences] of users) await ports.rebuildUser(userId, differences);
   return users.size;
 }
 

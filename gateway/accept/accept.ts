@@ -20,6 +20,7 @@ import type { ModelWatch } from "../read/model-watch.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ParkedNews } from "./parked-news.ts";
+import { checkModel } from "./key-scopes.ts";
 import { estimateOf, type Plan, planRequest } from "./plan.ts";
 import { findReplayed } from "./replay.ts";
 import type { Store, Unsure } from "./store.ts";
@@ -207,8 +208,10 @@ export function createAccept(ports: Ports, ways: Ways): Accept {
     }
   }
 
-  return async ({ principal: { userId, tier }, ask, idempotencyKey, held }) => {
+  return async ({ principal, ask, idempotencyKey, held }) => {
+    const { userId, tier } = principal;
     const plan = planRequest(ask, ports.config());
+    checkModel(principal, plan.model);
     const idempotency = idempotencyOf({ key: idempotencyKey, held }, userId, ask, ports.hashKey);
     if (held !== undefined && idempotency?.tries !== undefined) {
       const call = { userId, fingerprint: idempotency.fingerprint };

@@ -11,6 +11,8 @@ const RECORD: KeyRecord = {
   userActive: true,
   tier: null,
   expiresAtMs: null,
+  models: null,
+  routes: null,
 };
 const BODY = { body: { prompt: "hello" } };
 
@@ -75,6 +77,7 @@ test("made-up keys share queries and never drive out a good key", async () => {
     },
     { key_cache_max: 2 },
   );
+  await fake.gateway.start();
   await fake.call("POST", "/generate", BODY);
   queries = 0;
   const madeUp = Array.from({ length: 100 }, (_, index) =>

@@ -2,6 +2,7 @@ import { checkApiKey } from "../../core/api-key.ts";
 import { Fault } from "../../core/faults.ts";
 import type { KeyRecord } from "../../core/key-record.ts";
 import { createBatcher } from "../../runtime/batcher.ts";
+import { createKeyWatch, type KeyWatch } from "./key-changes.ts";
 import type { GatewayPorts, Principal } from "../ports.ts";
 
 type Ports = Pick<
@@ -17,6 +18,7 @@ type Ports = Pick<
   | "schedule"
   | "onKeyChange"
   | "onResubscribed"
+  | "readKeyChanges"
 >;
 
 /**
@@ -56,11 +58,13 @@ function remember(
 
 /**
  * Looks a key up in memory, in Redis, in PostgreSQL, in that order. Concurrent calls with one key share one
- * look-up. A revocation is announced and takes effect at once; if the announcement is lost, after
- * `key_cache_ms` at the latest. Only if Redis was away when the key was revoked, its own cache keeps the
- * key for up to five minutes more.
+ * look-up. A change, such as a revocation, is announced and takes effect at once; if the announcement is
+ * lost, or Redis is away, when PostgreSQL is next asked what changed: within two seconds.
  */
-export function createAuthenticate(ports: Ports): Authenticate {
+export function createAuthenticate(ports: Ports): {
+  authenticate: Authenticate;
+  watch: Pick<KeyWatch, "start" | "stop">;
+} {
   const known = new Map<string, CachedKey>();
   const unknown = new Map<string, CachedKey>();
   const stored = createBatcher<Buffer, KeyRecord | undefined>({
@@ -75,18 +79,21 @@ export function createAuthenticate(ports: Ports): Authenticate {
     schedule: ports.schedule,
   });
   const lookups = new Map<string, Promise<KeyRecord | undefined>>();
-  ports.onKeyChange((keyHash) => {
+  function forget(keyHash: string): void {
     known.delete(keyHash);
     unknown.delete(keyHash);
     // One that is under way may have read the key before the change: what it finds must not be remembered.
     lookups.delete(keyHash);
-  });
-  // Announcements may have been lost before.
-  ports.onResubscribed(() => {
+  }
+  function forgetAll(): void {
     known.clear();
     unknown.clear();
     lookups.clear();
-  });
+  }
+  ports.onKeyChange(forget);
+  // Announcements may have been lost before.
+  ports.onResubscribed(forgetAll);
+  const watch = createKeyWatch(ports, { forget, forgetAll });
 
   function rememberKey(keyHash: string, record: KeyRecord | undefined): void {
     const { key_cache_ms: keyCacheMs, key_cache_max: keyCacheMax } = ports.config().gateway;
@@ -100,18 +107,24 @@ export function createAuthenticate(ports: Ports): Authenticate {
     else remember(known, keyCacheMax, keyHash, { record, staleAtMs: ports.now() + keyCacheMs });
   }
 
-  async function lookUp(hash: Buffer, keyHash: string): Promise<KeyRecord | undefined> {
-    const cached = await ports.readCachedKey(keyHash).catch((error: unknown) => {
+  function readCached(keyHash: string): Promise<KeyRecord | undefined> {
+    return ports.readCachedKey(keyHash).catch((error: unknown) => {
       ports.log.warn({ err: error }, "cannot read the key cache");
       return undefined;
     });
-    if (cached !== undefined) {
+  }
+
+  async function lookUp(hash: Buffer, keyHash: string): Promise<KeyRecord | undefined> {
+    const isSuspect = watch.isSuspect(keyHash);
+    const cached = isSuspect ? undefined : await readCached(keyHash);
+    // A change may have been told while Redis was asked.
+    if (cached !== undefined && !watch.isSuspect(keyHash)) {
       ports.metrics.gateway_key_lookups_total.add(1, "redis");
       return cached;
     }
     ports.metrics.gateway_key_lookups_total.add(1, "postgres");
     const record = await stored.add(hash);
-    if (record !== undefined) {
+    if (record !== undefined && !isSuspect) {
       void ports
         .cacheKey(keyHash, record)
         .catch((error: unknown) => ports.log.warn({ err: error }, "cannot cache a key"));
@@ -144,11 +157,11 @@ export function createAuthenticate(ports: Ports): Authenticate {
     }
     if (!record.userActive)
       throw new Fault("USER_INACTIVE", "the user of this key is inactive; ask the operator");
-    const { keyId, userId, tier } = record;
-    return { keyId, userId, tier };
+    const { keyId, userId, tier, models, routes } = record;
+    return { keyId, userId, tier, models, routes };
   }
 
-  return (key) => {
+  const authenticate: Authenticate = (key) => {
     const hash = ports.hashKey(key);
     const keyHash = hash.toString("base64url");
     const cached = known.get(keyHash) ?? unknown.get(keyHash);
@@ -160,4 +173,5 @@ export function createAuthenticate(ports: Ports): Authenticate {
       throw new Fault("KEY_MALFORMED", "the key is not complete: its checksum does not match");
     return lookUpOnce(hash, keyHash).then(principalOf);
   };
+  return { authenticate, watch };
 }

@@ -198,7 +198,9 @@ describe("a caller without a good key", () => {
   ])("is refused: %s", async (_name, record, code) => {
     const { call } = createFakeGateway({
       readStoredKeys: async () => [
-        record === undefined ? undefined : { keyId: "k", userId: "u", tier: null, ...record },
+        record === undefined
+          ? undefined
+          : { keyId: "k", userId: "u", tier: null, models: null, routes: null, ...record },
       ],
     });
 

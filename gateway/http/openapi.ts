@@ -92,6 +92,7 @@ export const ANY_PROBLEMS = {
 export const CALLER_PROBLEMS = {
   ...ANY_PROBLEMS,
   401: problemReply("No valid key", ["www-authenticate"]),
+  403: problemReply("The key may not be used for this"),
   503: problemReply("A server does not answer; nothing was taken", ["retry-after"]),
 } as const satisfies Responses;
 

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { findKeys } from "../../adapters/postgres/api-keys.ts";
 import { claimCall, isCallHeld, letGoCall } from "../../adapters/postgres/calls.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
+import { readKeyChanges } from "../../adapters/postgres/key-changes.ts";
 import { isDataFault } from "../../adapters/postgres/errors.ts";
 import { findRequests, listRequests, readQueued } from "../../adapters/postgres/find-requests.ts";
 import { finishRequests } from "../../adapters/postgres/finish-requests.ts";
@@ -31,6 +32,7 @@ type DatabasePorts = Pick<
   GatewayPorts,
   | "publisherId"
   | "readStoredKeys"
+  | "readKeyChanges"
   | "findReplay"
   | "claimCall"
   | "letGoCall"
@@ -55,6 +57,7 @@ export function databasePorts(database: Database, publisherId: string): Database
   return {
     publisherId,
     readStoredKeys: (keyHashes) => findKeys(database, keyHashes),
+    readKeyChanges: (query) => readKeyChanges(database, query),
     findReplay: (lookup) => findReplay(database, lookup),
     claimCall: (claim) => claimCall(database, { ...claim, holder: publisherId }),
     letGoCall: (end) => letGoCall(database, { ...end, holder: publisherId }),

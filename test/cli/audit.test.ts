@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 
+import { actionsOn } from "../../adapters/postgres/operator-actions.ts";
 import { booksKeys, holdsKey } from "../../adapters/redis/keys.ts";
 import { EXIT } from "../../adapters/terminal/failure.ts";
 import { dayOf } from "../../core/quota/windows.ts";
@@ -33,7 +34,7 @@ test("audit finds what Redis has wrong, and with --repair mends it from PostgreS
     await client.hset(holdsKey(user.userId), crypto.randomUUID(), `50|${today}|0`);
   });
   const found = await tollgate("audit", "--json");
-  const repaired = await tollgate("audit", "--repair", "--json");
+  const repaired = await tollgate("audit", "--repair", "--reason", "drift", "--json");
   const after = await tollgate("audit");
 
   expect(found.exitCode).toBe(1);
@@ -45,6 +46,13 @@ test("audit finds what Redis has wrong, and with --repair mends it from PostgreS
   ]);
   expect(jsonOf(repaired) as Report).toMatchObject({ agree: true, repaired: { users: 1 } });
   expect(after).toMatchObject({ exitCode: 0, out: expect.stringContaining("the books agree") });
+  expect(await actionsOn(stack.books.database, user.userId, 10)).toContainEqual(
+    expect.objectContaining({
+      action: "audit.repair",
+      reason: "drift",
+      before: expect.arrayContaining([expect.objectContaining({ kind: "used_differs" })]),
+    }),
+  );
 });
 
 test("audit says what to set where Redis is not what the configuration says", async (stack) => {

@@ -58,7 +58,11 @@ test("deactivating a user cancels what waits, says how many, and lets finish wha
     { actor: "ada@desk", action: "user.deactivate" },
   ]);
   expect(await actionsOn(stack.books.database, waiting[0] ?? "", 10)).toMatchObject([
-    { actor: "ada@desk", action: "request.cancel", detail: { reason: "the user was deactivated" } },
+    {
+      actor: "ada@desk",
+      action: "request.cancel",
+      detail: { because: "the user was deactivated" },
+    },
   ]);
   await expectAllBooked(stack);
 });

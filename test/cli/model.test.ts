@@ -61,7 +61,7 @@ test("a pause is seen with who and why, is noted, and ends when it is resumed", 
   await untilTrue("all three were announced", 5_000, () => told.length === 3);
   expect(await actionsOn(stack.books.database, "sim-json", 10)).toMatchObject([
     { actor: "ada@desk", action: "model.pause" },
-    { action: "model.pause", detail: { reason: "still moving" } },
+    { action: "model.pause", reason: "still moving" },
     { actor: "bob@desk", action: "model.resume" },
   ]);
   signals.close();

@@ -140,7 +140,8 @@ test("what waits of one user is cancelled, unbilled and noted; that of others st
       {
         actor: "ada@desk",
         action: "request.cancel",
-        detail: { reason: "flood", user_id: user.userId, filter: { user: user.userId } },
+        reason: "flood",
+        detail: { user_id: user.userId, filter: { user: user.userId } },
       },
     ]);
   });

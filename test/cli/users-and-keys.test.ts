@@ -131,6 +131,26 @@ test("a revoked key is refused by every gateway within a second", async (stack) 
   await expectRefusedEverywhere(stack, apiKey, "KEY_UNKNOWN");
 });
 
+test("a key for some routes and models stays so when it is rotated", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const { email } = await addUser(stack);
+  const scopes = ["--routes", "read", "--models", "sim-chat", "--json"];
+  const key = jsonOf(await tollgate("key", "add", email, ...scopes)) as Made;
+
+  const rotated = jsonOf(await tollgate("key", "rotate", key.key_id, "--json")) as Made;
+  const keys = jsonOf(await tollgate("key", "list", email, "--json"));
+  const wrong = await tollgate("key", "add", email, "--routes", "read,write");
+
+  for (const { api_key: apiKey } of [key, rotated])
+    expect(await callWith(stack, apiKey)).toMatchObject({
+      status: 403,
+      body: { code: "KEY_SCOPE" },
+    });
+  const scoped = { models: ["sim-chat"], routes: ["read"] };
+  expect(keys).toMatchObject([{ models: null, routes: null }, scoped, scoped]);
+  expect(wrong).toMatchObject({ exitCode: 2, err: expect.stringContaining("submit,read,cancel") });
+});
+
 test("a leaked key is revoked by giving the key itself", async (stack) => {
   const { api_key: apiKey } = await addUser(stack);
 

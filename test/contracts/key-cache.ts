@@ -21,6 +21,8 @@ export function describeKeyCacheContract(
     userActive: true,
     tier: "free",
     expiresAtMs: 7,
+    models: null,
+    routes: ["read"],
   };
 
   describe(`the cache of keys: ${name}`, () => {

@@ -1,7 +1,7 @@
 import { addKey, findKeys, revokeKey } from "../../adapters/postgres/api-keys.ts";
-import { setQuota } from "../../adapters/postgres/quotas.ts";
 import { setUserActive } from "../../adapters/postgres/users.ts";
-import { createProxiedDatabase, newUser } from "../support/postgres.ts";
+import { readKeyChanges } from "../../adapters/postgres/key-changes.ts";
+import { createProxiedDatabase, newUser, setQuota, TEST_ACT } from "../support/postgres.ts";
 import { describeKeyStoreContract } from "./key-store.ts";
 
 describeKeyStoreContract("PostgreSQL", async () => {
@@ -9,13 +9,20 @@ describeKeyStoreContract("PostgreSQL", async () => {
   const shown = { prefix: "tg_live_abcd", last4: "wxyz", name: "laptop" };
   return {
     readStoredKeys: (keyHashes) => findKeys(database, keyHashes),
+    readKeyChanges: (query) => readKeyChanges(database, query),
     addUser: () => newUser(database),
-    addKey: (key) => addKey(database, { ...key, ...shown }),
-    revokeKey: async (keyId) => void (await revokeKey(database, keyId)),
+    addKey: async (key) => void (await addKey(database, { ...key, ...shown }, TEST_ACT)),
+    revokeKey: async (keyId) => void (await revokeKey(database, keyId, TEST_ACT)),
     setUserActive: async (userId, isActive) =>
-      void (await setUserActive(database, userId, isActive)),
-    setTier: (userId, tier) =>
-      setQuota(database, { userId, window: "daily", tier, requests: null, tokens: null }),
+      void (await setUserActive(database, userId, isActive, TEST_ACT)),
+    setTier: async (userId, tier) =>
+      void (await setQuota(database, {
+        userId,
+        window: "daily",
+        tier,
+        requests: null,
+        tokens: null,
+      })),
     setAway,
     stop,
   };

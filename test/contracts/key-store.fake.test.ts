@@ -7,6 +7,7 @@ describeKeyStoreContract("the fake", async () => {
   const keys = createFakeKeyStore(server);
   return {
     readStoredKeys: keys.readStoredKeys,
+    readKeyChanges: keys.readKeyChanges,
     addUser: async () => crypto.randomUUID(),
     addKey: async ({ keyHash, ...record }) => keys.add(keyHash, record),
     revokeKey: async (keyId) => keys.revoke(keyId),

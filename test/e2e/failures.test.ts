@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 
-import { setQuota } from "../../adapters/postgres/quotas.ts";
+import { setQuota } from "../support/postgres.ts";
 import { APPLIED_TIERS_KEY } from "../../adapters/redis/keys.ts";
 import { dayOf, windowEndMs } from "../../core/quota/windows.ts";
 import type { QuotaReply, UsageReply } from "../../gateway/http/schemas.ts";

@@ -4,7 +4,7 @@ import { expect } from "bun:test";
 
 import { createSignals } from "../../adapters/redis/signals.ts";
 import { listKeys, revokeKey } from "../../adapters/postgres/api-keys.ts";
-import { setQuota } from "../../adapters/postgres/quotas.ts";
+import { setQuota, TEST_ACT } from "../support/postgres.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
@@ -151,7 +151,7 @@ test("a revoked key is refused on every gateway at once; what it had accepted co
   );
 
   const [key] = await listKeys(database, user.userId);
-  const hash = await revokeKey(database, key?.keyId ?? "");
+  const hash = await revokeKey(database, key?.keyId ?? "", TEST_ACT);
   const keyHash = Buffer.from(hash ?? []).toString("base64url");
   await redis.run(({ client }) => client.del(`key:${keyHash}`));
   await signals.announceKeyChange(keyHash);

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
 import { queueDepths } from "../../adapters/amqp/inspect.ts";
-import { setQuota } from "../../adapters/postgres/quotas.ts";
+import { setQuota } from "../support/postgres.ts";
 import type { AcceptedReply } from "../../gateway/http/schemas.ts";
 import { generateMany, untilAllEnded } from "../support/stack/crowd.ts";
 import { deleteQueues } from "../../local/stack/delete-queues.ts";

@@ -27,7 +27,7 @@ import { endOf, PUBLISHER, rowOf } from "./stored-rows.ts";
 import type { ParkedRef } from "../../core/queue/lane.ts";
 import { createGateway } from "../../gateway/gateway.ts";
 import type { GatewayPorts } from "../../gateway/ports.ts";
-import type { KeyRecord } from "../../core/key-record.ts";
+import type { KeyRecord, KeyScopes } from "../../core/key-record.ts";
 import type { NewRequest, OutboxNote, StoredRequest } from "../../core/request/stored-request.ts";
 
 /** Unix milliseconds at which the fake world starts: 2026-11-21T12:00:00Z. */
@@ -87,13 +87,21 @@ type Overrides = Partial<GatewayPorts> | ((store: FakeRequestStore) => Partial<G
 export function createFakeGateway(
   overrides: Overrides = {},
   gatewayConfig: Partial<Config["gateway"]> = {},
+  scopes: Partial<KeyScopes> = {},
 ) {
   const key = formatApiKey(new Uint8Array(API_KEY_RANDOM_BYTES).fill(7));
   const config = testConfig({ gather_ms: 0, ...gatewayConfig });
   const clock = createFakeClock(START_MS);
   const { postgres, redis, broker, ...fakes } = createFakes(clock);
   const { store, quota, gate, hints, signals, keyCache, keys, messages, lanes, health } = fakes;
-  keys.add(hashOf(key), { keyId: "key-1", userId: "user-1", expiresAtMs: null });
+  keys.add(hashOf(key), {
+    keyId: "key-1",
+    userId: "user-1",
+    expiresAtMs: null,
+    models: null,
+    routes: null,
+    ...scopes,
+  });
   let ids = 0;
   const world = {
     key,
@@ -146,6 +154,7 @@ export function createFakeGateway(
     readCachedKey: keyCache.get,
     cacheKey: keyCache.set,
     readStoredKeys: keys.readStoredKeys,
+    readKeyChanges: keys.readKeyChanges,
     countTokens: (text) => text.length,
     admit: (admission) => {
       world.admitted.push(admission.requestId);

@@ -6,7 +6,10 @@ import {
   type PostgresOptions,
 } from "../../adapters/postgres/connect.ts";
 import { migrate } from "../../adapters/postgres/migrate.ts";
-import { addUser } from "../../adapters/postgres/users.ts";
+import type { Act } from "../../adapters/postgres/operator-actions.ts";
+import { setLimits } from "../../adapters/postgres/quotas.ts";
+import { foldEmail } from "../../core/email.ts";
+import type { UserQuota } from "../../core/quota/limits.ts";
 
 export interface MigratedDatabase {
   url: string;
@@ -43,6 +46,29 @@ export async function createMigratedDatabase(): Promise<MigratedDatabase> {
     },
   };
 }
+
+/** Who does what tests do. */
+export const TEST_ACT: Act = { actor: "test@host", reason: null };
+
+/** A user without quotas, as one of a release from before may be. */
+export async function addUser(
+  database: Database,
+  user: { userId: string; name: string; email: string },
+): Promise<void> {
+  await database.run(
+    "add a user",
+    (sql) => sql`
+      insert into users (user_id, name, email, email_folded)
+      values (${user.userId}, ${user.name}, ${user.email}, ${foldEmail(user.email)})`,
+  );
+}
+
+/** Sets one window of a user; returns whether there is such a user. */
+export const setQuota = (
+  database: Database,
+  { userId, ...quota }: UserQuota & { userId: string },
+): Promise<boolean> =>
+  setLimits(database, userId, { quotas: [quota], concurrentRequests: undefined }, TEST_ACT);
 
 export async function newUser(database: Database): Promise<string> {
   const userId = crypto.randomUUID();

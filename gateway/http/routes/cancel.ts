@@ -37,7 +37,7 @@ const CANCEL_WAIT_MS = 2_000;
 /** `POST /requests/{id}/cancel`. */
 export function cancelRoute({ respond, authenticate, cancel, isDraining }: RouteParts) {
   async function cancelRequest(request: Request, id: string): Promise<Response> {
-    const { userId, tier } = await authenticate(request.headers);
+    const { userId, tier } = await authenticate(request.headers, "cancel");
     const waitMs = isDraining() ? 0 : CANCEL_WAIT_MS;
     const lookup = { requestId: requestIdOf(id), userId, tier };
     const view = await cancel(lookup, waitMs, request.signal);

@@ -73,7 +73,7 @@ export function eventsRoute(parts: RouteParts) {
   const { ports, respond, authenticate, status, readAlong, readers } = parts;
 
   async function read(request: Request, id: string): Promise<Response> {
-    const { userId, tier } = await authenticate(request.headers);
+    const { userId, tier } = await authenticate(request.headers, "read");
     const lookup = { requestId: requestIdOf(id), userId, tier };
     const after = positionOf(request);
     readers.check(userId);

@@ -99,7 +99,7 @@ export function generateRoute({
 
   async function generate(request: Request): Promise<Response> {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
-    const principal = await authenticate(request.headers);
+    const principal = await authenticate(request.headers, "submit");
     return withBody(request, principal.userId, (body) => generateFrom(request, principal, body));
   }
 

@@ -2,6 +2,7 @@ import { Type as t } from "@sinclair/typebox";
 import { type DocumentDecoration, Elysia } from "elysia";
 
 import { Fault } from "../../../core/faults.ts";
+import { mayUse } from "../../accept/key-scopes.ts";
 import { jsonResponse } from "../json-response.ts";
 import { CALLER_PROBLEMS, jsonReply, problemReply } from "../openapi.ts";
 import type { RouteParts } from "./parts.ts";
@@ -19,7 +20,10 @@ const modelOf = (id: string) => ({ id, object: "model", created: 0, owned_by: "t
 const LIST_DOCS: DocumentDecoration = {
   tags: ["OpenAI"],
   summary: "The models that there are",
-  responses: { 200: jsonReply("All of them", ModelList), ...CALLER_PROBLEMS },
+  responses: {
+    200: jsonReply("Those that the key may be used for", ModelList),
+    ...CALLER_PROBLEMS,
+  },
 };
 const ONE_DOCS: DocumentDecoration = {
   tags: ["OpenAI"],
@@ -43,14 +47,15 @@ const ONE_DOCS: DocumentDecoration = {
 /** `GET /v1/models` and `/v1/models/{id}`. */
 export function modelsRoutes({ ports, respond, authenticate }: RouteParts) {
   async function list(request: Request): Promise<Response> {
-    await authenticate(request.headers);
-    const data = Object.keys(ports.config().models).map(modelOf);
+    const principal = await authenticate(request.headers, "read");
+    const models = Object.keys(ports.config().models);
+    const data = models.filter((id) => mayUse(principal, id)).map(modelOf);
     return jsonResponse({ object: "list", data });
   }
 
   async function one(request: Request, id: string): Promise<Response> {
-    await authenticate(request.headers);
-    if (!Object.hasOwn(ports.config().models, id))
+    const principal = await authenticate(request.headers, "read");
+    if (!Object.hasOwn(ports.config().models, id) || !mayUse(principal, id))
       throw new Fault("MODEL_NOT_FOUND", "GET /v1/models lists those that there are");
     return jsonResponse(modelOf(id));
   }

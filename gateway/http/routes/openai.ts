@@ -134,7 +134,7 @@ export function openaiRoutes(parts: RouteParts) {
     dialect: Dialect<Schema>,
   ): Promise<Begun> {
     if (isDraining()) throw new Fault("DRAINING", "this gateway is shutting down; try again");
-    const principal = await authenticate(request.headers);
+    const principal = await authenticate(request.headers, "submit");
     return withBody(request, principal.userId, async (json) => {
       const { call, body } = read(request, principal, json, dialect);
       if (call.ask.isStreamed) streams.checkRoom(principal.userId);

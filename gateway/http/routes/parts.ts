@@ -1,4 +1,5 @@
 import type { Accept } from "../../accept/accept.ts";
+import type { KeyRoute } from "../../../core/key-record.ts";
 import type { GatewayPorts, Principal } from "../../ports.ts";
 import type { HoldCalls } from "../../openai/hold-call.ts";
 import type { StreamAnswers } from "../../openai/stream-answer.ts";
@@ -17,8 +18,8 @@ export interface RouteParts {
     "config" | "log" | "now" | "schedule" | "countTokens" | "readQuota" | "readUsage"
   >;
   respond: Respond;
-  /** Whose API key a call carries. */
-  authenticate: (headers: Headers) => Principal | Promise<Principal>;
+  /** Whose API key a call carries, which must be for such routes. @throws {Fault} KEY_SCOPE */
+  authenticate: (headers: Headers, route: KeyRoute) => Promise<Principal>;
   withBody: WithBody;
   accept: Accept;
   calls: HoldCalls;

@@ -3,6 +3,7 @@ import { type DocumentDecoration, Elysia } from "elysia";
 import { GENERATE_EXAMPLE, GenerateBody } from "../../../core/request/generate-body.ts";
 import { excessesOf, unknownModelOf } from "../../accept/excesses.ts";
 import { nativeAsk } from "../../accept/native-ask.ts";
+import { checkModel } from "../../accept/key-scopes.ts";
 import { estimateOf, planRequest } from "../../accept/plan.ts";
 import { planTurn } from "../../accept/turn.ts";
 import { compileBody, type JsonBody } from "../body.ts";
@@ -49,27 +50,25 @@ export function quotaRoutes({ ports, respond, authenticate, withBody }: RoutePar
   const checkBody = compileBody(GenerateBody);
 
   async function readQuota(request: Request): Promise<Response> {
-    const { userId } = await authenticate(request.headers);
+    const { userId } = await authenticate(request.headers, "read");
     const snapshot = await ports.readQuota(userId);
     const headers = { ...rateHeaders(snapshot), "cache-control": "no-store" };
     return jsonResponse(quotaReply(snapshot), { headers });
   }
 
   async function explain(request: Request): Promise<Response> {
-    const principal = await authenticate(request.headers);
+    const principal = await authenticate(request.headers, "read");
     return withBody(request, principal.userId, (body) => explainFrom(principal, body));
   }
 
-  async function explainFrom(
-    { userId, tier }: Principal,
-    { value, text }: JsonBody,
-  ): Promise<Response> {
+  async function explainFrom(principal: Principal, { value, text }: JsonBody): Promise<Response> {
     const config = ports.config();
     const body = checkBody(value, excessesOf(value, config), unknownModelOf(value, config));
     const plan = planRequest(nativeAsk(body, text), config);
-    planTurn(plan, tier, ports.now(), config);
+    checkModel(principal, plan.model);
+    planTurn(plan, principal.tier, ports.now(), config);
     const tokens = await estimateOf(plan, ports.countTokens);
-    return jsonResponse(explainReply(await ports.readQuota(userId), tokens));
+    return jsonResponse(explainReply(await ports.readQuota(principal.userId), tokens));
   }
 
   return new Elysia({ name: "quota" })

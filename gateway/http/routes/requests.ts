@@ -59,7 +59,7 @@ function afterOf(given: string | undefined): string | undefined {
 /** `GET /requests`. */
 export function requestsRoute({ respond, authenticate, listRequests }: RouteParts) {
   async function list(request: Request): Promise<Response> {
-    const { userId, tier } = await authenticate(request.headers);
+    const { userId, tier } = await authenticate(request.headers, "read");
     const query = queryOf(request.url, ["limit", "after", "status"]);
     const { items, next } = await listRequests({
       userId,

@@ -42,7 +42,7 @@ const POLL_SECONDS = "1";
 /** `GET /status/{id}`: returns at once, or waits until the request has ended or the wait is over. */
 export function statusRoute({ ports, respond, authenticate, status, isDraining }: RouteParts) {
   async function readStatus(request: Request, id: string): Promise<Response> {
-    const principal = await authenticate(request.headers);
+    const principal = await authenticate(request.headers, "read");
     const { userId, tier } = principal;
     const lookup = { requestId: requestIdOf(id), userId, tier };
     const query = new URL(request.url).searchParams.get("wait");

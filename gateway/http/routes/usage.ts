@@ -49,7 +49,7 @@ const sumsOf = (usage: Omit<Usage, "key">) => ({
 /** `GET /usage`. */
 export function usageRoute({ ports, respond, authenticate }: RouteParts) {
   async function usage(request: Request): Promise<Response> {
-    const { userId } = await authenticate(request.headers);
+    const { userId } = await authenticate(request.headers, "read");
     const query = queryOf(request.url, ["from", "to", "by"]);
     const by = oneOf("by", query.by ?? "day", ["day", "model"]);
     const report = await readUsage(ports, { userId, from: query.from, to: query.to, by });

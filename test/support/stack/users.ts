@@ -1,12 +1,14 @@
 import { randomUUIDv7 } from "bun";
 
 import { createKeyHash, generateApiKey } from "../../../adapters/crypto/key-hash.ts";
-import { addKey } from "../../../adapters/postgres/api-keys.ts";
 import type { Database } from "../../../adapters/postgres/connect.ts";
-import { setQuota } from "../../../adapters/postgres/quotas.ts";
-import { addUser, setUserActive } from "../../../adapters/postgres/users.ts";
+import { addUsers } from "../../../adapters/postgres/new-users.ts";
+import { setLimits } from "../../../adapters/postgres/quotas.ts";
+import { setUserActive } from "../../../adapters/postgres/users.ts";
 import { displayOfApiKey } from "../../../core/api-key.ts";
 import type { WindowLimit } from "../../../core/quota/quota.ts";
+import { WINDOW_KINDS } from "../../../core/quota/windows.ts";
+import { TEST_ACT } from "../postgres.ts";
 
 export interface TestUser {
   userId: string;
@@ -32,31 +34,23 @@ export async function makeUser(
   wish: UserLimitsWish = {},
 ): Promise<TestUser> {
   const userId = crypto.randomUUID();
-  await addUser(database, {
-    userId,
-    name: "Ada",
-    email: `${userId}@example.org`,
-    concurrentRequests: wish.concurrentRequests ?? NO_LIMIT,
-  });
-  for (const window of ["daily", "monthly"] as const) {
-    const { requests, tokens } = wish[window] ?? {};
-    await setQuota(database, {
-      userId,
-      window,
-      tier: wish.tier ?? "unlimited",
-      requests: requests ?? NO_LIMIT,
-      tokens: tokens ?? NO_LIMIT,
-    });
-  }
   const apiKey = generateApiKey();
-  await addKey(database, {
+  const key = {
     keyId: randomUUIDv7(),
-    userId,
     keyHash: createKeyHash(pepper)(apiKey),
     ...displayOfApiKey(apiKey),
     name: "test",
     expiresAtMs: null,
+  };
+  const tier = wish.tier ?? "unlimited";
+  const email = `${userId}@example.org`;
+  await addUsers(database, [{ userId, name: "Ada", email, tier, key }], TEST_ACT);
+  const quotas = WINDOW_KINDS.map((window) => {
+    const { requests, tokens } = wish[window] ?? {};
+    return { window, tier, requests: requests ?? NO_LIMIT, tokens: tokens ?? NO_LIMIT };
   });
-  if (wish.active === false) await setUserActive(database, userId, false);
+  const concurrentRequests = wish.concurrentRequests ?? NO_LIMIT;
+  await setLimits(database, userId, { quotas, concurrentRequests }, TEST_ACT);
+  if (wish.active === false) await setUserActive(database, userId, false, TEST_ACT);
   return { userId, apiKey };
 }
