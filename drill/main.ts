@@ -3,6 +3,7 @@ import { createProgram, runProgram } from "../adapters/terminal/program.ts";
 import { createProgress } from "../adapters/terminal/progress.ts";
 import { buildCluster } from "../local/cluster/build.ts";
 import { cacheFolder } from "../local/cluster/cache.ts";
+import { drillProduction } from "./production/production.ts";
 
 const program = createProgram("tollgate drill").description(
   "rehearse on a real Kubernetes what the tests cannot show",
@@ -39,6 +40,32 @@ async function cluster({ build }: { build: boolean }): Promise<void> {
   const progress = createProgress(process.stdout);
   await buildCluster(process.env, progress, interrupt.signal);
   progress.say(`All is in ${cacheFolder(process.env)}. Try: ./tollgate test api`);
+}
+
+program
+  .command("production")
+  .description("k8s/overlays/production for real, on three nodes of this machine")
+  .addHelpText(
+    "after",
+    `
+Starts a cluster, installs the operators of production and a store for backups, and follows
+docs/kubernetes.md with no more changed than is marked CHANGE. Then, under load, it takes away PostgreSQL's
+primary, Redis' master and a node of RabbitMQ, makes a backup, goes back to a moment, and compares the books
+after each. What it saw is kept as .tollgate/drill/production.json. Builds first what is not built, as
+./tollgate drill cluster --build --production does, and needs what that and --up need.
+
+Exit codes: 0 all is as it should be, ${EXIT.failed} something is not, or is missing here.
+
+Examples:
+  ./tollgate drill production`,
+  )
+  .action(drillOnProduction);
+
+async function drillOnProduction(): Promise<void> {
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => interrupt.abort());
+  await drillProduction(process.env, createProgress(process.stdout), interrupt.signal);
 }
 
 await runProgram(program, process.env);
