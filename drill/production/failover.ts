@@ -3,16 +3,17 @@ import { join } from "node:path";
 
 import type { Progress } from "../../adapters/terminal/progress.ts";
 import { type CheckReport, checkRun, type Violation, violationsOf } from "../../history/check.ts";
-import { openHistory, readHistory } from "../../history/history.ts";
-import { type Caller, type Load, startLoad } from "../../history/load.ts";
+import { readHistory } from "../../history/history.ts";
+import type { Caller } from "../../history/load.ts";
 import { foldHistory } from "../../history/operations.ts";
 import type { SimTotals } from "../../ml-sim/stats.ts";
 import { pause, until } from "../until.ts";
 import { audit, readFacts } from "./books.ts";
-import { openGateways, openMl } from "./doors.ts";
+import { openMl } from "./doors.ts";
 import { type Gap, gapIn } from "./gap.ts";
 import type { Kubectl } from "./kubectl.ts";
 import { NAMESPACE, PARTS, untilRedisIsWhole, untilWhole } from "./parts.ts";
+import { startPodLoad } from "./pod-load.ts";
 import { leaderOf, masterOf, primaryOf } from "./servers.ts";
 
 /** A server that is taken away, and how everything is whole again. */
@@ -77,52 +78,43 @@ export async function loseServers(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Losses> {
-  const gateways = await openGateways(kubectl, signal);
   const ml = await openMl(kubectl, signal);
-  const history = openHistory(join(folder, "history.jsonl"));
+  const historyPath = join(folder, "history.jsonl");
   const stretches: { loss: Omit<Loss, keyof Gap>; fromMs: number; toMs: number }[] = [];
   try {
-    const load = startLoad({
-      gateways: gateways.urls,
-      users,
-      history,
-      ratePerSecond: RATE_PER_SECOND,
-      patienceMs: PATIENCE_MS,
-    });
+    const wish = { users, ratePerSecond: RATE_PER_SECOND, patienceMs: PATIENCE_MS };
+    const load = await startPodLoad(kubectl, wish, historyPath);
     try {
       for (const victim of VICTIMS)
-        stretches.push(await progress.step(`lose ${victim.name}`, () => lose(victim, load)));
+        stretches.push(await progress.step(`lose ${victim.name}`, () => lose(victim)));
       await pause(STEADY_MS, signal);
     } finally {
       await load.stop();
-      await history.close();
     }
     await until("quiet", { limitMs: QUIET_LIMIT_MS, signal }, async () =>
       (await audit(kubectl)).requests?.queued === 0 ? true : undefined,
     );
     const simulator = await readTotals(ml.urls);
-    const operations = await foldHistory(readHistory(history.path));
+    const operations = await foldHistory(readHistory(historyPath));
     const report = checkRun(operations, await readFacts(kubectl, simulator));
     const losses: Loss[] = [];
     for (const { loss, fromMs, toMs } of stretches)
-      losses.push({ ...loss, ...(await gapIn(readHistory(history.path), fromMs, toMs)) });
+      losses.push({ ...loss, ...(await gapIn(readHistory(historyPath), fromMs, toMs)) });
     return { losses, report, violations: violationsOf(report) };
   } finally {
-    await gateways.close();
     await ml.close();
-    rmSync(history.path, { force: true });
+    rmSync(historyPath, { force: true });
   }
 
-  async function lose(victim: Victim, load: Load) {
+  async function lose(victim: Victim) {
     await pause(STEADY_MS, signal);
-    if (load.counts().acknowledged === 0) throw new Error("no request was accepted before a loss");
     const pod = await victim.find(kubectl);
-    const fromMs = performance.now();
+    const fromMs = Date.now();
     // As if its machine had lost power: it may not hand over.
     await kubectl.run(["-n", NAMESPACE, "delete", "pod", pod, "--force", "--grace-period=0"]);
     await pause(NOTICE_MS, signal);
     await victim.untilWhole(kubectl);
-    const toMs = performance.now();
+    const toMs = Date.now();
     const wholeAfterSeconds = Math.round((toMs - fromMs) / 1_000);
     const loss = { name: victim.name, pod, wholeAfterSeconds };
     return { loss, fromMs, toMs, detail: `${pod}, whole after ${wholeAfterSeconds} s` };

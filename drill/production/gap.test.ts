@@ -3,10 +3,10 @@ import { expect, test } from "bun:test";
 import type { HistoryEvent } from "../../history/history.ts";
 import { gapIn } from "./gap.ts";
 
-const at = { op: 1, wallMs: 0, act: "generate" } as const;
-const accept = (monotonicMs: number): HistoryEvent => ({
+const at = { op: 1, monotonicMs: 0, act: "generate" } as const;
+const accept = (wallMs: number): HistoryEvent => ({
   ...at,
-  monotonicMs,
+  wallMs,
   type: "ok",
   requestId: "r",
 });
@@ -14,8 +14,8 @@ const accept = (monotonicMs: number): HistoryEvent => ({
 async function* history(): AsyncGenerator<HistoryEvent> {
   yield accept(900);
   yield accept(1_100);
-  yield { ...at, monotonicMs: 1_500, type: "fail", status: 503, code: "STORE_UNAVAILABLE" };
-  yield { ...at, monotonicMs: 3_000, type: "info", reason: "TimeoutError" };
+  yield { ...at, wallMs: 1_500, type: "fail", status: 503, code: "STORE_UNAVAILABLE" };
+  yield { ...at, wallMs: 3_000, type: "info", reason: "TimeoutError" };
   yield accept(4_600);
   yield accept(4_700);
   yield accept(9_000);

@@ -10,7 +10,7 @@ export interface Gap {
   unknown: number;
 }
 
-/** Of the calls of a stretch, by the clock of `performance.now()`. */
+/** Of the calls of a stretch, Unix milliseconds. */
 export async function gapIn(
   events: AsyncIterable<HistoryEvent>,
   fromMs: number,
@@ -19,9 +19,9 @@ export async function gapIn(
   const accepts: number[] = [];
   let refused = 0;
   let unknown = 0;
-  for await (const { monotonicMs, type, ...event } of events) {
-    if (monotonicMs < fromMs || monotonicMs > toMs || event.act !== "generate") continue;
-    if (type === "ok") accepts.push(monotonicMs);
+  for await (const { wallMs, type, ...event } of events) {
+    if (wallMs < fromMs || wallMs > toMs || event.act !== "generate") continue;
+    if (type === "ok") accepts.push(wallMs);
     if (type === "fail") refused += 1;
     if (type === "info") unknown += 1;
   }

@@ -1,3 +1,4 @@
+import { until } from "../until.ts";
 import type { Kubectl } from "./kubectl.ts";
 
 export const NAMESPACE = "tollgate";
@@ -30,6 +31,24 @@ export const RESTORED: Part = {
   resource: "clusters.postgresql.cnpg.io/postgres-restored",
   condition: "Ready",
 };
+
+export const SCALING: Part = {
+  name: "scaling",
+  resource: "scaledobjects.keda.sh --all",
+  condition: "Ready",
+};
+
+const GATEWAYS_WANTED = 2;
+const GATEWAYS_LIMIT_MS = 180_000;
+
+/** KEDA makes the gateways as many as the overlay says at least. */
+export async function untilGateways(kubectl: Kubectl, signal: AbortSignal): Promise<void> {
+  const path = "jsonpath={.status.readyReplicas}";
+  await until("two gateways", { limitMs: GATEWAYS_LIMIT_MS, signal }, async () => {
+    const ready = await kubectl.run(["-n", NAMESPACE, "get", "deployment/gateway", "-o", path]);
+    return Number(ready) >= GATEWAYS_WANTED ? true : undefined;
+  });
+}
 
 /** @throws when it is not whole within the limit, with what it says of itself */
 export async function untilWhole(

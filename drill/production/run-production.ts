@@ -10,7 +10,14 @@ import { createKubectl, type Kubectl } from "./kubectl.ts";
 import { seeMutualTls, type Spoken, wronglySpoken } from "./mutual-tls.ts";
 import { installOperator, PRODUCTION_OPERATORS } from "./operators.ts";
 import { copyManifests } from "./overlay.ts";
-import { NAMESPACE, PARTS, untilRedisIsWhole, untilWhole } from "./parts.ts";
+import {
+  NAMESPACE,
+  PARTS,
+  SCALING,
+  untilGateways,
+  untilRedisIsWhole,
+  untilWhole,
+} from "./parts.ts";
 import { goBack, type Restore } from "./restore.ts";
 import { startStore, type StoreKeys } from "./store.ts";
 import { createReader, type Reader } from "./reader.ts";
@@ -151,6 +158,12 @@ async function deploy(
     ready("the migration", async () => void (await follow("until accepting"))),
     ready("the first backup", () => untilBackedUp(kubectl, "postgres", new Set(), signal)),
   ]);
+  // What scales gateways comes with it: the second one.
+  await ready("scaling", async () => {
+    await follow("scale");
+    await untilWhole(kubectl, SCALING, WHOLE_LIMIT_SECONDS);
+    await untilGateways(kubectl, signal);
+  });
   return readyAfterSeconds;
 }
 

@@ -58,20 +58,19 @@ export async function masterOf(kubectl: Kubectl): Promise<string> {
   throw new Error("no Sentinel names a master");
 }
 
-/** The pod of RabbitMQ that leads the queue of requests. */
+/**
+ * The pod of RabbitMQ that leads a queue. Asked of this queue alone: a list of all waits a minute for each
+ * that is slow to say.
+ */
 export async function leaderOf(kubectl: Kubectl, queue: string): Promise<string> {
   const out = await kubectl.run(
-    ["-n", NAMESPACE, "exec", "rabbitmq-server-0", "-c", "rabbitmq", "--"].concat([
-      "rabbitmqctl",
-      "list_queues",
-      "--quiet",
-      "--formatter=json",
-      "name",
-      "leader",
-    ]),
+    ["-n", NAMESPACE, "exec", "rabbitmq-server-0", "-c", "rabbitmq", "--"].concat(
+      ["rabbitmq-queues", "quorum_status", "--quiet", "--formatter=json"],
+      queue,
+    ),
   );
-  const queues = JSON.parse(out) as { name: string; leader: string }[];
-  const leader = queues.find(({ name }) => name === queue)?.leader;
+  const members = JSON.parse(out) as { "Node Name": string; "Raft State": string }[];
+  const leader = members.find((member) => member["Raft State"] === "leader")?.["Node Name"];
   // rabbit@rabbitmq-server-1.rabbitmq-nodes.tollgate
   const pod = leader?.split("@")[1]?.split(".")[0];
   if (pod === undefined) throw new Error(`no node leads ${queue}`);

@@ -34,6 +34,7 @@ export const STEPS = {
   "until accepting": kubernetes("## A first request", "wait --for=condition=complete job/migrate", [
     DEV_APPLY,
   ]),
+  scale: production("autoscaling.keda.sh/paused=false"),
   "stop accepting": restore("autoscaling.keda.sh/paused-replicas=0"),
   "stop collecting": restore("scale deploy/collector --replicas=0"),
   restore: restore("apply -k k8s/restore"),
