@@ -39,7 +39,7 @@ export const SCALING: Part = {
 };
 
 const GATEWAYS_WANTED = 2;
-const GATEWAYS_LIMIT_MS = 180_000;
+const GATEWAYS_LIMIT_MS = 300_000;
 
 /** KEDA makes the gateways as many as the overlay says at least. */
 export async function untilGateways(kubectl: Kubectl, signal: AbortSignal): Promise<void> {

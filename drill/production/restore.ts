@@ -6,7 +6,7 @@ import { audit, type AuditJson } from "./books.ts";
 import { openGateways } from "./doors.ts";
 import type { Kubectl } from "./kubectl.ts";
 import type { Manifests } from "./overlay.ts";
-import { PARTS, RESTORED, untilRedisIsWhole, untilWhole } from "./parts.ts";
+import { PARTS, RESTORED, untilGateways, untilRedisIsWhole, untilWhole } from "./parts.ts";
 import type { Reader } from "./reader.ts";
 
 export interface Restore {
@@ -72,6 +72,8 @@ export async function goBack(scene: Scene): Promise<Restore> {
     await follow("apply");
     await follow("accept again");
     await follow("until accepting");
+    // A deployment of none is rolled out at once.
+    await untilGateways(kubectl, signal);
     await untilRedisIsWhole(kubectl, WHOLE_LIMIT_SECONDS);
     for (const part of PARTS) await untilWhole(kubectl, part, WHOLE_LIMIT_SECONDS);
   });
