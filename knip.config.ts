@@ -14,6 +14,8 @@ const config: KnipConfig = {
     // Started in a network namespace of its own.
     "test/faults/packet-loss.ts",
     "test/k8s/redis-namespace.ts",
+    // Killed with all that it has started.
+    "test/drills/nodes-alone.ts",
     "bench/main.ts",
     "drill/main.ts",
     // Started in the network of the cluster, and in a pod.

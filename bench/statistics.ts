@@ -1,14 +1,8 @@
+import { percentile } from "../local/percentile.ts";
 import type { Moment, Percentiles } from "./figures.ts";
 
 export const sum = (values: Iterable<number>): number =>
   [...values].reduce((total, value) => total + value, 0);
-
-/** The smallest value that a share of all does not exceed; 0 of nothing. `sorted` ascending. */
-export function percentile(sorted: ArrayLike<number>, share: number): number {
-  if (sorted.length === 0) return 0;
-  const rank = Math.ceil(sorted.length * share) - 1;
-  return sorted[Math.min(sorted.length - 1, Math.max(0, rank))] ?? 0;
-}
 
 export function percentilesOf(values: Float64Array): Percentiles {
   const sorted = values.toSorted();

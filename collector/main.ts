@@ -7,7 +7,7 @@ import {
   openBroker,
   START_LOOK_MS,
 } from "../adapters/process/connections.ts";
-import { amqpServer } from "../adapters/process/broker.ts";
+import { amqpServer, openSignatures } from "../adapters/process/broker.ts";
 import { openDatabase, postgresServers } from "../adapters/process/postgres.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { askForSchema } from "../adapters/process/schema.ts";
@@ -40,7 +40,8 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);
   const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);
-  const publisher = openPublisher(publishing, settings);
+  const signatures = openSignatures(config.current);
+  const publisher = openPublisher(publishing, settings, signatures);
   const queues = followQueues(config, publishing, log);
   await context.untilThere({
     postgres: database.ping,
@@ -55,7 +56,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const finishing = finishPorts(database, quota, signals);
   const depths = createDepthReader(publishing);
   const broker = { consuming, publishing, publisher, depths, queues };
-  const messages = messagePorts({ ...broker, prefetch, log });
+  const messages = messagePorts({ ...broker, prefetch, signatures, metrics, log });
 
   const collector = createCollector(
     { ...ourProcess, ...finishing, ...messages, random: Math.random },

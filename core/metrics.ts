@@ -220,6 +220,12 @@ export const METRICS = {
     labels: ["outcome"],
     roles: ["collector"],
   },
+  collector_messages_refused_total: {
+    type: "counter",
+    help: "Messages that none of our processes has written, or not so; they are among the dead letters",
+    labels: ["cause"],
+    roles: ["collector"],
+  },
   keeper_active: {
     type: "gauge",
     help: "1 on the collector that performs the keeper's duties",

@@ -1,9 +1,17 @@
-import { CommandFailure, EXIT } from "../adapters/terminal/failure.ts";
+import { InvalidArgumentError } from "commander";
+
+import { EXIT } from "../adapters/terminal/failure.ts";
 import { createProgram, runProgram } from "../adapters/terminal/program.ts";
 import { createProgress } from "../adapters/terminal/progress.ts";
 import { buildCluster } from "../local/cluster/build.ts";
 import { cacheFolder } from "../local/cluster/cache.ts";
+import { GROUPS } from "../local/cluster/sources.ts";
+import { type DrillFlags, drillOnCluster, phaseNames } from "./cluster-command.ts";
+import { drillOnOwnCluster } from "./own-cluster.ts";
 import { drillProduction } from "./production/production.ts";
+import { keepUp } from "./up.ts";
+
+const NODES_MAX = 9;
 
 const program = createProgram("tollgate drill").description(
   "rehearse on a real Kubernetes what the tests cannot show",
@@ -11,35 +19,80 @@ const program = createProgram("tollgate drill").description(
 
 program
   .command("cluster")
-  .description("a cluster on this machine")
-  .option("--build", "build its programs, and fetch the definitions of the operators", false)
+  .description(
+    "run Tollgate on a cluster and judge what it does; by default on one of this machine",
+  )
+  .option("--kubeconfig <file>", "on the cluster of this file (default: KUBECONFIG)")
+  .option("--only <phases>", `some of ${phaseNames.join(", ")}`)
+  .option("--minutes <n>", "how long pods are killed", "10")
+  .option("--seed <n>", "which pods are killed", String(Date.now() % 1_000_000))
+  .option("--next-image <image>", "what is rolled out", "tollgate:next")
+  .option("--out <folder>", "where the timeline, its picture and histories go")
+  .option("--keep", "leave Tollgate in that cluster afterwards", false)
+  .option("--json", "print the findings as JSON", false)
+  .option("--own", "with --kubeconfig: its Prometheus may be stopped for a while", false)
+  .option("--build", "build its programs and images, and fetch what operators bring", false)
+  .option("--production", "with --build: what k8s/overlays/production needs too", false)
+  .option("--up", "bring it up, and keep it until Ctrl-C", false)
+  .option("--nodes <n>", "with --up: how many nodes it has", toNodes, 1)
   .addHelpText(
     "after",
     `
---build needs Go 1.24 or newer, takes a quarter of an hour on two cores, and is needed once: etcd, Helm
-and Kubernetes come from their Go modules, at versions and sums that this checkout names. It may be
-interrupted, and goes on where it was. Afterwards ./tollgate test runs the stage api. The programs, half a
-GB, are kept in TOLLGATE_CACHE, else $XDG_CACHE_HOME/tollgate, else ~/.cache/tollgate; Go's own caches
-take some GB more.
+The drill applies k8s/overlays/dev in the namespace tollgate, which must not be there, and removes it
+afterwards. A cluster of yours needs what docs/kubernetes.md says, and the images tollgate:dev and
+--next-image. On this machine all of it is made, built first where it is not; the cluster is gone in the end.
+
+--build needs Go 1.24 or newer (which fetches the newer Go that KEDA asks for), root, and of Debian's packages
+buildah and debootstrap. It is needed once and takes most of an hour on two cores; after a quarter of one
+./tollgate test can run the stage api. etcd, Helm, Kubernetes, KEDA and the other parts come from their Go
+modules, at versions and sums that this checkout names; images of the servers are made of Debian 13. It may be
+interrupted, and goes on where it was. All is kept in TOLLGATE_CACHE, else $XDG_CACHE_HOME/tollgate, else
+~/.cache/tollgate; Go's own caches take some GB more.
+
+--up starts them in namespaces of their own, which takes Linux, root, and of Debian's packages containerd,
+runc, iptables, ipset and conntrack. All of it is gone when the command ends, however it ends.
+
+Exit codes: 0 all that was judged holds, ${EXIT.failed} something does not, ${EXIT.usage} wrong use.
 
 Examples:
-  ./tollgate drill cluster --build`,
+  ./tollgate drill cluster
+  ./tollgate drill cluster --kubeconfig ~/.kube/config --only wake,triggers
+  ./tollgate drill cluster --build --production
+  ./tollgate drill cluster --up --nodes 3`,
   )
   .action(cluster);
 
-async function cluster({ build }: { build: boolean }): Promise<void> {
-  if (!build) {
-    throw new CommandFailure(
-      "the drill itself is not there yet: only ./tollgate drill cluster --build is",
-      { exitCode: EXIT.usage },
-    );
-  }
+interface Flags extends Omit<DrillFlags, "kubeconfig"> {
+  kubeconfig?: string;
+  build: boolean;
+  production: boolean;
+  up: boolean;
+  nodes: number;
+}
+
+async function cluster({ build, production, up, nodes, ...flags }: Flags): Promise<void> {
+  const { env } = process;
   const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.on(signal, () => interrupt.abort());
-  const progress = createProgress(process.stdout);
-  await buildCluster(process.env, progress, interrupt.signal);
-  progress.say(`All is in ${cacheFolder(process.env)}. Try: ./tollgate test api`);
+  const { signal } = interrupt;
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(name, () => interrupt.abort());
+  const progress = createProgress(flags.json ? process.stderr : process.stdout);
+  if (up) return await keepUp(env, progress, { nodes, signal });
+  if (build) {
+    const groups = production ? GROUPS : GROUPS.filter((group) => group !== "production");
+    await buildCluster(env, progress, signal, groups);
+    return progress.say(`All is in ${cacheFolder(env)}. Try: ./tollgate test api`);
+  }
+  const kubeconfig = flags.kubeconfig ?? env["KUBECONFIG"] ?? "";
+  if (kubeconfig === "") await drillOnOwnCluster(flags, progress, signal);
+  else await drillOnCluster({ ...flags, kubeconfig }, progress, signal);
+}
+
+function toNodes(text: string): number {
+  const nodes = Number(text);
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX)
+    throw new InvalidArgumentError(`must be a whole number from 1 to ${NODES_MAX}`);
+  return nodes;
 }
 
 program

@@ -11,7 +11,7 @@ import {
   openBroker,
   START_LOOK_MS,
 } from "../adapters/process/connections.ts";
-import { amqpServer } from "../adapters/process/broker.ts";
+import { amqpServer, openSignatures } from "../adapters/process/broker.ts";
 import { openPostgres } from "../adapters/process/postgres.ts";
 import { type RoleContext, runRole, type RunningRole } from "../adapters/process/run-role.ts";
 import { askForSchema } from "../adapters/process/schema.ts";
@@ -20,6 +20,7 @@ import { createLiveQuota } from "../adapters/quota/live-quota.ts";
 import { openRoleRedis, redisOptions } from "../adapters/process/redis.ts";
 import { createSignals } from "../adapters/redis/signals.ts";
 import { createTokenCounter } from "../adapters/tokens/token-counter.ts";
+import { requirePepper } from "../core/config/pepper.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { createGateway } from "./gateway.ts";
 import type { GatewayPorts } from "./ports.ts";
@@ -33,6 +34,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const { log, registry, reach } = context;
   const config = keepTiers(context.config);
   const settings = config.current();
+  const hashKey = createKeyHash(requirePepper(settings));
   const name = `tollgate-gateway-${process.pid}`;
 
   const database = await openPostgres(settings, name, { log, metrics: registry.metrics });
@@ -41,7 +43,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const amqp = openBroker(config.current, rabbitmq, name, log);
   const queues = followQueues(config, amqp, log);
-  const publisher = openPublisher(amqp, settings);
+  const publisher = openPublisher(amqp, settings, openSignatures(config.current));
   const clock = createServerClock(database, log);
   await context.untilThere({
     postgres: clock.check,
@@ -53,7 +55,6 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const quota = createLiveQuota(redis, database, config.current);
   const signals = createSignals(redis, redisSettings);
   const sealer = createSealer(settings.secrets.encryption_keys);
-  const hashKey = createKeyHash(settings.secrets.key_pepper);
   const { metrics } = registry;
   const { now } = clock;
 

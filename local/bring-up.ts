@@ -13,6 +13,7 @@ import { type DemoOutcome, sendDemoRequest } from "./demo-request.ts";
 import { ensureDemoUser } from "./demo-user.ts";
 import { requireNoRestoreUnderWay } from "./backup/put-aside.ts";
 import { requireFreePorts, startComponents, stopComponents } from "./supervision/launch.ts";
+import { provideReader } from "./observe/reader.ts";
 import { type Observers, startObservers, stopObservers } from "./observe/observe.ts";
 import { printable } from "../adapters/terminal/printable.ts";
 import { shortPath, type StatePaths } from "../adapters/state/paths.ts";
@@ -85,7 +86,7 @@ export async function bringUp(
     const targets = { gateway: [gateway], worker: [worker], collector: [collector] };
     observers = await startObservers(paths, progress, env, {
       targets,
-      postgres: servers.postgres,
+      postgres: await provideReader(paths, progress, env, servers.postgres),
       tls: caller,
     });
   } else await stopObservers(paths);

@@ -34,6 +34,21 @@ test("a simulator on another port is where the models look for it", () => {
   expect(simulatorOverrides(parseConfig(file, ENV), ENV)).toEqual({});
 });
 
+test("the pepper of API keys is given to gateways alone, and the simulator gets no secret", () => {
+  const given = describeComponents(parseConfig(file, ENV), ENV).map(({ name, env }) => {
+    const all = { ...componentEnvironment(ENV, {}), ...env };
+    return [name, Object.keys(ENV).filter((secret) => all[secret])];
+  });
+
+  const [keys, pepper] = Object.keys(ENV);
+  expect(Object.fromEntries(given)).toEqual({
+    simulator: [],
+    gateway: [keys, pepper],
+    worker: [keys],
+    collector: [keys],
+  });
+});
+
 test("the servers that up started win over the caller's variables, which win over defaults", () => {
   const env = componentEnvironment(
     { NODE_ENV: "development", REDIS_URL: "redis://other" },

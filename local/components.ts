@@ -1,7 +1,7 @@
 import type { CallerTls } from "../adapters/process/direct.ts";
 import { callerFiles, listenerEnvironment, type LocalTls } from "./tls/local-tls.ts";
 import type { Config } from "../core/config/schema.ts";
-import { ROLE_FACTS, ROLES, type Role } from "./roles.ts";
+import { ROLE_FACTS, ROLES, type Role, withheldFrom } from "./roles.ts";
 
 export interface ComponentPort {
   /** The environment variable that changes it. */
@@ -59,6 +59,7 @@ export function describeComponents(
       // What the variable says may be empty or no number.
       env: {
         ...roleEnv,
+        ...withheldFrom(name),
         ...(name === "simulator" && { [ownPort]: String(own.number) }),
         ...(tls && listenerEnvironment(name, tls)),
       },

@@ -9,8 +9,9 @@ import { type Stack, startStack } from "../local/stack/stack.ts";
 import { untilTrue } from "../local/stack/eventually.ts";
 import { silentLog } from "../runtime/log.ts";
 import { serverUrls } from "./support/servers.ts";
-import { createApi } from "./support/stack/api.ts";
+import { createApi } from "../history/api.ts";
 import { makeUser } from "./support/stack/users.ts";
+import { requirePepper } from "../core/config/pepper.ts";
 
 const LIMIT_MS = 60_000;
 
@@ -62,7 +63,7 @@ test(
     });
     const identities = stack.components().flatMap((one) => identifyProcess(one.pid() ?? 0) ?? []);
     try {
-      const user = await makeUser(stack.books.database, stack.config.secrets.key_pepper);
+      const user = await makeUser(stack.books.database, requirePepper(stack.config));
       const api = createApi(stack.url, user.apiKey);
       const { request_id: requestId } = await api.generate({ prompt: "hello", max_tokens: 16 });
       await untilTrue("the request waits in its queue", 10_000, async () => {

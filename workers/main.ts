@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { randomUUIDv7 } from "bun";
 
 import { followQueues, openBroker, START_LOOK_MS } from "../adapters/process/connections.ts";
-import { amqpServer } from "../adapters/process/broker.ts";
+import { amqpServer, openSignatures } from "../adapters/process/broker.ts";
 import { createDelayQueues } from "../adapters/amqp/delay-queues.ts";
 import { createPublisher } from "../adapters/amqp/publisher.ts";
 import { createSealer } from "../adapters/crypto/envelope.ts";
@@ -43,12 +43,14 @@ async function start(context: RoleContext): Promise<RunningRole> {
   const rabbitmq = await amqpServer(settings, { log, metrics: registry.metrics });
   const consuming = openBroker(config.current, rabbitmq, `${name}-consume`, log);
   const publishing = openBroker(config.current, rabbitmq, `${name}-publish`, log);
+  const signatures = openSignatures(config.current);
   const publisher = createPublisher(publishing, {
     channels: PUBLISH_CHANNELS,
     messagesMax: PUBLISH_MESSAGES_MAX,
     bytesMax: PUBLISH_BYTES_MAX,
     confirmTimeoutMs: settings.amqp.confirm_timeout_ms,
     messageBytesMax: settings.amqp.message_bytes_max,
+    signatures,
   });
   const queues = followQueues(config, publishing, log);
   const delays = createDelayQueues(publishing, { prefix: settings.amqp.queue_prefix });
@@ -70,7 +72,7 @@ async function start(context: RoleContext): Promise<RunningRole> {
     workerId: `worker-${randomUUIDv7()}`,
     host: hostname(),
     hasKey: (model) => hasKey(model, env),
-    ...messagePorts({ consuming, publisher, delays, queues, gatherResults }),
+    ...messagePorts({ consuming, publisher, delays, queues, signatures, gatherResults }),
     ...redisPorts(redis, signals, sealer),
     openPayload: ({ head, payload }) => decodePayload(sealer.open(payload, head, "prompt")),
     sealResult: (head, result) => sealer.seal(encodeJson(result), head, "result"),

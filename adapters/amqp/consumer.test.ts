@@ -4,7 +4,7 @@ import type { AmqpConnection } from "./connection.ts";
 import type { Delivery } from "./delivery.ts";
 import { purge, queueDepths } from "./inspect.ts";
 import { encodeRequest, encodeUnchanged } from "./messages.ts";
-import { requestOf } from "../../test/support/message-samples.ts";
+import { requestOf, SIGNATURES } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
 import { collectDeliveries, startTestBroker, type TestBroker } from "../../test/support/broker.ts";
 import { until } from "../../test/support/until.ts";
@@ -26,6 +26,7 @@ beforeAll(async () => {
     messagesMax: 100,
     bytesMax: 1_000_000,
     confirmTimeoutMs: 5_000,
+    signatures: SIGNATURES,
   });
   queue = broker.queues.requests.name;
 });

@@ -3,7 +3,7 @@ import type { AmqpConnection } from "./connection.ts";
 import { createDelayQueues, type DelayQueues } from "./delay-queues.ts";
 import { queueDepths } from "./inspect.ts";
 import { encodeRequest } from "./messages.ts";
-import { requestOf } from "../../test/support/message-samples.ts";
+import { requestOf, SIGNATURES } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
 import { collectDeliveries, startTestBroker, type TestBroker } from "../../test/support/broker.ts";
 import { deleteQueues } from "../../local/stack/delete-queues.ts";
@@ -26,6 +26,7 @@ beforeAll(async () => {
     messagesMax: 100,
     bytesMax: 1_000_000,
     confirmTimeoutMs: 5_000,
+    signatures: SIGNATURES,
   });
   delays = createDelayQueues(connection, { prefix: broker.prefix });
 });

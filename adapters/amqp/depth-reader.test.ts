@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
 import { startTestBroker, type TestBroker } from "../../test/support/broker.ts";
-import { requestOf } from "../../test/support/message-samples.ts";
+import { requestOf, SIGNATURES } from "../../test/support/message-samples.ts";
 import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import { until } from "../../test/support/until.ts";
 import type { AmqpConnection } from "./connection.ts";
@@ -24,6 +24,7 @@ beforeAll(async () => {
     messagesMax: 100,
     bytesMax: 1_000_000,
     confirmTimeoutMs: 5_000,
+    signatures: SIGNATURES,
   });
   names = broker.queues.queues.map(({ name }) => name);
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import type { AmqpConnection } from "./connection.ts";
 import { browse, purge, queueDepths, siftQueue, takeOne } from "./inspect.ts";
 import { encodeRequest } from "./messages.ts";
-import { requestOf } from "../../test/support/message-samples.ts";
+import { requestOf, SIGNATURES } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
 import { startTestBroker, type TestBroker } from "../../test/support/broker.ts";
 import { until } from "../../test/support/until.ts";
@@ -22,6 +22,7 @@ beforeAll(async () => {
     messagesMax: 100,
     bytesMax: 1_000_000,
     confirmTimeoutMs: 5_000,
+    signatures: SIGNATURES,
   });
   dead = broker.queues.requestsDead.name;
 });

@@ -26,6 +26,8 @@ export interface OutgoingMessage {
   timestampMs: number;
   /** In a delay queue: come back after so many milliseconds, instead of after the queue's own delay. */
   expirationMs?: number;
+  /** It was read and goes on as it is, with the signature that it came with or without one. */
+  isUnchanged?: true;
 }
 
 /** What decoding needs of a message that was read: a `Delivery` or a `BrowsedMessage`. */
@@ -107,8 +109,9 @@ export function encodeResult(result: QueuedResult): OutgoingMessage {
 }
 
 /**
- * Encodes a message once more, whatever its version. Every version must keep to this: a message is its body
- * and these properties, it has an id, and its own headers do not begin with `x-`, as those of the broker do.
+ * Encodes a message once more, whatever its version and signature. Every version must keep to this: a message
+ * is its body and these properties, it has an id, and its own headers do not begin with `x-`, as those of the
+ * broker do.
  */
 export function encodeUnchanged({
   body,
@@ -124,6 +127,7 @@ export function encodeUnchanged({
     type: String(type),
     headers: Object.fromEntries(own),
     timestampMs,
+    isUnchanged: true,
   };
 }
 

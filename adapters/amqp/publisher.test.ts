@@ -4,7 +4,7 @@ import { startTcpProxy, type TcpProxy } from "../../test/support/tcp-proxy.ts";
 import type { AmqpConnection } from "./connection.ts";
 import { browse, purge, queueDepths } from "./inspect.ts";
 import { decodeMessage, encodeRequest, encodeResult } from "./messages.ts";
-import { REQUEST, requestOf, RESULT } from "../../test/support/message-samples.ts";
+import { REQUEST, requestOf, RESULT, SIGNATURES } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher, type PublisherOptions } from "./publisher.ts";
 import { startTestBroker, type TestBroker } from "../../test/support/broker.ts";
 import { until } from "../../test/support/until.ts";
@@ -35,6 +35,7 @@ function publisherOn(
     messagesMax: 500,
     bytesMax: 8_388_608,
     confirmTimeoutMs: 5_000,
+    signatures: SIGNATURES,
     ...options,
   });
   publishers.push(publisher);

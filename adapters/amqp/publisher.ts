@@ -4,6 +4,7 @@ import { brokerFault, messageTooLarge } from "./broker-fault.ts";
 import { type Address, ConfirmLane, type OnConfirm } from "./confirm-lane.ts";
 import type { AmqpConnection } from "./connection.ts";
 import type { OutgoingMessage } from "./messages.ts";
+import type { Signatures } from "./signatures.ts";
 
 export interface PublisherOptions {
   /**
@@ -26,6 +27,8 @@ export interface PublisherOptions {
   pendingMax?: number;
   /** Most bytes of the bodies of those; one larger message may wait alone. Default 32 MiB. */
   pendingBytesMax?: number;
+  /** Signs every message but those that go on unchanged. */
+  signatures: Pick<Signatures, "sign">;
 }
 
 export interface Publisher {
@@ -120,8 +123,9 @@ class WindowedPublisher implements Publisher {
     return this.publishThrough("", queue, message);
   }
 
-  publishThrough(exchange: string, routingKey: string, message: OutgoingMessage): Promise<void> {
+  publishThrough(exchange: string, routingKey: string, given: OutgoingMessage): Promise<void> {
     const address = { exchange, routingKey };
+    const message = given.isUnchanged === true ? given : this.#options.signatures.sign(given);
     return new Promise((resolve, reject) => {
       const deadlineMs = performance.now() + this.#options.confirmTimeoutMs;
       const entry = { address, message, deadlineMs, resolve, reject };

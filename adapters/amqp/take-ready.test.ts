@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { collectDeliveries, startTestBroker, type TestBroker } from "../../test/support/broker.ts";
-import { requestOf } from "../../test/support/message-samples.ts";
+import { requestOf, SIGNATURES } from "../../test/support/message-samples.ts";
 import { startTcpProxy } from "../../test/support/tcp-proxy.ts";
 import { until } from "../../test/support/until.ts";
 import { Fault } from "../../core/faults.ts";
@@ -23,6 +23,7 @@ beforeAll(async () => {
     messagesMax: 500,
     bytesMax: 10_000_000,
     confirmTimeoutMs: 5_000,
+    signatures: SIGNATURES,
   });
   parking = broker.queues.parking.name;
 });

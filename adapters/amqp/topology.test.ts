@@ -3,7 +3,7 @@ import type { AmqpConnection } from "./connection.ts";
 import type { Delivery } from "./delivery.ts";
 import { purge, queueDepths } from "./inspect.ts";
 import { encodeRequest, decodeMessage } from "./messages.ts";
-import { REQUEST } from "../../test/support/message-samples.ts";
+import { REQUEST, SIGNATURES } from "../../test/support/message-samples.ts";
 import { createPublisher, type Publisher } from "./publisher.ts";
 import { collectDeliveries, startTestBroker, type TestBroker } from "../../test/support/broker.ts";
 import { deleteQueues } from "../../local/stack/delete-queues.ts";
@@ -24,6 +24,7 @@ beforeAll(async () => {
     messagesMax: 100,
     bytesMax: 1_000_000,
     confirmTimeoutMs: 5_000,
+    signatures: SIGNATURES,
   });
 });
 afterAll(async () => {

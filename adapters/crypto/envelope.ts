@@ -39,7 +39,7 @@ const IV_POOL_RECORDS = 512;
  * @throws {Error} when a key is not usable; the message names its id only
  */
 export function createSealer(keys: string): Sealer {
-  const byId = parseKeys(keys);
+  const byId = parseEncryptionKeys(keys);
   const [first] = byId;
   if (first === undefined) throw new Error("no encryption key is configured");
   const [sealingId, sealingKey] = first;
@@ -91,7 +91,7 @@ export function generateEncryptionKey(id: string): string {
   return `${id}:${randomBytes(KEY_BYTES).toString("base64")}`;
 }
 
-function parseKeys(keys: string): Map<string, Buffer> {
+export function parseEncryptionKeys(keys: string): Map<string, Buffer> {
   const byId = new Map<string, Buffer>();
   for (const part of keys.split(",")) {
     const colon = part.indexOf(":");

@@ -10,6 +10,7 @@ export const SECRET_VARIABLES = {
   encryptionKeys: "TOLLGATE_SECRETS__ENCRYPTION_KEYS",
   keyPepper: "TOLLGATE_SECRETS__KEY_PEPPER",
 } as const;
+export type SecretName = keyof typeof SECRET_VARIABLES;
 
 type Environment = Record<string, string | undefined>;
 

@@ -3,6 +3,7 @@ import { randomUUIDv7 } from "bun";
 import { encodeRequest } from "../../adapters/amqp/messages.ts";
 import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { createSealer } from "../../adapters/crypto/envelope.ts";
+import { openSignatures } from "../../adapters/process/broker.ts";
 import { textArray } from "../../adapters/postgres/arrays.ts";
 import { connectPostgres, type Database } from "../../adapters/postgres/connect.ts";
 import { insertRequests } from "../../adapters/postgres/insert-requests.ts";
@@ -165,7 +166,10 @@ export async function fillBacklog(
   filling: Filling,
 ): Promise<void> {
   const sealer = createSealer(config.secrets.encryption_keys);
-  const publisher = createPublisher(books.broker, PUBLISHER);
+  const publisher = createPublisher(books.broker, {
+    ...PUBLISHER,
+    signatures: openSignatures(() => config),
+  });
   const content = encodeJson(PAYLOAD);
   const publisherId = crypto.randomUUID();
 

@@ -11,6 +11,7 @@ import { type Sampler, startSampler } from "../machine/sampler.ts";
 import { mixedBodies, shortBodies } from "../prompts/prompts.ts";
 import type { Bench } from "./bench.ts";
 import { type BenchUser, insertKeys, insertUsers, nthUser } from "./users.ts";
+import { requirePepper } from "../../core/config/pepper.ts";
 
 /** A stack under measurement: what is found here ends up in the outcome of the scenario. */
 export interface Session extends Bench {
@@ -83,7 +84,7 @@ export async function withStack<Result>(
     const { database } = stack.books;
     const users = Array.from({ length: userCount }, (_, n) => nthUser(n));
     await insertUsers(database, 0, userCount);
-    await insertKeys(database, stack.config.secrets.key_pepper, users);
+    await insertKeys(database, requirePepper(stack.config), users);
     const offering = { ...bench, stack: { ...stack, startRole }, users, sampler };
     const result = await measure({ ...offering, ...openLoads(offering) });
     measured.samples = [...sampler.samples()];

@@ -20,6 +20,7 @@ import { type Cost, measureCost, measureWorkingOff } from "../measure/cost.ts";
 import { count, statusCalls } from "../measure/requests.ts";
 import { onStack, type Session, withStack } from "../measure/session.ts";
 import { insertKeys, nthUser } from "../measure/users.ts";
+import { requirePepper } from "../../core/config/pepper.ts";
 
 const RATE = 1_000;
 const SECONDS = 10;
@@ -52,7 +53,7 @@ async function growUsers(session: Session, { from, to, size, say }: Step) {
   // Evenly spread over all.
   const callers = Array.from({ length: many }, (_, i) => nthUser(Math.floor((i * to) / many)));
   await fillUsers(session, { from, to, say: (share) => say(`in PostgreSQL: ${share}`) });
-  await insertKeys(database, session.stack.config.secrets.key_pepper, callers);
+  await insertKeys(database, requirePepper(session.stack.config), callers);
   const files = await session.generate("short", callers);
   const first = await measureCost(session, `${size} users, first call of each`, files, PACE);
 

@@ -11,7 +11,7 @@ import {
 } from "../measure/requests.ts";
 import { ACCEPT_ONLY, FAST_MODEL_WORKER, type Session, withStack } from "../measure/session.ts";
 import { insertUsers, nthUserId } from "../measure/users.ts";
-import { percentile } from "../statistics.ts";
+import { percentile } from "../../local/percentile.ts";
 
 const SIZE = 100_000;
 const SIZE_QUICK = 10_000;

@@ -49,6 +49,7 @@ export async function bringTogether(operation: Operation): Promise<BroughtTogeth
     messagesMax: PAGE_MAX,
     bytesMax: PUBLISH_BYTES_MAX,
     confirmTimeoutMs: config.amqp.confirm_timeout_ms,
+    signatures: operation.signatures(),
   });
   try {
     const sifted = await siftRestored({

@@ -60,7 +60,7 @@ async function audit(options: AuditOptions): Promise<void> {
   const hasQueues = options.queues === true;
   const servers = ["postgres", "redis", ...(hasQueues ? (["amqp"] as const) : [])] as const;
   try {
-    await operate({ servers, secrets: false }, (operation) => auditWith(operation, options));
+    await operate({ servers, secrets: [] }, (operation) => auditWith(operation, options));
   } catch (error) {
     // Failed would mean that the books differ.
     if (error instanceof CommandFailure && error.exitCode !== EXIT.failed) throw error;

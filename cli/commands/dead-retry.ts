@@ -9,6 +9,7 @@ import {
   type DeadQueue,
   dropLetters,
   presentQueues,
+  letterBox,
   lookAtLetters,
   LOOK_MAX,
   parseDeadQueues,
@@ -85,7 +86,10 @@ Examples:
 async function retry(id: string | undefined, options: RetryOptions): Promise<void> {
   requireOneWay(id, options);
   const which = parseDeadQueues(options.queue);
-  const needs = { servers: ["postgres", "redis", "amqp"], secrets: true } as const;
+  const needs = {
+    servers: ["postgres", "redis", "amqp"],
+    secrets: ["encryptionKeys", "keyPepper"],
+  } as const;
   await operate(needs, async (operation) => {
     const gateway = findGateway(options.url, process.env, operation.up);
     const keyLifeMs = id === undefined ? BULK_KEY_LIFE_MS : undefined;
@@ -114,12 +118,13 @@ function requireOneWay(id: string | undefined, options: RetryOptions): void {
 }
 
 async function retryOne(
-  { amqp, queues }: Operation,
+  operation: Operation,
   ports: RetryPorts,
   id: string,
   { toModel, json }: RetryOptions,
 ): Promise<void> {
-  const letter = await requireLetter(await amqp(), queues, id);
+  const box = await letterBox(operation);
+  const letter = await requireLetter(box, id);
   const retried = await retryLetter(ports, letter, toModel);
   switch (retried.kind) {
     case "refused":
@@ -129,12 +134,12 @@ async function retryOne(
         `the letter ${id} cannot be retried: ${retried.reason}; forget it with ./tollgate dead drop ${id}`,
       );
     case "same":
-      await dropLetters(await amqp(), queues, id);
+      await dropLetters(box, id);
       if (json === true) printJson({ request_id: id, is_new: false });
       else printLine(`the request ${id} is still open: it waits for its turn again`);
       return;
     case "new":
-      await dropLetters(await amqp(), queues, id);
+      await dropLetters(box, id);
       if (json === true) printJson({ request_id: retried.newId, is_new: true });
       else printLine(`${id} stays as it ended; its content is the new request ${retried.newId}`);
   }
@@ -167,12 +172,12 @@ async function letterFilter({ database }: Operation, options: RetryOptions): Pro
 }
 
 async function countFitting(
-  { amqp, queues }: Operation,
+  operation: Operation,
   which: readonly DeadQueue[],
   filter: LetterFilter,
 ): Promise<number> {
   let count = 0;
-  await lookAtLetters(await amqp(), queues, which, LOOK_MAX, (letter) => {
+  await lookAtLetters(await letterBox(operation), which, LOOK_MAX, (letter) => {
     if (fitsFilter(letter, filter)) count += 1;
   });
   return count;
@@ -180,12 +185,12 @@ async function countFitting(
 
 /** Walks through the queues once, trying what fits. What was done when it fails half way is done. */
 async function retryEach(
-  { amqp, queues }: Operation,
+  operation: Operation,
   ports: RetryPorts,
   which: readonly DeadQueue[],
   { filter, count, options }: { filter: LetterFilter; count: number; options: RetryOptions },
 ): Promise<RetriedLetters> {
-  const connection = await amqp();
+  const box = await letterBox(operation);
   const progress = createCountProgress(process.stderr, count, "letters tried");
   const { sift, outcome } = createRetryAll(
     filter,
@@ -194,11 +199,11 @@ async function retryEach(
   );
   let failure: Error | undefined;
   try {
-    for (const queue of await presentQueues(connection, queues, which)) {
+    for (const queue of await presentQueues(box, which)) {
       const bounds = { limit: LOOK_MAX, withinMs: BULK_LIMIT_MS };
-      await siftQueue(connection, queueNameOf(queues, queue), bounds, async (message) => {
+      await siftQueue(box.amqp, queueNameOf(box.queues, queue), bounds, async (message) => {
         try {
-          return await sift(readLetter(queue, message));
+          return await sift(readLetter(box, queue, message));
         } catch (error) {
           // Told afterwards as it is; within the channel it would pass for a fault of the broker.
           failure = error instanceof Error ? error : new Error(String(error));

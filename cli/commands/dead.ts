@@ -13,6 +13,7 @@ import {
   type DeadQueue,
   dropAllLetters,
   dropLetters,
+  letterBox,
   listLetters,
   LOOK_MAX,
   parseDeadQueues,
@@ -66,8 +67,8 @@ Example:
 async function list(options: { queue?: string; limit: string; json?: boolean }): Promise<void> {
   const which = parseDeadQueues(options.queue);
   const limit = parseCount(options.limit, "--limit", 1, LOOK_MAX);
-  await operate({ servers: ["amqp"], secrets: false }, async (operation) => {
-    const letters = await listLetters(await operation.amqp(), operation.queues, which, limit);
+  await operate({ servers: ["amqp"], secrets: ["encryptionKeys"] }, async (operation) => {
+    const letters = await listLetters(await letterBox(operation), which, limit);
     if (options.json === true) printJson(letters.map(letterJson));
     else printLine(letters.length === 0 ? "there are no dead letters" : formatLetters(letters));
   });
@@ -99,8 +100,9 @@ interface ShowOptions {
 
 async function show(id: string, options: ShowOptions): Promise<void> {
   const reveal = options.reveal === true;
-  await operate({ servers: ["postgres", "amqp"], secrets: reveal }, async (operation) => {
-    const letter = await requireLetter(await operation.amqp(), operation.queues, id);
+  const needs = { servers: ["postgres", "amqp"], secrets: ["encryptionKeys"] } as const;
+  await operate(needs, async (operation) => {
+    const letter = await requireLetter(await letterBox(operation), id);
     const standing = await standingOf(operation, id);
     const content = reveal ? contentOf(operation, letter) : undefined;
     const upstream = reveal ? upstreamOf(operation, letter) : undefined;
@@ -181,12 +183,13 @@ async function drop(id: string | undefined, options: DropOptions): Promise<void>
   if (!isAll && options.queue !== undefined)
     throw new CommandFailure("--queue goes with --all", { exitCode: EXIT.usage });
   const which = parseDeadQueues(options.queue);
-  await operate({ servers: ["postgres", "amqp"], secrets: false }, async (operation) => {
+  const needs = { servers: ["postgres", "amqp"], secrets: ["encryptionKeys"] } as const;
+  await operate(needs, async (operation) => {
     if (id === undefined) return dropAll(operation, which, options);
-    const amqp = await operation.amqp();
-    await requireLetter(amqp, operation.queues, id);
+    const box = await letterBox(operation);
+    await requireLetter(box, id);
     await note(operation, options.actor, "dead.drop", id, {});
-    await dropLetters(amqp, operation.queues, id);
+    await dropLetters(box, id);
     printLine(printable(`the letter ${id} is dropped`));
   });
 }

@@ -52,7 +52,7 @@ Example:
 
 async function add(who: string, options: NewKeyOptions): Promise<void> {
   const expiresAtMs = expiryOf(options.expires);
-  await operate({ servers: ["postgres"], secrets: true }, async ({ config, database }) => {
+  await operate({ servers: ["postgres"], secrets: ["keyPepper"] }, async ({ config, database }) => {
     const { userId } = await requireUser(database, who);
     const about = { name: options.name ?? "", expiresAtMs };
     printNewKey(userId, await giveKey(database, config, userId, about), options.json === true);
@@ -95,7 +95,7 @@ Example:
 }
 
 async function list(who: string, options: { json?: boolean }): Promise<void> {
-  await operate({ servers: ["postgres"], secrets: false }, async ({ database }) => {
+  await operate({ servers: ["postgres"], secrets: [] }, async ({ database }) => {
     const { userId } = await requireUser(database, who);
     const keys = await listKeys(database, userId);
     if (options.json === true) {
@@ -161,7 +161,7 @@ Example:
 async function rotate(text: string, options: NewKeyOptions & { overlap: string }): Promise<void> {
   const overlapMs = parseDuration(options.overlap, "--overlap");
   const expiresAtMs = expiryOf(options.expires);
-  await operate({ servers: ["postgres", "redis"], secrets: true }, async (operation) => {
+  await operate({ servers: ["postgres", "redis"], secrets: ["keyPepper"] }, async (operation) => {
     const { config, database } = operation;
     const old = await requireKey(database, config, text);
     const successor = mintKey(config, {
@@ -213,8 +213,9 @@ Example:
 }
 
 async function revoke(text: string): Promise<void> {
-  const isKeyItself = text.startsWith("tg_");
-  await operate({ servers: ["postgres", "redis"], secrets: isKeyItself }, async (operation) => {
+  // The key itself is looked up by its hash.
+  const secrets = text.startsWith("tg_") ? (["keyPepper"] as const) : [];
+  await operate({ servers: ["postgres", "redis"], secrets }, async (operation) => {
     const { config, database } = operation;
     const { keyId, prefix, last4 } = await requireKey(database, config, text);
     const keyHash = await revokeKey(database, keyId);

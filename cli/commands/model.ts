@@ -42,7 +42,7 @@ Example:
 }
 
 async function list({ json }: { json?: boolean }): Promise<void> {
-  await operate({ servers: ["postgres", "redis", "amqp"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis", "amqp"], secrets: [] }, async (operation) => {
     const { readings, models } = await look(operation);
     if (json === true) printJson(models.map(modelJson));
     else printLine(formatModels(models, readings.atMs));
@@ -85,7 +85,7 @@ Example:
 async function pause(model: string, { reason, actor, json }: PauseOptions): Promise<void> {
   if (reason.trim() === "")
     throw new CommandFailure("--reason says why: it must not be empty", { exitCode: EXIT.usage });
-  await operate({ servers: ["postgres", "redis"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     requireModel(model, operation);
     const by = actorOf(actor);
     const before = await pauseModel(operation.database, { model, by, reason });
@@ -127,7 +127,7 @@ async function resume(
   model: string,
   { actor, json }: Pick<PauseOptions, "actor" | "json">,
 ): Promise<void> {
-  await operate({ servers: ["postgres", "redis"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     const before = await resumeModel(operation.database, { model, by: actorOf(actor) });
     if (before === undefined) {
       requireModel(model, operation);

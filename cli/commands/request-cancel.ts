@@ -75,7 +75,7 @@ async function cancel(idTexts: string[], options: CancelOptions): Promise<void> 
     which: status === undefined ? "all" : WHICH[status],
     detail: detailOf(options),
   };
-  await operate({ servers: ["postgres", "redis"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     const counts =
       ids.length > 0
         ? await cancelByIds(operation, ids, order, options)

@@ -90,7 +90,7 @@ async function list(options: ListOptions): Promise<void> {
   const status = parseStatus(options.status, REQUEST_STATES);
   const limit = parseCount(options.limit, "--limit", 1, 10_000);
   const before = options.after === undefined ? undefined : requireRequestId(options.after);
-  await operate({ servers: ["postgres", "redis"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     const { database } = operation;
     const filter = await readFilter(database, options);
     const page = await listSeen(
@@ -149,8 +149,8 @@ const ACTIONS_SHOWN = 100;
 async function show(idText: string, options: ShowOptions): Promise<void> {
   const id = requireRequestId(idText);
   const isRevealed = options.reveal === true;
-  const needs = { servers: ["postgres", "redis"], secrets: isRevealed } as const;
-  await operate(needs, async (operation) => {
+  const secrets = isRevealed ? (["encryptionKeys"] as const) : [];
+  await operate({ servers: ["postgres", "redis"], secrets }, async (operation) => {
     const known = await readKnown(operation, id);
     let revealed = {};
     if (isRevealed) {
@@ -248,7 +248,7 @@ Example:
 async function wait(idText: string, options: { timeout: string; json?: boolean }): Promise<void> {
   const id = requireRequestId(idText);
   const deadlineMs = Date.now() + parseCount(options.timeout, "--timeout", 0, 86_400) * 1_000;
-  await operate({ servers: ["postgres", "redis"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     const standing = await waitForEnd(operation, id, deadlineMs);
     if (standing === undefined) throw unknownRequest(id);
     const { state, billedTokens } = standing;

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 
 import { configPath } from "../../adapters/state/read-config.ts";
+import { statePaths } from "../../adapters/state/paths.ts";
+import { readEnvFile } from "../../adapters/state/secrets.ts";
 import { serverEnvironment } from "../../adapters/state/server-urls.ts";
 import { countLivePublishers } from "../../adapters/postgres/publishers.ts";
 import { requireYes } from "../../adapters/terminal/confirm.ts";
@@ -20,7 +22,7 @@ interface RestoreOptions extends BackupWish {
   yes?: boolean;
 }
 
-const SERVERS = { servers: ["postgres", "redis", "amqp"], secrets: false } as const;
+const SERVERS = { servers: ["postgres", "redis", "amqp"], secrets: ["encryptionKeys"] } as const;
 /** A gateway notes something once a second at least. */
 const GATEWAY_SILENT_MS = 5_000;
 
@@ -82,6 +84,7 @@ async function restore(options: RestoreOptions): Promise<void> {
     isSaid: options.yes === true,
     bringTogether: async (urls, progress) => {
       const env = {
+        ...readEnvFile(statePaths().secretsEnv),
         ...process.env,
         ...serverEnvironment(urls),
         TOLLGATE_CONFIG: configPath(process.env),

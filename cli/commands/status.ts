@@ -41,7 +41,7 @@ Examples:
 async function status({ json, watch }: StatusOptions): Promise<void> {
   if (json === true && watch === true)
     throw new CommandFailure("--watch is for people: leave out --json", { exitCode: EXIT.usage });
-  await operate({ servers: ["postgres", "redis", "amqp"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis", "amqp"], secrets: [] }, async (operation) => {
     if (watch === true) return watchIt(operation);
     const seen = await look(operation);
     if (json === true) printJson(statusJson(seen.readings, seen.models, seen.conditions));

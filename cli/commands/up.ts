@@ -18,7 +18,8 @@ export function registerUp(program: Command): void {
       `
 Servers come from DATABASE_URL, REDIS_URL and AMQP_URL, else from Docker, else from programs on this
 machine, else from Debian packages. TOLLGATE_SERVERS=url|docker|local forces one. Data: .tollgate/
-Prometheus comes from PROMETHEUS_URL, else from this machine, else from the Debian package.
+Prometheus comes from PROMETHEUS_URL, else from this machine, else from the Debian package. Grafana reads the
+database of DATABASE_URL by GRAFANA_DATABASE_URL, of a role that may read and no more.
 
 It stays up when a model does not answer, and says so. Servers of this machine that end are started again.
 

@@ -64,7 +64,7 @@ Example:
 }
 
 async function activate(who: string, options: ActivityOptions): Promise<void> {
-  await operate({ servers: ["postgres", "redis"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     const user = await requireUser(operation.database, who);
     await setActivity(operation, user, true, actorOf(options.actor));
     if (options.json === true) printJson({ user_id: user.userId, active: true });
@@ -73,7 +73,7 @@ async function activate(who: string, options: ActivityOptions): Promise<void> {
 }
 
 async function deactivate(who: string, options: ActivityOptions): Promise<void> {
-  await operate({ servers: ["postgres", "redis"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     const user = await requireUser(operation.database, who);
     const actor = actorOf(options.actor);
     await setActivity(operation, user, false, actor);

@@ -66,7 +66,8 @@ async function add(
   options: { email?: string; tier?: string; key: boolean; json?: boolean },
 ): Promise<void> {
   const { name, email } = nameAndEmail(nameGiven, emailGiven, options.email);
-  await operate({ servers: ["postgres"], secrets: options.key }, async (operation) => {
+  const secrets = options.key ? (["keyPepper"] as const) : [];
+  await operate({ servers: ["postgres"], secrets }, async (operation) => {
     const { config, database } = operation;
     const tier = requireTier(options.tier ?? config.default_tier, config);
     await rememberTier(operation, tier);
@@ -106,7 +107,7 @@ Examples:
 
 async function list(options: { limit: string; after?: string; json?: boolean }): Promise<void> {
   const limit = parseCount(options.limit, "--limit", 1, 10_000);
-  await operate({ servers: ["postgres"], secrets: false }, async ({ config, database }) => {
+  await operate({ servers: ["postgres"], secrets: [] }, async ({ config, database }) => {
     const after =
       options.after === undefined ? null : (await requireUser(database, options.after)).userId;
     const { items, next } = await listUsers(database, after, limit);
@@ -163,7 +164,7 @@ Examples:
 
 async function quota(who: string, options: QuotaOptions): Promise<void> {
   const change = changeOf(options);
-  await operate({ servers: ["postgres", "redis"], secrets: false }, async (operation) => {
+  await operate({ servers: ["postgres", "redis"], secrets: [] }, async (operation) => {
     const { config, database } = operation;
     if (change.tier !== undefined) requireTier(change.tier, config);
     const user = await requireUser(database, who);

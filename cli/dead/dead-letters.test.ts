@@ -20,12 +20,15 @@ const HEAD: RequestHead = {
   createdAtMs: Date.UTC(2026, 10, 21),
   expiresAtMs: Date.UTC(2026, 10, 22),
 };
+/** Whether a message is signed has its tests elsewhere. */
+const BOX = { signatures: { refusalOf: () => undefined } };
 const PAYLOAD = new Uint8Array([1, 2, 3]);
 const OPEN: RequestStanding = { state: "queued", billedTokens: null, failedExecutions: 0 };
 const FAILED: RequestStanding = { state: "failed", billedTokens: 0, failedExecutions: 5 };
 
 const requestLetter = (): DeadLetter =>
   readLetter(
+    BOX,
     "requests",
     encodeDeadRequest(
       { head: HEAD, attempt: 4, payload: PAYLOAD },
@@ -34,6 +37,7 @@ const requestLetter = (): DeadLetter =>
   );
 const resultLetter = (): DeadLetter =>
   readLetter(
+    BOX,
     "results",
     encodeResult({
       head: HEAD,
@@ -47,7 +51,7 @@ const resultLetter = (): DeadLetter =>
     }),
   );
 const foreignLetter = (): DeadLetter =>
-  readLetter("results", { body: PAYLOAD, messageId: undefined, type: "x", headers: {} });
+  readLetter(BOX, "results", { body: PAYLOAD, messageId: undefined, type: "x", headers: {} });
 
 test("a letter tells what it is of and why it is there", () => {
   expect(requestLetter()).toMatchObject({

@@ -1,10 +1,12 @@
 import { lookThrough, purge, queueDepths, takeOne } from "../../adapters/amqp/inspect.ts";
 import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { decodeMessage, type IncomingMessage } from "../../adapters/amqp/messages.ts";
+import { type Refusal, REFUSALS, type Signatures } from "../../adapters/amqp/signatures.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
 import type { RequestHead } from "../../core/request/request.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
+import type { Operation } from "../operator/operate.ts";
 import type { RequestStanding } from "../../core/request/stored-request.ts";
 
 export const DEAD_QUEUES = ["requests", "results"] as const;
@@ -27,7 +29,24 @@ export interface DeadLetter {
 type LetterContent =
   | { kind: "request"; head: RequestHead; attempts: number; request: QueuedRequest }
   | { kind: "result"; head: RequestHead; attempts: number; result: QueuedResult }
-  | { kind: "unreadable"; reason: string };
+  | { kind: "unreadable"; why: "unreadable" | Refusal; reason: string };
+
+/** The queues of dead letters, and what tells ours from those of strangers. */
+export interface LetterBox {
+  amqp: AmqpConnection;
+  queues: Topology;
+  signatures: Pick<Signatures, "refusalOf">;
+}
+
+export const letterBox = async ({
+  amqp,
+  queues,
+  signatures,
+}: Pick<Operation, "amqp" | "queues" | "signatures">): Promise<LetterBox> => ({
+  amqp: await amqp(),
+  queues,
+  signatures: signatures(),
+});
 
 export const queueNameOf = (queues: Topology, queue: DeadQueue): string =>
   (queue === "requests" ? queues.requestsDead : queues.resultsDead).name;
@@ -42,22 +61,30 @@ export function parseDeadQueues(text: string | undefined): DeadQueue[] {
   });
 }
 
-export function readLetter(queue: DeadQueue, message: IncomingMessage): DeadLetter {
+export function readLetter(
+  { signatures }: Pick<LetterBox, "signatures">,
+  queue: DeadQueue,
+  message: IncomingMessage,
+): DeadLetter {
   const { messageId, headers } = message;
   const { error_code: code, error_message: text } = headers;
   return {
     queue,
     id: typeof messageId === "string" && messageId !== "" ? messageId : null,
     message,
-    content: readContent(message),
+    content: readContent(message, signatures.refusalOf(message)),
     error:
       typeof code === "string" ? { code, message: typeof text === "string" ? text : "" } : null,
   };
 }
 
-function readContent(message: IncomingMessage): LetterContent {
+function readContent(message: IncomingMessage, refusal: Refusal | undefined): LetterContent {
+  if (refusal !== undefined) return { kind: "unreadable", why: refusal, reason: REFUSALS[refusal] };
   const decoded = decodeMessage(message);
-  if (!decoded.ok) return { kind: "unreadable", reason: decoded.reason };
+  if (!decoded.ok) {
+    const { reason } = decoded;
+    return { kind: "unreadable", why: "unreadable", reason };
+  }
   if (decoded.kind === "request") {
     const { request } = decoded;
     return { kind: "request", head: request.head, attempts: request.attempt, request };
@@ -68,24 +95,19 @@ function readContent(message: IncomingMessage): LetterContent {
 
 /** The oldest letters of both queues or one, at most `limit` of each. A queue that is not there is empty. */
 export async function listLetters(
-  amqp: AmqpConnection,
-  queues: Topology,
+  box: LetterBox,
   which: readonly DeadQueue[],
   limit: number,
 ): Promise<DeadLetter[]> {
   const letters: DeadLetter[] = [];
-  await lookAtLetters(amqp, queues, which, limit, (letter) => letters.push(letter));
+  await lookAtLetters(box, which, limit, (letter) => letters.push(letter));
   return letters;
 }
 
 /** The first letter of that id. @throws {CommandFailure} when there is none */
-export async function requireLetter(
-  amqp: AmqpConnection,
-  queues: Topology,
-  id: string,
-): Promise<DeadLetter> {
+export async function requireLetter(box: LetterBox, id: string): Promise<DeadLetter> {
   let found: DeadLetter | undefined;
-  await lookAtLetters(amqp, queues, DEAD_QUEUES, LOOK_MAX, (letter) => {
+  await lookAtLetters(box, DEAD_QUEUES, LOOK_MAX, (letter) => {
     if (letter.id === id) found ??= letter;
   });
   if (found !== undefined) return found;
@@ -94,15 +116,14 @@ export async function requireLetter(
 
 /** Shows the first letters of both queues or one, at most `limit` of each, without keeping them. */
 export async function lookAtLetters(
-  amqp: AmqpConnection,
-  queues: Topology,
+  box: LetterBox,
   which: readonly DeadQueue[],
   limit: number,
   look: (letter: DeadLetter) => unknown,
 ): Promise<void> {
-  for (const queue of await presentQueues(amqp, queues, which))
-    await lookThrough(amqp, queueNameOf(queues, queue), { limit }, (message) =>
-      look(readLetter(queue, message)),
+  for (const queue of await presentQueues(box, which))
+    await lookThrough(box.amqp, queueNameOf(box.queues, queue), { limit }, (message) =>
+      look(readLetter(box, queue, message)),
     );
 }
 
@@ -111,8 +132,7 @@ export async function lookAtLetters(
  * milliseconds the broker does not count what has just been looked at and put back.
  */
 export async function presentQueues(
-  amqp: AmqpConnection,
-  queues: Topology,
+  { amqp, queues }: Pick<LetterBox, "amqp" | "queues">,
   which: readonly DeadQueue[],
 ): Promise<DeadQueue[]> {
   const nameOf = (queue: DeadQueue): string => queueNameOf(queues, queue);
@@ -122,12 +142,11 @@ export async function presentQueues(
 
 /** Drops every copy of a letter: a request may have left several. Returns how many there were. */
 export async function dropLetters(
-  amqp: AmqpConnection,
-  queues: Topology,
+  { amqp, queues }: Pick<LetterBox, "amqp" | "queues">,
   id: string,
 ): Promise<number> {
   let dropped = 0;
-  for (const queue of await presentQueues(amqp, queues, DEAD_QUEUES)) {
+  for (const queue of await presentQueues({ amqp, queues }, DEAD_QUEUES)) {
     const name = queueNameOf(queues, queue);
     while (dropped < LOOK_MAX && (await takeOne(amqp, name, id, { limit: LOOK_MAX }))) dropped += 1;
   }
@@ -141,7 +160,7 @@ export async function dropAllLetters(
   which: readonly DeadQueue[],
 ): Promise<number> {
   let dropped = 0;
-  for (const queue of await presentQueues(amqp, queues, which))
+  for (const queue of await presentQueues({ amqp, queues }, which))
     dropped += await purge(amqp, queueNameOf(queues, queue));
   return dropped;
 }
@@ -176,8 +195,10 @@ export function planRetry(
 ): RetryPlan {
   const isOpen = standing?.state === "queued";
   switch (content.kind) {
-    case "unreadable":
-      return { kind: "impossible", reason: `it cannot be read (${content.reason})` };
+    case "unreadable": {
+      const what = content.why === "unreadable" ? "it cannot be read" : "it is not believed";
+      return { kind: "impossible", reason: `${what} (${content.reason})` };
+    }
     case "request":
       return isOpen
         ? { kind: "give-back", to: "requests", request: { ...content.request, attempt: 1 } }

@@ -18,7 +18,7 @@ export function letterJson({ queue, id, content, error, message }: DeadLetter) {
   return {
     request_id: id,
     queue,
-    kind: content.kind,
+    kind: content.kind === "unreadable" ? content.why : content.kind,
     ...head,
     error,
     bytes: message.body.byteLength,
@@ -29,7 +29,7 @@ export function formatLetters(letters: readonly DeadLetter[]): string {
   const rows = letters.map(({ queue, id, content, error, message }) => [
     id ?? "(none)",
     queue,
-    content.kind === "unreadable" ? "unreadable" : (error?.code ?? stateOf(content)),
+    content.kind === "unreadable" ? content.why : (error?.code ?? stateOf(content)),
     ...(content.kind === "unreadable"
       ? ["", "", ""]
       : [content.head.model, String(content.attempts), formatInstant(content.head.createdAtMs)]),
@@ -50,7 +50,7 @@ export function formatLetter(letter: DeadLetter, standing: RequestStanding | und
     ["queue", queue],
   ];
   if (content.kind === "unreadable") {
-    lines.push(["unreadable", content.reason]);
+    lines.push([content.why, content.reason]);
   } else {
     const { head, attempts } = content;
     lines.push(

@@ -8,19 +8,26 @@ import { fitsFilter } from "./letter-filter.ts";
 import { createRetryAll, describeRetried } from "./retry-all.ts";
 import { type Retried, retryLetter, type RetryPorts } from "./retry-letter.ts";
 
+const BOX = { signatures: { refusalOf: () => undefined } };
 const HOUR_MS = 3_600_000;
 
 function letterOf(userId: string, more: { model?: string; createdAtMs?: number } = {}): DeadLetter {
   const request = requestOf(10);
   const head = { ...request.head, userId, ...more };
   return readLetter(
+    BOX,
     "requests",
     encodeDeadRequest({ ...request, head }, { code: "UPSTREAM_TIMEOUT", message: "late" }),
   );
 }
 
 const foreign = (): DeadLetter =>
-  readLetter("results", { body: new Uint8Array(1), messageId: undefined, type: "x", headers: {} });
+  readLetter(BOX, "results", {
+    body: new Uint8Array(1),
+    messageId: undefined,
+    type: "x",
+    headers: {},
+  });
 
 describe("which letters are meant", () => {
   const letter = letterOf("ada", { model: "fast", createdAtMs: 5 * HOUR_MS });

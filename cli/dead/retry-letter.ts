@@ -102,6 +102,7 @@ export function retryPorts(
       // One at a time, however long.
       bytesMax: 1,
       confirmTimeoutMs: config.amqp.confirm_timeout_ms,
+      signatures: operation.signatures(),
     });
     return publisher;
   }

@@ -11,6 +11,7 @@ import {
 import type { Database } from "../../adapters/postgres/connect.ts";
 import { deleteCachedKey } from "../../adapters/redis/key-cache.ts";
 import { checkApiKey, displayOfApiKey } from "../../core/api-key.ts";
+import { requirePepper } from "../../core/config/pepper.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { CommandFailure, describeError, EXIT } from "../../adapters/terminal/failure.ts";
 import type { Operation } from "./operate.ts";
@@ -23,13 +24,13 @@ export interface MintedKey {
 }
 
 export function mintKey(
-  { secrets }: Pick<Config, "secrets">,
+  config: Pick<Config, "secrets">,
   { name, expiresAtMs }: { name: string; expiresAtMs: number | null },
 ): MintedKey {
   if (name.length > 200)
     throw new CommandFailure("the name of a key may have 200 characters", { exitCode: EXIT.usage });
   const apiKey = generateApiKey();
-  const keyHash = createKeyHash(secrets.key_pepper)(apiKey);
+  const keyHash = createKeyHash(requirePepper(config))(apiKey);
   const record = { keyId: randomUUIDv7(), keyHash, ...displayOfApiKey(apiKey), name, expiresAtMs };
   return { apiKey, record };
 }
@@ -64,12 +65,12 @@ export async function requireKey(
 
 async function findKeyByText(
   database: Database,
-  { secrets }: Pick<Config, "secrets">,
+  config: Pick<Config, "secrets">,
   text: string,
 ): Promise<ApiKey | undefined> {
   if (isUuid(text)) return findKey(database, text);
   if (!checkApiKey(text)) return undefined;
-  const [owner] = await findKeys(database, [createKeyHash(secrets.key_pepper)(text)]);
+  const [owner] = await findKeys(database, [createKeyHash(requirePepper(config))(text)]);
   return owner && findKey(database, owner.keyId);
 }
 

@@ -2,8 +2,9 @@ import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { connectAmqp } from "../../adapters/amqp/connection.ts";
 import type { Database } from "../../adapters/postgres/connect.ts";
 import { NoSession } from "../../adapters/postgres/require-session.ts";
+import type { Signatures } from "../../adapters/amqp/signatures.ts";
 import { topologyOf } from "../../adapters/process/connections.ts";
-import { amqpServer } from "../../adapters/process/broker.ts";
+import { amqpServer, openSignatures } from "../../adapters/process/broker.ts";
 import { openPostgres } from "../../adapters/process/postgres.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import { redisOptions } from "../../adapters/process/redis.ts";
@@ -38,6 +39,8 @@ export interface Operation {
   /** Declares nothing: looking must not change the broker. */
   amqp: () => Promise<AmqpConnection>;
   queues: Topology;
+  /** For a command that needs the encryption keys. */
+  signatures: () => Signatures;
 }
 
 /**
@@ -80,7 +83,9 @@ export async function operate<Result>(
   });
 
   try {
-    return await act({ config, up, database, redis, signals, amqp, queues: topologyOf(config) });
+    const signatures = () => openSignatures(() => config);
+    const queues = topologyOf(config);
+    return await act({ config, up, database, redis, signals, amqp, queues, signatures });
   } catch (error) {
     throw explain(error, config);
   } finally {

@@ -20,7 +20,10 @@ const UP: UpJson = {
 };
 const PEPPER = "the pepper of the running up, 32 characters";
 const SECRETS = `TOLLGATE_SECRETS__ENCRYPTION_KEYS=k1:abc\nTOLLGATE_SECRETS__KEY_PEPPER=${PEPPER}\n`;
-const ALL: Needs = { servers: ["postgres", "redis", "amqp"], secrets: true };
+const ALL: Needs = {
+  servers: ["postgres", "redis", "amqp"],
+  secrets: ["encryptionKeys", "keyPepper"],
+};
 
 const folders: string[] = [];
 afterAll(() => {
@@ -91,7 +94,7 @@ test("any other configuration file speaks for its servers, and gets no secrets o
   };
   const paths = makeState({ isUp: true });
 
-  const without = await readSetup(env, paths, { servers: ["postgres"], secrets: false });
+  const without = await readSetup(env, paths, { servers: ["postgres"], secrets: [] });
   const needed = readSetup(env, paths, ALL);
 
   expect(without.config.postgres.url).toBe(
@@ -119,9 +122,9 @@ test("servers of the environment are never mixed with those of up", async () => 
 
   const both = await readSetup(env, paths, {
     servers: ["postgres", "redis"],
-    secrets: false,
+    secrets: [],
   }).catch((error: unknown) => error);
-  const one = await readSetup(env, paths, { servers: ["postgres"], secrets: false });
+  const one = await readSetup(env, paths, { servers: ["postgres"], secrets: [] });
 
   expect(both).toMatchObject({
     exitCode: EXIT.usage,
@@ -134,7 +137,7 @@ test("secrets of up are not used on another database", async () => {
   const env = { DATABASE_URL: "postgres://prod@db.example.org/tollgate?sslmode=verify-full" };
   const paths = makeState({ isUp: true });
 
-  const setup = readSetup(env, paths, { servers: ["postgres"], secrets: true });
+  const setup = readSetup(env, paths, { servers: ["postgres"], secrets: ["keyPepper"] });
 
   expect(await setup.catch((error: unknown) => error)).toMatchObject({
     exitCode: EXIT.usage,

@@ -1,7 +1,7 @@
 import type { Config } from "../../core/config/schema.ts";
 import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import type { StatePaths } from "../../adapters/state/paths.ts";
-import { readEnvFile, SECRET_VARIABLES } from "../../adapters/state/secrets.ts";
+import { readEnvFile, SECRET_VARIABLES, type SecretName } from "../../adapters/state/secrets.ts";
 import {
   SERVER_VARIABLES,
   serverEnvironment,
@@ -18,10 +18,10 @@ export type ServerName = keyof ServerUrls;
 export interface Needs {
   servers: readonly ServerName[];
   /**
-   * Whether keys are hashed or content is opened. Without it the command runs where no secrets are known, and
-   * must not use them.
+   * Those that it uses: `encryptionKeys` where content is opened or messages are read and written,
+   * `keyPepper` where API keys are hashed. It runs where others are not known.
    */
-  secrets: boolean;
+  secrets: readonly SecretName[];
 }
 
 /** Every way to name a server in the environment. */
@@ -34,10 +34,7 @@ const NAMES: Readonly<Record<ServerName, readonly string[]>> = {
 const SERVERS: readonly ServerName[] = ["postgres", "redis", "amqp"];
 
 /** Fits the schema and opens nothing. */
-const NO_SECRETS = {
-  [SECRET_VARIABLES.encryptionKeys]: "none",
-  [SECRET_VARIABLES.keyPepper]: "this command was given no secrets",
-};
+const NO_KEYS = "none";
 
 /**
  * The configuration that a command works with: of the environment if that names servers or a configuration
@@ -56,7 +53,7 @@ export async function readSetup(
   const { postgres } = await readConfig({ ...named, ...secretsOf(env) });
   const isUps = up?.postgres === postgres.url;
   const known = { ...(isUps ? readEnvFile(paths.secretsEnv) : undefined), ...env };
-  if (needs.secrets) requireSecrets(known, up);
+  requireSecrets(needs.secrets, known, up);
   return { config: await readConfig({ ...named, ...secretsOf(known) }), up };
 }
 
@@ -95,19 +92,23 @@ function systemOf(
 const configOf = (up: UpJson): string => up.config ?? configPath({});
 
 /** @throws {CommandFailure} naming those that are missing */
-function requireSecrets(env: Environment, up: UpJson | undefined): void {
-  const missing = Object.values(SECRET_VARIABLES).filter((name) => !env[name]);
+function requireSecrets(
+  needed: readonly SecretName[],
+  env: Environment,
+  up: UpJson | undefined,
+): void {
+  const missing = needed.map((secret) => SECRET_VARIABLES[secret]).filter((name) => !env[name]);
   if (missing.length === 0) return;
   const another =
     up === undefined ? "" : `; for ./tollgate up name no servers, and ${configOf(up)} or no file`;
   throw new CommandFailure(
-    `${missing.join(" and ")} must be set: the values that the components of this system run with${another}`,
+    `${missing.join(" and ")} must be set: the values that the gateways of this system run with${another}`,
     { exitCode: EXIT.usage },
   );
 }
 
-/** The secrets of an environment, where there are none values that fit the schema and open nothing. */
-const secretsOf = (env: Environment): Environment =>
-  Object.fromEntries(
-    Object.values(SECRET_VARIABLES).map((name) => [name, env[name] || NO_SECRETS[name]]),
-  );
+/** The secrets of an environment, as far as it has them. */
+const secretsOf = (env: Environment): Environment => ({
+  [SECRET_VARIABLES.encryptionKeys]: env[SECRET_VARIABLES.encryptionKeys] || NO_KEYS,
+  [SECRET_VARIABLES.keyPepper]: env[SECRET_VARIABLES.keyPepper],
+});

@@ -5,7 +5,7 @@ import { look } from "./look.ts";
 /** What is wrong with the system that commands work on now, a line each. Never throws. */
 export async function findTrouble(): Promise<string[]> {
   try {
-    const needs = { servers: ["postgres", "redis", "amqp"], secrets: false } as const;
+    const needs = { servers: ["postgres", "redis", "amqp"], secrets: [] } as const;
     return await operate(needs, async (operation) => {
       const { conditions } = await look(operation);
       return conditions.map(({ text }) => text);

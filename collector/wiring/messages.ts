@@ -12,8 +12,10 @@ import {
 import { publishOrEnd } from "../../adapters/amqp/publish-request.ts";
 import { createPublisher, type Publisher } from "../../adapters/amqp/publisher.ts";
 import { takeReady } from "../../adapters/amqp/take-ready.ts";
+import type { Metrics } from "../../core/metrics.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { Log } from "../../runtime/log.ts";
+import { REFUSALS, type Signatures } from "../../adapters/amqp/signatures.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { Config } from "../../core/config/schema.ts";
 import type { CollectorPorts, DecodedDelivery, KeeperPorts } from "../ports.ts";
@@ -24,13 +26,18 @@ const PUBLISH_MESSAGES_MAX = 200;
 const PUBLISH_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Publishes with confirms, bounded in messages and bytes. */
-export const openPublisher = (broker: AmqpConnection, { amqp }: Pick<Config, "amqp">): Publisher =>
+export const openPublisher = (
+  broker: AmqpConnection,
+  { amqp }: Pick<Config, "amqp">,
+  signatures: Signatures,
+): Publisher =>
   createPublisher(broker, {
     channels: PUBLISH_CHANNELS,
     messagesMax: PUBLISH_MESSAGES_MAX,
     bytesMax: PUBLISH_BYTES_MAX,
     confirmTimeoutMs: amqp.confirm_timeout_ms,
     messageBytesMax: amqp.message_bytes_max,
+    signatures,
   });
 
 export interface CollectorBroker {
@@ -41,6 +48,8 @@ export interface CollectorBroker {
   /** As the configuration in force has them. */
   queues: () => Topology;
   prefetch: number;
+  signatures: Pick<Signatures, "refusalOf">;
+  metrics: Pick<Metrics, "collector_messages_refused_total">;
   log: Log;
 }
 
@@ -52,10 +61,22 @@ export function messagePorts({
   depths,
   queues,
   prefetch,
+  signatures,
+  metrics,
   log,
 }: CollectorBroker): Pick<CollectorPorts, "consumeResults" | "publishDeadRequest"> &
   Pick<KeeperPorts, "publishRequest" | "takePutOff" | "takeQueued" | "readyOf"> {
-  /** What nobody can read goes to the dead letters as it is. */
+  /** What is wrong with the message; undefined: one of us wrote it. */
+  function refuse(message: IncomingMessage): string | undefined {
+    const cause = signatures.refusalOf(message);
+    if (cause === undefined) return undefined;
+    metrics.collector_messages_refused_total.add(1, cause);
+    const { messageId, type } = message;
+    log.error({ cause, request_id: String(messageId), type: String(type) }, "a message is refused");
+    return REFUSALS[cause];
+  }
+
+  /** What is refused and what nobody can read goes to the dead letters as it is. */
   async function take(
     queue: string,
     limit: number,
@@ -64,6 +85,10 @@ export function messagePorts({
     return takeReady(publishing, queue, limit, async (messages) => {
       const requests: QueuedRequest[] = [];
       for (const message of messages) {
+        if (refuse(message) !== undefined) {
+          await publisher.publish(queues().requestsDead.name, encodeUnchanged(message));
+          continue;
+        }
         const decoded = decodeRequest(message);
         if (decoded.ok) {
           requests.push(decoded.request);
@@ -87,7 +112,7 @@ export function messagePorts({
         onDelivery: (delivery) =>
           onDelivery({
             ...delivery,
-            decoded: decode(delivery),
+            decoded: decode(delivery, refuse(delivery)),
             publishUnchanged: () =>
               publisher.publish(queues().results.name, encodeUnchanged(delivery)),
           }),
@@ -108,7 +133,9 @@ export function messagePorts({
   };
 }
 
-function decode(message: IncomingMessage): DecodedDelivery {
+function decode(message: IncomingMessage, refused: string | undefined): DecodedDelivery {
+  // Its id is a claim like the rest: it ends nothing.
+  if (refused !== undefined) return { kind: "unreadable", what: "result", reason: refused };
   const decoded = decodeMessage(message);
   if (!decoded.ok) {
     const { requestId, reason, isNewer } = decoded;

@@ -41,6 +41,11 @@ export const amqp = t.Object(
       "Largest message: RabbitMQ's max_message_size, 16 MiB in 4.x and 128 MiB before, so say here what " +
         "yours has. Keep every models.*.reply_bytes_max within it.",
     ),
+    accept_unsigned: t.Boolean({
+      default: false,
+      description:
+        "Believe messages without a signature: while a release that signs none still runs, and no longer.",
+    }),
   },
   closed,
 );

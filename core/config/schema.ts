@@ -217,10 +217,13 @@ export const ConfigSchema = t.Object(
           minLength: 1,
           description: "Comma-separated `id:base64` AES-256 keys; the first seals, all open.",
         }),
-        key_pepper: t.String({
-          minLength: 32,
-          description: "Secret under which API keys are hashed.",
-        }),
+        key_pepper: t.Optional(
+          t.String({
+            minLength: 32,
+            description:
+              "Secret under which API keys are hashed; only gateways and commands about keys need it.",
+          }),
+        ),
       },
       closed,
     ),

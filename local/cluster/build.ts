@@ -9,7 +9,10 @@ import { CommandFailure, EXIT } from "../../adapters/terminal/failure.ts";
 import type { Progress } from "../../adapters/terminal/progress.ts";
 import { lastTellingLine } from "../processes/log-tail.ts";
 import { fetchDefinitions, findDefinitions, operatorNames } from "./definitions.ts";
-import { describeProgram, type Program, PROGRAM_NAMES } from "./programs.ts";
+import { buildImages } from "./images/build.ts";
+import { renderManifests } from "./manifests.ts";
+import { describeProgram, type Program, programsOf } from "./programs.ts";
+import type { Group } from "./sources.ts";
 
 /** All of Kubernetes took 15 minutes on two busy cores. */
 const BUILD_LIMIT_MS = 45 * 60_000;
@@ -20,8 +23,9 @@ const GO_HINT =
 type Environment = Record<string, string | undefined>;
 
 /**
- * Builds what a cluster on this machine is made of, and fetches the definitions of the operators, unless they
- * are in the cache. May be interrupted: Go keeps what it has compiled, and the next call goes on from there.
+ * Builds what a cluster on this machine is made of, unless it is in the cache: programs, definitions of the
+ * operators, images and the operators' manifests. May be interrupted: Go keeps what it has compiled, and the
+ * next call goes on from there.
  *
  * @throws {CommandFailure} when something cannot be had, with what to do
  */
@@ -29,8 +33,9 @@ export async function buildCluster(
   env: Environment,
   progress: Progress,
   signal: AbortSignal,
+  groups: readonly Group[] = ["api", "dev"],
 ): Promise<void> {
-  const programs = PROGRAM_NAMES.map((name) => describeProgram(name, env));
+  const programs = groups.flatMap(programsOf).map((name) => describeProgram(name, env));
   const isComplete =
     programs.every(({ path }) => existsSync(path)) && findDefinitions(env) !== undefined;
   if (!isComplete && Bun.which("go", { PATH: env["PATH"] ?? "" }) === null)
@@ -40,14 +45,29 @@ export async function buildCluster(
       await progress.step(`resource definitions of ${name}`, () =>
         fetchDefinitions(name, env, signal),
       );
-    for (const program of programs)
-      await progress.step(program.name, () => buildProgram(program, env, progress, signal));
+    for (const group of groups) await buildGroup(group, env, progress, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new CommandFailure("interrupted: what was compiled is kept, the same command goes on", {
       exitCode: EXIT.interrupted,
     });
   }
+}
+
+async function buildGroup(
+  group: Group,
+  env: Environment,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const name of programsOf(group)) {
+    const program = describeProgram(name, env);
+    await progress.step(name, () => buildProgram(program, env, progress, signal));
+  }
+  if (group === "api") return;
+  if (group === "dev")
+    await progress.step("manifests of operators", () => renderManifests(env, signal));
+  await buildImages({ env, progress, signal, groups: [group] });
 }
 
 /**

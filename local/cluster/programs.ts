@@ -1,29 +1,18 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { Glob } from "bun";
+
 import { cacheFolder, cacheKey } from "./cache.ts";
+import { type Group, PACKAGE_OF, type ProgramName, type Source, SOURCES } from "./sources.ts";
 
-/** The folder of each has a go.mod and a go.sum that pin every module of its programs. */
-const SOURCES = {
-  etcd: { folder: "build/etcd", module: "go.etcd.io/etcd/server/v3" },
-  helm: { folder: "build/helm", module: "helm.sh/helm/v3" },
-  kubernetes: { folder: "build/kubernetes", module: "k8s.io/kubernetes" },
-} as const;
+type Environment = Record<string, string | undefined>;
 
-/** What a cluster of one machine consists of or is used with, and the source of each; quick ones first. */
-const SOURCE_OF = {
-  etcd: "etcd",
-  helm: "helm",
-  kubectl: "kubernetes",
-  "kube-apiserver": "kubernetes",
-  "kube-scheduler": "kubernetes",
-  "kube-proxy": "kubernetes",
-  "kube-controller-manager": "kubernetes",
-  kubelet: "kubernetes",
-} as const satisfies Record<string, keyof typeof SOURCES>;
-export type ProgramName = keyof typeof SOURCE_OF;
+const PROGRAM_NAMES = Object.keys(PACKAGE_OF) as ProgramName[];
 
-export const PROGRAM_NAMES = Object.keys(SOURCE_OF) as ProgramName[];
+/** In the order in which they are built. */
+export const programsOf = (group: Group): ProgramName[] =>
+  PROGRAM_NAMES.filter((name) => SOURCES[PACKAGE_OF[name][0]].group === group);
 
 export interface Program {
   name: ProgramName;
@@ -39,39 +28,30 @@ export interface Program {
 /** Nothing of the machine or of this checkout gets into a program. */
 const FLAGS = ["-mod=readonly", "-trimpath", "-buildvcs=false"];
 
-/** Programs ask each other for their version; a build outside of Kubernetes' own scripts has to set it. */
-function linkerFlags(version: string): string {
-  const [major = "", minor = ""] = version.split(".");
-  const values = {
-    gitVersion: `v${version}`,
-    gitMajor: major,
-    gitMinor: minor,
-    gitCommit: "none",
-    gitTreeState: "clean",
-    buildDate: "1970-01-01T00:00:00Z",
-  };
-  const settings = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].flatMap(
-    (path) => Object.entries(values).map(([name, value]) => `-X ${path}.${name}=${value}`),
-  );
-  return ["-s -w", ...settings].join(" ");
-}
+/** What is built from our own `main.go` alone requires no module. */
+const OWN_VERSION = "1";
 
-export function describeProgram(
-  name: ProgramName,
-  env: Record<string, string | undefined>,
-): Program {
-  const source = SOURCE_OF[name];
-  const { folder, module } = SOURCES[source];
-  const sourceFolder = join(import.meta.dir, folder);
+export function describeProgram(name: ProgramName, env: Environment): Program {
+  const [sourceName, subPackage] = PACKAGE_OF[name];
+  const source: Source = SOURCES[sourceName];
+  const sourceFolder = join(import.meta.dir, "build", sourceName);
   const [mod, sum] = ["go.mod", "go.sum"].map((file) =>
     readFileSync(join(sourceFolder, file), "utf8"),
   ) as [string, string];
-  const version = mod.match(`${module} v(\\S+)`)?.[1];
-  if (version === undefined) throw new Error(`${folder}/go.mod does not name ${module}`);
-  const flags = [...FLAGS, `-ldflags=${source === "kubernetes" ? linkerFlags(version) : "-s -w"}`];
-  const key = cacheKey(`${source}-${version}`, [
+  const isOwn = subPackage.startsWith(".");
+  const version =
+    mod.match(`${source.module} v(\\S+)`)?.[1] ??
+    (mod.startsWith(`module ${source.module}\n`) ? OWN_VERSION : undefined);
+  if (version === undefined)
+    throw new Error(`build/${sourceName}/go.mod does not name ${source.module}`);
+  const settings = Object.entries(source.strings?.(version) ?? {});
+  const linkerFlags = ["-s -w", ...settings.map(([key, value]) => `-X ${key}=${value}`)].join(" ");
+  const flags = [...FLAGS, `-ldflags=${linkerFlags}`];
+  const ownFiles = isOwn ? goFilesOf(sourceFolder) : [];
+  const key = cacheKey(`${sourceName}-${version}`, [
     mod,
     sum,
+    ...ownFiles,
     ...flags,
     process.platform,
     process.arch,
@@ -82,15 +62,19 @@ export function describeProgram(
     path: join(cacheFolder(env), key, name),
     sourceFolder,
     flags,
-    goPackage: source === "etcd" ? "." : `${module}/cmd/${name}`,
+    goPackage: isOwn
+      ? subPackage
+      : [source.module, subPackage].filter((part) => part !== "").join("/"),
   };
 }
 
+const goFilesOf = (folder: string): string[] =>
+  [...new Glob("**/*.go").scanSync(folder)]
+    .sort()
+    .map((file) => readFileSync(join(folder, file), "utf8"));
+
 /** The path of a program that was built; undefined when it is not there. */
-export function findProgram(
-  name: ProgramName,
-  env: Record<string, string | undefined>,
-): string | undefined {
+export function findProgram(name: ProgramName, env: Environment): string | undefined {
   const { path } = describeProgram(name, env);
   return existsSync(path) ? path : undefined;
 }

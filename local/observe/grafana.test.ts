@@ -73,6 +73,34 @@ test("the sources are those of the Compose file, at other addresses", async () =
   });
 });
 
+test("without a role for it PostgreSQL is no source, and one of an earlier start is forgotten", () => {
+  const { datasources, deleteDatasources } = grafanaDatasources({
+    ...SOURCES,
+    postgres: undefined,
+  });
+
+  expect(datasources).toMatchObject([{ name: "Prometheus" }]);
+  expect(deleteDatasources).toEqual([{ name: "PostgreSQL", orgId: 1 }]);
+});
+
+test("nobody is its administrator without a password, here nor in the Compose file", async () => {
+  const settings = { folder: join(folder, "roles"), ports: { grafana: 23000 }, password: "secret" };
+  const [launch] = await localGrafana(SOURCES).prepare(settings, { program: "/g", home: "/h" });
+  const path = join(PROJECT_ROOT, "docker", "compose.yaml");
+  const compose = Bun.YAML.parse(await Bun.file(path).text()) as {
+    services: { grafana: { environment: Record<string, string> } };
+  };
+
+  expect(launch?.env).toMatchObject({
+    GF_AUTH_ANONYMOUS_ORG_ROLE: "Viewer",
+    GF_SECURITY_ADMIN_PASSWORD: "secret",
+  });
+  expect(compose.services.grafana.environment).toMatchObject({
+    GF_AUTH_ANONYMOUS_ORG_ROLE: "Viewer",
+    GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION: "true",
+  });
+});
+
 test("an encrypted PostgreSQL of several is read from the first, with its certificates", () => {
   const files = "sslmode=verify-full&sslrootcert=/c/ca.pem&sslcert=/c/own.pem&sslkey=/c/own.key";
   const postgres = `postgres://u:p@one:5433,two/tollgate?${files}`;

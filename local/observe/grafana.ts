@@ -19,7 +19,8 @@ import {
 /** What the dashboards read. */
 export interface GrafanaSources {
   prometheus: string;
-  postgres: string;
+  /** The URL of a role that may read and no more; undefined: none is known. */
+  postgres: string | undefined;
 }
 
 interface GrafanaProgram {
@@ -29,6 +30,8 @@ interface GrafanaProgram {
 }
 
 export const DASHBOARDS = join(PROJECT_ROOT, "k8s", "base", "monitoring", "dashboards");
+/** The name by which the dashboards ask for it. */
+const POSTGRES = "PostgreSQL";
 const PACKAGED_HOME = "/usr/share/grafana";
 
 const isHome = (folder: string): boolean => {
@@ -111,15 +114,16 @@ function prepare(
   };
 }
 
-/** The two data sources as Grafana's provisioning reads them. */
+/** The data sources as Grafana's provisioning reads them. */
 export function grafanaDatasources({ prometheus, postgres }: GrafanaSources): {
   apiVersion: 1;
+  deleteDatasources: object[];
   datasources: object[];
 } {
-  const { hosts, user, password, database, sslMode, tls } = readPostgresUrl(postgres);
-  const [first] = hosts;
   return {
     apiVersion: 1,
+    // An earlier start may have known one.
+    deleteDatasources: postgres === undefined ? [{ name: POSTGRES, orgId: 1 }] : [],
     datasources: [
       {
         name: "Prometheus",
@@ -129,17 +133,23 @@ export function grafanaDatasources({ prometheus, postgres }: GrafanaSources): {
         isDefault: true,
         jsonData: { timeInterval: "5s" },
       },
-      {
-        name: "PostgreSQL",
-        type: "grafana-postgresql-datasource",
-        access: "proxy",
-        // It knows one server, and may read a standby.
-        url: first === undefined ? "" : hostText(first),
-        user,
-        secureJsonData: { password },
-        jsonData: { database, sslmode: sslMode ?? "disable", ...certificateFiles(tls) },
-      },
+      ...(postgres === undefined ? [] : [postgresSource(postgres)]),
     ],
+  };
+}
+
+function postgresSource(postgres: string): object {
+  const { hosts, user, password, database, sslMode, tls } = readPostgresUrl(postgres);
+  const [first] = hosts;
+  return {
+    name: POSTGRES,
+    type: "grafana-postgresql-datasource",
+    access: "proxy",
+    // It knows one server, and may read a standby.
+    url: first === undefined ? "" : hostText(first),
+    user,
+    secureJsonData: { password },
+    jsonData: { database, sslmode: sslMode ?? "disable", ...certificateFiles(tls) },
   };
 }
 

@@ -21,7 +21,8 @@ export interface Observers {
 export interface Observed {
   /** `/metrics` of each role. */
   targets: ScrapeTargets;
-  postgres: string;
+  /** The URL of a role that may read what the dashboards show; undefined: none is known. */
+  postgres: string | undefined;
   /** With which `/metrics` are read; undefined: plain text. */
   tls?: CallerTls;
 }
@@ -32,13 +33,13 @@ type Environment = Record<string, string | undefined>;
 
 const NOWHERE: Observed = {
   targets: { gateway: [], worker: [], collector: [] },
-  postgres: "",
+  postgres: undefined,
 };
 
 /** What `up --observe` starts, for those who only list or stop it. */
 export const OBSERVERS: readonly LocalService[] = [
   localPrometheus(NOWHERE),
-  localGrafana({ prometheus: "", postgres: "" }),
+  localGrafana({ prometheus: "", postgres: undefined }),
 ];
 
 /**
@@ -65,6 +66,11 @@ export async function startObservers(
     );
     return { prometheus };
   }
+  if (observed.postgres === undefined)
+    progress.say(
+      "  Grafana shows nothing of PostgreSQL, which is yours: make it a role by " +
+        "./tollgate migrate --reader, and give its URL in GRAFANA_DATABASE_URL.",
+    );
   const server = localGrafana({ prometheus, postgres: observed.postgres });
   return { prometheus, grafana: await startServer(server, program, paths, progress) };
 }

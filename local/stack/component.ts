@@ -5,7 +5,7 @@ import { parseProcStat, residentBytes } from "../processes/process-identity.ts";
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
 import { WITH_PARENT } from "../processes/processes.ts";
 import { callerFiles, listenerEnvironment, type LocalTls } from "../tls/local-tls.ts";
-import { type Role, ROLE_FACTS } from "../roles.ts";
+import { type Role, ROLE_FACTS, withheldFrom } from "../roles.ts";
 import { eventually, untilTrue } from "./eventually.ts";
 
 export interface ComponentSpec {
@@ -74,7 +74,14 @@ function environmentOf({
   const ports: Record<string, string> = { [facts.ownPort]: String(ownPort) };
   if (facts.apiPort !== undefined && apiPort !== undefined) ports[facts.apiPort] = String(apiPort);
   const listening = tls === undefined ? {} : listenerEnvironment(role, tls);
-  return { NODE_ENV: "production", ...facts.env, ...listening, ...env, ...ports };
+  return {
+    NODE_ENV: "production",
+    ...facts.env,
+    ...listening,
+    ...env,
+    ...withheldFrom(role),
+    ...ports,
+  };
 }
 
 /** A component that does not run yet. It is killed with this process. */

@@ -2,7 +2,7 @@ import { findDefinitions } from "../../local/cluster/definitions.ts";
 import { findProgram } from "../../local/cluster/programs.ts";
 import { startApiServer } from "./api-server.ts";
 import { until } from "../support/until.ts";
-import { type Client, clientOf, mustRun } from "./client.ts";
+import { type Client, clientOf, mustRun } from "../../local/cluster/client.ts";
 
 const ESTABLISH_LIMIT_MS = 45_000;
 

@@ -6,7 +6,7 @@ import { build, type Root, ROOTS } from "../k8s/kustomize.ts";
 import { isWorkload, ofKind } from "../k8s/resources.ts";
 import type { Resource } from "../k8s/schemas/check-schema.ts";
 import { type Cluster, findCluster } from "./cluster.ts";
-import { type Client, mustRun, type Ran } from "./client.ts";
+import { type Client, mustRun, type Ran } from "../../local/cluster/client.ts";
 
 const source = findCluster(process.env);
 const isOwn = source?.isOwn === true;

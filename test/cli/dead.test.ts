@@ -6,8 +6,10 @@ import { actionsOn } from "../../adapters/postgres/operator-actions.ts";
 import { standings } from "../../adapters/postgres/open-requests.ts";
 import { EXIT } from "../../adapters/terminal/failure.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
+import { openSignatures } from "../../adapters/process/broker.ts";
 import { createPublisher } from "../../adapters/amqp/publisher.ts";
 import { eventually } from "../../local/stack/eventually.ts";
+import { openPostOffice } from "../support/stack/post-office.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
@@ -35,12 +37,13 @@ async function failOne(stack: TestStack, user: TestUser, prompt: string): Promis
 }
 
 /** Puts a copy of a request into the dead letters. */
-async function putLetter({ books }: TestStack, request: QueuedRequest): Promise<void> {
+async function putLetter({ books, config }: TestStack, request: QueuedRequest): Promise<void> {
   const publisher = createPublisher(books.broker, {
     channels: 1,
     messagesMax: 1,
     bytesMax: 1e6,
     confirmTimeoutMs: 2_000,
+    signatures: openSignatures(() => config),
   });
   const error = { code: "WORKER_CRASHED", message: "put there by a test" } as const;
   await publisher.publish(books.queues.requestsDead.name, encodeDeadRequest(request, error));
@@ -141,6 +144,34 @@ test("a retry that the quota refuses keeps the letter", async (stack) => {
 
   expect(exitCode).toBe(EXIT.refused);
   expect((await tollgate("dead", "show", id)).exitCode).toBe(0);
+});
+
+test("a letter that none of us wrote is shown as such, and neither opened nor retried", async (stack) => {
+  const tollgate = commandsOn(stack);
+  const api = stack.api(await stack.addUser());
+  await stack.stopRole("worker");
+  const { request_id: id } = await api.generate({ prompt: "not mine" });
+  const [request] = await readQueued(stack.books.database, [id]);
+  if (request === undefined) throw new Error("the request is not open");
+  const post = openPostOffice(stack);
+  const error = { code: "UPSTREAM_TIMEOUT", message: "says who" } as const;
+  const letter = encodeDeadRequest(request, error);
+  await post.put("inference_requests.dead", { ...letter, isUnchanged: true });
+  await post.close();
+
+  const listed = jsonOf(await tollgate("dead", "list", "--json")) as Letter[];
+  const plain = await tollgate("dead", "list");
+  const retried = await tollgate("dead", "retry", id);
+  const revealed = await tollgate("dead", "show", id, "--reveal");
+  const dropped = await tollgate("dead", "drop", id);
+  await stack.startRole("worker");
+
+  expect(listed.find((one) => one.request_id === id)).toMatchObject({ kind: "unsigned" });
+  expect(plain.out).toMatch(new RegExp(`${id} +requests +unsigned`));
+  expect(retried).toMatchObject({ exitCode: 1, err: expect.stringContaining("accept_unsigned") });
+  expect(revealed.exitCode).toBe(1);
+  expect(dropped.exitCode).toBe(0);
+  expect((await api.untilEnded(id)).status).toBe("completed");
 });
 
 test("a dropped letter is gone, and how its request ended stays", async (stack) => {

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
 import { testsOnStack } from "../support/stack/stack-tests.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 import { commandsOn } from "./command.ts";
 
 const test = testsOnStack();

@@ -8,6 +8,7 @@ import {
   encodeResult,
   type OutgoingMessage,
 } from "../../adapters/amqp/messages.ts";
+import { openSignatures } from "../../adapters/process/broker.ts";
 import { createPublisher, type Publisher } from "../../adapters/amqp/publisher.ts";
 import { readQueued } from "../../adapters/postgres/find-requests.ts";
 import { countLivePublishers } from "../../adapters/postgres/publishers.ts";
@@ -51,6 +52,7 @@ describe("servers that are ahead of a database that was set back", () => {
       messagesMax: 10,
       bytesMax: 1e6,
       confirmTimeoutMs: 5_000,
+      signatures: openSignatures(() => stack.config),
     });
     earliest = await requestOf(kept);
   }, LIMIT_MS);

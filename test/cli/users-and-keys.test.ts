@@ -1,5 +1,7 @@
 import { expect } from "bun:test";
 
+import { SECRET_VARIABLES } from "../../adapters/state/secrets.ts";
+import { EXIT } from "../../adapters/terminal/failure.ts";
 import { eventually } from "../../local/stack/eventually.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
@@ -279,4 +281,20 @@ test("a name that a terminal would obey is shown escaped, and is whole in JSON",
   expect(listed.out).toContain("Eve\\u000a0198  Root\\u001b[8m \\u202egro");
   const { users } = jsonOf(json) as { users: { name: string }[] };
   expect(users.some((user) => user.name === name)).toBe(true);
+});
+
+test("without the pepper a command about keys says so, and others work", async (stack) => {
+  const tollgate = commandsOn(stack, { [SECRET_VARIABLES.keyPepper]: "" });
+
+  const withKey = await tollgate("user", "add", "Ada", "--email", "ada@pepper.example");
+  const without = await tollgate("user", "add", "Ada", "--email", "ada@pepper.example", "--no-key");
+  const audited = await tollgate("audit");
+
+  expect(withKey).toMatchObject({
+    exitCode: EXIT.usage,
+    err: expect.stringContaining(
+      `${SECRET_VARIABLES.keyPepper} must be set: the values that the gateways`,
+    ),
+  });
+  expect([without, audited].map(({ exitCode }) => exitCode)).toEqual([0, 0]);
 });

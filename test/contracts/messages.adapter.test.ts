@@ -7,7 +7,8 @@ import { messagePorts as collectorPorts } from "../../collector/wiring/messages.
 import { messagePorts as workerPorts } from "../../workers/wiring/messages.ts";
 import { startTestBroker } from "../support/broker.ts";
 import { silentLog } from "../../runtime/log.ts";
-import { MODEL, requestOf, RESULT } from "../support/message-samples.ts";
+import { silentMetrics } from "../../core/metrics.ts";
+import { MODEL, requestOf, RESULT, SIGNATURES } from "../support/message-samples.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 import { describeMessagesContract } from "./messages.ts";
@@ -23,7 +24,13 @@ const makeSubject = async (): Promise<MessagesSubject> => {
   const publishers = await startTcpProxy(broker.url);
   const consuming = await broker.connect({ url: consumers.url });
   const publishing = await broker.connect({ url: publishers.url });
-  const window = { channels: 1, messagesMax: 100, bytesMax: 1_000_000, confirmTimeoutMs: 5_000 };
+  const window = {
+    channels: 1,
+    messagesMax: 100,
+    bytesMax: 1_000_000,
+    confirmTimeoutMs: 5_000,
+    signatures: SIGNATURES,
+  };
   const publisher = createPublisher(publishing, window);
   const undisturbed = createPublisher(observer, window);
   const depths = createDepthReader(publishing);
@@ -39,6 +46,7 @@ const makeSubject = async (): Promise<MessagesSubject> => {
       publisher,
       delays,
       queues: () => queues,
+      signatures: SIGNATURES,
       gatherResults: (publish) => publish(),
     }),
     collector: (prefetch) =>
@@ -49,6 +57,8 @@ const makeSubject = async (): Promise<MessagesSubject> => {
         depths,
         queues: () => queues,
         prefetch,
+        signatures: SIGNATURES,
+        metrics: silentMetrics(),
         log: silentLog,
       }),
     publishUnreadable: (queue, { type, requestId, isNewer }) => {

@@ -10,9 +10,9 @@ import { EXIT } from "../../adapters/terminal/failure.ts";
 import { createSimulatorControl } from "../../local/stack/simulator-control.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { silentLog } from "../../runtime/log.ts";
-import { type Load, startLoad } from "../faults/history/load.ts";
+import { type Load, startLoad } from "../../history/load.ts";
 import { hasServerPrograms } from "../support/private-servers.ts";
-import { createApi } from "../support/stack/api.ts";
+import { createApi } from "../../history/api.ts";
 import { makeUser, type TestUser } from "../support/stack/users.ts";
 import { type LocalUp, makeLocalUp, onDatabase } from "./local-up.ts";
 import { contentOf, momentOf } from "./moment.ts";
@@ -62,7 +62,7 @@ describe.skipIf(!hasServerPrograms())("a database that is backed up", () => {
       firstOp,
       promptOf: (op) => `${CANARY} ${op}`,
       readEvery: 1_000_000_000,
-      history: { path: "", write: () => {}, close: () => Promise.resolve() },
+      history: { write: () => {} },
     });
   const accept = async (firstOp: number, count: number): Promise<void> => {
     const running = load(firstOp);

@@ -5,7 +5,7 @@ import { APPLIED_TIERS_KEY } from "../../adapters/redis/keys.ts";
 import { dayOf, windowEndMs } from "../../core/quota/windows.ts";
 import type { QuotaReply, UsageReply } from "../../gateway/http/schemas.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
-import type { Api, Problem } from "../support/stack/api.ts";
+import type { Api, Problem } from "../../history/api.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";

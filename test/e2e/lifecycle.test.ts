@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
-import type { Api, Problem } from "../support/stack/api.ts";
+import type { Api, Problem } from "../../history/api.ts";
 
 const test = testsOnStack({ gateways: 2 });
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { purge } from "../../adapters/amqp/inspect.ts";
 import { encodeRequest } from "../../adapters/amqp/messages.ts";
 import { createPublisher, type Publisher } from "../../adapters/amqp/publisher.ts";
-import { requestOf } from "../support/message-samples.ts";
+import { requestOf, SIGNATURES } from "../support/message-samples.ts";
 import { type PrivateRabbitmq, startPrivateRabbitmq } from "../support/private-rabbitmq.ts";
 import { hasServerPrograms } from "../support/private-servers.ts";
 import { serverUrls } from "../support/servers.ts";
@@ -114,6 +114,7 @@ describe.skipIf(!hasServerPrograms())("what is too large for the broker", () => 
       messagesMax: 500,
       bytesMax: 8_388_608,
       confirmTimeoutMs: 5_000,
+      signatures: SIGNATURES,
     });
     const large = encodeRequest(requestOf(MESSAGE_BYTES_MAX + 1));
     await purge(broker, queues.resultsDead.name);

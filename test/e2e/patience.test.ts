@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 
 import type { StatusReply } from "../../gateway/http/schemas.ts";
 import { eventually, untilTrue } from "../../local/stack/eventually.ts";
-import type { Api } from "../support/stack/api.ts";
+import type { Api } from "../../history/api.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 

@@ -7,7 +7,7 @@ import { expect } from "bun:test";
 import type { AcceptedReply, StatusReply } from "../../gateway/http/schemas.ts";
 import { parseMetrics, sumOf } from "../../local/observe/prometheus-text.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
-import type { Api } from "../support/stack/api.ts";
+import type { Api } from "../../history/api.ts";
 import { generateMany, untilAllEnded } from "../support/stack/crowd.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
 import type { FaultCode } from "../../core/faults.ts";
-import type { Api, Problem, Reply } from "../support/stack/api.ts";
+import type { Api, Problem, Reply } from "../../history/api.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 import { generateApiKey } from "../../adapters/crypto/key-hash.ts";

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
 import { testsOnStack } from "../support/stack/stack-tests.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 
 const test = testsOnStack();
 const MODELS = ["sim-chat", "sim-completions", "sim-json"] as const;

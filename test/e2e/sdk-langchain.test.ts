@@ -8,7 +8,7 @@ import { z } from "zod";
 
 import { billsOf } from "../support/sdks/bills.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
 

@@ -10,7 +10,7 @@ import {
   type SentCall,
 } from "../support/sdks/openai-client.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 
 const test = testsOnStack({ settings: { models: { "sim-chat": { timeout_ms: 20_000 } } } });
 

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { openaiClient } from "../support/sdks/openai-client.ts";
 import { billsOf } from "../support/sdks/bills.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 
 const test = testsOnStack();
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { bringPythonPackage } from "../support/python-package.ts";
 import { billsOf } from "../support/sdks/bills.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 import { withStack } from "../support/stack/stack-tests.ts";
 
 const VERSION = "3.57.0";

@@ -6,7 +6,7 @@ import { generateText } from "ai";
 
 import { billsOf } from "../support/sdks/bills.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 
 const test = testsOnStack({
   settings: {

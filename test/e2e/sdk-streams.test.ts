@@ -13,7 +13,7 @@ import { z } from "zod";
 import { billsOf } from "../support/sdks/bills.ts";
 import { openaiClient, openaiErrorOf } from "../support/sdks/openai-client.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
 

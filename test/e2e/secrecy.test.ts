@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
 import { untilTrue } from "../../local/stack/eventually.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 import { findInPostgres, findInQueues, findInRedis } from "../support/stack/search-stores.ts";
 import { testsOnStack } from "../support/stack/stack-tests.ts";
 

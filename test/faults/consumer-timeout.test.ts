@@ -8,7 +8,7 @@ import { declareTopology, topology } from "../../adapters/amqp/topology.ts";
 import { readShippedSettings } from "../../local/stack/settings.ts";
 import { collectDeliveries } from "../support/broker.ts";
 import { silentLog } from "../../runtime/log.ts";
-import { requestOf } from "../support/message-samples.ts";
+import { requestOf, SIGNATURES } from "../support/message-samples.ts";
 import {
   hasServerPrograms,
   type PrivateServers,
@@ -66,6 +66,7 @@ describe.skipIf(!hasServerPrograms())("a RabbitMQ with a consumer_timeout", () =
       messagesMax: 10,
       bytesMax: 1_000_000,
       confirmTimeoutMs: 5_000,
+      signatures: SIGNATURES,
     });
     const { deliveries, consumer } = collectDeliveries(connection, queue, { prefetch: 2 });
     await publisher.publish(queue, encodeRequest(requestOf(10)));

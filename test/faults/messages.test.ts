@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 
 import type { OutgoingMessage } from "../../adapters/amqp/messages.ts";
 import type { AcceptedReply } from "../../gateway/http/schemas.ts";
-import type { Api } from "../support/stack/api.ts";
+import type { Api } from "../../history/api.ts";
 import { generateMany, untilAllEnded } from "../support/stack/crowd.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { openPostOffice, type PostOffice } from "../support/stack/post-office.ts";
@@ -59,7 +59,7 @@ async function withPostOffice(
   stack: TestStack,
   act: (post: PostOffice) => Promise<void>,
 ): Promise<void> {
-  const post = openPostOffice(stack.books);
+  const post = openPostOffice(stack);
   try {
     await act(post);
   } finally {
@@ -81,7 +81,7 @@ async function expectOnlyItFails(
       const messages = await post.takeAll("inference_requests");
       for (const message of messages) {
         const isChosen = message.messageId === requests[2]?.request_id;
-        await post.put("inference_requests", isChosen ? spoil(message) : message);
+        await post.putSigned("inference_requests", isChosen ? spoil(message) : message);
       }
     }),
   );
@@ -203,7 +203,7 @@ test("results that arrive three times and out of order count once, and the first
     await untilAllEnded(api, requests);
     for (const result of results) {
       const headers = { ...result.headers, completion_tokens: 1_000 };
-      await post.put("inference_results", { ...result, headers });
+      await post.putSigned("inference_results", { ...result, headers });
     }
     await stack.books.untilQuiet();
     // An orderly stop ends what was taken out of the queue.
@@ -235,7 +235,7 @@ test("a result that cannot be stored fails its request alone, in the middle of a
           error_code: "UPSTREAM_FAILED",
           error_message: "a NUL \0 that no text column takes",
         };
-        await post.put(
+        await post.putSigned(
           "inference_results",
           isChosen ? { ...rest, headers, body: new Uint8Array(0) } : { ...rest, body },
         );
@@ -261,7 +261,8 @@ test("a result of a request that nobody knows is dropped and billed to nobody", 
       await untilWaiting(stack, "inference_results", 1);
       const [result] = await post.takeAll("inference_results");
       if (result === undefined) throw new Error("there is no result");
-      await post.put("inference_results", { ...result, messageId: Bun.randomUUIDv7() });
+      const another = { ...result, messageId: Bun.randomUUIDv7() };
+      await post.putSigned("inference_results", another);
       await post.put("inference_results", result);
       expect(result.messageId).toBe(accepted.request_id);
     }),

@@ -10,8 +10,8 @@ import {
 } from "../support/private-servers.ts";
 import { type TestStack, startTestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
-import { violationsOf } from "./history/check.ts";
-import { formatReport } from "./history/report.ts";
+import { violationsOf } from "../../history/check.ts";
+import { formatReport } from "../../history/report.ts";
 import { bringFaketime, createFakeClock, type FakeClock, NOTICED_MS } from "./midnight-clock.ts";
 import { createRuns, type Runs } from "./run.ts";
 

@@ -7,7 +7,7 @@ import { HEALTHY } from "../../core/queue/model-health.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { openPostOffice } from "../support/stack/post-office.ts";
 import type { TestStack } from "../support/stack/stack.ts";
-import { violationsOf } from "./history/check.ts";
+import { violationsOf } from "../../history/check.ts";
 import { type Bug, testFindsBug } from "./seeded-bugs.ts";
 
 const MODEL = "sim-chat";
@@ -27,7 +27,7 @@ const SERVICE_MS = 100;
 async function failOneForUnavailability(stack: TestStack): Promise<void> {
   const { workers, books } = stack;
   await Promise.all(workers.map((worker) => worker.terminate()));
-  const post = openPostOffice(books);
+  const post = openPostOffice(stack);
   await untilTrue("requests wait", 10_000, async () => {
     const depths = await books.depths();
     return (depths["inference_requests"] ?? 0) > 1;

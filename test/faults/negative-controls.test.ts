@@ -6,7 +6,7 @@ import { dayOf } from "../../core/quota/windows.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { openPostOffice } from "../support/stack/post-office.ts";
 import type { TestStack } from "../support/stack/stack.ts";
-import { violationsOf } from "./history/check.ts";
+import { violationsOf } from "../../history/check.ts";
 import { type Bug, testFindsBug } from "./seeded-bugs.ts";
 
 /**
@@ -23,7 +23,7 @@ async function ackWithoutWork(
     const depths = await stack.books.depths();
     return (depths[queue] ?? 0) > 1;
   });
-  const post = openPostOffice(stack.books);
+  const post = openPostOffice(stack);
   const [, ...kept] = await post.takeAll(queue);
   for (const message of kept) await post.put(queue, message);
   await post.close();

@@ -3,9 +3,9 @@ import { readlinkSync } from "node:fs";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { startServersToWreck } from "../support/private-servers.ts";
 import { startTestStack } from "../support/stack/stack.ts";
-import { violationsOf } from "./history/check.ts";
-import { formatReport } from "./history/report.ts";
-import type { Load } from "./history/load.ts";
+import { violationsOf } from "../../history/check.ts";
+import { formatReport } from "../../history/report.ts";
+import type { Load } from "../../history/load.ts";
 import { losePackets, packetsLost } from "./packet-loss-namespace.ts";
 import { createRuns } from "./run.ts";
 

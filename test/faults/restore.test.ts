@@ -10,9 +10,9 @@ import {
 } from "../support/private-servers.ts";
 import { type TestStack, startTestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
-import { violationsOf } from "./history/check.ts";
-import { type Load, startLoad } from "./history/load.ts";
-import { formatReport } from "./history/report.ts";
+import { violationsOf } from "../../history/check.ts";
+import { type Load, startLoad } from "../../history/load.ts";
+import { formatReport } from "../../history/report.ts";
 import { createRuns, type Runs } from "./run.ts";
 
 const START_LIMIT_MS = 90_000;
@@ -104,7 +104,7 @@ const startForgottenLoad = ({ gateways }: TestStack, users: readonly TestUser[])
     ratePerSecond: 100,
     firstOp: FORGOTTEN_OPS + 1,
     readEvery: FORGOTTEN_OPS * 10,
-    history: { path: "", write: () => {}, close: () => Promise.resolve() },
+    history: { write: () => {} },
   });
 
 const dataOf = ({ folder }: PrivateServers): string => join(folder, "postgres", "data");

@@ -4,13 +4,13 @@ import { join } from "node:path";
 
 import type { TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
-import { type CheckReport, checkRun, type Expectations } from "./history/check.ts";
-import { readFacts } from "./history/facts.ts";
-import { openHistory, readHistory } from "./history/history.ts";
-import { type Load, type LoadOptions, startLoad } from "./history/load.ts";
-import { foldHistory, type Operation } from "./history/operations.ts";
-import type { SharesWish, Stretch } from "./history/shares.ts";
-import type { WaitBound } from "./history/waits.ts";
+import { type CheckReport, checkRun, type Expectations } from "../../history/check.ts";
+import { readFacts } from "../../history/facts.ts";
+import { openHistory, readHistory } from "../../history/history.ts";
+import { type Load, type LoadOptions, startLoad } from "../../history/load.ts";
+import { foldHistory, type Operation } from "../../history/operations.ts";
+import type { SharesWish, Stretch } from "../../history/shares.ts";
+import type { WaitBound } from "../../history/waits.ts";
 
 export interface SharesOfPlaces {
   model: string;

@@ -4,9 +4,9 @@ import { serverUrls } from "../support/servers.ts";
 import type { Component } from "../../local/stack/component.ts";
 import type { StackOptions } from "../../local/stack/stack.ts";
 import { type TestStack, startTestStack } from "../support/stack/stack.ts";
-import { type CheckReport, violationsOf } from "./history/check.ts";
-import type { Load } from "./history/load.ts";
-import { formatReport } from "./history/report.ts";
+import { type CheckReport, violationsOf } from "../../history/check.ts";
+import type { Load } from "../../history/load.ts";
+import { formatReport } from "../../history/report.ts";
 import { createRuns, type LoadWish, type Runs } from "./run.ts";
 
 export interface Scene {

@@ -6,7 +6,7 @@ import OpenAI from "openai";
 import { serverUrls } from "../support/servers.ts";
 import { billsOf } from "../support/sdks/bills.ts";
 import { openaiClient } from "../support/sdks/openai-client.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 import { startTestStack, type TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
 

@@ -11,7 +11,7 @@ import {
 } from "../support/private-servers.ts";
 import { billsOf } from "../support/sdks/bills.ts";
 import { openaiClient } from "../support/sdks/openai-client.ts";
-import { simulatedAnswer } from "../support/stack/simulated-answer.ts";
+import { simulatedAnswer } from "../../history/simulated-answer.ts";
 import { startTestStack, type TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
 

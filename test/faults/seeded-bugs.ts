@@ -5,7 +5,7 @@ import type { StackOptions } from "../../local/stack/stack.ts";
 import { withStack } from "../support/stack/stack-tests.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 import type { TestUser } from "../support/stack/users.ts";
-import { type CheckReport, violationsOf } from "./history/check.ts";
+import { type CheckReport, violationsOf } from "../../history/check.ts";
 import { createRuns, type LoadWish } from "./run.ts";
 
 /** What a checker that finds nothing would have to be blamed for. */

@@ -4,8 +4,8 @@ import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
 import { serverUrls } from "../support/servers.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { type TestStack, startTestStack } from "../support/stack/stack.ts";
-import { violationsOf } from "./history/check.ts";
-import { formatReport } from "./history/report.ts";
+import { violationsOf } from "../../history/check.ts";
+import { formatReport } from "../../history/report.ts";
 import { createRuns, type Runs } from "./run.ts";
 
 const KEYS = "TOLLGATE_SECRETS__ENCRYPTION_KEYS";

@@ -8,6 +8,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { PROJECT_ROOT } from "../../adapters/state/paths.ts";
+import { SECRET_VARIABLES } from "../../adapters/state/secrets.ts";
 import type { Component } from "../../local/stack/component.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import type { TestStack } from "../support/stack/stack.ts";
@@ -27,7 +28,9 @@ if (before === null) sayLeftOut("an upgrade from the release before", "it is not
 afterAll(() => before?.remove());
 
 describe.skipIf(before === null)("the release with one queue for all models", () => {
-  const scenario = scenariosOnStack(() => Promise.resolve({ simulator: { ttft_ms: 20 } }));
+  const scenario = scenariosOnStack(() =>
+    Promise.resolve({ simulator: { ttft_ms: 20 }, settings: { amqp: { accept_unsigned: true } } }),
+  );
   const load = {
     ratePerSecond: 80,
     modelOf: (op: number) => MODELS[op % MODELS.length],
@@ -35,16 +38,26 @@ describe.skipIf(before === null)("the release with one queue for all models", ()
   };
 
   /** Replaces processes by those of a release, one after the other; each ends in order. */
-  async function roll(components: readonly Component[], release: "this" | "before"): Promise<void> {
+  async function roll(
+    stack: TestStack,
+    components: readonly Component[],
+    release: "this" | "before",
+  ): Promise<void> {
     for (const component of components) {
       expect(await component.terminate()).toBe(0);
       if (release === "this" || before === null) component.useBuild(PROJECT_ROOT);
-      else component.useBuild(before.folder, { TOLLGATE_CONFIG: configOfBefore() });
+      else component.useBuild(before.folder, environmentOfBefore(stack));
       await component.start();
     }
   }
 
   const configOfBefore = (): string => join(before?.folder ?? "", "stack.json");
+
+  /** There every process needs the pepper. */
+  const environmentOfBefore = ({ env }: TestStack): Record<string, string> => ({
+    TOLLGATE_CONFIG: configOfBefore(),
+    [SECRET_VARIABLES.keyPepper]: env[SECRET_VARIABLES.keyPepper] ?? "",
+  });
 
   async function writeConfigOfBefore({ env }: TestStack): Promise<void> {
     if (before === null) return;
@@ -93,10 +106,10 @@ describe.skipIf(before === null)("the release with one queue for all models", ()
       await writeConfigOfBefore(stack);
       await untilGoing(scene);
 
-      await roll(stack.gateways, "before");
+      await roll(stack, stack.gateways, "before");
       await untilNothingOfThisRelease(stack);
-      await roll(stack.workers, "before");
-      await roll(stack.collectors, "before");
+      await roll(stack, stack.workers, "before");
+      await roll(stack, stack.collectors, "before");
       await purgeQueuesOfThisRelease(stack);
 
       await untilGoing(scene);
@@ -110,11 +123,11 @@ describe.skipIf(before === null)("the release with one queue for all models", ()
       const { stack } = scene;
       await untilGoing(scene);
 
-      await roll(stack.collectors, "this");
-      await roll(stack.workers, "this");
+      await roll(stack, stack.collectors, "this");
+      await roll(stack, stack.workers, "this");
       // Old gateways still put all models into one queue.
       await untilGoing(scene);
-      await roll(stack.gateways, "this");
+      await roll(stack, stack.gateways, "this");
 
       await untilGoing(scene);
     },
@@ -128,11 +141,11 @@ describe.skipIf(before === null)("the release with one queue for all models", ()
       await untilGoing(scene);
       const halves = [stack.gateways, stack.workers, stack.collectors].map((role) => role.slice(1));
 
-      for (const half of halves) await roll(half, "before");
+      for (const half of halves) await roll(stack, half, "before");
       await untilGoing(scene);
       await Bun.sleep(SIDE_BY_SIDE_MS);
       await untilGoing(scene);
-      for (const half of halves.toReversed()) await roll(half, "this");
+      for (const half of halves.toReversed()) await roll(stack, half, "this");
 
       await untilGoing(scene);
     },

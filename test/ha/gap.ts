@@ -1,6 +1,6 @@
-import type { Load } from "../faults/history/load.ts";
+import type { Load } from "../../history/load.ts";
 import { countCompleted } from "../faults/progress.ts";
-import type { Api } from "../support/stack/api.ts";
+import type { Api } from "../../history/api.ts";
 import type { TestStack } from "../support/stack/stack.ts";
 
 /** Watches for how long at a time something does not go on. */

@@ -3,7 +3,7 @@ import { findBinaries } from "../../local/servers/binaries.ts";
 import { untilTrue } from "../../local/stack/eventually.ts";
 import { type ManagedRabbitmq, startManagedRabbitmq } from "../support/managed-rabbitmq.ts";
 import { serverUrls } from "../support/servers.ts";
-import type { Api } from "../support/stack/api.ts";
+import type { Api } from "../../history/api.ts";
 import { startPrometheus } from "../support/stack/prometheus.ts";
 import { type TestStack, startTestStack } from "../support/stack/stack.ts";
 import { countMessages } from "./keda.ts";

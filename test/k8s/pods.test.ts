@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { SECRET_VARIABLES } from "../../adapters/state/secrets.ts";
 
 import { built, installations } from "./built.ts";
 import { configOf, podOf, workload } from "./config.ts";
@@ -36,6 +37,15 @@ test("files that repeat another one are equal to it (bun test/k8s/copies.ts writ
 });
 
 describe.skipIf(built === null).each(installations)("pods of k8s/%s", (_root, resources) => {
+  test("leave the files of their volumes to their owner when they start again", () => {
+    const groups = resources.filter(isWorkload).flatMap((one) => {
+      const { fsGroup, fsGroupChangePolicy } = podOf(one).securityContext ?? {};
+      return fsGroup === undefined ? [] : [{ name: one.metadata.name, fsGroupChangePolicy }];
+    });
+
+    expect(groups.filter((group) => group.fsGroupChangePolicy !== "OnRootMismatch")).toEqual([]);
+  });
+
   test("fit the pod security standard `restricted`, with a read-only root for our own image", () => {
     const problems = resources.filter(isWorkload).flatMap((one) => {
       const { securityContext } = podOf(one);
@@ -99,6 +109,18 @@ describe.skipIf(built === null).each(installations)("pods of k8s/%s", (_root, re
 
     expect(wanted.length).toBeGreaterThan(0);
     expect(wanted.filter(({ name, key }) => keys.get(name)?.includes(key) !== true)).toEqual([]);
+  });
+
+  test("are given the pepper of API keys where they are gateways, and else nowhere", () => {
+    const given = resources
+      .filter(isWorkload)
+      .filter((one) =>
+        containersOf(podOf(one)).some(({ env = [] }) =>
+          env.some(({ name }) => name === SECRET_VARIABLES.keyPepper),
+        ),
+      );
+
+    expect(given.map(({ metadata }) => metadata.name)).toEqual(["gateway"]);
   });
 
   test("mount only config maps and secrets that exist", () => {

@@ -13,7 +13,7 @@ import { untilTrue } from "../../local/stack/eventually.ts";
 import { silentLog } from "../../runtime/log.ts";
 import { collectDeliveries } from "../support/broker.ts";
 import { type ManagedRabbitmq, startManagedRabbitmq } from "../support/managed-rabbitmq.ts";
-import { requestOf, RESULT } from "../support/message-samples.ts";
+import { requestOf, RESULT, SIGNATURES } from "../support/message-samples.ts";
 import { until } from "../support/until.ts";
 import { built } from "./built.ts";
 import { countMessages, type Management } from "./keda.ts";
@@ -74,6 +74,7 @@ describe.skipIf(!canRun)("RabbitMQ as the production overlay sets it up", () => 
       messagesMax: 100,
       bytesMax: 1_000_000,
       confirmTimeoutMs: 5_000,
+      signatures: SIGNATURES,
     });
     await declareTopology(connection.withChannel, QUEUES.queues);
   }, START_LIMIT_MS);

@@ -36,7 +36,12 @@ export interface PodSpec {
   automountServiceAccountToken?: boolean;
   terminationGracePeriodSeconds?: number;
   serviceAccountName?: string;
-  securityContext?: { runAsNonRoot?: boolean; seccompProfile?: { type: string } };
+  securityContext?: {
+    runAsNonRoot?: boolean;
+    seccompProfile?: { type: string };
+    fsGroup?: number;
+    fsGroupChangePolicy?: string;
+  };
   initContainers?: Container[];
   containers: Container[];
   volumes?: {

@@ -1,5 +1,10 @@
 import { randomUUIDv7 } from "bun";
+import { createSignatures } from "../../adapters/amqp/signatures.ts";
+import { generateEncryptionKey } from "../../adapters/crypto/envelope.ts";
 import type { QueuedRequest, QueuedResult } from "../../core/request/messages.ts";
+
+/** What messages are signed with where no other process reads them. */
+export const SIGNATURES = createSignatures(generateEncryptionKey("k1"), () => false);
 
 /** Of all samples; its name has what names of queues seldom have. */
 export const MODEL = "sim/small:latest";

@@ -2,14 +2,17 @@ import type { AmqpConnection } from "../../adapters/amqp/connection.ts";
 import { createConsumer } from "../../adapters/amqp/consumer.ts";
 import type { DelayQueues } from "../../adapters/amqp/delay-queues.ts";
 import {
+  type DecodedRequest,
   decodeRequest,
   encodeDeadRequest,
   encodeRequest,
   encodeResult,
   encodeUnchanged,
+  type IncomingMessage,
 } from "../../adapters/amqp/messages.ts";
 import { publishOrEnd } from "../../adapters/amqp/publish-request.ts";
 import type { Publisher } from "../../adapters/amqp/publisher.ts";
+import { REFUSALS, type Signatures } from "../../adapters/amqp/signatures.ts";
 import type { Topology } from "../../adapters/amqp/topology.ts";
 import type { QueuedRequest } from "../../core/request/messages.ts";
 import type { Gather } from "../../runtime/gather.ts";
@@ -21,6 +24,7 @@ export interface WorkerBroker {
   delays: DelayQueues;
   /** As the configuration in force has them. */
   queues: () => Topology;
+  signatures: Pick<Signatures, "refusalOf">;
   /** Results that are ready close to each other are published together. */
   gatherResults: Gather;
 }
@@ -31,6 +35,7 @@ export function messagePorts({
   publisher,
   delays,
   queues,
+  signatures,
   gatherResults,
 }: WorkerBroker): Pick<
   WorkerPorts,
@@ -41,6 +46,13 @@ export function messagePorts({
   const orEnd = (request: QueuedRequest, publish: () => Promise<void>): Promise<void> =>
     publishOrEnd(publisher, queues().results.name, request, publish);
 
+  /** What is refused goes the way of what cannot be read: a collector counts it. */
+  function decode(message: IncomingMessage): DecodedRequest {
+    const cause = signatures.refusalOf(message);
+    if (cause === undefined) return decodeRequest(message);
+    return { ok: false, isNewer: false, reason: REFUSALS[cause] };
+  }
+
   return {
     consume: async (model, prefetch, onDelivery) => {
       const queue = queues().requestsOf(model).name;
@@ -50,7 +62,7 @@ export function messagePorts({
         onDelivery: (delivery) =>
           onDelivery({
             ...delivery,
-            decoded: decodeRequest(delivery),
+            decoded: decode(delivery),
             publishUnchanged: () => publisher.publish(queue, encodeUnchanged(delivery)),
           }),
       });

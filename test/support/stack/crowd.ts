@@ -1,6 +1,6 @@
 import type { AcceptedReply, StatusReply } from "../../../gateway/http/schemas.ts";
 import type { GenerateBody } from "../../../core/request/generate-body.ts";
-import type { Api } from "./api.ts";
+import type { Api } from "../../../history/api.ts";
 
 /** Runs `act` for 0 … count - 1, so many at a time, and returns the values in order. */
 export async function concurrently<Value>(

@@ -1,7 +1,8 @@
 import { type Stack, type StackOptions, startStack } from "../../../local/stack/stack.ts";
-import { type Api, createApi } from "./api.ts";
+import { type Api, createApi } from "../../../history/api.ts";
 import { quickSettings } from "./quick-settings.ts";
 import { makeUser, type TestUser, type UserLimitsWish } from "./users.ts";
+import { requirePepper } from "../../../core/config/pepper.ts";
 
 /** A stack with quick times, and people who call it. */
 export interface TestStack extends Stack {
@@ -20,7 +21,7 @@ export async function startTestStack(options: StackOptions): Promise<TestStack> 
   return {
     ...stack,
     configure: async (changes) => stack.configure(await quickSettings(changes, ownSimulators)),
-    addUser: (wish) => makeUser(stack.books.database, stack.config.secrets.key_pepper, wish),
+    addUser: (wish) => makeUser(stack.books.database, requirePepper(stack.config), wish),
     api: (user, gateway = 0) => {
       const chosen = stack.gateways[gateway];
       if (chosen === undefined) throw new Error(`there is no gateway ${gateway}`);
