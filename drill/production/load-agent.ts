@@ -1,5 +1,5 @@
-// Runs in a pod that may reach the gateways: makes a load until standard input ends, and writes its history to
-// standard output. The argument is the load, JSON.
+// Runs in a pod that may reach the gateways: makes a load until standard input ends, and writes its history
+// to standard output. The argument is the load, JSON.
 import { openHistory } from "../../history/history.ts";
 import { type LoadOptions, startLoad } from "../../history/load.ts";
 

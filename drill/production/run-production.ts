@@ -174,7 +174,7 @@ async function addUser(kubectl: Kubectl, index: number): Promise<Caller> {
     "-n",
     NAMESPACE,
     "exec",
-    "deploy/collector",
+    "deploy/gateway",
     "--",
     "bun",
     "cli/main.ts",
