@@ -18,6 +18,9 @@ const config: KnipConfig = {
     "test/drills/nodes-alone.ts",
     "bench/main.ts",
     "drill/main.ts",
+    // Started in the network of the cluster, and in a pod.
+    "drill/production/main.ts",
+    "drill/production/probe.ts",
     "bench/load/paced/main.ts",
     "bench/peers/echo/main.ts",
     // Bundled into the page of a report.

@@ -8,6 +8,7 @@ import { cacheFolder } from "../local/cluster/cache.ts";
 import { GROUPS } from "../local/cluster/sources.ts";
 import { type DrillFlags, drillOnCluster, phaseNames } from "./cluster-command.ts";
 import { drillOnOwnCluster } from "./own-cluster.ts";
+import { drillProduction } from "./production/production.ts";
 import { keepUp } from "./up.ts";
 
 const NODES_MAX = 9;
@@ -92,6 +93,32 @@ function toNodes(text: string): number {
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX)
     throw new InvalidArgumentError(`must be a whole number from 1 to ${NODES_MAX}`);
   return nodes;
+}
+
+program
+  .command("production")
+  .description("k8s/overlays/production for real, on three nodes of this machine")
+  .addHelpText(
+    "after",
+    `
+Starts a cluster, installs the operators of production and a store for backups, and follows
+docs/kubernetes.md with no more changed than is marked CHANGE. Then, under load, it takes away PostgreSQL's
+primary, Redis' master and a node of RabbitMQ, makes a backup, goes back to a moment, and compares the books
+after each. What it saw is kept as .tollgate/drill/production.json. Builds first what is not built, as
+./tollgate drill cluster --build --production does, and needs what that and --up need.
+
+Exit codes: 0 all is as it should be, ${EXIT.failed} something is not, or is missing here.
+
+Examples:
+  ./tollgate drill production`,
+  )
+  .action(drillOnProduction);
+
+async function drillOnProduction(): Promise<void> {
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => interrupt.abort());
+  await drillProduction(process.env, createProgress(process.stdout), interrupt.signal);
 }
 
 await runProgram(program, process.env);

@@ -199,7 +199,8 @@ function registerRotate(key: Command): void {
     .addHelpText(
       "after",
       `
-The new key may be used for what the old one may. The old key's end takes effect on all gateways; --overlap 0s ends it within a second.
+The new key may be used for what the old one may. The old key's end takes effect on all gateways;
+--overlap 0s ends it within a second.
 
 Example:
   ./tollgate key rotate 01980f6e-8a3e-7000-8000-3f1d5b0c9a11 --overlap 7d`,

@@ -14,8 +14,8 @@ export const isWhole = (victims: Victims): boolean =>
   SERVERS.every((name) => (victims.get(name)?.length ?? 0) > 0);
 
 /**
- * Draws a role or server that has a ready pod, and one of its pods; of those that may be drawn, one whose turn
- * was least often. `random` is in [0, 1).
+ * Draws a role or server that has a ready pod, and one of its pods; of those that may be drawn, one whose
+ * turn was least often. `random` is in [0, 1).
  */
 export function drawVictim(
   victims: Victims,

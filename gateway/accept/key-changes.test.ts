@@ -66,7 +66,7 @@ test("what changed while PostgreSQL was away is told when it is back", async () 
   expect([during, forgotten]).toEqual([[], [HASH]]);
 });
 
-test("where changes may have been missed every key is forgotten, and nothing in Redis is believed", async () => {
+test("where changes may have been missed every key is forgotten, and Redis is not believed", async () => {
   const { server, forgotten, watch, pass } = world();
   await watch.start();
   server.isAway = true;

@@ -10,7 +10,8 @@ export type { ClusterPlan, RunningCluster } from "./node/start-nodes.ts";
 
 /**
  * A Kubernetes on this machine with all that `k8s/overlays/dev` needs, and the images that it names: names of
- * services, volumes, network policies, KEDA, the metrics server, and the Prometheus operator with a Prometheus.
+ * services, volumes, network policies, KEDA, the metrics server, and the Prometheus operator with a
+ * Prometheus.
  *
  * @throws {CommandFailure} when something is missing here, or a program of it ends
  */

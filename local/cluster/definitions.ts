@@ -47,7 +47,8 @@ export async function fetchDefinitions(
   return { detail: operator.version };
 }
 
-async function downloadModule(
+/** The folder of an operator's module. @throws {CommandFailure} when it cannot be had, or is another */
+export async function downloadModule(
   { module, version, sum }: Operator,
   signal: AbortSignal,
 ): Promise<string> {

@@ -1,6 +1,6 @@
 /**
- * A process that starts a cluster with the images of the archives that it is given, prints what reaches it as a
- * line of JSON, and stops it when it is interrupted.
+ * A process that starts a cluster with the images of the archives that it is given, prints what reaches it as
+ * a line of JSON, and stops it when it is interrupted.
  */
 import { startNodes } from "../../local/cluster/node/start-nodes.ts";
 

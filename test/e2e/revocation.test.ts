@@ -27,7 +27,7 @@ async function untilAll(stack: TestStack, apiKey: string, status: number): Promi
   );
 }
 
-test("a key is refused everywhere within 2 seconds while Redis is away, and when it is back", async (stack) => {
+test("a key is refused everywhere within 2 seconds while Redis is away, and after", async (stack) => {
   const proxy = await startTcpProxy(stack.urls.redis);
   const behindProxy = { REDIS_URL: proxy.url };
   const restart = async (): Promise<void> => {

@@ -56,8 +56,12 @@ export function findKustomize(): { command: string[] } | { command: null; reason
 }
 
 /** The resources that `kubectl apply -k k8s/<root>` would send. */
-export function build(command: readonly string[], root: Root | "base"): Resource[] {
-  const { ok, out } = run([...command, join(ROOT, "k8s", root)]);
-  if (!ok) throw new Error(`k8s/${root} cannot be built: ${out}`);
+export const build = (command: readonly string[], root: Root | "base"): Resource[] =>
+  buildFolder(command, join(ROOT, "k8s", root));
+
+/** The same of a folder elsewhere. */
+export function buildFolder(command: readonly string[], folder: string): Resource[] {
+  const { ok, out } = run([...command, folder]);
+  if (!ok) throw new Error(`${folder} cannot be built: ${out}`);
   return [Bun.YAML.parse(out)].flat() as Resource[];
 }

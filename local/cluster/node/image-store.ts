@@ -101,7 +101,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   path = "${join(state, "opt")}"
 `;
 
-/** Gives a node the images of a store. Files that never change are the same ones, where the disk allows it. */
+/** Gives a node the images of a store; files that never change are the same ones where the disk allows. */
 export async function copyStore(store: string, folder: string): Promise<void> {
   const isOneDisk = statSync(store).dev === statSync(dirname(folder)).dev;
   await runCommand(["cp", isOneDisk ? "-al" : "-a", store, folder], { limitMs: COPY_LIMIT_MS });

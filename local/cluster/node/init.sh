@@ -1,8 +1,8 @@
 #!/bin/bash
 # init.sh NAME FOLDER CPUS
 # Process 1 of a machine of the cluster. Prints `up PID`, its id outside, once the machine is set up. Then it
-# starts the programs that standard input names: a name, the command, its arguments, each ended by a zero byte,
-# and a zero byte more. Prints `ended NAME CODE` when one of them ends. It ends with its standard input.
+# starts the programs that standard input names: a name, the command, its arguments, each ended by a zero
+# byte, and a zero byte more. Prints `ended NAME CODE` when one of them ends. It ends with its standard input.
 set -euo pipefail
 name=$1 folder=$2 cpus=$3
 export PATH=$PATH:/usr/sbin:/sbin

@@ -1,7 +1,7 @@
 #!/bin/bash
 # sweep.sh FOLDER GROUP...
-# Waits until its standard input ends, which is when the process that started the cluster stops or dies. Then it
-# kills what still runs in the control groups, and removes them and the folder.
+# Waits until its standard input ends, which is when the process that started the cluster stops or dies. Then
+# it kills what still runs in the control groups, and removes them and the folder.
 trap '' HUP INT TERM
 folder=$1
 shift

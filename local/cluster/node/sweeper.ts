@@ -8,7 +8,7 @@ export interface Sweeper {
   sweep: () => Promise<void>;
 }
 
-/** From now on all that runs in the groups ends with this process, and the groups and the folder are removed. */
+/** From now on all that runs in the groups ends with this process; groups and folder are removed then. */
 export function startSweeper(folder: string, groups: readonly string[]): Sweeper {
   // A session of its own: no Ctrl-C of our terminal reaches it.
   const run = Bun.spawn(["setsid", "bash", SCRIPT, folder, ...groups], {
