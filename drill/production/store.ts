@@ -13,9 +13,9 @@ export interface StoreKeys {
 }
 
 /**
- * A store that speaks S3 at `https://store.s3.svc`, as somebody else would have it: in its own namespace, and
- * with a certificate of an authority of its own, whose certificate goes into `tollgate`. Port 443 at the pod
- * too: the network policies of PostgreSQL let nothing else out.
+ * A store that speaks S3 at `https://store.s3.svc`, as somebody else would have it: in its own namespace,
+ * with a certificate of its own authority, whose certificate goes into `tollgate`. Port 443 at the pod too:
+ * the network policies of PostgreSQL let nothing else out.
  */
 export async function startStore(kubectl: Kubectl, keys: StoreKeys): Promise<void> {
   await kubectl.apply(certificates());
