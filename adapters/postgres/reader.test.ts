@@ -47,7 +47,7 @@ const tables = (): Promise<{ name: string; column: string }[]> =>
     (sql) => sql<{ name: string; column: string }[]>`
       select relname as name, min(attname) as column
       from pg_class
-      join pg_attribute on attrelid = pg_class.oid and attnum > 0 and attgenerated = ''
+      join pg_attribute on attrelid = pg_class.oid and attnum > 0 and attgenerated = '' and attidentity = ''
       where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
       group by relname`,
   );
