@@ -42,7 +42,7 @@ describe("what a caller wrote", () => {
 
   test.each([
     [`{"prompt":"a","prompt":"b"}`, "/prompt"],
-    [`{"prompt":"a","parameters":{"seed":1,"seed":2}}`, "/seed"],
+    [`{"prompt":"a","parameters":{"seed":1,"seed":2}}`, "/parameters/seed"],
     [`{"prompt":"a","parameters":{"tools":[]},"tools":[]}`, "/parameters/tools"],
     [String.raw`{"messages":[{"role":"user","content":"a","name":"\u0000"}]}`, "/messages/0/name"],
     [String.raw`{"prompt":"a","parameters":{"stop":["\ud800"]}}`, "/stop/0"],
