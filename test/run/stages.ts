@@ -40,7 +40,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     name: "unit",
     about: "with nothing listening",
     files: [
-      "{core,runtime,gateway,workers,collector,ml-sim,local,cli,bench,drill}/**/*.test.ts",
+      "{core,runtime,gateway,workers,collector,ml-sim,local,cli,bench,drill,history}/**/*.test.ts",
       "test/run/**/*.test.ts",
       "test/contracts/*.fake.test.ts",
     ],
