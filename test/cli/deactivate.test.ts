@@ -54,9 +54,13 @@ test("deactivating a user cancels what waits, says how many, and lets finish wha
     20_000,
     async () => (await stateOf(stack, running)) === "completed",
   );
-  expect(await actionsOn(stack.books.database, user.userId, 10)).toMatchObject([
-    { actor: "ada@desk", action: "user.deactivate" },
-  ]);
+  const [last] = (await actionsOn(stack.books.database, user.userId, 10)).slice(-1);
+  expect(last).toMatchObject({
+    actor: "ada@desk",
+    action: "user.deactivate",
+    before: { active: true },
+    after: { active: false },
+  });
   expect(await actionsOn(stack.books.database, waiting[0] ?? "", 10)).toMatchObject([
     {
       actor: "ada@desk",

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectEncrypted } from "node:tls";
 
 import { expect } from "bun:test";
 
@@ -38,6 +39,13 @@ async function longestWait(stack: TestStack, act: () => Promise<void>): Promise<
   over.abort();
   await watching;
   return longestMs;
+}
+
+/** A connection to the gateway, encrypted where it is. */
+function open({ protocol, hostname: host, port }: URL): Socket {
+  return protocol === "https:"
+    ? connectEncrypted({ host, port: Number(port), rejectUnauthorized: false })
+    : connect(Number(port), host);
 }
 
 const BOMBS: readonly { name: string; body: string }[] = [
@@ -102,13 +110,12 @@ test(`${DRIPPING} connections that never finish their call do not keep others wa
 });
 
 test("uploads that do not end are bounded by their user's bytes, and are cut", async (stack) => {
-  const { hostname, port } = new URL(stack.gateways[0]?.url ?? "");
   const user = await stack.addUser();
   // Of a megabyte each; a user may have 32.
   const replies = Array.from({ length: 40 }, () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     let reply = "";
-    const socket = connect(Number(port), hostname);
+    const socket = open(new URL(stack.gateways[0]?.url ?? ""));
     socket.on("data", (data) => (reply += data.toString()));
     socket.on("error", () => {});
     socket.on("close", () => resolve(reply.split("\r\n")[0] ?? ""));

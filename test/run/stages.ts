@@ -85,7 +85,7 @@ export const TEST_STAGES: readonly TestStage[] = [
     files: ["test/k8s/queries.test.ts"],
     needsServers: true,
     wantsPrometheus: true,
-    lane: "calm",
+    lane: "faults",
     testLimitMs: 30_000,
   },
   {

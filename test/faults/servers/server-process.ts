@@ -2,8 +2,11 @@ import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Launch } from "../../../local/servers/local-server.ts";
+import { eventually } from "../../../local/stack/eventually.ts";
 import { WITH_PARENT } from "../../../local/processes/processes.ts";
 import { descendantsOf } from "../../support/private-servers.ts";
+
+const GONE_LIMIT_MS = 10_000;
 
 /** A server's process that a test kills and starts again. It ends with the test, however that ends. */
 export interface ServerProcess {
@@ -50,11 +53,25 @@ export function createServerProcess(
     signal: (signal) => child?.kill(signal),
     kill: async () => {
       if (child === undefined || !isRunning()) return;
-      for (const pid of [child.pid, ...descendantsOf(child.pid)]) killQuietly(pid);
+      const children = descendantsOf(child.pid);
+      for (const pid of [child.pid, ...children]) killQuietly(pid);
       await child.exited;
+      // A child of PostgreSQL that is still ending keeps its memory from the next one.
+      await eventually(`the processes of ${name} are gone`, GONE_LIMIT_MS, async () =>
+        children.every(isGone) ? true : undefined,
+      );
     },
     log: () => (existsSync(logPath) ? readFileSync(logPath, "utf8") : ""),
   };
+}
+
+/** Whether a process has ended, reaped or not. */
+function isGone(pid: number): boolean {
+  try {
+    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return true;
+  }
 }
 
 /** A child may have ended between the look and the signal. */
