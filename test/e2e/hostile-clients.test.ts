@@ -42,7 +42,7 @@ async function longestWait(stack: TestStack, act: () => Promise<void>): Promise<
 }
 
 /** A connection to the gateway, encrypted where it is. */
-function open({ protocol, hostname: host, port }: URL): Socket {
+function openSocket({ protocol, hostname: host, port }: URL): Socket {
   return protocol === "https:"
     ? connectEncrypted({ host, port: Number(port), rejectUnauthorized: false })
     : connect(Number(port), host);
@@ -115,7 +115,7 @@ test("uploads that do not end are bounded by their user's bytes, and are cut", a
   const replies = Array.from({ length: 40 }, () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     let reply = "";
-    const socket = open(new URL(stack.gateways[0]?.url ?? ""));
+    const socket = openSocket(new URL(stack.gateways[0]?.url ?? ""));
     socket.on("data", (data) => (reply += data.toString()));
     socket.on("error", () => {});
     socket.on("close", () => resolve(reply.split("\r\n")[0] ?? ""));
