@@ -105,12 +105,12 @@ export function createScene(options: SceneOptions): Scene {
   }
 
   async function tollgate(args: readonly string[]): Promise<string> {
-    const command = ["exec", "deploy/collector", "--", "bun", "cli/main.ts", ...args];
+    const command = ["exec", "deploy/gateway", "--", "bun", "cli/main.ts", ...args];
     const limits = { limitMs: COMMAND_LIMIT_MS, signal };
     return await mustRun(kubectl(["--namespace", NAMESPACE, ...command], "", limits));
   }
 
-  /** A collector may be replaced just then; a user of the same email would be refused. */
+  /** A gateway may be replaced just then; a user of the same email would be refused. */
   async function addUser(): Promise<Caller> {
     for (let tries = 1; ; tries += 1) {
       const email = `${crypto.randomUUID()}@drill.example`;

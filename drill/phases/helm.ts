@@ -150,7 +150,7 @@ async function upgrade(scene: Scene, run: Client, image: string): Promise<number
 /** The state of a new user's request once it has ended. */
 async function completeOne(scene: Scene): Promise<string> {
   const email = `${crypto.randomUUID()}@drill.example`;
-  const command = ["exec", "deploy/collector", "--", "bun", "cli/main.ts"];
+  const command = ["exec", "deploy/gateway", "--", "bun", "cli/main.ts"];
   const out = await mustRun(
     scene.kubectl(["--namespace", NAMESPACE, ...command, "user", "add", email, "--json"]),
   );
