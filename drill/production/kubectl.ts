@@ -1,10 +1,5 @@
 import { CommandFailure } from "../../adapters/terminal/failure.ts";
-
-export interface Ran {
-  exitCode: number;
-  out: string;
-  err: string;
-}
+import { clientOf, type Ran } from "../../local/cluster/client.ts";
 
 interface RunOptions {
   /** What it reads from a file called `-`. */
@@ -25,22 +20,14 @@ export interface Kubectl {
   apply: (resources: readonly unknown[]) => Promise<void>;
 }
 
-const LIMIT_MS = 60_000;
-
 export function createKubectl(program: string, kubeconfig: string): Kubectl {
-  const attempt: Kubectl["attempt"] = async (args, { input = "", limitMs = LIMIT_MS } = {}) => {
-    const run = Bun.spawn([program, ...args], {
-      env: { ...process.env, KUBECONFIG: kubeconfig },
-      stdin: new TextEncoder().encode(input),
-      stdout: "pipe",
-      stderr: "pipe",
-      timeout: limitMs,
-    });
-    const [out, err, exitCode] = await Promise.all([
-      new Response(run.stdout).text(),
-      new Response(run.stderr).text(),
-      run.exited,
-    ]);
+  const client = clientOf(kubeconfig, program);
+  const attempt: Kubectl["attempt"] = async (args, { input, limitMs } = {}) => {
+    const { exitCode, out, err } = await client(
+      args,
+      input,
+      limitMs === undefined ? {} : { limitMs },
+    );
     return { exitCode, out: out.trim(), err: err.trim() };
   };
   const run: Kubectl["run"] = async (args, options) => {

@@ -1,4 +1,5 @@
-import { type Pods, podsOf } from "./links.ts";
+import { fits } from "../../drill/policies/network-policy.ts";
+import { podsOf } from "./links.ts";
 import { type NetworkPolicy, ofKind, type Selector } from "./resources.ts";
 import type { Resource } from "./schemas/check-schema.ts";
 
@@ -9,17 +10,6 @@ export interface Ways {
   taken: Set<string>;
   /** From or to other namespaces and the rest of the world. */
   outside: Set<string>;
-}
-
-function fits({ matchLabels = {}, matchExpressions = [] }: Selector, { labels }: Pods): boolean {
-  return (
-    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
-    matchExpressions.every(({ key, operator, values }) => {
-      if (operator === "Exists") return key in labels;
-      if (operator !== "In") throw new Error(`the operator ${operator} is not known here`);
-      return values?.includes(labels[key] ?? "") === true;
-    })
-  );
 }
 
 /** The namespaces that a selector names: each has its own name as a label. */
@@ -35,7 +25,7 @@ export function waysOf(resources: readonly Resource[]): Ways {
   const pods = podsOf(resources);
   const ways: Ways = { called: new Set(), taken: new Set(), outside: new Set() };
   for (const { spec } of ofKind<NetworkPolicy>(resources, "NetworkPolicy")) {
-    const owners = pods.filter((one) => fits(spec.podSelector, one)).map(({ name }) => name);
+    const owners = pods.filter((one) => fits(spec.podSelector, one.labels)).map(({ name }) => name);
     const rules = [
       ...(spec.egress ?? []).map(({ to, ports }) => ({ peers: to, ports, isOut: true })),
       ...(spec.ingress ?? []).map(({ from, ports }) => ({ peers: from, ports, isOut: false })),
@@ -52,7 +42,7 @@ export function waysOf(resources: readonly Resource[]): Ways {
                 ways.outside.add(way(owner, name, port));
             else if (ipBlock !== undefined) ways.outside.add(way(owner, ipBlock.cidr, port));
             else
-              for (const { name } of pods.filter((one) => fits(podSelector ?? {}, one)))
+              for (const { name } of pods.filter((one) => fits(podSelector ?? {}, one.labels)))
                 (isOut ? ways.called : ways.taken).add(way(owner, name, port));
           }
     }
